@@ -1,0 +1,9 @@
+//go:build tools
+
+// Package tools names every program of this module, so that `go mod tidy` keeps their pins.
+package tools
+
+import (
+	_ "go.universe.tf/metallb/controller"
+	_ "go.universe.tf/metallb/speaker"
+)
