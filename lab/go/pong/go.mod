@@ -1,0 +1,3 @@
+module progressive.istio/lab/pong
+
+go 1.25.0

