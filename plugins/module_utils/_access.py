@@ -1,0 +1,334 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Where the API server is and as whom it is asked: module options, kubeconfig or the pod's service account.
+
+Plain kubeconfigs (certificates, tokens, basic auth) are read here, since loading the `kubernetes` library costs more
+time than all requests of a step. Users with `exec` or `auth-provider` get their credentials from that library.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import ssl
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import env_fallback
+
+
+class ClusterError(Exception):
+    """One sentence: what failed, where and why. `status` and `reason` are the API server's own, if it answered."""
+
+    def __init__(self, message: str, status: int | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+def _environment(*names: str) -> tuple[Any, list[str]]:
+    return env_fallback, [f"K8S_AUTH_{name}" for name in names]
+
+
+AUTH_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "kubeconfig": {"type": "raw", "no_log": True, "fallback": _environment("KUBECONFIG")},
+    "context": {"type": "str", "fallback": _environment("CONTEXT")},
+    "host": {"type": "str", "fallback": _environment("HOST")},
+    "api_key": {"type": "str", "no_log": True, "fallback": _environment("API_KEY")},
+    "username": {"type": "str", "fallback": _environment("USERNAME")},
+    "password": {"type": "str", "no_log": True, "fallback": _environment("PASSWORD")},
+    "validate_certs": {
+        "type": "bool",
+        "aliases": ["verify_ssl"],
+        "fallback": _environment("VALIDATE_CERTS", "VERIFY_SSL"),
+    },
+    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": _environment("CA_CERT", "SSL_CA_CERT")},
+    "client_cert": {"type": "path", "aliases": ["cert_file"], "fallback": _environment("CLIENT_CERT", "CERT_FILE")},
+    "client_key": {
+        "type": "path",
+        "aliases": ["key_file"],
+        "no_log": False,  # the path of a file, not the key
+        "fallback": _environment("CLIENT_KEY", "KEY_FILE"),
+    },
+    "proxy": {"type": "str", "fallback": _environment("PROXY")},
+    "no_proxy": {"type": "str", "fallback": _environment("NO_PROXY")},
+    "proxy_headers": {
+        "type": "dict",
+        "options": {
+            "proxy_basic_auth": {
+                "type": "str",
+                "no_log": True,
+                "fallback": _environment("PROXY_HEADERS_PROXY_BASIC_AUTH"),
+            },
+            "basic_auth": {"type": "str", "no_log": True, "fallback": _environment("PROXY_HEADERS_BASIC_AUTH")},
+            "user_agent": {"type": "str", "fallback": _environment("PROXY_HEADERS_USER_AGENT")},
+        },
+    },
+    "impersonate_user": {"type": "str", "fallback": _environment("IMPERSONATE_USER")},
+    "impersonate_groups": {"type": "list", "elements": "str", "fallback": _environment("IMPERSONATE_GROUPS")},
+}
+
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Everything a request needs; certificates are PEM text."""
+
+    server: str
+    context: str
+    authorization: str = field(default="", repr=False)
+    ca: str = field(default="", repr=False)
+    cert: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    verify: bool = True
+    tls_server_name: str = ""
+    proxy: str = ""
+    proxy_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    impersonate_user: str = ""
+    impersonate_groups: tuple[str, ...] = ()
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers that say who asks; a group is a header each."""
+        found = [("Authorization", self.authorization)] if self.authorization else []
+        if self.impersonate_user:
+            found.append(("Impersonate-User", self.impersonate_user))
+        return found + [("Impersonate-Group", group) for group in self.impersonate_groups]
+
+    def tls(self) -> ssl.SSLContext:
+        """A TLS context with our certificates; the client key is on disk only while OpenSSL reads it."""
+        context = ssl.create_default_context(cadata=self.ca or None)
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.cert:
+            with tempfile.TemporaryDirectory() as folder:
+                pem = Path(folder, "client.pem")
+                pem.touch(mode=0o600)
+                pem.write_text(f"{self.cert}\n{self.key}")
+                context.load_cert_chain(pem)
+        return context
+
+
+def load(params: Mapping[str, Any]) -> Access:
+    """Access as the module options (or their K8S_AUTH_* variables) say, found in the order that kubernetes.core has."""
+    access = _override(_found(params), params)
+    if access.cert and not access.key:
+        raise ClusterError(
+            f"a client certificate is given for {access.server}, but no client key: set `client_key` too"
+        )
+    if not access.proxy or _bypasses(access.server, params.get("no_proxy")):
+        return replace(access, proxy="")
+    return access
+
+
+def _found(params: Mapping[str, Any]) -> Access:
+    host, kubeconfig, context = params.get("host"), params.get("kubeconfig"), params.get("context")
+    explicit = (("api_key",), ("username", "password"), ("client_cert", "client_key"))
+    if host and any(all(params.get(name) for name in names) for names in explicit):
+        return Access(server=host.rstrip("/"), context=host)
+    if not kubeconfig and not context and os.environ.get("KUBERNETES_SERVICE_HOST") and _SERVICE_ACCOUNT.is_dir():
+        return _service_account(os.environ)
+    if isinstance(kubeconfig, Mapping):
+        config = dict(kubeconfig)
+    else:
+        config = _read_kubeconfig(kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config", bool(kubeconfig))
+    return _from_kubeconfig(config, context)
+
+
+def _override(access: Access, params: Mapping[str, Any]) -> Access:
+    changes: dict[str, Any] = {
+        "server": (params.get("host") or access.server).rstrip("/"),
+        "proxy": params.get("proxy") or access.proxy,
+        "impersonate_user": params.get("impersonate_user") or access.impersonate_user,
+        "impersonate_groups": tuple(params.get("impersonate_groups") or access.impersonate_groups),
+    }
+    if params.get("api_key"):
+        changes["authorization"] = f"Bearer {params['api_key']}"
+    elif params.get("username") and params.get("password"):
+        changes["authorization"] = _basic(params["username"], params["password"])
+    for option, name in (("ca_cert", "ca"), ("client_cert", "cert"), ("client_key", "key")):
+        if params.get(option):
+            changes[name] = _read(params[option], f"option `{option}`")
+    if params.get("validate_certs") is not None:
+        changes["verify"] = params["validate_certs"]
+    headers = {name: value for name, value in (params.get("proxy_headers") or {}).items() if value}
+    if headers:
+        import urllib3
+
+        changes["proxy_headers"] = urllib3.util.make_headers(**headers)
+    return replace(access, **changes)
+
+
+def _bypasses(server: str, no_proxy: str | None) -> bool:
+    if not no_proxy:
+        return False
+    from requests.utils import (
+        should_bypass_proxies,
+    )  # comes with the kubernetes library; knows hosts, suffixes and CIDRs
+
+    return bool(should_bypass_proxies(server, no_proxy))
+
+
+def _service_account(environ: Mapping[str, str]) -> Access:
+    host, port = environ["KUBERNETES_SERVICE_HOST"], environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return Access(
+        server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+        context="in-cluster",
+        authorization=f"Bearer {_read(_SERVICE_ACCOUNT / 'token', 'the service account').strip()}",
+        ca=_read(_SERVICE_ACCOUNT / "ca.crt", "the service account"),
+    )
+
+
+def _read_kubeconfig(paths: str, asked_for: bool) -> dict[str, Any]:
+    """One kubeconfig or several joined by `:`; as with kubectl the first to name something wins."""
+    import yaml
+
+    merged: dict[str, Any] = {"clusters": [], "contexts": [], "users": []}
+    found = [file for part in paths.split(os.pathsep) if part and (file := Path(part).expanduser()).is_file()]
+    if not found:
+        if asked_for or "KUBECONFIG" in os.environ:
+            raise ClusterError(
+                f"kubeconfig {paths} does not exist: correct `kubeconfig`, K8S_AUTH_KUBECONFIG or KUBECONFIG"
+            )
+        raise ClusterError(
+            f"no way to a cluster: there is no {paths}, and neither `kubeconfig` nor `host` is set; "
+            "set one of them, or K8S_AUTH_KUBECONFIG"
+        )
+    for file in found:
+        try:
+            config = yaml.safe_load(file.read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ClusterError(f"kubeconfig {file} cannot be read: {' '.join(str(error).split())}") from error
+        if not isinstance(config, dict):
+            raise ClusterError(
+                f"kubeconfig {file} is no kubeconfig: expected a mapping with clusters, contexts and users"
+            )
+        for section in ("clusters", "contexts", "users"):
+            merged[section] += [_absolute(entry, file.parent) for entry in config.get(section) or []]
+        if config.get("current-context"):
+            merged.setdefault("current-context", config["current-context"])
+    return merged
+
+
+def _absolute(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """File names in a kubeconfig are relative to it."""
+
+    def resolved(values: Any, names: Sequence[str]) -> Any:
+        return {key: str(folder / value) if key in names and value else value for key, value in (values or {}).items()}
+
+    if "cluster" in entry:
+        return {**entry, "cluster": resolved(entry["cluster"], ["certificate-authority"])}
+    if "user" in entry:
+        user = resolved(entry["user"], ["client-certificate", "client-key", "tokenFile"])
+        if "/" in (user.get("exec") or {}).get("command", ""):
+            user["exec"] = resolved(user["exec"], ["command"])
+        return {**entry, "user": user}
+    return entry
+
+
+def _from_kubeconfig(config: dict[str, Any], wanted: str | None) -> Access:
+    name = wanted or config.get("current-context")
+    if not name:
+        raise ClusterError(
+            f"the kubeconfig has no current context: set `context` to one of {_names(config, 'contexts')}"
+        )
+    context = _named(config, "contexts", name, "the kubeconfig")
+    cluster = _named(config, "clusters", context.get("cluster"), f"context {name}")
+    user = _named(config, "users", context["user"], f"context {name}") if context.get("user") else {}
+    if not cluster.get("server"):
+        raise ClusterError(f"cluster {context['cluster']} of context {name} names no server in the kubeconfig")
+    access = Access(
+        server=cluster["server"].rstrip("/"),
+        context=name,
+        ca=_pem(cluster, "certificate-authority", name),
+        verify=not cluster.get("insecure-skip-tls-verify"),
+        tls_server_name=cluster.get("tls-server-name", ""),
+        proxy=cluster.get("proxy-url", ""),
+        impersonate_user=user.get("as", ""),
+        impersonate_groups=tuple(user.get("as-groups") or ()),
+    )
+    if "exec" in user or "auth-provider" in user:
+        return _by_library(access, config)
+    return replace(
+        access,
+        authorization=_authorization(user),
+        cert=_pem(user, "client-certificate", name),
+        key=_pem(user, "client-key", name),
+    )
+
+
+def _authorization(user: Mapping[str, Any]) -> str:
+    if user.get("tokenFile") and not user.get("token"):
+        return f"Bearer {_read(user['tokenFile'], 'the kubeconfig').strip()}"
+    if user.get("token"):
+        return f"Bearer {user['token']}"
+    if user.get("username") and user.get("password"):
+        return _basic(user["username"], user["password"])
+    return ""
+
+
+def _by_library(access: Access, config: dict[str, Any]) -> Access:
+    try:
+        from kubernetes.client import Configuration
+        from kubernetes.config import ConfigException, load_kube_config_from_dict
+    except ImportError as error:
+        raise ClusterError(
+            f"context {access.context} takes its credentials from a program or provider, "
+            f"which needs the Python library `kubernetes` where the module runs: {error}"
+        ) from error
+    answer = Configuration()
+    try:
+        load_kube_config_from_dict(config, access.context, answer)  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError, ValueError, KeyError) as error:
+        raise ClusterError(f"context {access.context} gives no credentials: {error}") from error
+    token = next(iter(answer.api_key.values()), "")
+    if not token and not answer.cert_file:
+        raise ClusterError(
+            f"the credential plugin of context {access.context} gave neither token nor certificate: "
+            f"try `kubectl --context {access.context} get --raw /version` to see why"
+        )
+    cert, key = (_read(file, "the credential plugin") if file else "" for file in (answer.cert_file, answer.key_file))
+    return replace(access, authorization=token, cert=cert, key=key)
+
+
+def _names(config: Mapping[str, Any], section: str) -> str:
+    return ", ".join(str(entry.get("name")) for entry in config.get(section) or []) or "none"
+
+
+def _named(config: Mapping[str, Any], section: str, name: Any, where: str) -> dict[str, Any]:
+    kind = section.removesuffix("s")
+    for entry in config.get(section) or []:
+        if entry.get("name") == name:
+            return entry.get(kind) or {}
+    raise ClusterError(f"{where} has no {kind} {name}; known: {_names(config, section)}")
+
+
+def _pem(values: Mapping[str, Any], name: str, context: str) -> str:
+    data = values.get(f"{name}-data")
+    if data:
+        try:
+            return base64.b64decode(data, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise ClusterError(
+                f"{name}-data of context {context} in the kubeconfig is not base64 text: {error}"
+            ) from error
+    return _read(values[name], f"{name} of context {context}") if values.get(name) else ""
+
+
+def _read(file: str | Path, where: str) -> str:
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClusterError(f"{file}, named by {where}, cannot be read: {error}") from error
+
+
+def _basic(username: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"

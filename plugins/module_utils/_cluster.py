@@ -1,0 +1,305 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The only door to the API server: known paths and no discovery, timeouts and bounded retries on every request."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from ._access import AUTH_ARGUMENTS, Access, ClusterError, load
+
+__all__ = ["AUTH_ARGUMENTS", "Cluster", "ClusterError", "Kind", "connect"]
+
+Object = dict[str, Any]
+Objects = list[Object]  # `list` is a method below
+
+CONNECT_TIMEOUT = 4.0
+READ_TIMEOUT = 15.0
+PATIENCE = 3.0  # seconds in which a failure that may pass is tried again
+PAUSES = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one repeats
+PAGE = 500
+PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object and where the API server keeps it."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name:
+            parts.append(quote(name, safe=""))
+        return "/" + "/".join(parts)
+
+
+VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
+DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
+GATEWAY = Kind("networking.istio.io", "v1", "gateways", "Gateway")
+SERVICE = Kind("", "v1", "services", "Service")
+POD = Kind("", "v1", "pods", "Pod")
+NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
+NAMESPACE = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
+DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
+REPLICA_SET = Kind("apps", "v1", "replicasets", "ReplicaSet")
+ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
+MUTATING_WEBHOOK = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
+
+
+class Cluster:
+    """One API server, asked over one kept-alive connection; `requests` counts what it was asked."""
+
+    def __init__(self, authenticate: Callable[[], Access], patience: float = PATIENCE) -> None:
+        self._authenticate = authenticate
+        self._patience = patience
+        self.requests = 0
+        self._log_in()
+
+    def _log_in(self) -> None:
+        self.access = self._authenticate()
+        self._pool = _pool(self.access)
+        self._headers = _headers(self.access)
+
+    @property
+    def context(self) -> str:
+        """The name people know this cluster by."""
+        return self.access.context
+
+    @property
+    def server(self) -> str:
+        return self.access.server
+
+    def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
+        """The object, or None if there is none of that name."""
+        try:
+            return self._object("GET", kind, name, namespace)
+        except ClusterError as error:
+            if error.status == 404 and error.reason == "NotFound":
+                return None
+            raise
+
+    def list(self, kind: Kind, namespace: str | None = None, labels: str = "") -> Objects:
+        """All objects of a kind, in one namespace or in all, which the label selector matches."""
+        query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
+        found: Objects = []
+        while True:
+            page = self._object("GET", kind, None, namespace, query)
+            found += page["items"]
+            following = page["metadata"].get("continue")
+            if not following:
+                return found
+            query["continue"] = following
+
+    def patch(self, kind: Kind, name: str, namespace: str | None, operations: Objects, dry_run: bool = False) -> Object:
+        """Apply a JSON patch, whole or not at all, and return the new object."""
+        query = {"fieldManager": "progressive.istio"} | ({"dryRun": "All"} if dry_run else {})
+        return self._object("PATCH", kind, name, namespace, query, operations)
+
+    def watch(
+        self, kind: Kind, namespace: str, seconds: float, *, name: str = "", labels: str = "", since: str = ""
+    ) -> Iterator[tuple[str, Object]]:
+        """Each change of the selected objects as (type, object) while it happens; ends when the API server ends it."""
+        query = {"watch": "true", "timeoutSeconds": str(max(1, round(seconds)))}
+        if name:
+            query["fieldSelector"] = f"metadata.name={name}"
+        if labels:
+            query["labelSelector"] = labels
+        if since:
+            query["resourceVersion"] = since
+        what = f"WATCH {kind.kind} in {namespace}"
+        response = self._send("GET", kind.path(namespace), what, query, None, read_timeout=seconds + READ_TIMEOUT)
+        try:
+            for line in response:
+                if line.strip():
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":  # the version asked for is too old: the caller reads anew
+                        return
+                    yield event["type"], event["object"]
+        except _transport_errors() as error:
+            raise ClusterError(f"{what} in {self._where()} broke off: {_brief(error)}") from error
+        finally:
+            response.close()
+
+    def _object(
+        self,
+        method: str,
+        kind: Kind,
+        name: str | None,
+        namespace: str | None,
+        query: Mapping[str, str] | None = None,
+        body: Objects | None = None,
+    ) -> Object:
+        place = "/".join(part for part in (namespace if kind.namespaced else None, name) if part)
+        what = f"{method} {kind.kind} {place}".rstrip()
+        response = self._send(method, kind.path(namespace, name), what, query or {}, body, READ_TIMEOUT)
+        answer = _decoded(response.data)
+        if "kind" not in answer:
+            raise ClusterError(f"{what}: {self._where()} did not answer with a Kubernetes object; is it an API server?")
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        query: Mapping[str, str],
+        body: Objects | None,
+        read_timeout: float,
+    ) -> Any:
+        """Send until it is answered, refused for good, or patience has run out."""
+        import urllib3
+
+        url = f"{self.access.server}{path}" + (f"?{urlencode(query)}" if query else "")
+        content = None if body is None else json.dumps(body).encode()
+        pauses = iter(PAUSES)
+        pause = 0.0
+        deadline = time.monotonic() + self._patience
+        logged_in_anew = False
+        while True:
+            self.requests += 1
+            try:
+                response = self._pool.request(
+                    method,
+                    url,
+                    body=content,
+                    headers=self._headers if body is None else _with_content_type(self._headers),
+                    timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
+                    retries=False,
+                    preload_content="watch" not in query,
+                )
+            except _transport_errors() as error:
+                failure = self._unreachable(error)
+                passing = not isinstance(error, urllib3.exceptions.SSLError)
+            else:
+                if response.status < 300:
+                    return response
+                failure = self._refused(what, response.status, response.data)
+                passing = response.status in PASSING
+                if response.status == 401 and not logged_in_anew:  # short-lived tokens run out during a soak
+                    logged_in_anew = True
+                    self._log_in()
+                    continue
+            pause = next(pauses, pause)
+            if not passing or time.monotonic() + pause > deadline:
+                raise failure
+            time.sleep(pause)
+
+    def _where(self) -> str:
+        context, server = self.context, self.access.server
+        return server if context == server else f"context {context} ({server})"
+
+    def _unreachable(self, error: Exception) -> ClusterError:
+        import urllib3
+
+        hint = "is the cluster up, and is this the right `kubeconfig` and `context`?"
+        if isinstance(error, urllib3.exceptions.SSLError):
+            hint = "is `ca_cert` the authority that signed its certificate, and does it know `client_cert`?"
+        return ClusterError(f"the API server of {self._where()} cannot be reached: {_brief(error)}; {hint}")
+
+    def _refused(self, what: str, status: int, data: bytes) -> ClusterError:
+        answer = _decoded(data)
+        if answer.get("kind") != "Status":
+            if status == 404:
+                return self._not_served(what)
+            answer = {"message": data.decode(errors="replace").strip()[:300] or "no reason given"}
+        reason = answer.get("reason", "")
+        code = f"{status} {reason}".rstrip()
+        message = f"{what} in {self._where()} was refused: {answer.get('message', reason)} ({code})"
+        if status == 401:
+            message += "; the credentials are wrong or have expired: log in again"
+        return ClusterError(message, status, reason)
+
+    def _not_served(self, what: str) -> ClusterError:
+        kind = what.split()[1]
+        istio = kind in (VIRTUAL_SERVICE.kind, DESTINATION_RULE.kind, GATEWAY.kind)
+        hint = "is Istio (1.22 or newer) installed?" if istio else "is this a Kubernetes API server?"
+        return ClusterError(f"{self._where()} serves no {kind}: {hint}", 404, "NotServed")
+
+
+def connect(params: Mapping[str, Any]) -> Cluster:
+    """The cluster that the module options, the environment or the kubeconfig name."""
+    try:
+        return Cluster(lambda: load(params))
+    except ImportError as error:
+        raise ClusterError(
+            f"the Python library `kubernetes` is missing where the module runs ({error}): "
+            "install it there, for example `pip install kubernetes`"
+        ) from error
+
+
+def _pool(access: Access) -> Any:
+    import ssl
+
+    import urllib3
+
+    options: dict[str, Any] = {"maxsize": 4}
+    if access.server.startswith("https"):
+        try:
+            options["ssl_context"] = access.tls()
+        except (ssl.SSLError, ValueError) as error:
+            raise ClusterError(f"the certificates for {access.server} are not valid PEM: {error}") from error
+        if access.tls_server_name:
+            options |= {"server_hostname": access.tls_server_name, "assert_hostname": access.tls_server_name}
+        if not access.verify:
+            options["cert_reqs"] = "CERT_NONE"
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the user asked for it
+    if access.proxy:
+        return urllib3.ProxyManager(access.proxy, proxy_headers=dict(access.proxy_headers), **options)
+    return urllib3.PoolManager(**options)
+
+
+def _headers(access: Access) -> Any:
+    from urllib3._collections import HTTPHeaderDict  # carries a header twice, which groups need
+
+    headers = HTTPHeaderDict({"Accept": "application/json", "User-Agent": "progressive.istio"})
+    for name, value in access.headers():
+        headers.add(name, value)
+    return headers
+
+
+def _with_content_type(headers: Any) -> Any:
+    headers = headers.copy()
+    headers["Content-Type"] = "application/json-patch+json"
+    return headers
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    import urllib3
+
+    return (urllib3.exceptions.HTTPError, OSError)
+
+
+def _brief(error: Exception) -> str:
+    """What went wrong, without the object addresses that urllib3 puts in front."""
+    text = str(error.__cause__ or error)
+    return text.rsplit(": ", 1)[-1] if "object at 0x" in text else text
+
+
+def _decoded(data: bytes) -> Object:
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
