@@ -88,14 +88,15 @@ def up(name: str) -> None:
     if address and not cluster.unready():
         progress.done("MetalLB", "runs")
         progress.done("Istio", "runs")
-        progress.done("Ingress address", address)
+        progress.done("Ingress address from MetalLB", address)
     else:
         with progress.step(f"MetalLB {pins.METALLB}"):
-            mesh.install_metallb(cluster, progress)
+            mesh.start_metallb(cluster, progress)
         with progress.step(f"Istio {pins.ISTIO} by role progressive.istio.istio"):
             mesh.install_istio(cluster, cluster.bin, progress)
+        with progress.step("Ingress address from MetalLB"):
             cluster.wait_ready(progress)
-        with progress.step("Ingress address"):
+            mesh.give_addresses(cluster, progress)
             address = mesh.wait_address(cluster)
     spent = duration(time.monotonic() - progress.began)
     progress.say(f"Cluster {cluster.kind_name} is up after {spent}: ingress http://{address}/, kubeconfig {cluster.kubeconfig}")

@@ -67,10 +67,14 @@ def _address_pool(cluster: Cluster) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
 
 
-def install_metallb(cluster: Cluster, progress: Progress) -> None:
+def start_metallb(cluster: Cluster, progress: Progress) -> None:
+    """Create MetalLB's objects; its pods get ready while Istio is installed."""
     manifest = METALLB.folder_of(progress, "go.universe.tf/metallb") / "config/manifests/metallb-native.yaml"
     progress.run(cluster.kubectl("apply", "-f", str(manifest)))
-    cluster.wait_ready(progress)
+
+
+def give_addresses(cluster: Cluster, progress: Progress) -> None:
+    """Give MetalLB its pool of addresses."""
     pool, deadline = _address_pool(cluster), time.monotonic() + ADDRESS_SECONDS
     # MetalLB's webhook answers a little after its pod is Ready.
     while ask(cluster.kubectl("apply", "-f", "-"), stdin=pool) is None:

@@ -87,16 +87,19 @@ class Progress:
             log.write(f"\n$ {' '.join(words)}\n")
             log.flush()
             with self.output.open("w+", encoding="utf-8", errors="replace") as out:
-                process = subprocess.run(
-                    words,
-                    cwd=cwd,
-                    env={**os.environ, **(env or {})},
-                    input=stdin,
-                    stdout=out,
-                    stderr=log,
-                    text=True,
-                    check=False,
-                )
+                try:
+                    process = subprocess.run(
+                        words,
+                        cwd=cwd,
+                        env={**os.environ, **(env or {})},
+                        input=stdin,
+                        stdout=out,
+                        stderr=log,
+                        text=True,
+                        check=False,
+                    )
+                except FileNotFoundError as error:
+                    raise LabError(f"the program '{words[0]}' is not installed: start the lab by 'make -C lab up'") from error
                 out.seek(0)
                 text = out.read()
             self.output.unlink()

@@ -1,0 +1,80 @@
+# `make help` lists the targets. Everything that is downloaded or built is kept in the user's cache folder.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+CLUSTER ?= demo
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/progressive.istio
+VENV := $(CACHE)/venv/$(shell (cat tests/requirements.txt; $(PYTHON) -V 2>&1) | sha256sum | cut -c1-12)
+COLLECTION := build/collections/ansible_collections/progressive/istio
+
+export PATH := $(VENV)/bin:$(CACHE)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
+export LAB_PYTHON := $(VENV)/bin/python
+export LAB_ANSIBLE_PLAYBOOK := $(VENV)/bin/ansible-playbook
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.complete:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d is too old: progressive.istio needs Python 3.11 or newer; name one by PYTHON=..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q python3-venv; } >/dev/null \
+	  || { echo "Python's venv module is missing: install it (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "Install Ansible and the test tools into $(VENV) ..."
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+# A collection is found by its place in a folder named ansible_collections, so the checkout gets a link there.
+$(COLLECTION):
+	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
+
+.PHONY: tools
+tools: $(VENV)/.complete $(COLLECTION)
+
+.PHONY: lab-up
+lab-up: tools
+	@$(VENV)/bin/python -m lab up --cluster $(CLUSTER)
+
+.PHONY: lab-images
+lab-images: tools
+	@$(VENV)/bin/python -m lab images
+
+.PHONY: env
+env: $(COLLECTION) ## Print the exports for a shell on the lab: eval "$$(make -s env)"
+	@test -e $(VENV)/.complete || echo "The tools are not installed yet: run 'make demo' or 'make -C lab up' first." >&2
+	@$(PYTHON) -m lab env --cluster $(CLUSTER)
+	@echo 'export PATH=$(VENV)/bin:"$$PATH"'
+	@echo 'export ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/collections'
+
+.PHONY: demo
+demo: ## The whole tutorial on a real cluster: lab up, site.yml, 20 % canary, fifty requests
+	@$(MAKE) lab-up CLUSTER=demo
+	@eval "$$($(MAKE) -s env CLUSTER=demo)" && ansible-playbook playbooks/site.yml && ansible-playbook playbooks/canary.yml -e weight=20
+
+.PHONY: lint
+lint: tools ## Style, types, ansible-lint (production), changelog fragments
+	ruff check . && ruff format --check .
+	mypy plugins lab
+	ansible-lint --offline
+	antsibull-changelog lint
+
+.PHONY: unit
+unit: tools ## Unit tests: the pure rooms by tables and properties
+	python -m pytest
+
+.PHONY: molecule
+molecule: tools ## Every Molecule scenario on one kind cluster with real Istio, verified by testinfra
+	@$(MAKE) lab-images
+	molecule test --all --report
+
+.PHONY: test
+test: lint unit molecule ## Everything that CI runs
+
+.PHONY: clean
+clean: ## Delete what was made in this checkout; clusters and cache stay
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
