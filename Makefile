@@ -70,7 +70,7 @@ unit: tools ## Unit tests: the pure rooms by tables and properties
 .PHONY: molecule
 molecule: tools ## Every Molecule scenario on one kind cluster with real Istio, verified by testinfra
 	@$(MAKE) lab-images
-	molecule test --all --report
+	@eval "$$($(MAKE) -s env CLUSTER=test)" && COLUMNS=150 NO_COLOR=1 molecule test --all --report
 
 .PHONY: test
 test: lint unit molecule ## Everything that CI runs
