@@ -1,0 +1,43 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Names of hosts as Istio reads them: which Service a destination's host means."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ServiceName(NamedTuple):
+    """A Service and its namespace."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def service_of(host: str, namespace: str) -> ServiceName | None:
+    """The Service that `host` means in an object of `namespace`; None for a host outside the cluster.
+
+    Istio completes bare names only: whatever has a dot is taken as it stands, so `name.namespace` is no Service.
+    """
+    if "." not in host:
+        return ServiceName(namespace, host)
+    labels = host.split(".")
+    if len(labels) > 3 and labels[2] == "svc":
+        return ServiceName(labels[1], labels[0])
+    return None
+
+
+def identity(host: str, namespace: str) -> ServiceName | str:
+    """What two hosts have in common exactly if they mean the same."""
+    return service_of(host, namespace) or host
+
+
+def same_host(one: str, its_namespace: str, other: str, other_namespace: str) -> bool:
+    """Whether two hosts, each read in its object's namespace, mean the same."""
+    return identity(one, its_namespace) == identity(other, other_namespace)

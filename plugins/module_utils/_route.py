@@ -1,0 +1,201 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The HTTP route of a VirtualService that splits traffic between versions: find it, read it, patch its weights. Pure.
+
+Shares here are percentages of what the versions of a release have together. That is everything in the usual route, and
+in a route with further destinations what those leave: their own weights are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ._hosts import identity
+
+ANNOTATION = "progressive.istio/canary"
+
+Operations = list[dict[str, Any]]
+
+
+class RouteError(Exception):
+    """One sentence that says why no route can be moved."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One version's place in a rule. weight: as Istio takes it, which is not always as it is written."""
+
+    index: int
+    weight: int
+
+
+@dataclass(frozen=True)
+class Route:
+    """One rule of `spec.http` as far as it leads to one host.
+
+    destinations: by subset. total: what all destinations of the rule weigh, also those of other hosts.
+    """
+
+    rule: int
+    name: str
+    host: str
+    port: Mapping[str, Any] | None
+    destinations: Mapping[str, Destination]
+    total: int
+
+    def weights(self, versions: Iterable[str]) -> dict[str, int]:
+        """The numbers of those versions that are destinations."""
+        return {name: self.destinations[name].weight for name in versions if name in self.destinations}
+
+    def shares(self, versions: Iterable[str]) -> dict[str, int]:
+        """The percentages of these versions, or their numbers as they stand where those are no whole percentages."""
+        weights = self.weights(versions)
+        whole = sum(weights.values())
+        if not whole or any(weight * 100 % whole for weight in weights.values()):
+            return weights
+        return {name: weight * 100 // whole for name, weight in weights.items()}
+
+    def numbers(self, before: Iterable[str], shares: Mapping[str, int]) -> dict[str, int]:
+        """The weights to write for these shares of what the versions in `before` have now."""
+        present = sum(self.weights(before).values())
+        whole = 100 if present == self.total else present
+        if not whole:
+            raise RouteError(
+                f"HTTP route {self.name} leaves {' and '.join(shares)} nothing to share: "
+                "its other destinations take everything"
+            )
+        if any(share * whole % 100 for share in shares.values()):
+            possible = ", ".join(str(share) for share in range(101) if not share * whole % 100)
+            raise RouteError(
+                f"{', '.join(f'{name} {share} %' for name, share in shares.items())} cannot be set in HTTP route "
+                f"{self.name}: its other destinations leave {whole} of {self.total}, and of that the whole numbers are "
+                f"these percentages: {possible}"
+            )
+        return {name: share * whole // 100 for name, share in shares.items()}
+
+
+def locate(
+    virtual_service: Mapping[str, Any], versions: Iterable[str], *, name: str | None = None, host: str | None = None
+) -> Route:
+    """The one rule, and the one host in it, that has the most of these versions."""
+    meta = virtual_service["metadata"]
+    namespace, wanted = meta["namespace"], frozenset(versions)
+    place = f"VirtualService {namespace}/{meta['name']}"
+    rules = (virtual_service.get("spec") or {}).get("http") or []
+    chosen = [index for index, rule in enumerate(rules) if not name or rule.get("name") == name]
+    if not chosen:
+        names = ", ".join(_name(index, rule) for index, rule in enumerate(rules)) or "none"
+        raise RouteError(f"{place} has no HTTP route{f' {name}' if name else ''}; its HTTP routes: {names}")
+    found = [
+        _route(index, rules[index], key, namespace, wanted)
+        for index in chosen
+        for key in _identities(rules[index], namespace)
+        if not host or key == identity(host, namespace)
+    ]
+    most = max((len(route.weights(wanted)) for route in found), default=0)
+    if not most:
+        where = f"HTTP route {name} of {place}" if name else place
+        of_host = f" of host {host}" if host else ""
+        raise RouteError(
+            f"{where} has no destination with subset {' or '.join(sorted(wanted))}{of_host}; "
+            f"it has {', '.join(_described(rules[index]) for index in chosen)}"
+        )
+    best = [route for route in found if len(route.weights(wanted)) == most]
+    if len(best) > 1:
+        raise RouteError(
+            f"{place} routes to {' and '.join(sorted(best[0].weights(wanted)))} in {len(best)} places: "
+            f"{', '.join(f'{route.name} ({route.host})' for route in best)}; "
+            "say which one you mean by `route` and `destination_host`, and give unnamed routes a name"
+        )
+    return best[0]
+
+
+def move(
+    virtual_service: Mapping[str, Any], route: Route, before: Iterable[str], shares: Mapping[str, int], note: str
+) -> Operations:
+    """The patch that gives these versions these shares and writes the note, if nobody has written in between.
+
+    A version that has no destination takes over that of one in `before` which has no weight and is wanted no more;
+    if there is none, it gets one of its own.
+    """
+    base = f"/spec/http/{route.rule}/route"
+    numbers = route.numbers(before, shares)
+    retired = [route.destinations[name] for name in before if name not in shares and name in route.destinations]
+    free = [place for place in retired if not place.weight]
+    changes: Operations = []
+    for version, weight in numbers.items():
+        place = route.destinations.get(version)
+        if place is None and free:
+            place = free.pop()
+            changes.append(_set(f"{base}/{place.index}/destination/subset", version))
+        if place is None:
+            destination = {"host": route.host, "subset": version} | ({"port": route.port} if route.port else {})
+            changes.append(_set(f"{base}/-", {"destination": destination, "weight": weight}))
+        else:
+            changes.append(_set(f"{base}/{place.index}/weight", weight))
+    return _guarded(virtual_service, changes, note)
+
+
+def remove(virtual_service: Mapping[str, Any], route: Route, version: str, note: str) -> Operations:
+    """The patch that takes a version out of the route."""
+    path = f"/spec/http/{route.rule}/route/{route.destinations[version].index}"
+    return _guarded(virtual_service, [{"op": "remove", "path": path}], note)
+
+
+def annotate(virtual_service: Mapping[str, Any], note: str) -> Operations:
+    """The patch that writes the note and nothing else."""
+    return _guarded(virtual_service, [], note)
+
+
+def note_of(virtual_service: Mapping[str, Any]) -> str | None:
+    """The note, if there is one."""
+    note = (virtual_service["metadata"].get("annotations") or {}).get(ANNOTATION)
+    return None if note is None else str(note)
+
+
+def _guarded(virtual_service: Mapping[str, Any], changes: Operations, note: str) -> Operations:
+    meta = virtual_service["metadata"]
+    if meta.get("annotations") is None:
+        annotation = _set("/metadata/annotations", {ANNOTATION: note})
+    else:
+        annotation = _set(f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}", note)
+    unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}
+    return [unchanged, *changes, annotation]
+
+
+def _set(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "add", "path": path, "value": value}  # in an object `add` replaces too
+
+
+def _route(index: int, rule: Mapping[str, Any], key: object, namespace: str, wanted: frozenset[str]) -> Route:
+    entries = rule["route"]
+    # Istio ignores the weight of a destination that is alone.
+    weights = [100] if len(entries) == 1 else [entry.get("weight") or 0 for entry in entries]
+    destinations: dict[str, Destination] = {}
+    for position, entry in enumerate(entries):
+        subset = entry["destination"].get("subset", "")
+        if identity(entry["destination"]["host"], namespace) != key:
+            continue
+        if subset in destinations and subset in wanted:
+            raise RouteError(f"HTTP route {_name(index, rule)} has more than one destination {subset}: merge them")
+        destinations.setdefault(subset, Destination(position, weights[position]))
+    first = entries[min(place.index for place in destinations.values())]["destination"]
+    return Route(index, _name(index, rule), first["host"], first.get("port"), destinations, sum(weights))
+
+
+def _identities(rule: Mapping[str, Any], namespace: str) -> list[object]:
+    return list(dict.fromkeys(identity(entry["destination"]["host"], namespace) for entry in rule.get("route") or []))
+
+
+def _name(index: int, rule: Mapping[str, Any]) -> str:
+    return str(rule.get("name") or f"number {index + 1}")
+
+
+def _described(rule: Mapping[str, Any]) -> str:
+    found = [entry["destination"] for entry in rule.get("route") or []]
+    return ", ".join(f"{each['host']} {each.get('subset', 'without subset')}" for each in found) or "no destination"
