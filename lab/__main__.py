@@ -17,9 +17,8 @@ from lab.programs import ALL, TOOLS, GoModule
 from lab.progress import LabError, Progress, ask, duration, fail
 
 PULL_SECONDS = 20
-# Steps beside the building of programs: Docker and images; then the cluster, MetalLB, Istio and the address.
+# Steps beside the building of programs: Docker and images. A cluster has one more, and three for what it carries.
 IMAGE_STEPS = 2
-UP_STEPS = IMAGE_STEPS + 4
 
 
 def registries_answer() -> bool:
@@ -80,26 +79,32 @@ def prepare(name: str, log: str, steps: int) -> tuple[Progress, Cluster]:
 
 
 def up(name: str) -> None:
-    progress, cluster = prepare(name, "up", UP_STEPS)
+    bare = name in pins.WITHOUT_MESH
+    progress, cluster = prepare(name, "up", IMAGE_STEPS + (1 if bare else 4))
     created = cluster.ensure(progress)
     if created and not cluster.own_images:
         progress.run(cluster.kind("load", "docker-image", pins.PONG_IMAGE))
-    address = None if created else mesh.ingress_address(cluster)
+    ingress = "no Istio" if bare else f"ingress http://{carry_mesh(cluster, progress)}/"
+    spent = duration(time.monotonic() - progress.began)
+    progress.say(f"Cluster {cluster.kind_name} is up after {spent}: {ingress}, kubeconfig {cluster.kubeconfig}")
+
+
+def carry_mesh(cluster: Cluster, progress: Progress) -> str:
+    """Give the cluster MetalLB and Istio unless it has them, and return the address of its ingress gateway."""
+    address = mesh.ingress_address(cluster)
     if address and not cluster.unready():
         progress.done("MetalLB", "runs")
         progress.done("Istio", "runs")
         progress.done("Ingress address from MetalLB", address)
-    else:
-        with progress.step(f"MetalLB {pins.METALLB}"):
-            mesh.start_metallb(cluster, progress)
-        with progress.step(f"Istio {pins.ISTIO} by role progressive.istio.istio"):
-            mesh.install_istio(cluster, cluster.bin, progress)
-        with progress.step("Ingress address from MetalLB"):
-            cluster.wait_ready(progress)
-            mesh.give_addresses(cluster, progress)
-            address = mesh.wait_address(cluster)
-    spent = duration(time.monotonic() - progress.began)
-    progress.say(f"Cluster {cluster.kind_name} is up after {spent}: ingress http://{address}/, kubeconfig {cluster.kubeconfig}")
+        return address
+    with progress.step(f"MetalLB {pins.METALLB}"):
+        mesh.start_metallb(cluster, progress)
+    with progress.step(f"Istio {pins.ISTIO} by role progressive.istio.istio"):
+        mesh.install_istio(cluster, cluster.bin, progress)
+    with progress.step("Ingress address from MetalLB"):
+        cluster.wait_ready(progress)
+        mesh.give_addresses(cluster, progress)
+        return mesh.wait_address(cluster)
 
 
 def down(name: str) -> None:

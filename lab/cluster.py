@@ -120,13 +120,21 @@ class Cluster:
             with progress.step(f"{what}: create"):
                 self.create(progress)
             return True
-        with progress.step(f"{what}: {state[0]}, repair"):
-            repaired = state == ("exited", self.image) and self._started(progress)
+        status, image = state
+        if image != self.image:
+            with progress.step(f"{what}: made from other images, create anew"):
+                self.recreate(progress)
+            return True
+        with progress.step(f"{what}: {status}, repair"):
+            repaired = status == "exited" and self._started(progress)
             if not repaired:
                 progress.say("      cannot be repaired: delete and create anew")
-                self.delete(progress)
-                self.create(progress)
+                self.recreate(progress)
         return not repaired
+
+    def recreate(self, progress: Progress) -> None:
+        self.delete(progress)
+        self.create(progress)
 
     def wait_ready(self, progress: Progress, seconds: float = 180) -> None:
         """Wait until every node and system pod is Ready. Raises LabError that names what is not."""
@@ -147,7 +155,9 @@ class Cluster:
 
 def existing() -> list[str]:
     """Return the short names of the lab's clusters that Docker knows."""
-    answer = ask(["docker", "ps", "-a", "--format", "{{.Names}}"]) or ""
+    answer = ask(["docker", "ps", "-a", "--format", "{{.Names}}"])
+    if answer is None:
+        raise LabError("no Docker answers, so it is not known which clusters there are: 'make -C lab up' starts it")
     return [name for name in pins.CLUSTER_SLOTS if f"canary-{name}-control-plane" in answer.split()]
 
 

@@ -45,6 +45,15 @@ def _install(progress: Progress, *packages: str) -> None:
     progress.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], env={"DEBIAN_FRONTEND": "noninteractive"})
 
 
+def _alive(pid: str) -> bool:
+    """Tell whether a process runs; one that was killed and never reaped does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
 def ensure(progress: Progress) -> None:
     """Make Docker answer. Raises LabError when it neither answers nor can be installed and started."""
     if answers():
@@ -61,7 +70,7 @@ def ensure(progress: Progress) -> None:
         # A daemon that was killed leaves its pid files behind and they keep the next one from starting.
         for stale in ("/var/run/docker.pid", "/run/docker/containerd/containerd.pid"):
             pid_file = Path(stale)
-            if pid_file.exists() and not Path(f"/proc/{pid_file.read_text().strip()}").exists():
+            if pid_file.exists() and not _alive(pid_file.read_text().strip()):
                 pid_file.unlink()
         command = ["dockerd", "--host", "unix:///var/run/docker.sock"]
         if lacks_cap_sys_resource():

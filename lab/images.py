@@ -33,7 +33,8 @@ def programs_of(folders: Mapping[GoModule, Path]) -> Programs:
 
 def node_image() -> str:
     """Return the reference of the node image that these very sources give."""
-    return f"{NODE_REPOSITORY}:{key_of([RECIPES, LAB / 'images.py', LAB / 'pins.py', *(module.key for module in ALL)])}"
+    inside = (pins.ENVOY, pins.DEBIAN, pins.ETCD_TAG, pins.COREDNS_TAG, pins.PAUSE_TAG, pins.PONG_IMAGE, pins.LAB_ISTIO_HUB)
+    return f"{NODE_REPOSITORY}:{key_of([RECIPES, LAB / 'images.py', *inside, *(module.key for module in ALL)])}"
 
 
 def present(image: str) -> bool:

@@ -24,4 +24,7 @@ ISTIO_HUB = "docker.io/istio"
 LAB_ISTIO_HUB = "localhost/istio"
 
 # Each cluster has a share of kind's docker network for its LoadBalancer addresses.
-CLUSTER_SLOTS = {"demo": 0, "test": 1, "bench": 2}
+CLUSTER_SLOTS = {"demo": 0, "test": 1, "bench": 2, "bare": 3}
+
+# Clusters without MetalLB and Istio: what a user meets who has not installed them.
+WITHOUT_MESH = {"bare"}
