@@ -1,0 +1,193 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The plan of a release: which versions, by which steps, how long each, and what a failure does. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal, get_args
+
+OnFailure = Literal["rollback", "hold", "step_down"]
+
+LONGEST_INTERVAL = 31_536_000  # seconds in a year; keeps every sum of times inside what datetime can hold
+_EXAMPLE = "such as [5, 20, 50, 100]"
+_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One weight of a plan.
+
+    weight: percent of the requests that go to the canary, 1 to 100.
+    pause: the step waits for a person (a request with confirm) before the next one.
+    extra: fields of a newer writer, kept as they were read.
+    """
+
+    weight: int
+    pause: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a caller wants; made by validate().
+
+    stable, canary: subset names, different from each other.
+    steps: strictly rising. Empty means: the steps that the cluster's state already holds. A last step below 100 is a
+        partial release, which stays `progressing` at that weight until a plan with a higher step is given.
+    interval: seconds that each weight above 0 stays before it may be raised, 0 to LONGEST_INTERVAL.
+    on_failure: `rollback` (all to stable at once), `hold` (stay, wait for a person) or `step_down` (to the step before,
+        then wait for a person; from the first step it is a rollback).
+    """
+
+    stable: str
+    canary: str
+    steps: tuple[Step, ...] = ()
+    interval: float = 0.0
+    on_failure: OnFailure = "rollback"
+
+
+class InvalidPlan(ValueError):
+    """A plan that cannot be meant. mistakes: all of them, one sentence each, in the order of the options."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+def validate(
+    *,
+    stable: object,
+    canary: object,
+    steps: object = None,
+    step_weight: object = None,
+    max_weight: object = None,
+    interval: object = 0,
+    on_failure: object = "rollback",
+    weight: object = None,
+) -> Plan:
+    """The plan that these options mean, or InvalidPlan with all mistakes at once.
+
+    steps: a list of weights and of mappings {weight, pause}. step_weight and max_weight say the same in short: weights
+    in equal steps up to max_weight (default 100), then 100: step_weight=20, max_weight=50 is [20, 40, 50, 100].
+    With neither the plan has no steps. weight is that of `state: weighted`; it is only checked here.
+    Numbers may come as text, as templating makes them.
+    """
+    mistakes: list[str] = []
+    for option, name in (("stable", stable), ("canary", canary)):
+        if not isinstance(name, str) or not name.strip():
+            mistakes.append(f"{option} is {_show(name)}: it must be the name of a subset, such as v1")
+    if stable == canary and isinstance(stable, str) and stable.strip():
+        mistakes.append(f"stable and canary are both {stable}: they must be two different subsets")
+    if weight is not None and _whole(weight, 0, 100) is None:
+        mistakes.append(f"weight is {_show(weight)}: it must be a whole number from 0 to 100")
+    if steps is not None:
+        path = _listed(steps, mistakes)
+        if step_weight is not None or max_weight is not None:
+            mistakes.append("steps and step_weight/max_weight are given: they say the same, give one of them")
+    else:
+        path = _even(step_weight, max_weight, mistakes)
+    seconds = _seconds(interval)
+    if seconds is None:
+        mistakes.append(f"interval is {_show(interval)}: it must be a number of seconds from 0 to {LONGEST_INTERVAL}")
+    policy = next((known for known in get_args(OnFailure) if known == on_failure), None)
+    if policy is None:
+        mistakes.append(f"on_failure is {_show(on_failure)}: it must be one of {', '.join(get_args(OnFailure))}")
+    if mistakes or seconds is None or policy is None:
+        raise InvalidPlan(mistakes)
+    return Plan(str(stable), str(canary), path, seconds, policy)
+
+
+def rising(steps: tuple[Step, ...]) -> bool:
+    """Whether the weights lie in 1 to 100 and each is higher than the one before."""
+    weights = [0, *(step.weight for step in steps)]
+    return all(low < high <= 100 for low, high in pairwise(weights))
+
+
+def _listed(steps: object, mistakes: list[str]) -> tuple[Step, ...]:
+    if not isinstance(steps, (list, tuple)):
+        mistakes.append(f"steps is {_show(steps)}: it must be a list of weights, {_EXAMPLE}")
+        return ()
+    if not steps:
+        mistakes.append(f"steps is empty: give at least one weight, {_EXAMPLE}")
+    path: list[Step] = []
+    for index, given in enumerate(steps):
+        step = _step(f"steps[{index}]", given, mistakes)
+        if step is None:
+            continue
+        if path and step.weight == path[-1].weight:
+            mistakes.append(f"steps[{index}] repeats {step.weight}: each weight must be higher than the one before")
+        elif path and step.weight < path[-1].weight:
+            mistakes.append(
+                f"steps[{index}] falls from {path[-1].weight} to {step.weight}: "
+                "each weight must be higher than the one before"
+            )
+        path.append(step)
+    return tuple(path)
+
+
+def _step(where: str, given: object, mistakes: list[str]) -> Step | None:
+    fields = given if isinstance(given, Mapping) else {"weight": given}
+    unknown = sorted(str(key) for key in fields if key not in ("weight", "pause"))
+    if unknown:
+        mistakes.append(f"{where} has {', '.join(unknown)}: a step has only weight and pause")
+    pause = fields.get("pause", False)
+    truth = pause if isinstance(pause, bool) else _TRUTH.get(str(pause).lower())
+    if truth is None:
+        mistakes.append(f"{where}.pause is {_show(pause)}: it must be true or false")
+    weight = _whole(fields.get("weight"), 1, 100)
+    if weight is None:
+        mistakes.append(f"{where} is {_show(fields.get('weight'))}: a weight must be a whole number from 1 to 100")
+        return None
+    return Step(weight, bool(truth))
+
+
+def _even(step_weight: object, max_weight: object, mistakes: list[str]) -> tuple[Step, ...]:
+    if step_weight is None:
+        if max_weight is not None:
+            mistakes.append("max_weight is given without step_weight: give both, or steps")
+        return ()
+    width = _whole(step_weight, 1, 100)
+    top = 100 if max_weight is None else _whole(max_weight, 1, 100)
+    if width is None:
+        mistakes.append(f"step_weight is {_show(step_weight)}: it must be a whole number from 1 to 100")
+    if top is None:
+        mistakes.append(f"max_weight is {_show(max_weight)}: it must be a whole number from 1 to 100")
+    if width is None or top is None:
+        return ()
+    weights = sorted({*range(width, top, width), top, 100})
+    return tuple(Step(weight) for weight in weights)
+
+
+def _whole(value: object, low: int, high: int) -> int | None:
+    """The whole number that a value means, where it lies in the range: 10, 10.0 and "10", but not true or "10%"."""
+    number: int | None = None
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,9}\s*", value):
+        number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    return number if number is not None and low <= number <= high else None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and 0 <= number <= LONGEST_INTERVAL else None
+
+
+def _show(value: object) -> str:
+    text = "missing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,613 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The state machine of a release: state + what is observed + what is asked + the time -> the next transition. Pure.
+
+    decide(decode(annotation), observed, plan, request, now) -> Transition | Wait | Nothing | Refuse
+
+A caller writes a Transition's `weights` and `encode(transition.state)` in one guarded patch, proves them live and, if
+`again` is set, asks once more; check mode does the same with `after()` in place of the patch. One transition raises the
+canary's weight by at most one step, and one with `again` never raises it.
+The sentences of all four answers speak of versions; the caller puts the name of the object in front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ._plan import InvalidPlan, OnFailure, Plan, Step, validate
+from ._state import (
+    ANNOTATION,
+    HISTORY,
+    Damaged,
+    Holder,
+    Past,
+    Phase,
+    State,
+    Verdict,
+    clip,
+    decode,
+    encode,
+    stamp,
+    to_milliseconds,
+)
+
+__all__ = [
+    "ANNOTATION",
+    "LEASE",
+    "Damaged",
+    "Decision",
+    "Event",
+    "Holder",
+    "InvalidPlan",
+    "Nothing",
+    "Observed",
+    "OnFailure",
+    "Past",
+    "Phase",
+    "Plan",
+    "Ready",
+    "Refuse",
+    "Request",
+    "Run",
+    "State",
+    "Step",
+    "Transition",
+    "Verdict",
+    "Wait",
+    "Want",
+    "after",
+    "decide",
+    "decode",
+    "encode",
+    "released",
+    "validate",
+]
+
+LEASE = timedelta(seconds=60)  # how long a write keeps other runs away
+RENEW = LEASE / 2  # a watching run renews its lease when less than this is left
+
+
+class Want(StrEnum):
+    """What can be asked for.
+
+    weighted: exactly this weight, by hand. advanced: the next step, if its time has come. rolled_back: all to stable.
+    held: stay where it is until a person confirms. watched: keep the lease while a step soaks, and act on its verdict.
+    """
+
+    WEIGHTED = "weighted"
+    ADVANCED = "advanced"
+    ROLLED_BACK = "rolled_back"
+    HELD = "held"
+    WATCHED = "watched"
+
+
+class Event(StrEnum):
+    """Why a state was written; all but renewed and judged enter the history."""
+
+    STARTED = "started"  # the route gained a destination for the canary, at weight 0
+    ADVANCED = "advanced"
+    CONFIRMED = "confirmed"
+    PROMOTED = "promoted"
+    HELD = "held"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    SUPERSEDED = "superseded"
+    WEIGHTED = "weighted"
+    ADOPTED = "adopted"
+    JUDGED = "judged"  # a step passed
+    RENEWED = "renewed"  # the lease, nothing else
+
+
+@dataclass(frozen=True)
+class Run:
+    """Who asks. id: the same for all calls of one play; who: a person or account; host, pid: where the run lives."""
+
+    id: str
+    who: str
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a version's ready, injected pods can carry. upto: percent of all requests; why: the reason if below 100."""
+
+    upto: int = 100
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the cluster shows now.
+
+    weights: percent by subset, of every destination of the route that the plan or the state names (absent = not a
+        destination of the route); destinations of other services are left out, and the rest is scaled to 100.
+    stable, canary: readiness of the plan's two versions.
+    holder_gone: the state's holder ran on this host and its process is gone.
+    """
+
+    weights: Mapping[str, int]
+    stable: Ready = Ready()
+    canary: Ready = Ready()
+    holder_gone: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked.
+
+    by: the run that asks.
+    weight: for weighted only, 0 to 100.
+    verdict: for advanced and watched: the analysis of the present weight, if there is one.
+    since: for watched: State.since of the weight that is watched and that the verdict is about.
+    confirm: a person takes the responsibility: ends a pause or a hold, begins again what failed. It never shortens a
+        soak. A caller that asks in a loop confirms with its first request only.
+    adopt: take on weights that someone else wrote, or an annotation that cannot be read.
+    why: for rolled_back and held: the person's reason.
+    """
+
+    want: Want
+    by: Run
+    weight: int | None = None
+    verdict: Verdict | None = None
+    since: datetime | None = None
+    confirm: bool = False
+    adopt: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Write this. state: the new annotation; before, weights: percent by subset now and after; why: the report.
+
+    A name in weights that is not in before is a destination that the route must gain.
+    again: this write only prepared the way; prove it, then ask the same again in the same call.
+    """
+
+    state: State
+    before: Mapping[str, int]
+    weights: Mapping[str, int]
+    event: Event
+    why: str
+    again: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether the route changes, not the annotation alone."""
+        return any(self.before.get(name) != weight for name, weight in self.weights.items())
+
+    @property
+    def raises(self) -> bool:
+        """Whether the canary gets more requests than before."""
+        return self.weights.get(self.state.canary, 0) > self.before.get(self.state.canary, 0)
+
+    @property
+    def changed(self) -> bool:
+        """Whether this is a change to a person: renewals of the lease and notes of a passed step are none."""
+        return self.event not in (Event.JUDGED, Event.RENEWED)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Not yet. until: when to ask again; None: as soon as the pods are ready, which no clock tells."""
+
+    until: datetime | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Nothing to do, and that is well."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Not done, and a person must look. why: what stands against it, since when, and what to do."""
+
+    why: str
+
+
+Decision = Transition | Wait | Nothing | Refuse
+
+
+def decide(state: State | Damaged | None, observed: Observed, plan: Plan, request: Request, now: datetime) -> Decision:
+    """The answer to a request. Same arguments, same answer; nothing is changed.
+
+    now: with a time zone (ValueError without), best the API server's clock, so that all controllers agree.
+    A weighted request needs its weight, 0 to 100 (ValueError otherwise).
+    """
+    if now.tzinfo is None:
+        raise ValueError("now has no time zone")
+    if request.want is Want.WEIGHTED and (request.weight is None or not 0 <= request.weight <= 100):
+        raise ValueError(f"a weight of {request.weight} is not one from 0 to 100")
+    case = _Case(observed, plan, request, to_milliseconds(now))
+    if request.want is Want.ROLLED_BACK:
+        return _roll_back(case, state)
+    if isinstance(state, Damaged):
+        return _adopt(case, None) if request.adopt else _refuse_damaged(state)
+    holder = _other_holder(case, state) if state and request.want is not Want.HELD else None
+    if holder:
+        return _refuse_holder(plan.canary, holder)
+    if not _as_written(case, state):
+        return _adopt(case, state) if request.adopt else _refuse_drift(case, state)
+    if request.want is Want.WATCHED:
+        return _watch(case, state)
+    if request.want is Want.HELD:
+        return _hold(case, state or _idle(case))
+    current = _take_up(case, state)
+    if not isinstance(current, State):
+        return current
+    return _weigh(case, current) if request.want is Want.WEIGHTED else _advance(case, current)
+
+
+def after(observed: Observed, transition: Transition) -> Observed:
+    """What is observed once a transition is written."""
+    return replace(observed, weights={**observed.weights, **transition.weights}, holder_gone=False)
+
+
+def released(state: State) -> State:
+    """The state with the lease let go: for the last write of a run."""
+    return replace(state, holder=None)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One question: the arguments of decide() but the state."""
+
+    observed: Observed
+    plan: Plan
+    request: Request
+    now: datetime
+
+    def share(self, name: str) -> int:
+        """Percent of the requests that a subset has now."""
+        return self.observed.weights.get(name, 0)
+
+
+# What each request does, once nothing stands against it.
+
+
+def _advance(case: _Case, state: State) -> Decision:
+    confirm, verdict = case.request.confirm, case.request.verdict
+    if verdict and verdict.result == "fail" and state.judgeable:
+        return _fail(case, state, verdict)
+    if not confirm and (state.failed or state.phase in (Phase.HELD, Phase.ROLLED_BACK)):
+        return Refuse(f"{_stopped(state)}; to go on all the same set confirm: true, else release another canary")
+    if state.phase is Phase.PAUSED and not confirm:
+        return Nothing(
+            f"{_where(state)} waits for a person since {stamp(state.since)}: "
+            "set confirm: true to go on, or state: rolled_back to go back"
+        )
+    soaked = state.soaks_until(case.plan.interval)
+    if case.now < soaked and state.weight > 0 and state.phase in (Phase.PROGRESSING, Phase.PAUSED, Phase.WEIGHTED):
+        if state.phase is Phase.PAUSED:
+            return _confirm(case, state)
+        left = (soaked - case.now).total_seconds()
+        return Wait(soaked, f"{_where(state)} soaks until {stamp(soaked)}, {left:.0f} s from now")
+    if verdict and verdict.result == "inconclusive" and state.judgeable and not confirm:
+        return _stay(case, state, Event.HELD, f"inconclusive: {verdict.why}", verdict)
+    return _raise(case, state)
+
+
+def _raise(case: _Case, state: State) -> Decision:
+    steps = case.plan.steps or state.steps
+    following = next((step for step in steps if step.weight > state.weight), None)
+    if following is None:
+        return _end(case, state, steps)
+    obstacle = _blocked(case, following.weight) or _prepare(case, state)
+    if obstacle:
+        return obstacle
+    why = f"step {steps.index(following) + 1} of {len(steps)}: from {state.weight} to {following.weight} %"
+    verdict = case.request.verdict
+    if verdict and state.judgeable:
+        why = f"{why}, after {verdict.result}: {verdict.why}"
+    phase, event = Phase.PROGRESSING, Event.ADVANCED
+    if following.pause:
+        phase = Phase.PAUSED
+    elif following.weight == 100:
+        phase, event = Phase.PROMOTED, Event.PROMOTED
+    return _write(case, replace(state, phase=phase, weight=following.weight, since=case.now, verdict=None), event, why)
+
+
+def _end(case: _Case, state: State, steps: tuple[Step, ...]) -> Decision:
+    """No step is higher than the present weight."""
+    if state.phase in (Phase.PAUSED, Phase.HELD):
+        return _confirm(case, state)
+    if state.weight == 100:
+        return Nothing(f"{state.canary} has all requests since {stamp(state.since)}: there is nothing to do")
+    if not steps:
+        return Refuse("there are no steps to go: give steps, such as [5, 20, 50, 100]")
+    weights = ", ".join(str(step.weight) for step in steps)
+    return Nothing(f"{state.canary} is at {state.weight} %, the end of its steps {weights}: give a higher one to go on")
+
+
+def _confirm(case: _Case, state: State) -> Transition:
+    """A person releases a pause or a hold, and no weight follows yet. A pause that is released goes on soaking."""
+    why = f"confirmed at {state.weight} % by {case.request.by.who}"
+    since = state.since if state.phase is Phase.PAUSED else case.now
+    if state.weight == 100:
+        return _write(case, replace(state, phase=Phase.PROMOTED, since=since), Event.PROMOTED, why)
+    return _write(case, replace(state, phase=Phase.PROGRESSING, since=since, verdict=None), Event.CONFIRMED, why)
+
+
+def _weigh(case: _Case, state: State) -> Decision:
+    weight, present, confirm = case.request.weight or 0, case.share(state.canary), case.request.confirm
+    if weight == present == state.weight and state.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.HELD):
+        return Nothing(f"{state.canary} has {weight} % already")
+    higher = weight > min(state.weight, present)
+    if higher and state.failed and not confirm:
+        return Refuse(f"{_stopped(state)}; to give it {weight} % all the same set confirm: true")
+    obstacle = _blocked(case, weight) or _prepare(case, state)
+    if obstacle:
+        return obstacle
+    verdict = state.verdict if state.failed and not (higher and confirm) else None
+    state = replace(state, phase=Phase.WEIGHTED, weight=weight, since=case.now, verdict=verdict)
+    return _write(case, state, Event.WEIGHTED, f"from {present} to {weight} % by hand")
+
+
+def _hold(case: _Case, state: State) -> Decision:
+    if state.phase in (Phase.HELD, Phase.PROMOTED, Phase.ROLLED_BACK):
+        return Nothing(f"{_stopped(state)}: there is nothing to hold")
+    return _stay(case, state, Event.HELD, _asked(case), state.verdict)
+
+
+def _watch(case: _Case, state: State | None) -> Decision:
+    watched = case.request.since and to_milliseconds(case.request.since)
+    if state is None or state.since != watched or (state.stable, state.canary) != (case.plan.stable, case.plan.canary):
+        return Refuse(f"this run stops, for what it watched is no more: {_latest(state)}")
+    if not state.judgeable:
+        return Nothing(f"{_stopped(state)}: there is nothing to watch")
+    verdict = case.request.verdict
+    if verdict and verdict.result == "fail":
+        return _fail(case, state, verdict)
+    if verdict and not state.failed and case.now >= state.soaks_until(case.plan.interval):
+        if verdict.result == "inconclusive" and state.phase is not Phase.PAUSED:
+            return _stay(case, state, Event.HELD, f"inconclusive: {verdict.why}", verdict)
+        if verdict.result == "pass" and state.verdict is None:
+            why = f"passed at {state.weight} %: {verdict.why}"
+            return _write(case, replace(state, verdict=verdict), Event.JUDGED, why)
+    if state.holder and state.run == case.request.by.id and state.holder.until - case.now > RENEW:
+        return Nothing(f"{_where(state)} is watched")
+    return _write(case, state, Event.RENEWED, f"lease until {stamp(case.now + LEASE)}")
+
+
+def _fail(case: _Case, state: State, verdict: Verdict) -> Transition:
+    """The failure of the present weight. No request is sent to a stable version that has no ready pod."""
+    stable, policy = case.observed.stable, case.plan.on_failure
+    if policy == "hold":
+        return _stay(case, state, Event.FAILED, f"failed: {verdict.why}", verdict)
+    if stable.upto <= 0:
+        why = f"failed: {verdict.why}; not rolled back, for {state.stable} takes no requests: {_reason(stable)}"
+        return _stay(case, state, Event.FAILED, why, verdict)
+    lower = max((step.weight for step in state.steps if step.weight < state.weight), default=0)
+    weight, phase = (lower, Phase.HELD) if policy == "step_down" and lower else (0, Phase.ROLLED_BACK)
+    why = f"failed, from {state.weight} back to {weight} %: {verdict.why}"
+    state = replace(state, phase=phase, weight=weight, since=case.now, verdict=verdict)
+    return _write(case, state, Event.FAILED, why)
+
+
+def _roll_back(case: _Case, state: State | Damaged | None) -> Decision:
+    """All to stable, over leases, drift and damage. Which stable: the state knows better than an old playbook."""
+    base = state if isinstance(state, State) else _idle(case)
+    if isinstance(state, State) and _finished(state) and state.canary == case.plan.stable and case.share(state.canary):
+        base = _fresh(case, state)
+    carrying = {name for name, weight in case.observed.weights.items() if weight > 0}
+    resting = base.phase in (Phase.NONE, Phase.ROLLED_BACK) and not isinstance(state, Damaged)
+    if resting and carrying == {base.stable}:
+        return Nothing(f"{base.stable} has all requests already: there is nothing to roll back")
+    why = f"from {case.share(base.canary)} back to 0 %: {_asked(case)}"
+    state = replace(base, phase=Phase.ROLLED_BACK, weight=0, since=case.now)
+    return _write(case, state, Event.ROLLED_BACK, why)
+
+
+def _adopt(case: _Case, state: State | None) -> Decision:
+    """Take on the weights that are there, as if set by hand."""
+    stable, canary = case.plan.stable, case.plan.canary
+    if case.share(stable) + case.share(canary) != 100:
+        return Refuse(
+            f"{_shares(case)} is no release from {stable} to {canary}, whose shares must sum to 100: "
+            "name the two versions that carry the requests, or set state: rolled_back"
+        )
+    if state is None:
+        state = _idle(case)
+    elif (state.stable, state.canary) != (stable, canary):
+        state = _fresh(case, state)
+    verdict = state.verdict if state.failed else None
+    state = replace(state, phase=Phase.WEIGHTED, weight=case.share(canary), since=case.now, verdict=verdict)
+    return _write(case, state, Event.ADOPTED, f"took on {_shares(case)}", again=True)
+
+
+# Which release a request is about.
+
+
+def _take_up(case: _Case, state: State | None) -> State | Wait | Refuse | Transition:
+    """The state to go on from: that of the plan's release, or of a new one where the plan names other versions."""
+    plan, confirm = case.plan, case.request.confirm
+    if state is None:
+        return _idle(case)
+    if (state.stable, state.canary) == (plan.stable, plan.canary):
+        return state
+    if state.phase is Phase.HELD and not confirm:
+        return Refuse(f"{_stopped(state)}; to release {plan.canary} in its place set confirm: true")
+    begun = next((past for past in reversed(state.history) if past.canary == plan.canary), None)
+    if begun and begun.weight < 100 and not confirm:
+        return Refuse(
+            f"{plan.canary} was begun before and left at {stamp(begun.at)} ({begun.event}: {begun.why}); "
+            "to begin it again set confirm: true"
+        )
+    if plan.stable == (state.canary if _finished(state) else state.stable) and case.share(plan.stable) == 100:
+        return _fresh(case, state)
+    if plan.stable == state.stable and not _finished(state):
+        if case.observed.stable.upto < 100:
+            return Wait(None, f"{plan.stable} cannot take all requests back yet: {_reason(case.observed.stable)}")
+        why = f"from {state.weight} back to 0 %: superseded by {plan.canary}"
+        state = replace(state, phase=Phase.ROLLED_BACK, weight=0, since=case.now)
+        return _write(case, state, Event.SUPERSEDED, why, again=True)
+    carrier = f"{state.canary} is promoted, so the next stable is {state.canary}"
+    if not _finished(state):
+        carrier = f"{state.canary} is not promoted, so stable is still {state.stable}"
+    return Refuse(f"{_shares(case)} from the release of {state.canary}: {carrier}, not {plan.stable}")
+
+
+def _idle(case: _Case) -> State:
+    """Nothing begun: the weights are what they are."""
+    plan = case.plan
+    return State(plan.stable, plan.canary, Phase.NONE, case.share(plan.canary), case.now)
+
+
+def _fresh(case: _Case, state: State) -> State:
+    """The plan's release, before its first step, after that of the state."""
+    return replace(_idle(case), history=state.history, run=state.run, holder=state.holder, extra=state.extra)
+
+
+def _finished(state: State) -> bool:
+    return state.weight == 100 and state.phase in (Phase.PROMOTED, Phase.WEIGHTED)
+
+
+# What may stand against a request.
+
+
+def _other_holder(case: _Case, state: State) -> Holder | None:
+    """Another run's live lease."""
+    if state.holder is None or state.run == case.request.by.id or case.observed.holder_gone:
+        return None
+    return state.holder if case.now < state.holder.until else None
+
+
+def _as_written(case: _Case, state: State | None) -> bool:
+    """Whether the weights are those that the state, or two versions without one, would have. Or are about to be set."""
+    plan, weighted = case.plan, case.request.want is Want.WEIGHTED
+    if state is None:
+        return weighted or case.share(plan.stable) + case.share(plan.canary) == 100
+    if weighted and (state.stable, state.canary) == (plan.stable, plan.canary):
+        return True
+    names = {*state.weights, *case.observed.weights}
+    return all(case.share(name) == state.weights.get(name, 0) for name in names)
+
+
+def _blocked(case: _Case, weight: int) -> Wait | None:
+    """A version that would get more requests than its ready pods can carry."""
+    stable, canary, present = case.observed.stable, case.observed.canary, case.share(case.plan.canary)
+    if weight > present and canary.upto < weight:
+        return Wait(None, f"{case.plan.canary} cannot take {weight} % yet: {_reason(canary)}")
+    if weight < present and stable.upto < 100 - weight:
+        return Wait(None, f"{case.plan.stable} cannot take {100 - weight} % yet: {_reason(stable)}")
+    return None
+
+
+def _prepare(case: _Case, state: State) -> Transition | None:
+    """A destination must be in the route, and its cluster in the proxies, before it gets requests."""
+    missing = [name for name in (state.stable, state.canary) if name not in case.observed.weights]
+    if not missing:
+        return None
+    if state.phase is Phase.NONE:
+        state = replace(state, phase=Phase.WEIGHTED if state.weight else Phase.PROGRESSING)
+    why = f"the route gains {' and '.join(missing)} at 0 %"
+    return _write(case, state, Event.STARTED, why, again=True)
+
+
+# Writing.
+
+
+def _stay(case: _Case, state: State, event: Event, why: str, verdict: Verdict | None) -> Transition:
+    return _write(case, replace(state, phase=Phase.HELD, since=case.now, verdict=verdict), event, why)
+
+
+def _write(case: _Case, state: State, event: Event, why: str, *, again: bool = False) -> Transition:
+    """The transition to a state: with the asking run's lease, the plan it follows, and a line of history."""
+    run, now = case.request.by, case.now
+    mine = state.holder if state.run == run.id else None
+    holder = Holder(run.who, run.host, run.pid, mine.since if mine else now, now + LEASE)
+    state = replace(state, run=run.id, holder=holder)
+    before = dict(case.observed.weights)
+    if event not in (Event.RENEWED, Event.JUDGED):
+        past = Past(now, event.value, state.canary, state.weight, clip(why), run.who)
+        state = replace(
+            state,
+            steps=case.plan.steps or state.steps,
+            interval=case.plan.interval,
+            before=before,
+            history=(*state.history, past)[-HISTORY:],
+        )
+    weights = {name: 0 for name, weight in before.items() if weight}
+    for name, weight in state.weights.items():
+        if weight or name in before or event is Event.STARTED:
+            weights[name] = weight
+    return Transition(state, before, weights, event, f"{state.canary}: {why}", again)
+
+
+# Sentences.
+
+
+def _refuse_damaged(state: Damaged) -> Refuse:
+    return Refuse(
+        f"the annotation {ANNOTATION} cannot be read, for {state.reason}: set adopt: true to go on from the weights "
+        "that are set, or state: rolled_back to go back"
+    )
+
+
+def _refuse_holder(canary: str, holder: Holder) -> Refuse:
+    return Refuse(
+        f"canary {canary} is held by {holder.who} on {holder.host} (process {holder.pid}) since "
+        f"{stamp(holder.since)} (lease until {stamp(holder.until)}): wait for that run to end; "
+        "state: held and state: rolled_back work at any time"
+    )
+
+
+def _refuse_drift(case: _Case, state: State | None) -> Refuse:
+    stable, canary = case.plan.stable, case.plan.canary
+    if state is None:
+        return Refuse(
+            f"{_shares(case)} in the route: {stable} and {canary} do not share all of its requests, so they are no "
+            "release; name the two versions that do, or set state: weighted or rolled_back"
+        )
+    written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
+    return Refuse(
+        f"someone else moved the weights: {_shares(case)} now, {written} when this release wrote them at "
+        f"{stamp(state.since)}; set adopt: true to go on from there, state: weighted to set another weight, "
+        "or state: rolled_back to go back"
+    )
+
+
+def _shares(case: _Case) -> str:
+    return ", ".join(f"{name} {weight} %" for name, weight in sorted(case.observed.weights.items())) or "no share"
+
+
+def _reason(ready: Ready) -> str:
+    return ready.why or f"its ready pods carry {ready.upto} %"
+
+
+def _asked(case: _Case) -> str:
+    return case.request.why or f"asked by {case.request.by.who}"
+
+
+def _where(state: State) -> str:
+    """The canary, its weight, and the step where it stands on one."""
+    place = f"{state.canary} at {state.weight} %"
+    if state.step >= 0 and state.steps[state.step].weight == state.weight:
+        place = f"{place} (step {state.step + 1} of {len(state.steps)})"
+    return place
+
+
+def _stopped(state: State) -> str:
+    """The canary, where it stands since when, and why."""
+    if state.failed and state.verdict and state.phase is Phase.WEIGHTED:
+        return f"{state.canary} failed at {stamp(state.verdict.at)} ({state.verdict.why})"
+    last = next((past for past in reversed(state.history) if past.canary == state.canary), None)
+    phase = state.phase.replace("_", " ")
+    return f"{state.canary} is {phase} at {state.weight} % since {stamp(state.since)}{f' ({last.why})' if last else ''}"
+
+
+def _latest(state: State | None) -> str:
+    if state is None:
+        return f"the annotation {ANNOTATION} is gone"
+    by = f", by {state.history[-1].by}" if state.history else ""
+    return f"{_stopped(state)}{by}"

@@ -1,0 +1,391 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The state of a release, as the annotation on its VirtualService holds it. Pure.
+
+The text is compact JSON with a fixed order of keys. Fields that this writer does not know survive being read and
+written again, at every level, so that a newer minor writer and this one can share a release.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal, TypeVar, cast, get_args
+
+from ._plan import LONGEST_INTERVAL, Step, rising
+
+ANNOTATION = "progressive.istio/canary"
+VERSION = 1
+HISTORY = 20  # transitions that are kept
+LONGEST_WHY = 400  # characters of a reason that are kept
+
+Result = Literal["pass", "fail", "inconclusive"]
+_Value = TypeVar("_Value")
+
+
+class Phase(StrEnum):
+    """Where a release stands.
+
+    none: nothing was begun (never written). progressing: a weight below 100 is set and soaks. paused: the step waits
+    for a person. held: stopped by a verdict or by a person. promoted: finished at 100. rolled_back: finished at 0.
+    weighted: the weight was set by hand.
+    """
+
+    NONE = "none"
+    PROGRESSING = "progressing"
+    PAUSED = "paused"
+    HELD = "held"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    WEIGHTED = "weighted"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The run that works on the release. since: when it began to; until: when its lease ends unless it is renewed."""
+
+    who: str
+    host: str
+    pid: int
+    since: datetime
+    until: datetime
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the analysis of the present weight found. why: the numbers it rests on, in one clause."""
+
+    result: Result
+    why: str
+    at: datetime
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Past:
+    """One transition that was made. weight: that of the canary after it; by: the person or account that asked."""
+
+    at: datetime
+    event: str
+    canary: str
+    weight: int
+    why: str
+    by: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class State:
+    """A release under way or finished. All times are UTC, in whole milliseconds.
+
+    weight: percent of the requests that go to the canary, as written; the stable version has the rest.
+    steps, interval: those of the plan that the last transition was made by.
+    since: when the present weight or phase was reached.
+    run: the run that wrote last; holder: its lease, or None after it let go.
+    verdict: the last one about the present weight; a `fail` stays until a person confirms or another release begins.
+    before: percent by subset that the VirtualService had before the last transition.
+    history: the last HISTORY transitions, oldest first, also those of earlier releases.
+    """
+
+    stable: str
+    canary: str
+    phase: Phase
+    weight: int
+    since: datetime
+    steps: tuple[Step, ...] = ()
+    interval: float = 0.0
+    run: str = ""
+    holder: Holder | None = None
+    verdict: Verdict | None = None
+    before: Mapping[str, int] = field(default_factory=dict)
+    history: tuple[Past, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        """Index of the last step that the weight has reached, -1 before the first."""
+        return sum(step.weight <= self.weight for step in self.steps) - 1
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Percent by subset, as written."""
+        return {self.stable: 100 - self.weight, self.canary: self.weight}
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last verdict is a failure that no person has confirmed away."""
+        return self.verdict is not None and self.verdict.result == "fail"
+
+    @property
+    def judgeable(self) -> bool:
+        """Whether a verdict about the present weight still counts. At 100 the first one is the last."""
+        if self.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.WEIGHTED, Phase.PROMOTED) or self.weight == 0:
+            return False
+        return self.weight < 100 or self.verdict is None
+
+    def soaks_until(self, interval: float) -> datetime:
+        """When the present weight has had its interval (seconds)."""
+        return self.since + timedelta(seconds=interval)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """An annotation that cannot be read. reason: a clause that says what is wrong with it."""
+
+    reason: str
+
+
+def encode(state: State) -> str:
+    """The text of the annotation."""
+    return json.dumps(
+        {
+            "version": VERSION,
+            "stable": state.stable,
+            "canary": state.canary,
+            "phase": state.phase.value,
+            "step": state.step,
+            "weights": {"stable": 100 - state.weight, "canary": state.weight},
+            "since": stamp(state.since),
+            "interval": _number(state.interval),
+            "steps": [{"weight": step.weight, "pause": step.pause, **step.extra} for step in state.steps],
+            "verdict": _encode_verdict(state.verdict) if state.verdict else None,
+            "before": dict(sorted(state.before.items())),
+            "run": state.run,
+            "holder": _encode_holder(state.holder) if state.holder else None,
+            "history": [_encode_past(past) for past in state.history[-HISTORY:]],
+            **state.extra,
+        },
+        separators=(",", ":"),
+    )
+
+
+def decode(text: str | None) -> State | Damaged | None:
+    """What the annotation says: None where there is none, Damaged where it is not a legal state of version 1."""
+    if text is None:
+        return None
+    try:
+        return _state(_Fields(json.loads(text), "the annotation"))
+    except _Unreadable as problem:
+        return Damaged(str(problem))
+    except (ValueError, RecursionError) as problem:
+        return Damaged(f"it is not JSON ({problem})")
+
+
+def stamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, with milliseconds only where there are some."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+    return f"{text.removesuffix('.000')}Z"
+
+
+def clip(why: str) -> str:
+    """A reason, cut to what the annotation keeps."""
+    return why if len(why) <= LONGEST_WHY else f"{why[: LONGEST_WHY - 3]}..."
+
+
+def _encode_verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"result": verdict.result, "why": clip(verdict.why), "at": stamp(verdict.at), **verdict.extra}
+
+
+def _encode_holder(holder: Holder) -> dict[str, Any]:
+    return {
+        "who": holder.who,
+        "host": holder.host,
+        "pid": holder.pid,
+        "since": stamp(holder.since),
+        "until": stamp(holder.until),
+        **holder.extra,
+    }
+
+
+def _encode_past(past: Past) -> dict[str, Any]:
+    return {
+        "at": stamp(past.at),
+        "event": past.event,
+        "canary": past.canary,
+        "weight": past.weight,
+        "why": clip(past.why),
+        "by": past.by,
+        **past.extra,
+    }
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+class _Unreadable(Exception):
+    """What is wrong with the annotation, as a clause."""
+
+
+class _Fields:
+    """One JSON object: gives each field once, of the type asked for, and keeps the rest."""
+
+    def __init__(self, value: object, where: str) -> None:
+        if not isinstance(value, dict):
+            raise _Unreadable(f"{where} is not an object")
+        self._left: dict[str, Any] = dict(value)
+        self._where = where
+
+    def rest(self) -> dict[str, Any]:
+        """The fields that nobody asked for."""
+        return self._left
+
+    def take(self, key: str) -> object:
+        if key not in self._left:
+            raise _Unreadable(f"{self._where} has no {key}")
+        return self._left.pop(key)
+
+    def typed(self, key: str, kind: type[_Value], what: str) -> _Value:
+        value = self.take(key)
+        if type(value) is not kind:
+            raise _Unreadable(f"{key} of {self._where} is not {what}")
+        return value
+
+    def text(self, key: str) -> str:
+        return self.typed(key, str, "text")
+
+    def name(self, key: str) -> str:
+        name = self.text(key)
+        if not name:
+            raise _Unreadable(f"{key} of {self._where} is empty")
+        return name
+
+    def flag(self, key: str) -> bool:
+        return self.typed(key, bool, "true or false")
+
+    def whole(self, key: str, low: int, high: int) -> int:
+        value = self.typed(key, int, "a whole number")
+        if not low <= value <= high:
+            raise _Unreadable(f"{key} of {self._where} is {value}, outside {low} to {high}")
+        return value
+
+    def seconds(self, key: str) -> float:
+        value = self.take(key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST_INTERVAL:
+            raise _Unreadable(f"{key} of {self._where} is not a number of seconds from 0 to {LONGEST_INTERVAL}")
+        return float(value)
+
+    def time(self, key: str) -> datetime:
+        try:
+            moment = datetime.fromisoformat(self.text(key).replace("Z", "+00:00"))
+            if moment.tzinfo is None or not 1971 <= moment.year <= 9000:
+                raise ValueError(key)
+        except ValueError:
+            raise _Unreadable(f"{key} of {self._where} is not a time such as 2026-01-31T12:00:00Z") from None
+        return to_milliseconds(moment)
+
+    def items(self, key: str) -> list[Any]:
+        return self.typed(key, list, "a list")
+
+    def within(self, key: str) -> _Fields:
+        return _Fields(self.take(key), f"{key} of {self._where}")
+
+    def within_or_none(self, key: str) -> _Fields | None:
+        value = self.take(key)
+        return None if value is None else _Fields(value, f"{key} of {self._where}")
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """The moment in UTC, without what the annotation does not keep."""
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _state(fields: _Fields) -> State:
+    version = fields.take("version")
+    if type(version) is not int or version != VERSION:
+        raise _Unreadable(f"its version is {json.dumps(version)}, and this collection reads version {VERSION}")
+    fields.take("step")  # for readers; it follows from the weight
+    weights = fields.within("weights")
+    weight = weights.whole("canary", 0, 100)
+    if weights.whole("stable", 0, 100) + weight != 100:
+        raise _Unreadable("its weights do not sum to 100")
+    holder, verdict = fields.within_or_none("holder"), fields.within_or_none("verdict")
+    state = State(
+        stable=fields.name("stable"),
+        canary=fields.name("canary"),
+        phase=_phase(fields.text("phase")),
+        weight=weight,
+        since=fields.time("since"),
+        steps=_steps(fields.items("steps")),
+        interval=fields.seconds("interval"),
+        run=fields.text("run"),
+        holder=_holder(holder) if holder else None,
+        verdict=_verdict(verdict) if verdict else None,
+        before=_before(fields.within("before")),
+        history=tuple(_past(_Fields(past, "an entry of history")) for past in fields.items("history"))[-HISTORY:],
+        extra=fields.rest(),
+    )
+    _check(state)
+    return state
+
+
+def _check(state: State) -> None:
+    if state.stable == state.canary:
+        raise _Unreadable(f"its stable and canary are both {state.stable}")
+    legal = {
+        Phase.NONE: (),
+        Phase.PROGRESSING: range(100),
+        Phase.PROMOTED: (100,),
+        Phase.ROLLED_BACK: (0,),
+    }
+    if state.weight not in legal.get(state.phase, range(101)):
+        raise _Unreadable(f"its phase is {state.phase} at a weight of {state.weight}")
+
+
+def _phase(text: str) -> Phase:
+    try:
+        return Phase(text)
+    except ValueError:
+        raise _Unreadable(f"its phase is {json.dumps(text)}, which this collection does not know") from None
+
+
+def _steps(items: list[Any]) -> tuple[Step, ...]:
+    steps = tuple(
+        Step(fields.whole("weight", 1, 100), fields.flag("pause"), fields.rest())
+        for fields in (_Fields(item, "a step") for item in items)
+    )
+    if not rising(steps):
+        raise _Unreadable("its steps do not rise")
+    return steps
+
+
+def _holder(fields: _Fields) -> Holder:
+    return Holder(
+        who=fields.text("who"),
+        host=fields.text("host"),
+        pid=fields.whole("pid", 0, 2**31),
+        since=fields.time("since"),
+        until=fields.time("until"),
+        extra=fields.rest(),
+    )
+
+
+def _verdict(fields: _Fields) -> Verdict:
+    result = fields.text("result")
+    if result not in get_args(Result):
+        raise _Unreadable(f"its verdict is {json.dumps(result)}, which this collection does not know")
+    return Verdict(cast(Result, result), fields.text("why"), fields.time("at"), fields.rest())
+
+
+def _past(fields: _Fields) -> Past:
+    return Past(
+        at=fields.time("at"),
+        event=fields.text("event"),
+        canary=fields.text("canary"),
+        weight=fields.whole("weight", 0, 100),
+        why=fields.text("why"),
+        by=fields.text("by"),
+        extra=fields.rest(),
+    )
+
+
+def _before(fields: _Fields) -> dict[str, int]:
+    return {name: fields.whole(name, 0, 100) for name in list(fields.rest())}
