@@ -1,0 +1,31 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation fragment `attributes`: what every module says about itself."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Read by ansible-doc."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and tell what it would change, without changing it.
+  diff_mode:
+    description: Returns what it changed (or in C(check_mode) would change) when it runs in diff mode.
+  idempotent:
+    description: Running it twice in a row changes nothing the second time.
+"""
+
+    ACTION_GROUP = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/progressive.istio.canary) in C(module_defaults) to set its options for all modules at once.
+    support: full
+    membership:
+      - progressive.istio.canary
+"""

@@ -1,0 +1,113 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation fragment `auth`: the options of all modules that talk to the API server."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Read by ansible-doc."""
+
+    DOCUMENTATION = r"""
+options:
+  kubeconfig:
+    description:
+      - Path of a kubeconfig, several paths joined by C(:), or the kubeconfig itself as a dictionary.
+      - Without it, and without O(host) and O(context), the service account of the pod is used when the module runs in
+        one, else what the E(KUBECONFIG) variable names, else C(~/.kube/config).
+      - Can also be set by the E(K8S_AUTH_KUBECONFIG) variable.
+    type: raw
+  context:
+    description:
+      - Name of the context to use from the kubeconfig. The default is its current context.
+      - Can also be set by the E(K8S_AUTH_CONTEXT) variable.
+    type: str
+  host:
+    description:
+      - URL of the API server.
+      - Can also be set by the E(K8S_AUTH_HOST) variable.
+    type: str
+  api_key:
+    description:
+      - Bearer token for the API server.
+      - Can also be set by the E(K8S_AUTH_API_KEY) variable.
+    type: str
+  username:
+    description:
+      - User name for basic authentication, which a proxy in front of the API server may ask for.
+      - Can also be set by the E(K8S_AUTH_USERNAME) variable.
+    type: str
+  password:
+    description:
+      - Password for basic authentication.
+      - Can also be set by the E(K8S_AUTH_PASSWORD) variable.
+    type: str
+  validate_certs:
+    description:
+      - Whether the certificate of the API server must be valid. The default is what the kubeconfig says, else V(true).
+      - Can also be set by the E(K8S_AUTH_VALIDATE_CERTS) or E(K8S_AUTH_VERIFY_SSL) variable.
+    type: bool
+    aliases: [verify_ssl]
+  ca_cert:
+    description:
+      - File with the certificates of the authorities to trust, in PEM.
+      - Can also be set by the E(K8S_AUTH_CA_CERT) or E(K8S_AUTH_SSL_CA_CERT) variable.
+    type: path
+    aliases: [ssl_ca_cert]
+  client_cert:
+    description:
+      - File with the client certificate, in PEM.
+      - Can also be set by the E(K8S_AUTH_CLIENT_CERT) or E(K8S_AUTH_CERT_FILE) variable.
+    type: path
+    aliases: [cert_file]
+  client_key:
+    description:
+      - File with the key of O(client_cert), in PEM.
+      - Can also be set by the E(K8S_AUTH_CLIENT_KEY) or E(K8S_AUTH_KEY_FILE) variable.
+    type: path
+    aliases: [key_file]
+  proxy:
+    description:
+      - URL of the HTTP proxy to reach the API server by. The C(HTTP_PROXY) variables are not used.
+      - Can also be set by the E(K8S_AUTH_PROXY) variable.
+    type: str
+  no_proxy:
+    description:
+      - Hosts, domains and networks, separated by commas, that are reached without O(proxy).
+      - Can also be set by the E(K8S_AUTH_NO_PROXY) variable.
+    type: str
+  proxy_headers:
+    description: Headers for O(proxy).
+    type: dict
+    suboptions:
+      proxy_basic_auth:
+        description:
+          - C(name:password) for basic authentication at the proxy.
+          - Can also be set by the E(K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH) variable.
+        type: str
+      basic_auth:
+        description:
+          - C(name:password) for basic authentication.
+          - Can also be set by the E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH) variable.
+        type: str
+      user_agent:
+        description:
+          - The user agent, such as V(foo/1.0).
+          - Can also be set by the E(K8S_AUTH_PROXY_HEADERS_USER_AGENT) variable.
+        type: str
+  impersonate_user:
+    description:
+      - User to act as.
+      - Can also be set by the E(K8S_AUTH_IMPERSONATE_USER) variable.
+    type: str
+  impersonate_groups:
+    description:
+      - Groups to act as a member of.
+      - Can also be set by the E(K8S_AUTH_IMPERSONATE_GROUPS) variable, separated by commas.
+    type: list
+    elements: str
+requirements:
+  - Python library C(kubernetes), where the module runs. For certificates, tokens and service accounts what it brings
+    along is enough, C(urllib3) and C(PyYAML).
+"""
