@@ -132,11 +132,10 @@ def status(_name: str) -> None:
         if state is None or state[0] != "running":
             print(f"cluster  {name}: {state[0] if state else 'gone'}; 'make -C lab up CLUSTER={name}' brings it back")
             continue
-        wrong = cluster.unready()
-        print(
-            f"cluster  {name}: {'not ready: ' + ', '.join(wrong) if wrong else 'healthy'}, ingress "
-            f"http://{mesh.ingress_address(cluster)}/ and http://127.0.0.1:{cluster.loopback_port()}/, {cluster.kubeconfig}"
-        )
+        wrong, address = cluster.unready(), mesh.ingress_address(cluster)
+        health = f"not ready: {', '.join(wrong)}" if wrong else "healthy"
+        ingress = f"ingress http://{address}/ and http://127.0.0.1:{cluster.loopback_port()}/" if address else "no Istio"
+        print(f"cluster  {name}: {health}, {ingress}, {cluster.kubeconfig}")
 
 
 def env(name: str) -> None:
