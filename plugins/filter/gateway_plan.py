@@ -1,0 +1,80 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans what to write of a Gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
+    Object,
+    Refused,
+    changed,
+    missing,
+    named,
+    new,
+    objects_of,
+)
+
+
+def gateway_plan(
+    found: Mapping[str, Any],
+    *,
+    name: str,
+    namespace: str,
+    selector: Mapping[str, str],
+    port: int,
+    hosts: list[str],
+) -> Object:
+    """Make sure of one HTTP server with these hosts; all other servers stay."""
+    try:
+        definition = _definition(objects_of(found, "Gateway"), name, namespace, dict(selector), int(port), list(hosts))
+    except Refused as refused:
+        return {"problem": f"Gateway {namespace}/{name}: {refused}", "definition": None}
+    return {"problem": "", "definition": definition}
+
+
+def _definition(
+    objects: list[Object], name: str, namespace: str, selector: dict[str, str], port: int, hosts: list[str]
+) -> Object | None:
+    current = named(objects, name)
+    if current is None:
+        return new("Gateway", name, namespace, {"selector": selector, "servers": [_server("http", port, hosts)]})
+    spec = current["spec"]
+    if spec.get("selector") != selector:
+        raise Refused(
+            f"it runs on the pods with {_labels(spec.get('selector') or {})}, not {_labels(selector)}: "
+            "give its selector as canary_ingress_selector, or another name as canary_gateway"
+        )
+    servers: list[Object] = [dict(server) for server in spec.get("servers") or []]
+    on_port = [server for server in servers if server["port"]["number"] == port]
+    foreign = sorted({server["port"]["protocol"] for server in on_port} - {"HTTP", "HTTP2"})
+    if foreign:
+        raise Refused(
+            f"its port {port} speaks {foreign[0]}, not HTTP: give another canary_gateway_port or canary_gateway"
+        )
+    absent = missing([host.rpartition("/")[2] for server in on_port for host in server["hosts"]], hosts)
+    if absent and on_port:
+        on_port[0]["hosts"] = [*on_port[0]["hosts"], *absent]
+    elif absent:
+        taken = {server["port"]["name"] for server in servers}
+        servers.append(_server("http" if "http" not in taken else f"http-{port}", port, hosts))
+    return changed("Gateway", current, {"servers": servers})
+
+
+def _server(name: str, port: int, hosts: list[str]) -> Object:
+    return {"port": {"number": port, "name": name, "protocol": "HTTP"}, "hosts": hosts}
+
+
+def _labels(selector: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in selector.items()) or "no labels"
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Object]]:
+        """Name it."""
+        return {"gateway_plan": gateway_plan}

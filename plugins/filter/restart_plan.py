@@ -1,0 +1,42 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds what must be restarted so that its pods come into the mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.plugin_utils._pods import Pod, has_sidecar, is_member, owner_of
+
+RESTARTABLE = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+def restart_plan(
+    pods: list[Pod], replica_sets: list[Mapping[str, Any]], *, sidecar: bool = True
+) -> dict[str, list[Any]]:
+    """The workloads whose pods lack the sidecar (or have one they should not), and pods that none can restart."""
+    parents = {one["metadata"]["name"]: owner_of(one) for one in replica_sets}
+    workloads: set[tuple[str, str]] = set()
+    stuck: list[str] = []
+    for pod in pods:
+        if not is_member(pod) or has_sidecar(pod) == sidecar:
+            continue
+        kind, name = owner_of(pod)
+        if kind == "ReplicaSet" and parents.get(name, ("", ""))[0]:
+            kind, name = parents[name]
+        if kind in RESTARTABLE:
+            workloads.add((kind, name))
+        else:
+            owner = f"it belongs to {kind} {name}, which has no rolling restart" if kind else "it has no owner"
+            stuck.append(f"{pod['metadata']['name']} ({owner})")
+    return {"workloads": [{"kind": kind, "name": name} for kind, name in sorted(workloads)], "stuck": sorted(stuck)}
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., dict[str, list[Any]]]]:
+        """Name it."""
+        return {"restart_plan": restart_plan}

@@ -1,0 +1,166 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans what to write of a VirtualService."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.module_utils._hosts import identity
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
+    Object,
+    Refused,
+    changed,
+    missing,
+    named,
+    new,
+    objects_of,
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The route as the settings have it."""
+
+    name: str
+    namespace: str
+    host: str
+    port: int
+    stable: str
+    canary: str
+    route: str
+    gateways: list[str]
+    hosts: list[str]
+
+    def destination(self, subset: str, weight: int) -> Object:
+        """A new destination."""
+        return {
+            "destination": {"host": self.host, "subset": subset, "port": {"number": self.port}},
+            "weight": weight,
+        }
+
+
+def virtual_service_plan(found: Mapping[str, Any], **settings: Any) -> Object:
+    """Make sure of a route with both versions as destinations; weights that are there, and all else, stay."""
+    wanted = Wanted(**{**settings, "port": int(settings["port"])})
+    try:
+        definition, note = _definition(objects_of(found, "VirtualService"), wanted)
+    except Refused as refused:
+        return {
+            "problem": f"VirtualService {wanted.namespace}/{wanted.name}: {refused}",
+            "definition": None,
+            "note": "",
+        }
+    return {"problem": "", "definition": definition, "note": note}
+
+
+def _definition(objects: list[Object], wanted: Wanted) -> tuple[Object | None, str]:
+    current = named(objects, wanted.name)
+    if current is None:
+        _refuse_rivals(objects, wanted)
+        destinations = [wanted.destination(wanted.stable, 100), wanted.destination(wanted.canary, 0)]
+        route = {"name": wanted.route, "match": [{"uri": {"prefix": "/"}}], "route": destinations}
+        spec = {"hosts": wanted.hosts, "gateways": wanted.gateways, "http": [route]}
+        return new("VirtualService", wanted.name, wanted.namespace, spec), ""
+    spec = current["spec"]
+    http: list[Object] = list(spec.get("http") or [])
+    index = _index(http, wanted)
+    destinations, note = _destinations(list(http[index]["route"]), wanted)
+    http[index] = {**http[index], "name": wanted.route, "route": destinations}
+    # Without gateways Istio reads `mesh`, which must be written out when another one is added.
+    gateways: list[str] = list(spec.get("gateways") or ["mesh"])
+    known = [_qualified(gateway, wanted.namespace) for gateway in gateways]
+    more = [gateway for gateway in wanted.gateways if _qualified(gateway, wanted.namespace) not in known]
+    hosts: list[str] = list(spec["hosts"])
+    fields: Object = {"http": http, "hosts": [*hosts, *missing(hosts, wanted.hosts)]}
+    if more:
+        fields["gateways"] = [*gateways, *more]
+    return changed("VirtualService", current, fields), note
+
+
+def _refuse_rivals(objects: list[Object], wanted: Wanted) -> None:
+    """Istio merges VirtualServices of one host and gateway in no sure order."""
+    gateways = {_qualified(gateway, wanted.namespace) for gateway in wanted.gateways}
+    for rival in objects:
+        spec, name = rival["spec"], rival["metadata"]["name"]
+        bound = {_qualified(gateway, wanted.namespace) for gateway in spec.get("gateways") or ["mesh"]}
+        shared = sorted(set(spec.get("hosts") or []) & set(wanted.hosts))
+        if shared and bound & gateways:
+            raise Refused(
+                f"{name} has the host {shared[0]} on {sorted(bound & gateways)[0]} already, and which of the two would "
+                f"count is not sure: set canary_virtual_service={name}, or another host as canary_gateway_hosts"
+            )
+
+
+def _qualified(gateway: str, namespace: str) -> str:
+    return gateway if gateway == "mesh" or "/" in gateway else f"{namespace}/{gateway}"
+
+
+def _index(http: list[Object], wanted: Wanted) -> int:
+    """Where the canary's route is: the one of its name, else the only unnamed one that goes to its Service."""
+    matches = [index for index, route in enumerate(http) if route.get("name") == wanted.route]
+    if not matches:
+        matches = [index for index, route in enumerate(http) if not route.get("name") and _ours(route, wanted)]
+    if len(matches) > 1:
+        raise Refused(f"{len(matches)} of its http routes could be the canary's: name one of them {wanted.route}")
+    if not matches:
+        names = ", ".join(route["name"] for route in http if route.get("name"))
+        hosts = ", ".join(sorted({one["destination"]["host"] for route in http for one in route.get("route") or []}))
+        raise Refused(
+            f"it has no http route {wanted.route}{f' (but {names})' if names else ''} and no single unnamed one "
+            f"that goes to {wanted.host} ({f'its destinations are {hosts}' if hosts else 'it has no destinations'}): "
+            "give the route's name as canary_route, correct its host, or give another name as canary_virtual_service"
+        )
+    if not _ours(http[matches[0]], wanted):
+        hosts = ", ".join(one["destination"]["host"] for one in http[matches[0]].get("route") or [])
+        raise Refused(
+            f"its route {wanted.route} goes to {hosts or 'no destination'}, not to {wanted.host}: correct its host, "
+            "or give another canary_route or canary_virtual_service"
+        )
+    return matches[0]
+
+
+def _ours(route: Object, wanted: Wanted) -> bool:
+    hosts = [one["destination"]["host"] for one in route.get("route") or []]
+    return {identity(host, wanted.namespace) for host in hosts} == {identity(wanted.host, wanted.namespace)}
+
+
+def _destinations(route: list[Object], wanted: Wanted) -> tuple[list[Object], str]:
+    """The destinations with the weights they have, and with the second version if there is only one."""
+    if len(route) == 1:  # Istio gives a single destination everything, whatever its weight
+        destination = route[0]["destination"]
+        subset = destination.get("subset") or wanted.stable
+        route = [{**route[0], "destination": {**destination, "subset": subset}, "weight": 100}]
+        if subset == wanted.stable:
+            return [*route, wanted.destination(wanted.canary, 0)], ""
+        if subset == wanted.canary:
+            return [wanted.destination(wanted.stable, 0), *route], ""
+    weights = {one["destination"].get("subset"): one.get("weight", 0) for one in route}
+    shares = ", ".join(f"{weight} to {name or 'all versions'}" for name, weight in weights.items())
+    if len(weights) < len(route) or None in weights or not any(weights.values()):
+        raise Refused(
+            f"its route {wanted.route} cannot be read as a split ({shares}): "
+            "give each destination a subset of its own, and weights of 100 together"
+        )
+    if wanted.stable not in weights:
+        raise Refused(
+            f"its route {wanted.route} sends {shares} and has no destination {wanted.stable}: "
+            "give the version that serves now as canary_stable"
+        )
+    if wanted.canary not in weights:
+        return route, (
+            f"Route {wanted.route} of VirtualService {wanted.namespace}/{wanted.name} sends {shares}: "
+            f"it stays as it is, and {wanted.canary} gets its place there when its canary run starts."
+        )
+    return route, ""
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Object]]:
+        """Name it."""
+        return {"virtual_service_plan": virtual_service_plan}

@@ -1,0 +1,57 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What a role writes of an Istio object: a whole new one, or only what is missing in one that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Object = dict[str, Any]
+
+API_VERSION = "networking.istio.io/v1"
+MANAGED_BY = {"app.kubernetes.io/managed-by": "progressive.istio"}
+
+
+class Refused(ValueError):
+    """One sentence: which object cannot be kept as it is and taken into use too, why, and what to do."""
+
+
+def objects_of(found: Mapping[str, Any], kind: str) -> list[Object]:
+    """The objects that kubernetes.core.k8s_info found."""
+    if not found.get("api_found", True):
+        raise Refused(
+            f"the cluster serves no {kind} of {API_VERSION}: is Istio 1.22 or newer installed? "
+            "Install it with 'istioctl install', or by the role progressive.istio.istio with istio_install=true"
+        )
+    return list(found["resources"])
+
+
+def named(objects: list[Object], name: str) -> Object | None:
+    """The object of that name."""
+    return next((one for one in objects if one["metadata"]["name"] == name), None)
+
+
+def new(kind: str, name: str, namespace: str, spec: Object) -> Object:
+    """A whole object, labelled as made by this collection, so that teardown knows it from other people's."""
+    metadata = {"name": name, "namespace": namespace, "labels": MANAGED_BY}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def changed(kind: str, current: Object, spec: Object) -> Object | None:
+    """The fields to write into an object that is there, or None if it has them all.
+
+    A merge patch replaces lists whole, so the write is bound to the version that the lists were read from.
+    """
+    if all(current["spec"].get(field) == value for field, value in spec.items()):
+        return None
+    metadata = {field: current["metadata"][field] for field in ("name", "namespace", "resourceVersion")}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def missing(present: list[str], wanted: list[str]) -> list[str]:
+    """What has to be added; nothing if a wildcard is there already."""
+    return [] if "*" in present else [one for one in wanted if one not in present]
