@@ -1,0 +1,70 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.filter.injectors import injectors
+
+
+def key(name: str, operator: str, *values: str) -> dict[str, Any]:
+    return {"key": name, "operator": operator, **({"values": list(values)} if values else {})}
+
+
+def webhook(
+    name: str, *namespace: dict[str, Any], pod: list[dict[str, Any]] | None = None, **exact: str
+) -> dict[str, Any]:
+    selector = {"matchExpressions": list(namespace), "matchLabels": exact}
+    return {"name": name, "namespaceSelector": selector, "objectSelector": {"matchExpressions": pod or []}}
+
+
+# As istiod's own chart writes them.
+NOT_OPTED_OUT = [key("sidecar.istio.io/inject", "NotIn", "false")]
+DEFAULT = {
+    "metadata": {"name": "istio-sidecar-injector"},
+    "webhooks": [
+        webhook(
+            "rev.namespace.sidecar-injector.istio.io",
+            key("istio.io/rev", "In", "default"),
+            key("istio-injection", "DoesNotExist"),
+            pod=NOT_OPTED_OUT,
+        ),
+        webhook("namespace.sidecar-injector.istio.io", key("istio-injection", "In", "enabled"), pod=NOT_OPTED_OUT),
+        webhook(
+            "object.sidecar-injector.istio.io",
+            key("istio-injection", "DoesNotExist"),
+            key("istio.io/rev", "DoesNotExist"),
+            pod=[key("sidecar.istio.io/inject", "In", "true")],
+        ),
+    ],
+}
+OTHER = {"metadata": {"name": "other"}, "webhooks": [webhook("pods.example.com")]}
+OFF = {
+    "metadata": {"name": "old"},
+    "webhooks": [webhook("namespace.sidecar-injector.istio.io", **{"istio.io/deactivated": "never-match"})],
+}
+REQUIRED = {
+    "metadata": {"name": "any"},
+    "webhooks": [webhook("namespace.sidecar-injector.istio.io", key("istio-injection", "Exists"))],
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        ({"istio-injection": "enabled"}, ["istio-sidecar-injector/namespace.sidecar-injector.istio.io"]),
+        ({"istio.io/rev": "default"}, ["istio-sidecar-injector/rev.namespace.sidecar-injector.istio.io"]),
+        ({"istio.io/rev": "canary"}, []),
+        ({"istio-injection": "disabled"}, []),
+        ({}, []),
+    ],
+)
+def test_only_the_injector_that_selects_the_namespace_counts(labels: dict[str, str], found: list[str]) -> None:
+    assert injectors([OTHER, OFF, DEFAULT], labels) == found
+
+
+def test_a_label_of_any_value_can_be_asked_for() -> None:
+    assert injectors([REQUIRED], {"istio-injection": "x"}) == ["any/namespace.sidecar-injector.istio.io"]
+    assert injectors([REQUIRED], {}) == []
