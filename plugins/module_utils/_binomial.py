@@ -1,0 +1,93 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The binomial distribution, exactly: which counts a weight explains, and how unlikely an observed count is.
+
+Envoy draws a version for each request independently of all others, so of n requests the number that reaches a version
+of weight p is Binomial(n, p). All sums here run over the probabilities themselves: no normal approximation, which is
+wrong just where a canary starts (a small weight, few requests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate, takewhile
+from math import fsum
+from operator import add, mul
+
+# Counts less likely than this part of the likeliest one are left out: a float goes hardly lower, and it bounds the work
+# to 37 standard deviations a side.
+_NEGLIGIBLE = 1e-300
+
+
+@dataclass(frozen=True)
+class Range:
+    """The counts from low to high, both included."""
+
+    low: int
+    high: int
+
+    def __contains__(self, count: int) -> bool:
+        return self.low <= count <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.low}-{self.high}"
+
+
+def acceptance_range(n: int, p: float, confidence: float = 0.999) -> Range:
+    """The central acceptance range of Binomial(n, p): each tail outside it holds at most (1 - confidence) / 2.
+
+    Low is the smallest count k with P(X <= k) > alpha / 2, high the largest with P(X >= k) > alpha / 2, where alpha is
+    1 - confidence. It is the equal-tailed range between the quantiles alpha / 2 and 1 - alpha / 2, and holds exactly
+    the counts whose p_value exceeds alpha. This asks "which counts does this weight explain?"; the Clopper-Pearson
+    interval is the inverse question, "which weights explain this count?".
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, and is {confidence}")
+    first, probabilities = _probabilities(n, p)
+    tail = (1 - confidence) / 2
+    below = next(i for i, total in enumerate(accumulate(probabilities)) if total > tail)
+    above = next(i for i, total in enumerate(accumulate(reversed(probabilities))) if total > tail)
+    return Range(first + below, first + len(probabilities) - 1 - above)
+
+
+def tails(count: int, n: int, p: float) -> tuple[float, float]:
+    """P(X <= count) and P(X >= count) of Binomial(n, p)."""
+    first, probabilities = _probabilities(n, p)
+    at = count - first
+    below = probabilities[: max(0, at + 1)]
+    above = probabilities[max(0, at) :]
+    return reduce(add, below, 0.0), reduce(add, reversed(above), 0.0)
+
+
+def p_value(count: int, n: int, p: float) -> float:
+    """How unlikely a count at least as far out as this one is, on either side: twice its smaller tail, at most 1."""
+    return min(1.0, 2 * min(tails(count, n, p)))
+
+
+def _probabilities(n: int, p: float) -> tuple[int, list[float]]:
+    """The first count whose probability is not negligible, and the probabilities from there on without a gap.
+
+    They are built outward from the likeliest count by the ratio of neighbours and divided by their sum in the end. So
+    no factorial and no logarithm appears, and nothing can overflow or cancel, whatever n is.
+    """
+    if n < 0 or not 0 <= p <= 1:
+        raise ValueError(f"a binomial distribution needs n >= 0 and 0 <= p <= 1, and got n = {n} and p = {p}")
+    if p in (0, 1):
+        return n * round(p), [1.0]
+    mode = min(n, int((n + 1) * p))
+    odds = p / (1 - p)
+    upward = _products((n - k + 1) / k * odds for k in range(mode + 1, n + 1))
+    downward = _products((k + 1) / (n - k) / odds for k in range(mode - 1, -1, -1))
+    relative = [*reversed(downward), 1.0, *upward]
+    total = fsum(relative)
+    return mode - len(downward), [term / total for term in relative]
+
+
+def _products(ratios: Iterable[float]) -> list[float]:
+    """The running product of the ratios, while it is not negligible."""
+    return list(takewhile(lambda term: term > _NEGLIGIBLE, accumulate(ratios, mul)))

@@ -1,0 +1,445 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: traffic_probe
+version_added: 1.0.0
+short_description: Send requests to a service and see how they split over its versions
+description:
+  - Sends a bounded number of GET requests, several at a time, from the machine where the task runs, and counts which
+    version answered, what failed, and how long it took.
+  - With O(expect) it says whether the wanted weights explain the counts. Envoy draws a version for each request
+    independently, so the counts of a version are binomial, and its exact central acceptance range is used. No fixed
+    tolerance is right for every number of requests.
+  - Fails when a version's count lies outside its range or when there are more errors than O(max_errors). All numbers
+    are returned in both cases.
+  - Redirects are not followed, and proxies of the environment are not used.
+extends_documentation_fragment:
+  - progressive.istio.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It only reads, so the requests are sent in check mode too, if the first one is answered well. If it is not, what
+        makes it so may just not be deployed yet, and no further one is sent.
+      - For the same reason it never fails in check mode. RV(ok) and RV(msg) say what would have been found wrong.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  url:
+    description: The URL to ask, V(http) or V(https).
+    type: str
+    required: true
+  requests:
+    description:
+      - How many requests to send, 1 to 100000.
+      - Fifty cannot tell 20 % from 10 %, for the range of 20 % is 2 to 20 requests. With 500 the range is 72 to 130.
+    type: int
+    default: 50
+  concurrency:
+    description: How many requests are under way at a time, 1 to 100.
+    type: int
+    default: 4
+  headers:
+    description:
+      - Headers to send with each request.
+      - C(Host) names the service behind a shared gateway; for an C(https) URL it is also the name that is asked for and
+        checked in the TLS handshake.
+    type: dict
+    default: {}
+  timeout:
+    description: Seconds that one request may take.
+    type: float
+    default: 5
+  deadline:
+    description: Seconds that all requests together may take; those unfinished then count as errors.
+    type: float
+    default: 60
+  keepalive:
+    description:
+      - Whether each of the concurrent workers keeps its connection for all its requests.
+      - If V(false), every request uses a new connection, which also spreads them over all replicas of a gateway.
+    type: bool
+    default: true
+  expect:
+    description:
+      - The wanted weight of each version. As in Istio, only their relation matters.
+      - A version that answers and is not named here has the weight 0.
+    type: dict
+    default: {}
+  confidence:
+    description: The probability with which a sound split passes, for each version.
+    type: float
+    default: 0.999
+  version_pattern:
+    description:
+      - Regular expression (Python) that finds the version in the body of an answer. Its group C(version) is the
+        version, else its first group, else all that it matches.
+      - By default the versions of O(expect) are looked for as whole words, or words like V(v1) and V(v2.3) if there are
+        none.
+      - With this or O(expect), an answer that names no version, or several, is an error.
+    type: str
+  expect_status:
+    description: The status codes that are no error.
+    type: list
+    elements: int
+    default: [200]
+  max_errors:
+    description: How many errors there may be.
+    type: int
+    default: 0
+  wait_timeout:
+    description:
+      - Seconds to wait for the first good answer before the requests that count are sent. V(0) does not wait.
+      - The requests of this wait are not counted.
+    type: float
+    default: 0
+  validate_certs:
+    description: Whether the certificate of an C(https) URL must be valid.
+    type: bool
+    default: true
+  ca_path:
+    description: File with the certificates of the authorities to trust, in PEM.
+    type: path
+seealso:
+  - module: progressive.istio.ingress_info
+author:
+  - Contributors to the progressive.istio project (@progressive-istio)
+"""
+
+EXAMPLES = r"""
+- name: Find the ingress gateway
+  progressive.istio.ingress_info:
+  register: ingress
+
+- name: Wait until the service answers
+  progressive.istio.traffic_probe:
+    url: "{{ ingress.url }}/ping"
+    requests: 1
+    wait_timeout: 60
+
+- name: Send 500 requests and see that 20 % reach v2
+  progressive.istio.traffic_probe:
+    url: "{{ ingress.url }}/version"
+    requests: 500
+    headers:
+      Host: pong.example.com
+    expect:
+      v1: 80
+      v2: 20
+  register: probe
+
+- name: Show the split
+  ansible.builtin.debug:
+    msg: "{{ probe.table.splitlines() }}"
+
+- name: Read the version from a field of a JSON answer
+  progressive.istio.traffic_probe:
+    url: "{{ ingress.url }}/info"
+    version_pattern: '"build":\s*"([^"]+)"'
+    expect:
+      "2026.7": 95
+      "2026.8": 5
+"""
+
+RETURN = r"""
+msg:
+  description: The result in one sentence.
+  returned: always
+  type: str
+  sample: "50 requests to http://172.18.0.200/version in 0.3 s: v1 41 (82.0 %), v2 9 (18.0 %), 0 errors"
+ok:
+  description: Whether all counts lie in their ranges and no more errors than allowed occurred.
+  returned: always
+  type: bool
+  sample: true
+table:
+  description: The result as a text table for a terminal.
+  returned: always
+  type: str
+  sample: |
+    version  requests   share  expected  99.9 % range
+    v1             41  82.0 %    80.0 %         30-48  ok
+    v2              9  18.0 %    20.0 %          2-20  ok
+    errors   0
+    latency  p50 4.1 ms  p95 6.0 ms  p99 7.2 ms  max 7.2 ms
+requests:
+  description: How many requests were to be sent.
+  returned: always
+  type: int
+  sample: 50
+versions:
+  description: Each version that answered or was expected.
+  returned: always
+  type: dict
+  contains:
+    requests:
+      description: How many answers named it.
+      type: int
+    share:
+      description: Its part of all answers that named a version, 0 to 1.
+      type: float
+    weight:
+      description: The wanted share, 0 to 1; V(null) without O(expect).
+      type: float
+    low:
+      description: The least count that the weight explains; V(null) without O(expect) or without any answer.
+      type: int
+    high:
+      description: The greatest count that the weight explains; V(null) without O(expect) or without any answer.
+      type: int
+    p_value:
+      description: The probability of a count at least as far out; V(null) without O(expect) or without any answer.
+      type: float
+    ok:
+      description: Whether the count lies in the range; V(true) without O(expect).
+      type: bool
+  sample:
+    v2: {requests: 9, share: 0.18, weight: 0.2, low: 2, high: 20, p_value: 0.888, ok: true}
+errors:
+  description:
+    - "The number of errors by kind: C(refused), C(timeout), C(disconnected), C(unknown_host), C(tls), C(network),
+      C(protocol), C(http_STATUS) for a status that O(expect_status) does not name, C(no_version),
+      C(several_versions), and C(unfinished) at the deadline."
+  returned: always
+  type: dict
+  sample: {http_503: 2, timeout: 1}
+error_count:
+  description: The number of all errors.
+  returned: always
+  type: int
+  sample: 3
+error_samples:
+  description: Up to five different errors in the words of the far side.
+  returned: always
+  type: list
+  elements: str
+  sample: ["http_503: no healthy upstream"]
+statuses:
+  description: The number of answers by status code.
+  returned: always
+  type: dict
+  sample: {"200": 48, "503": 2}
+latency_ms:
+  description: Latencies in milliseconds of the answers that are no errors. Empty if there are none.
+  returned: always
+  type: dict
+  sample: {p50: 4.1, p95: 6.0, p99: 7.2, max: 7.2}
+reconnects:
+  description: How often the far side had closed a kept connection so that a request was sent on a new one.
+  returned: always
+  type: int
+  sample: 0
+duration:
+  description: Seconds that the requests took together.
+  returned: always
+  type: float
+  sample: 0.31
+waited:
+  description: Seconds until the first good answer, when it was waited for.
+  returned: always
+  type: float
+  sample: 0.0
+"""
+
+import re
+from functools import partial
+from math import isfinite
+from ssl import SSLError
+from time import monotonic
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.progressive.istio.plugins.module_utils._probe import (
+    Outcome,
+    Target,
+    header_mistakes,
+    probe,
+    target_of,
+    url_mistakes,
+    wait_for_answer,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._split import (
+    Question,
+    Split,
+    good,
+    measure,
+    problems,
+    summary,
+    table,
+    version_pattern,
+)
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "url": {"type": "str", "required": True},
+    "requests": {"type": "int", "default": 50},
+    "concurrency": {"type": "int", "default": 4},
+    "headers": {"type": "dict", "default": {}},
+    "timeout": {"type": "float", "default": 5},
+    "deadline": {"type": "float", "default": 60},
+    "keepalive": {"type": "bool", "default": True},
+    "expect": {"type": "dict", "default": {}},
+    "confidence": {"type": "float", "default": 0.999},
+    "version_pattern": {"type": "str"},
+    "expect_status": {"type": "list", "elements": "int", "default": [200]},
+    "max_errors": {"type": "int", "default": 0},
+    "wait_timeout": {"type": "float", "default": 0},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+}
+# The least and the greatest value of each number; what is bounded here bounds the whole probe.
+BOUNDS = {
+    "requests": (1, 100_000),
+    "concurrency": (1, 100),
+    "timeout": (0.001, 600),
+    "deadline": (0.001, 3600),
+    "max_errors": (0, 100_000),
+    "wait_timeout": (0, 3600),
+}
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+
+
+def mistakes(params: dict[str, Any]) -> list[str]:
+    """Everything that is wrong with the options."""
+    found = [
+        f"{name} must be between {low} and {high}, and is {params[name]}"
+        for name, (low, high) in BOUNDS.items()
+        if not low <= params[name] <= high
+    ]
+    if not 0 < params["confidence"] < 1:
+        found.append(f"confidence must lie between 0 and 1, and is {params['confidence']}")
+    found += url_mistakes(params["url"]) + header_mistakes(_headers(params))
+    unfit = {version: weight for version, weight in params["expect"].items() if _weight(weight) is None}
+    found += [
+        f"expect: the weight of {name} must be a number >= 0, and is {weight!r}" for name, weight in unfit.items()
+    ]
+    if params["expect"] and not unfit and not sum(_weights(params).values()):
+        found.append("expect: at least one weight must be greater than 0")
+    try:
+        re.compile(params["version_pattern"] or "")
+    except re.error as error:
+        found.append(f"version_pattern is no regular expression: {error}")
+    return found
+
+
+def question_of(params: dict[str, Any]) -> Question:
+    weights = _weights(params)
+    pattern = params["version_pattern"]
+    return Question(
+        pattern=re.compile(pattern) if pattern else version_pattern(weights),
+        versions_required=bool(pattern or weights),
+        weights=weights,
+        confidence=params["confidence"],
+        statuses=frozenset(params["expect_status"]),
+        max_errors=params["max_errors"],
+    )
+
+
+def as_result(question: Question, split: Split) -> dict[str, Any]:
+    return {
+        "ok": not problems(question, split),
+        "table": table(question, split),
+        "requests": split.asked,
+        "versions": {
+            share.version: {
+                "requests": share.requests,
+                "share": share.share,
+                "weight": share.weight,
+                "low": share.expected.low if share.expected else None,
+                "high": share.expected.high if share.expected else None,
+                "p_value": share.p_value,
+                "ok": share.ok,
+            }
+            for share in split.shares
+        },
+        "errors": dict(split.errors),
+        "error_count": split.error_count,
+        "error_samples": list(split.samples),
+        "statuses": {str(status): number for status, number in split.statuses.items()},
+        "latency_ms": {name: round(seconds * 1000, 3) for name, seconds in split.latency.items()},
+        "reconnects": split.reconnects,
+    }
+
+
+def run(params: dict[str, Any], target: Target, check_mode: bool) -> dict[str, Any]:
+    """Wait, ask and measure: the result, with `ok` and a sentence about it."""
+    question = question_of(params)
+    waited = 0.0
+    if check_mode or params["wait_timeout"]:
+        patience = 0.0 if check_mode else params["wait_timeout"]
+        first, waited = wait_for_answer(target, partial(good, question), patience)
+        if not good(question, first):
+            return _unanswered(question, target, first, waited)
+    started = monotonic()
+    outcomes = probe(target, params["requests"], params["concurrency"], params["deadline"])
+    duration = monotonic() - started
+    split = measure(question, outcomes, params["requests"])
+    wrong = problems(question, split)
+    requests = "1 request" if split.asked == 1 else f"{split.asked} requests"
+    msg = f"{requests} to {target.url} in {duration:.1f} s: {'; '.join(wrong) or summary(split)}"
+    if wrong:
+        msg += "; the playbook progressive.istio.doctor says what is wrong in the cluster"
+    return {**as_result(question, split), "msg": msg, "duration": round(duration, 3), "waited": round(waited, 3)}
+
+
+def _unanswered(question: Question, target: Target, last: Outcome, waited: float) -> dict[str, Any]:
+    split = measure(question, [last], 1)
+    when = f" within {waited:.1f} s" if waited >= 0.1 else ""
+    msg = (
+        f"{target.url} gave no good answer{when}; the last one was {split.samples[0]}; "
+        "see whether the address is right, the gateway and its pods are ready, and the route's hosts match"
+    )
+    return {**as_result(question, split), "ok": False, "msg": msg, "duration": 0.0, "waited": round(waited, 3)}
+
+
+def _headers(params: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in params["headers"].items()}
+
+
+def _weight(value: Any) -> float | None:
+    try:
+        weight = float(value)
+    except (TypeError, ValueError):
+        return None
+    return weight if isfinite(weight) and weight >= 0 and not isinstance(value, bool) else None
+
+
+def _weights(params: dict[str, Any]) -> dict[str, float]:
+    return {str(version): _weight(weight) or 0.0 for version, weight in params["expect"].items()}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    params = module.params
+    headers = _headers(params)
+    module.no_log_values |= {value for name, value in headers.items() if name.lower() in SECRET_HEADERS}
+    if found := mistakes(params):
+        module.fail_json(msg="; ".join(found))
+    try:
+        target = target_of(
+            params["url"],
+            headers,
+            timeout=params["timeout"],
+            keepalive=params["keepalive"],
+            validate_certs=params["validate_certs"],
+            ca_path=params["ca_path"],
+        )
+    except (OSError, SSLError) as error:
+        module.fail_json(msg=f"ca_path {params['ca_path']} cannot be used: {error}")
+    result = run(params, target, module.check_mode)
+    if result["ok"]:
+        module.exit_json(**result)
+    if module.check_mode:
+        module.exit_json(**{**result, "msg": f"check mode, so no failure: {result['msg']}"})
+    module.fail_json(**result)
+
+
+if __name__ == "__main__":
+    main()

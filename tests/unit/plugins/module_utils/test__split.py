@@ -1,0 +1,208 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._binomial import Range
+from ansible_collections.progressive.istio.plugins.module_utils._probe import Outcome
+from ansible_collections.progressive.istio.plugins.module_utils._split import (
+    Question,
+    Share,
+    good,
+    measure,
+    problems,
+    summary,
+    table,
+    version_pattern,
+)
+
+WEIGHTS = {"v1": 80.0, "v2": 20.0}
+QUESTION = Question(version_pattern(WEIGHTS), versions_required=True, weights=WEIGHTS)
+ANY = Question(version_pattern([]))
+
+
+def answers(**counts: int) -> list[Outcome]:
+    return [Outcome(0.001 * n, 200, version) for version, number in counts.items() for n in range(1, number + 1)]
+
+
+@pytest.mark.parametrize(
+    ("body", "version"),
+    [
+        ("v1", "v1"),
+        ("v2\n", "v2"),
+        ("version=v1", "v1"),
+        ('{"version": "v2", "pod": "pong-v1-5c4d"}', "v2"),
+        ("This is v1.", "v1"),
+        ("v1 v1", "v1"),
+        ("<b>v2</b>", "v2"),
+        ("v1.2", None),
+        ("v12", None),
+        ("app-v1", None),
+        ("v1-beta", None),
+        ("1.v1", None),
+        ("pong", None),
+        ("v1 or v2", None),
+    ],
+)
+def test_version_is_found_as_a_whole_word(body: str, version: str | None) -> None:
+    split = measure(QUESTION, [Outcome(0.1, 200, body)], 1)
+    assert [share.version for share in split.shares if share.requests] == ([version] if version else [])
+    assert split.error_count == (0 if version else 1)
+
+
+@pytest.mark.parametrize(("body", "version"), [("2026.7.1", "2026.7.1"), ("2026.7", "2026.7"), ("2026x7", None)])
+def test_version_names_are_no_patterns(body: str, version: str | None) -> None:
+    match = version_pattern(["2026.7", "2026.7.1"]).search(body)
+    assert (match and match.group()) == version
+
+
+@pytest.mark.parametrize(
+    ("pattern", "version"),
+    [
+        (r'"build":\s*"(?P<version>[^"]+)"', "b7"),
+        (r'"build":\s*"([^"]+)"', "b7"),
+        (r"b\d", "b7"),
+        (r'"(name)": "x"|b\d', None),
+    ],
+)
+def test_version_of_a_pattern(pattern: str, version: str | None) -> None:
+    split = measure(Question(re.compile(pattern), True), [Outcome(0.1, 200, '{"build": "b7"}')], 1)
+    assert [share.version for share in split.shares] == ([version] if version else [])
+    assert split.errors == ({} if version else {"no_version": 1})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [
+        (Outcome(1, error="timeout", detail="timed out"), "timeout"),
+        (Outcome(1, 503, "v1"), "http_503"),
+        (Outcome(1, 200, "pong"), "no_version"),
+        (Outcome(1, 200, "v1 v2"), "several_versions"),
+        (Outcome(1, 200, "v1"), None),
+    ],
+)
+def test_kinds_of_errors(outcome: Outcome, error: str | None) -> None:
+    assert measure(QUESTION, [outcome], 1).errors == ({error: 1} if error else {})
+    assert good(QUESTION, outcome) == (error is None)
+
+
+def test_an_answer_needs_no_version_when_none_is_asked_for() -> None:
+    split = measure(ANY, [Outcome(1, 200, "pong"), Outcome(1, 200, "v1"), Outcome(1, 200, "v1 v2")], 3)
+    assert split.errors == {}
+    assert split.shares == (Share("v1", 1, 1.0),)
+
+
+def test_statuses_that_are_no_errors() -> None:
+    question = replace(QUESTION, statuses=frozenset({200, 404}))
+    split = measure(question, [Outcome(1, 404, "v1"), Outcome(1, 500, "v1"), Outcome(1, 200, "v1")], 3)
+    assert split.statuses == {200: 1, 404: 1, 500: 1}
+    assert split.errors == {"http_500": 1}
+
+
+def test_shares_are_of_the_answers_that_name_a_version() -> None:
+    split = measure(QUESTION, [*answers(v1=41, v2=9), Outcome(1, 503)], 51)
+    v1, v2 = split.shares
+    assert (v1.requests, v1.share, v1.weight, v1.expected, v1.ok) == (41, 0.82, 0.8, Range(30, 48), True)
+    assert (v2.requests, v2.share, v2.weight, v2.expected, v2.ok) == (9, 0.18, 0.2, Range(2, 20), True)
+
+
+def test_weights_are_relative() -> None:
+    split = measure(replace(QUESTION, weights={"v1": 4.0, "v2": 1.0}), answers(v1=41, v2=9), 50)
+    assert [share.expected for share in split.shares] == [Range(30, 48), Range(2, 20)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "wrong"),
+    [
+        ({"v1": 40, "v2": 10}, []),
+        ({"v1": 48, "v2": 2}, []),
+        ({"v1": 30, "v2": 20}, []),
+        ({"v1": 49, "v2": 1}, ["v1", "v2"]),
+        ({"v1": 29, "v2": 21}, ["v1", "v2"]),
+        ({"v1": 40, "v2": 9, "v3": 1}, ["v3"]),
+    ],
+)
+def test_problem_shares(counts: dict[str, int], wrong: list[str]) -> None:
+    question = replace(QUESTION, pattern=version_pattern([]))
+    found = problems(question, measure(question, answers(**counts), 50))
+    assert [problem.split()[0] for problem in found] == wrong
+
+
+def test_problem_share_in_words() -> None:
+    (_v1, v2) = problems(QUESTION, measure(QUESTION, answers(v1=19, v2=31), 50))
+    assert v2 == "v2 answered 31 of 50 (62.0 %), outside 2-20, the exact 99.9 % range for its weight of 20.0 %"
+
+
+def test_problem_errors_in_words() -> None:
+    outcomes = [
+        *answers(v1=40, v2=10),
+        Outcome(1, 503, "no healthy\n upstream"),
+        Outcome(1, 503),
+        Outcome(1, error="timeout"),
+    ]
+    split = measure(QUESTION, outcomes, 54)
+    assert problems(QUESTION, split) == [
+        "4 errors (2 http_503, 1 timeout, 1 unfinished; the first: http_503: no healthy upstream) with max_errors 0"
+    ]
+    assert problems(replace(QUESTION, max_errors=4), split) == []
+    assert len(problems(replace(QUESTION, max_errors=3), split)) == 1
+
+
+def test_no_answer_is_no_success() -> None:
+    question = replace(QUESTION, max_errors=10)
+    split = measure(question, [Outcome(1, error="refused")] * 10, 10)
+    assert problems(question, split) == ["no answer named a version"]
+    assert [(share.expected, share.ok) for share in split.shares] == [(None, False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(1, [1, 1, 1, 1]), (20, [10, 19, 20, 20]), (100, [50, 95, 99, 100]), (101, [51, 96, 100, 101])],
+)
+def test_latency_is_by_nearest_rank(count: int, expected: list[int]) -> None:
+    outcomes = [Outcome(n, 200, "v1") for n in range(count, 0, -1)]
+    latency = measure(QUESTION, [*outcomes, Outcome(999, error="timeout")], count + 1).latency
+    assert list(latency.items()) == list(zip(("p50", "p95", "p99", "max"), expected, strict=True))
+
+
+def test_reconnects_are_counted() -> None:
+    assert measure(QUESTION, [Outcome(1, 200, "v1", reconnected=True), Outcome(1, 200, "v1")], 2).reconnects == 1
+
+
+def test_table() -> None:
+    split = measure(QUESTION, [*answers(v1=430, v2=70), Outcome(1, 503), Outcome(1, error="timeout")], 502)
+    assert table(QUESTION, split).splitlines() == [
+        "version  requests   share  expected  99.9 % range",
+        "v1            430  86.0 %    80.0 %       370-428  WRONG",
+        "v2             70  14.0 %    20.0 %        72-130  WRONG",
+        "errors   2  http_503 1  timeout 1",
+        "latency  p50 180.0 ms  p95 405.0 ms  p99 425.0 ms  max 430.0 ms",
+    ]
+
+
+def test_table_without_expectation() -> None:
+    split = measure(ANY, answers(v1=3, v10=1), 4)
+    assert table(ANY, split).splitlines()[:3] == [
+        "version  requests   share",
+        "v1              3  75.0 %",
+        "v10             1  25.0 %",
+    ]
+    assert table(ANY, measure(ANY, [Outcome(1, error="refused")], 1)) == "errors   1  refused 1"
+
+
+def test_table_without_answers() -> None:
+    split = measure(QUESTION, [Outcome(1, error="refused")], 1)
+    assert table(QUESTION, split).splitlines()[1] == "v1              0  0.0 %    80.0 %             -  WRONG"
+
+
+def test_summary() -> None:
+    assert (
+        summary(measure(QUESTION, [*answers(v1=4, v2=1), Outcome(1, 503)], 6))
+        == "v1 4 (80.0 %), v2 1 (20.0 %), 1 error"
+    )
+    assert summary(measure(ANY, [Outcome(1, 200, "pong")], 1)) == "0 errors"
