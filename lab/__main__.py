@@ -134,7 +134,9 @@ def status(_name: str) -> None:
             continue
         wrong, address = cluster.unready(), mesh.ingress_address(cluster)
         health = f"not ready: {', '.join(wrong)}" if wrong else "healthy"
-        ingress = f"ingress http://{address}/ and http://127.0.0.1:{cluster.loopback_port()}/" if address else "no Istio"
+        ingress = (
+            f"ingress http://{address}/ and http://127.0.0.1:{cluster.loopback_port()}/" if address else "no Istio"
+        )
         print(f"cluster  {name}: {health}, {ingress}, {cluster.kubeconfig}")
 
 
@@ -152,7 +154,13 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down", "status", "images", "env"])
     parser.add_argument("--cluster", default="demo")
     arguments = parser.parse_args()
-    commands = {"up": up, "down": down, "status": status, "images": lambda name: prepare(name, "images", IMAGE_STEPS), "env": env}
+    commands = {
+        "up": up,
+        "down": down,
+        "status": status,
+        "images": lambda name: prepare(name, "images", IMAGE_STEPS),
+        "env": env,
+    }
     try:
         commands[arguments.command](arguments.cluster)
     except LabError as error:

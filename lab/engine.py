@@ -42,7 +42,10 @@ def _install(progress: Progress, *packages: str) -> None:
             "the lab needs root on a Debian machine, or a Docker that answers 'docker version' already."
         )
     progress.run(["apt-get", "update", "-q"])
-    progress.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], env={"DEBIAN_FRONTEND": "noninteractive"})
+    progress.run(
+        ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages],
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+    )
 
 
 def _alive(pid: str) -> bool:

@@ -33,7 +33,15 @@ def programs_of(folders: Mapping[GoModule, Path]) -> Programs:
 
 def node_image() -> str:
     """Return the reference of the node image that these very sources give."""
-    inside = (pins.ENVOY, pins.DEBIAN, pins.ETCD_TAG, pins.COREDNS_TAG, pins.PAUSE_TAG, pins.PONG_IMAGE, pins.LAB_ISTIO_HUB)
+    inside = (
+        pins.ENVOY,
+        pins.DEBIAN,
+        pins.ETCD_TAG,
+        pins.COREDNS_TAG,
+        pins.PAUSE_TAG,
+        pins.PONG_IMAGE,
+        pins.LAB_ISTIO_HUB,
+    )
     return f"{NODE_REPOSITORY}:{key_of([RECIPES, LAB / 'images.py', *inside, *(module.key for module in ALL)])}"
 
 
@@ -41,7 +49,9 @@ def present(image: str) -> bool:
     return ask(["docker", "image", "inspect", "--format", "{{.Id}}", image]) is not None
 
 
-def _docker_build(progress: Progress, tag: str, dockerfile: str, files: Mapping[str, Path], args: Mapping[str, str]) -> None:
+def _docker_build(
+    progress: Progress, tag: str, dockerfile: str, files: Mapping[str, Path], args: Mapping[str, str]
+) -> None:
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         context = Path(folder)
         (context / "Dockerfile").write_text(dockerfile)
@@ -58,12 +68,15 @@ def _docker_build(progress: Progress, tag: str, dockerfile: str, files: Mapping[
 def _static(program: str, user: str = "") -> str:
     """Return the Dockerfile of an image that holds one static program and nothing else."""
     path = f"/usr/local/bin/{program}"
-    return f"FROM scratch\nCOPY {program} {path}\n{user and f'USER {user}'}\n" f'ENTRYPOINT ["{path}"]\n'
+    return f'FROM scratch\nCOPY {program} {path}\n{user and f"USER {user}"}\nENTRYPOINT ["{path}"]\n'
 
 
 def _debian_mirror() -> str | None:
     """Return the mirror this machine's apt uses for the wanted release, if it uses one."""
-    listing = ask(["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"]) or ""
+    listing = (
+        ask(["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"])
+        or ""
+    )
     wanted = f"{pins.DEBIAN} main "
     return next((line.removeprefix(wanted) for line in listing.splitlines() if line.startswith(wanted)), None)
 
@@ -169,7 +182,14 @@ def _build_node(progress: Progress, programs: Programs, base: str, images: list[
             progress.run(["docker", "exec", container, "sh", "-c", load])
             progress.run(["docker", "stop", "-t", "10", container])
             progress.run(
-                ["docker", "commit", "-c", 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', container, node_image()]
+                [
+                    "docker",
+                    "commit",
+                    "-c",
+                    'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]',
+                    container,
+                    node_image(),
+                ]
             )
         finally:
             progress.run(["docker", "rm", "-f", "-v", container])
@@ -185,6 +205,8 @@ def build_node_image(progress: Progress, programs: Programs) -> None:
     if present(node_image()):
         progress.done("Node image with every other image inside", "cached")
         return
-    with progress.step("Build the images (control plane, Istio, MetalLB, pong) and a node image with all of them inside"):
+    with progress.step(
+        "Build the images (control plane, Istio, MetalLB, pong) and a node image with all of them inside"
+    ):
         base = _base(progress)
         _build_node(progress, programs, base, _build_all(progress, programs, base))

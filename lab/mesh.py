@@ -35,7 +35,11 @@ def istio_values(own_images: bool) -> dict[str, object]:
         {"name": "http2", "port": 80, "targetPort": 8080, "nodePort": NODE_PORT},
         {"name": "https", "port": 443, "targetPort": 8443},
     ]
-    gateway = {"name": "istio-ingressgateway", "enabled": True, "k8s": {"resources": SMALL, "service": {"ports": ports}}}
+    gateway = {
+        "name": "istio-ingressgateway",
+        "enabled": True,
+        "k8s": {"resources": SMALL, "service": {"ports": ports}},
+    }
     return {
         "profile": "default",
         "hub": pins.LAB_ISTIO_HUB if own_images else pins.ISTIO_HUB,
@@ -51,7 +55,9 @@ def _address_pool(cluster: Cluster) -> str:
     subnets = [config["Subnet"] for config in json.loads(answer or "[{}]")[0].get("IPAM", {}).get("Config", [])]
     network = next((net for net in map(ipaddress.ip_network, subnets) if net.version == 4), None)
     if network is None:
-        raise LabError("the docker network 'kind' has no IPv4 subnet, so MetalLB gets no addresses: 'docker network inspect kind'")
+        raise LabError(
+            "the docker network 'kind' has no IPv4 subnet, so MetalLB gets no addresses: 'docker network inspect kind'"
+        )
     # From the far end: Docker hands out addresses from the near one.
     last = network.broadcast_address - 1 - pins.CLUSTER_SLOTS[cluster.name] * ADDRESSES_PER_CLUSTER
     metadata = {"name": "lab", "namespace": "metallb-system"}

@@ -26,7 +26,9 @@ def _kubernetes_stamps() -> str:
         "gitCommit": "lab",
         "buildDate": "2026-01-01T00:00:00Z",
     }
-    return " ".join(_stamps(package, values) for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"))
+    return " ".join(
+        _stamps(package, values) for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    )
 
 
 def _istio_stamps() -> str:
@@ -70,7 +72,17 @@ class GoModule:
 
         def make(folder: Path) -> None:
             progress.run(
-                ["go", "build", "-v", "-buildvcs=false", "-trimpath", "-ldflags", f"-s -w {self.stamps}", "-o", f"{folder}/"]
+                [
+                    "go",
+                    "build",
+                    "-v",
+                    "-buildvcs=false",
+                    "-trimpath",
+                    "-ldflags",
+                    f"-s -w {self.stamps}",
+                    "-o",
+                    f"{folder}/",
+                ]
                 + list(self.packages),
                 cwd=self.source,
                 env={"CGO_ENABLED": "0", "GOFLAGS": ""},
@@ -100,9 +112,7 @@ KUBE_NODE = GoModule(
     _kubernetes_stamps(),
     {"server": "etcd"},
 )
-ISTIO_TOOLS = GoModule(
-    "istio-tools", "istioctl", "istio", ("istio.io/istio/istioctl/cmd/istioctl",), _istio_stamps()
-)
+ISTIO_TOOLS = GoModule("istio-tools", "istioctl", "istio", ("istio.io/istio/istioctl/cmd/istioctl",), _istio_stamps())
 ISTIO_MESH = GoModule(
     "istio-mesh",
     f"Istio {pins.ISTIO}",
@@ -111,7 +121,10 @@ ISTIO_MESH = GoModule(
     _istio_stamps(),
 )
 METALLB = GoModule(
-    "metallb", f"MetalLB {pins.METALLB}", "metallb", ("go.universe.tf/metallb/controller", "go.universe.tf/metallb/speaker")
+    "metallb",
+    f"MetalLB {pins.METALLB}",
+    "metallb",
+    ("go.universe.tf/metallb/controller", "go.universe.tf/metallb/speaker"),
 )
 FORTIO = GoModule("fortio", "fortio", "fortio", ("fortio.org/fortio",))
 PONG = GoModule("pong", "pong", "pong", (".",))

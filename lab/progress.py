@@ -99,14 +99,18 @@ class Progress:
                         check=False,
                     )
                 except FileNotFoundError as error:
-                    raise LabError(f"the program '{words[0]}' is not installed: start the lab by 'make -C lab up'") from error
+                    raise LabError(
+                        f"the program '{words[0]}' is not installed: start the lab by 'make -C lab up'"
+                    ) from error
                 out.seek(0)
                 text = out.read()
             self.output.unlink()
             log.write(text)
         if process.returncode:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
-            raise LabError(f"'{' '.join(words[:4])} ...' ended with {process.returncode}; the end of {self.log}:\n{tail}")
+            raise LabError(
+                f"'{' '.join(words[:4])} ...' ended with {process.returncode}; the end of {self.log}:\n{tail}"
+            )
         return text
 
 
