@@ -129,6 +129,12 @@ def load(params: Mapping[str, Any]) -> Access:
     return access
 
 
+def forget_path(module: Any) -> None:
+    """Let messages name the kubeconfig: its path is no secret, only its contents are."""
+    if isinstance(module.params["kubeconfig"], str):
+        module.no_log_values.discard(module.params["kubeconfig"])
+
+
 def _found(params: Mapping[str, Any]) -> Access:
     host, kubeconfig, context = params.get("host"), params.get("kubeconfig"), params.get("context")
     explicit = (("api_key",), ("username", "password"), ("client_cert", "client_key"))
@@ -286,7 +292,7 @@ def _by_library(access: Access, config: dict[str, Any]) -> Access:
         ) from error
     answer = Configuration()
     try:
-        load_kube_config_from_dict(config, access.context, answer)  # type: ignore[no-untyped-call]
+        load_kube_config_from_dict(config, access.context, answer)
     except (ConfigException, OSError, ValueError, KeyError) as error:
         raise ClusterError(f"context {access.context} gives no credentials: {error}") from error
     token = next(iter(answer.api_key.values()), "")

@@ -11,12 +11,14 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ._access import AUTH_ARGUMENTS, Access, ClusterError, load
+from ._access import AUTH_ARGUMENTS, Access, ClusterError, forget_path, load
 
-__all__ = ["AUTH_ARGUMENTS", "Cluster", "ClusterError", "Kind", "connect"]
+__all__ = ["AUTH_ARGUMENTS", "Cluster", "ClusterError", "Kind", "connect", "forget_path"]
 
 Object = dict[str, Any]
 Objects = list[Object]  # `list` is a method below
@@ -27,6 +29,7 @@ PATIENCE = 3.0  # seconds in which a failure that may pass is tried again
 PAUSES = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one repeats
 PAGE = 500
 PASSING = frozenset({429, 500, 502, 503, 504})
+SAME_TIME = timedelta(seconds=2)  # clocks that differ by less are taken as one
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Cluster:
         self._authenticate = authenticate
         self._patience = patience
         self.requests = 0
+        self._ahead = timedelta(0)
         self._log_in()
 
     def _log_in(self) -> None:
@@ -90,6 +94,10 @@ class Cluster:
     @property
     def server(self) -> str:
         return self.access.server
+
+    def now(self) -> datetime:
+        """The time by the API server's clock, so that all controllers agree."""
+        return datetime.now(UTC) + self._ahead
 
     def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, or None if there is none of that name."""
@@ -138,7 +146,7 @@ class Cluster:
                         return
                     yield event["type"], event["object"]
         except _transport_errors() as error:
-            raise ClusterError(f"{what} in {self._where()} broke off: {_brief(error)}") from error
+            raise ClusterError(f"{what} in {self.where} broke off: {_brief(error)}") from error
         finally:
             response.close()
 
@@ -156,7 +164,7 @@ class Cluster:
         response = self._send(method, kind.path(namespace, name), what, query or {}, body, READ_TIMEOUT)
         answer = _decoded(response.data)
         if "kind" not in answer:
-            raise ClusterError(f"{what}: {self._where()} did not answer with a Kubernetes object; is it an API server?")
+            raise ClusterError(f"{what}: {self.where} did not answer with a Kubernetes object; is it an API server?")
         return answer
 
     def _send(
@@ -193,6 +201,7 @@ class Cluster:
                 failure = self._unreachable(error)
                 passing = not isinstance(error, urllib3.exceptions.SSLError)
             else:
+                self._set_clock(response.headers.get("Date"))
                 if response.status < 300:
                     return response
                 failure = self._refused(what, response.status, response.data)
@@ -206,7 +215,14 @@ class Cluster:
                 raise failure
             time.sleep(pause)
 
-    def _where(self) -> str:
+    def _set_clock(self, date: str | None) -> None:
+        if date:  # it has no fractions of a second
+            ahead = parsedate_to_datetime(date) + timedelta(seconds=0.5) - datetime.now(UTC)
+            self._ahead = ahead if abs(ahead) > SAME_TIME else timedelta(0)
+
+    @property
+    def where(self) -> str:
+        """The cluster, for messages."""
         context, server = self.context, self.access.server
         return server if context == server else f"context {context} ({server})"
 
@@ -216,7 +232,7 @@ class Cluster:
         hint = "is the cluster up, and is this the right `kubeconfig` and `context`?"
         if isinstance(error, urllib3.exceptions.SSLError):
             hint = "is `ca_cert` the authority that signed its certificate, and does it know `client_cert`?"
-        return ClusterError(f"the API server of {self._where()} cannot be reached: {_brief(error)}; {hint}")
+        return ClusterError(f"the API server of {self.where} cannot be reached: {_brief(error)}; {hint}")
 
     def _refused(self, what: str, status: int, data: bytes) -> ClusterError:
         answer = _decoded(data)
@@ -226,7 +242,7 @@ class Cluster:
             answer = {"message": data.decode(errors="replace").strip()[:300] or "no reason given"}
         reason = answer.get("reason", "")
         code = f"{status} {reason}".rstrip()
-        message = f"{what} in {self._where()} was refused: {answer.get('message', reason)} ({code})"
+        message = f"{what} in {self.where} was refused: {answer.get('message', reason)} ({code})"
         if status == 401:
             message += "; the credentials are wrong or have expired: log in again"
         return ClusterError(message, status, reason)
@@ -235,7 +251,7 @@ class Cluster:
         kind = what.split()[1]
         istio = kind in (VIRTUAL_SERVICE.kind, DESTINATION_RULE.kind, GATEWAY.kind)
         hint = "is Istio (1.22 or newer) installed?" if istio else "is this a Kubernetes API server?"
-        return ClusterError(f"{self._where()} serves no {kind}: {hint}", 404, "NotServed")
+        return ClusterError(f"{self.where} serves no {kind}: {hint}", 404, "NotServed")
 
 
 def connect(params: Mapping[str, Any]) -> Cluster:

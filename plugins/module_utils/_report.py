@@ -1,0 +1,67 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What a module returns about a canary. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ._pipeline import Outcome, said
+from ._release import Damaged, Phase, State, Wait
+from ._snapshot import Snapshot
+from ._state import stamp
+
+MOVING = (Phase.PROGRESSING, Phase.WEIGHTED)
+
+
+def result_of(outcome: Outcome) -> dict[str, Any]:
+    """The outcome of a call on a canary."""
+    target, snapshot = outcome.snapshot.target, outcome.snapshot
+    return {
+        "changed": outcome.changed,
+        "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; now {said(outcome.shares)}",
+        "weights": {"before": dict(outcome.before), "after": dict(outcome.shares)},
+        "transitions": [
+            {"event": each.event.value, "why": each.why, "weights": dict(each.weights)} for each in outcome.written
+        ],
+        "route": snapshot.route.name,
+        "destination_host": snapshot.route.host,
+        "waits": isinstance(outcome.decision, Wait),
+        **release_of(snapshot),
+    }
+
+
+def release_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The release as its state tells it."""
+    state = snapshot.state
+    if not isinstance(state, State):
+        return {"phase": "damaged" if isinstance(state, Damaged) else Phase.NONE.value, "finished": False}
+    soaks = state.phase in MOVING and state.weight > 0
+    return {
+        "phase": state.phase.value,
+        "step": state.step + 1,
+        "steps": [step.weight for step in state.steps],
+        "since": stamp(state.since),
+        "until": stamp(state.soaks_until(state.interval)) if soaks else None,
+        "finished": state.phase is Phase.PROMOTED,
+    }
+
+
+def diff_of(outcome: Outcome) -> dict[str, str]:
+    """The weights of the route before and after, as small YAML."""
+    target, route = outcome.snapshot.target, outcome.snapshot.route.name
+    return {
+        "before_header": target.place,
+        "after_header": target.place,
+        "before": _yaml(route, outcome.before),
+        "after": _yaml(route, outcome.shares),
+    }
+
+
+def _yaml(route: str, shares: Mapping[str, int]) -> str:
+    lines = [f"  {name}: {share}" for name, share in sorted(shares.items())]
+    return "\n".join([f"route: {route}", "weights:", *lines, ""])
