@@ -1,0 +1,138 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The address at which a Service is called from outside the cluster. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+Object = Mapping[str, Any]
+
+# The names that Istio's gateway Services give to the port of a scheme, best first, and the port if none has them.
+_PORT_NAMES = {"http": ("http2", "http"), "https": ("https",)}
+_PORT_NUMBERS = {"http": 80, "https": 443}
+_LOCAL_PORTS = {"http": 8080, "https": 8443}
+
+
+class NoSuchPort(Exception):
+    """One sentence that says which port was looked for and which there are."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to call. kind: load_balancer_ip, load_balancer_hostname, node_port or port_forward."""
+
+    kind: str
+    scheme: str
+    host: str
+    port: int
+    node: str = ""
+    command: str = ""
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == _PORT_NUMBERS[self.scheme] else f":{self.port}")
+
+
+def port_of(service: Object, scheme: str, wanted: str = "") -> Object:
+    """The Service's port of the wanted name or number; by default the one that is usual for the scheme."""
+    ports: list[Object] = service["spec"].get("ports") or []
+    names = (wanted,) if wanted else _PORT_NAMES[scheme]
+    number = wanted or str(_PORT_NUMBERS[scheme])
+    for name in names:
+        for port in ports:
+            if port.get("name") == name:
+                return port
+    for port in ports:
+        if str(port["port"]) == number:
+            return port
+    sought = f"port {wanted}" if wanted else f"port named {' or '.join(names)}, and none of number {number}"
+    present = ", ".join(f"{port['port']}" + (f" ({port['name']})" if port.get("name") else "") for port in ports)
+    raise NoSuchPort(f"it has no {sought}; its ports are: {present or 'none'}")
+
+
+def from_load_balancer(service: Object, port: Object, scheme: str) -> Address | None:
+    """The address that a load balancer has been given, by IP or else by name."""
+    for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress") or []:
+        for key in ("ip", "hostname"):
+            if entry.get(key):
+                return Address(f"load_balancer_{key}", scheme, entry[key], port["port"])
+    return None
+
+
+def from_node(port: Object, scheme: str, nodes: Iterable[Object]) -> Address | None:
+    """The port that every node has open for the Service, on the first ready node that has an internal IP."""
+    if not port.get("nodePort"):
+        return None
+    for node in sorted(nodes, key=lambda node: str(node["metadata"]["name"])):
+        addresses = {entry["type"]: entry["address"] for entry in reversed(node["status"].get("addresses") or [])}
+        if _ready(node) and "InternalIP" in addresses:
+            return Address("node_port", scheme, addresses["InternalIP"], port["nodePort"], node["metadata"]["name"])
+    return None
+
+
+def from_port_forward(service: Object, port: Object, scheme: str, context: str = "") -> Address:
+    """An address on this machine that answers while a command is running, which works with every Service."""
+    metadata = service["metadata"]
+    local = _LOCAL_PORTS[scheme]
+    options = ["--context", context] if context else []
+    forward = ["port-forward", "-n", metadata["namespace"], f"service/{metadata['name']}", f"{local}:{port['port']}"]
+    return Address("port_forward", scheme, "127.0.0.1", local, command=shlex.join(["kubectl", *options, *forward]))
+
+
+def pending(service: Object) -> bool:
+    """Whether a load balancer is wanted and has no address yet."""
+    given = service.get("status", {}).get("loadBalancer", {}).get("ingress")
+    return bool(service["spec"].get("type") == "LoadBalancer" and not given)
+
+
+def patience(service: Object, timeout: float, now: datetime) -> float:
+    """Seconds worth waiting for the load balancer: the timeout, counted from the Service's creation.
+
+    A Service that has long been without an address is in a cluster without a load balancer, and no call needs to wait
+    for that again.
+    """
+    created = datetime.fromisoformat(service["metadata"]["creationTimestamp"])
+    left = (created + timedelta(seconds=timeout) - now).total_seconds()
+    return min(timeout, max(0.0, left))
+
+
+def only_nodes_with_pods(service: Object) -> bool:
+    """Whether a node passes requests to the pods on it alone."""
+    return bool(service["spec"].get("externalTrafficPolicy") == "Local")
+
+
+def nodes_with_pods(nodes: Iterable[Object], pods: Iterable[Object]) -> list[Object]:
+    """The nodes on which one of the pods is ready."""
+    names: Container[str] = {pod["spec"].get("nodeName", "") for pod in pods if _ready(pod)}
+    return [node for node in nodes if node["metadata"]["name"] in names]
+
+
+def reason(service: Object, address: Address) -> str:
+    """Why it is this address."""
+    name = f"Service {service['metadata']['namespace']}/{service['metadata']['name']}"
+    type_ = service["spec"].get("type", "ClusterIP")
+    said = "is of type LoadBalancer without an address" if pending(service) else f"is of type {type_}"
+    match address.kind:
+        case "load_balancer_ip":
+            return f"{address.url} is the load balancer's address of {name}"
+        case "load_balancer_hostname":
+            return f"{address.url} is the load balancer's name of {name}"
+        case "node_port":
+            return f"{name} {said}, so {address.url} is its port on node {address.node}"
+    return (
+        f"{name} {said} and cannot be called from outside: {address.url} answers while `{address.command}` is running"
+    )
+
+
+def _ready(thing: Object) -> bool:
+    conditions: list[Mapping[str, str]] = thing["status"].get("conditions") or []
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

@@ -1,0 +1,254 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ingress_info
+version_added: 1.0.0
+short_description: Find the URL of an ingress gateway
+description:
+  - Reads the Service of an ingress gateway and returns the URL at which it is called from outside the cluster.
+  - It is the IP of its load balancer, else the load balancer's host name, else its node port on a ready node, else an
+    address on this machine together with the C(kubectl port-forward) command that makes it answer.
+extends_documentation_fragment:
+  - progressive.istio.auth
+  - progressive.istio.attributes
+  - progressive.istio.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It only reads. In check mode a Service that is not there is no failure, for the play may just not have made it
+        yet; RV(found) is V(false) then.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  name:
+    description: Name of the Service.
+    type: str
+    default: istio-ingressgateway
+  namespace:
+    description: Namespace of the Service.
+    type: str
+    default: istio-system
+  scheme:
+    description: Scheme of the URL.
+    type: str
+    choices: [http, https]
+    default: http
+  port:
+    description:
+      - Name or number of the Service's port.
+      - By default the port named C(http2) or C(http), else port 80; for O(scheme=https) the port named C(https), else
+        port 443.
+    type: str
+  wait_timeout:
+    description:
+      - Seconds after its creation that a Service of type LoadBalancer may take to be given an address.
+      - A Service that is older and has none is not waited for, since such a cluster has no load balancer.
+    type: float
+    default: 60
+seealso:
+  - module: progressive.istio.traffic_probe
+author:
+  - Contributors to the progressive.istio project (@progressive-istio)
+"""
+
+EXAMPLES = r"""
+- name: Find the ingress gateway
+  progressive.istio.ingress_info:
+  register: ingress
+
+- name: Call the service behind it
+  ansible.builtin.uri:
+    url: "{{ ingress.url }}/ping"
+  when: ingress.found
+
+- name: Find a gateway that the Helm chart has installed, for TLS
+  progressive.istio.ingress_info:
+    name: istio-ingress
+    namespace: istio-ingress
+    scheme: https
+"""
+
+RETURN = r"""
+msg:
+  description: The address and what it is, in one sentence.
+  returned: always
+  type: str
+  sample: "http://172.18.255.245 is the load balancer's address of Service istio-system/istio-ingressgateway"
+found:
+  description: Whether the Service exists. It always does, except in check mode.
+  returned: success
+  type: bool
+  sample: true
+url:
+  description: The URL to call, without a path and without a port that the scheme implies. Empty if RV(found=false).
+  returned: success
+  type: str
+  sample: http://172.18.255.245
+kind:
+  description:
+    - What the address is. C(load_balancer_ip), C(load_balancer_hostname), C(node_port), or C(port_forward) if it
+      answers only while RV(command) is running.
+  returned: success and the Service exists
+  type: str
+  sample: load_balancer_ip
+scheme:
+  description: The scheme of the URL.
+  returned: success and the Service exists
+  type: str
+  sample: http
+host:
+  description: The host of the URL, an IPv6 address without brackets.
+  returned: success and the Service exists
+  type: str
+  sample: 172.18.255.245
+port:
+  description: The port of the URL.
+  returned: success and the Service exists
+  type: int
+  sample: 80
+node:
+  description: The node whose address it is. Empty unless RV(kind=node_port).
+  returned: success and the Service exists
+  type: str
+  sample: ""
+command:
+  description: The command that makes the URL answer. Empty unless RV(kind=port_forward).
+  returned: success and the Service exists
+  type: str
+  sample: ""
+waited:
+  description: Seconds waited for the load balancer's address.
+  returned: success and the Service exists
+  type: float
+  sample: 0.0
+"""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from time import monotonic, sleep
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import (
+    AUTH_ARGUMENTS,
+    NODE,
+    POD,
+    SERVICE,
+    Cluster,
+    ClusterError,
+    connect,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._ingress import (
+    Address,
+    NoSuchPort,
+    Object,
+    from_load_balancer,
+    from_node,
+    from_port_forward,
+    nodes_with_pods,
+    only_nodes_with_pods,
+    patience,
+    pending,
+    port_of,
+    reason,
+)
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "default": "istio-ingressgateway"},
+    "namespace": {"type": "str", "default": "istio-system"},
+    "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+    "port": {"type": "str"},
+    "wait_timeout": {"type": "float", "default": 60},
+}
+GATEWAY_LABEL = "istio=ingressgateway"
+POLL = 0.5
+
+
+def read(cluster: Cluster, name: str, namespace: str, timeout: float) -> tuple[Object | None, float]:
+    """The Service, once its load balancer has an address or is not worth waiting for, and the seconds waited."""
+    started = monotonic()
+    service = cluster.get(SERVICE, name, namespace)
+    limit = patience(service, timeout, datetime.now(UTC)) if service else 0.0
+    while service and pending(service) and monotonic() - started + POLL <= limit:
+        sleep(POLL)
+        service = cluster.get(SERVICE, name, namespace)
+    return service, monotonic() - started
+
+
+def locate(cluster: Cluster, service: Object, scheme: str, wanted_port: str, context: str) -> tuple[Address, str]:
+    """The Service's best address, and what to know about it."""
+    port = port_of(service, scheme, wanted_port)
+    if address := from_load_balancer(service, port, scheme):
+        return address, ""
+    remark = ""
+    if port.get("nodePort"):
+        try:
+            if address := from_node(port, scheme, _nodes(cluster, service)):
+                return address, ""
+            remark = f"; its node port is {port['nodePort']}, but no fit node is ready"
+        except ClusterError as error:
+            if error.status != 403:
+                raise
+            remark = f"; its node port is {port['nodePort']}, but which nodes there are may not be read: {error}"
+    return from_port_forward(service, port, scheme, context), remark
+
+
+def absence(cluster: Cluster, name: str, namespace: str) -> str:
+    """That there is no such Service, and which one may be meant."""
+    gone = f"Service {namespace}/{name} does not exist in {cluster.context}: is the ingress gateway installed?"
+    try:
+        services = cluster.list(SERVICE, labels=GATEWAY_LABEL)
+    except ClusterError as error:
+        return f"{gone} Services with the label {GATEWAY_LABEL} cannot be looked for: {error}"
+    names = sorted(f"{service['metadata']['namespace']}/{service['metadata']['name']}" for service in services)
+    if not names:
+        return f"{gone} No Service of any namespace has the label {GATEWAY_LABEL}"
+    return f"{gone} Services with the label {GATEWAY_LABEL}, for `namespace` and `name`: {', '.join(names)}"
+
+
+def _nodes(cluster: Cluster, service: Object) -> list[Any]:
+    nodes = cluster.list(NODE)
+    if not only_nodes_with_pods(service):
+        return nodes
+    selector = ",".join(f"{key}={value}" for key, value in (service["spec"].get("selector") or {}).items())
+    return list(nodes_with_pods(nodes, cluster.list(POD, service["metadata"]["namespace"], selector)))
+
+
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    cluster = connect(params)
+    name, namespace = params["name"], params["namespace"]
+    service, waited = read(cluster, name, namespace, 0.0 if check_mode else params["wait_timeout"])
+    if service is None:
+        return {"found": False, "url": "", "msg": absence(cluster, name, namespace)}
+    try:
+        address, remark = locate(cluster, service, params["scheme"], params["port"] or "", params["context"] or "")
+    except NoSuchPort as error:
+        raise ClusterError(f"Service {namespace}/{name} in {cluster.context}: {error}") from error
+    msg = reason(service, address) + remark
+    return {"found": True, "url": address.url, **asdict(address), "msg": msg, "waited": round(waited, 3)}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
+    if not 0 <= module.params["wait_timeout"] <= 3600:
+        module.fail_json(msg=f"wait_timeout must be between 0 and 3600, and is {module.params['wait_timeout']}")
+    try:
+        result = run(module.params, module.check_mode)
+    except ClusterError as error:
+        module.fail_json(msg=str(error))
+    if result["found"] or module.check_mode:
+        module.exit_json(**result)
+    module.fail_json(**result)
+
+
+if __name__ == "__main__":
+    main()
