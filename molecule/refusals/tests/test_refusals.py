@@ -1,0 +1,114 @@
+"""What a person gets who asks for something that cannot be: a reason, and a cluster that nobody has touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+NAMESPACE = {"canary_namespace": "refusals", "canary_gateway_hosts": ["refusals.test"]}
+
+
+@pytest.fixture(scope="module")
+def refusals(kube):
+    return kube("refusals")
+
+
+@pytest.fixture
+def refused(refusals, play):
+    """Run the canary playbook, see that it fails with each of the words, and that nothing was written."""
+
+    def check(*words: str, **variables: object) -> str:
+        before = refusals.versions()
+        run = play("canary", **{**NAMESPACE, **variables})
+        assert run.code != 0, run.output
+        assert run.changed == 0
+        assert refusals.versions() == before
+        assert "Traceback" not in run.output
+        text = " ".join(run.output.split())
+        for word in words:
+            assert word in text, run.output
+        return text
+
+    return check
+
+
+@pytest.mark.parametrize("weight", [-1, 101, "abc", "10%", 12.5, "", True])
+def test_a_weight_that_is_none(refused, weight):
+    refused("weight", "0", "100", weight=weight)
+
+
+def test_an_unknown_namespace(refused):
+    refused("nowhere", weight=20, canary_namespace="nowhere")
+
+
+def test_an_unknown_virtual_service(refused):
+    refused("VirtualService", "refusals/other", weight=20, canary_virtual_service="other")
+
+
+def test_an_unknown_subset(refused):
+    refused("v9", weight=20, canary_canary="v9")
+
+
+def test_an_unknown_route(refused):
+    refused("secondary", "primary", weight=20, canary_route="secondary")
+
+
+def test_a_canary_that_is_the_stable_version(refused):
+    refused("v1", weight=20, canary_canary="v1")
+
+
+def test_all_mistakes_at_once(refused):
+    refused("101", "v1", weight=101, canary_canary="v1")
+
+
+def test_no_kubeconfig(refused):
+    refused("/does/not/exist", weight=20, canary_kubeconfig="/does/not/exist")
+
+
+def test_an_unknown_context(refused):
+    refused("elsewhere", weight=20, canary_context="elsewhere")
+
+
+def test_an_api_server_that_does_not_answer(refused, tmp_path):
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "{apiVersion: v1, kind: Config, current-context: gone, "
+        "clusters: [{name: gone, cluster: {server: 'https://127.0.0.1:9'}}], "
+        "users: [{name: me, user: {token: x}}], contexts: [{name: gone, context: {cluster: gone, user: me}}]}"
+    )
+    refused("127.0.0.1:9", weight=20, canary_kubeconfig=str(kubeconfig))
+
+
+@pytest.mark.parametrize("playbook", ["site", "canary"])
+def test_the_wrong_types_are_named_all_together(play, playbook):
+    run = play(playbook, canary_port="eighty", canary_steps=[50, 20], canary_interval=-1, canary_canary="v1")
+    assert run.code != 0
+    for word in ("canary_port", "canary_steps", "canary_interval"):
+        assert word in run.output, run.output
+
+
+def test_lab_without_docker_and_root():
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "DOCKER_HOST=unix:///nonexistent"]
+    root = os.environ["MOLECULE_PROJECT_DIRECTORY"]
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
+    environment = {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": "/tmp/nobody-cache", "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run(
+        [*command, python, "-m", "lab", "up"], cwd=root, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "no Docker answers and this is not root" in run.stderr
+
+
+def test_a_python_that_is_too_old(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\nexec python3 -c "import sys; sys.version_info = (3, 9, 0); exec(sys.argv[1])" "$2"\n')
+    old.chmod(0o755)
+    root = os.environ["MOLECULE_PROJECT_DIRECTORY"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    run = subprocess.run(
+        ["make", "tools", f"PYTHON={old}"], cwd=root, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode != 0
+    assert "Python 3.9 is too old: progressive.istio needs Python 3.11 or newer" in run.stdout + run.stderr
