@@ -33,7 +33,8 @@ def teardown_plan(objects: list[Object], names: Mapping[str, str], *, app: str, 
                 continue
         elif metadata["name"] != names[kind]:
             continue
-        foreign = "it was there before" if not MANAGED_BY.items() <= labels.items() else _additions(one, route)
+        made = all(labels.get(key) == value for key, value in MANAGED_BY.items())
+        foreign = _additions(one, route) if made else "it was there before"
         if foreign:
             kept.append(f"{kind} {metadata['namespace']}/{metadata['name']} stays: {foreign}")
         else:

@@ -1,0 +1,75 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.filter.teardown_plan import teardown_plan
+
+OURS = {"app.kubernetes.io/managed-by": "progressive.istio"}
+NAMES = {"VirtualService": "routes", "Gateway": "gateway", "DestinationRule": "rule", "Service": "pong"}
+SPECS: dict[str, dict[str, Any]] = {
+    "VirtualService": {"http": [{"name": "primary"}]},
+    "Gateway": {"servers": [{"port": {"name": "http"}}]},
+    "DestinationRule": {"subsets": [{"name": "v1", "labels": {"version": "v1"}}]},
+}
+
+
+def thing(kind: str, name: str = "", labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    metadata = {"name": name or NAMES[kind], "namespace": "shop", "labels": OURS | {"app": "pong"} | (labels or {})}
+    return {"apiVersion": f"{kind}/v1", "kind": kind, "metadata": metadata, "spec": SPECS.get(kind, {}) | spec}
+
+
+def plan(*objects: dict[str, Any]) -> dict[str, Any]:
+    return teardown_plan(list(objects), NAMES, app="pong", route="primary")
+
+
+def test_nothing_goes_before_what_names_it() -> None:
+    kinds = ("Service", "DestinationRule", "Gateway", "VirtualService")
+    answer = plan(thing("Deployment", "v2"), *(thing(kind) for kind in kinds), thing("Deployment", "v1"))
+    assert [one["kind"] for one in answer["routing"]] == ["VirtualService", "Gateway", "DestinationRule"]
+    assert [one["name"] for one in answer["workloads"]] == ["v1", "v2", "pong"]
+    assert answer["routing"][0] == {"api_version": "VirtualService/v1", "kind": "VirtualService", "name": "routes"}
+    assert answer["kept"] == []
+
+
+def test_other_applications_are_not_spoken_of() -> None:
+    objects = [thing(kind, "other") for kind in NAMES]
+    assert plan(*objects, thing("Deployment", "other", {"app": "other"})) == {
+        "routing": [],
+        "workloads": [],
+        "kept": [],
+    }
+
+
+@pytest.mark.parametrize("kind", [*NAMES, "Deployment"])
+def test_what_was_there_before_stays(kind: str) -> None:
+    one = thing(kind, NAMES.get(kind, "pong"))
+    one["metadata"]["labels"] = {"app": "pong"}
+    answer = plan(one)
+    assert answer["kept"] == [f"{kind} shop/{one['metadata']['name']} stays: it was there before"]
+    assert not answer["routing"]
+    assert not answer["workloads"]
+
+
+@pytest.mark.parametrize(
+    ("one", "addition"),
+    [
+        (thing("VirtualService", http=[{"name": "primary"}, {"name": "blue"}, {}]), "other routes too (blue, unnamed)"),
+        (thing("VirtualService", tcp=[{}]), "other routes too (tcp)"),
+        (
+            thing("Gateway", servers=[{"port": {"name": "http"}}, {"port": {"name": "https"}}]),
+            "other servers too (https)",
+        ),
+        (
+            thing("DestinationRule", subsets=[{"name": "v1", "labels": {"version": "v1"}}, {"name": "eu"}]),
+            "other subsets too (eu)",
+        ),
+    ],
+)
+def test_what_other_people_have_a_part_in_stays(one: dict[str, Any], addition: str) -> None:
+    answer = plan(one)
+    assert answer["kept"] == [f"{one['kind']} shop/{NAMES[one['kind']]} stays: it has {addition}"]
+    assert not answer["routing"]
