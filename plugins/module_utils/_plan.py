@@ -169,8 +169,8 @@ def _even(step_weight: object, max_weight: object, mistakes: list[str]) -> tuple
 def _whole(value: object, low: int, high: int) -> int | None:
     """The whole number that a value means, where it lies in the range: 10, 10.0 and "10", but not true or "10%"."""
     number: int | None = None
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,9}\s*", value):
-        number = int(value)
+    if isinstance(value, str) and re.fullmatch("[+-]?[0-9]{1,9}", value.strip()):
+        number = int(value.strip())
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
     elif isinstance(value, float) and value.is_integer():

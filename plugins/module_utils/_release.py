@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 
 from ._plan import InvalidPlan, OnFailure, Plan, Step, validate
 from ._state import (
@@ -290,8 +291,8 @@ def _advance(case: _Case, state: State) -> Decision:
     if case.now < soaked and state.weight > 0 and state.phase in (Phase.PROGRESSING, Phase.PAUSED, Phase.WEIGHTED):
         if state.phase is Phase.PAUSED:
             return _confirm(case, state)
-        left = (soaked - case.now).total_seconds()
-        return Wait(soaked, f"{_where(state)} soaks until {stamp(soaked)}, {left:.0f} s from now")
+        left = ceil((soaked - case.now).total_seconds())
+        return Wait(soaked, f"{_where(state)} soaks until {stamp(soaked)}, {left} s from now")
     if verdict and verdict.result == "inconclusive" and state.judgeable and not confirm:
         return _stay(case, state, Event.HELD, f"inconclusive: {verdict.why}", verdict)
     return _raise(case, state)
@@ -361,7 +362,7 @@ def _hold(case: _Case, state: State) -> Decision:
 
 def _watch(case: _Case, state: State | None) -> Decision:
     watched = case.request.since and to_milliseconds(case.request.since)
-    if state is None or state.since != watched or (state.stable, state.canary) != (case.plan.stable, case.plan.canary):
+    if state is None or state.since != watched or not _same_release(case, state):
         return Refuse(f"this run stops, for what it watched is no more: {_latest(state)}")
     if not state.judgeable:
         return Nothing(f"{_stopped(state)}: there is nothing to watch")
@@ -410,18 +411,17 @@ def _roll_back(case: _Case, state: State | Damaged | None) -> Decision:
 
 def _adopt(case: _Case, state: State | None) -> Decision:
     """Take on the weights that are there, as if set by hand."""
-    stable, canary = case.plan.stable, case.plan.canary
-    if case.share(stable) + case.share(canary) != 100:
-        return Refuse(
-            f"{_shares(case)} is no release from {stable} to {canary}, whose shares must sum to 100: "
-            "name the two versions that carry the requests, or set state: rolled_back"
-        )
+    if not _is_release(case):
+        return _refuse_no_release(case)
     if state is None:
         state = _idle(case)
-    elif (state.stable, state.canary) != (stable, canary):
+    elif not _same_release(case, state):
+        left = _left_before(case, state)
+        if left:
+            return left
         state = _fresh(case, state)
     verdict = state.verdict if state.failed else None
-    state = replace(state, phase=Phase.WEIGHTED, weight=case.share(canary), since=case.now, verdict=verdict)
+    state = replace(state, phase=Phase.WEIGHTED, weight=case.share(state.canary), since=case.now, verdict=verdict)
     return _write(case, state, Event.ADOPTED, f"took on {_shares(case)}", again=True)
 
 
@@ -430,19 +430,16 @@ def _adopt(case: _Case, state: State | None) -> Decision:
 
 def _take_up(case: _Case, state: State | None) -> State | Wait | Refuse | Transition:
     """The state to go on from: that of the plan's release, or of a new one where the plan names other versions."""
-    plan, confirm = case.plan, case.request.confirm
+    plan = case.plan
     if state is None:
         return _idle(case)
-    if (state.stable, state.canary) == (plan.stable, plan.canary):
+    if _same_release(case, state):
         return state
-    if state.phase is Phase.HELD and not confirm:
+    if state.phase is Phase.HELD and not case.request.confirm:
         return Refuse(f"{_stopped(state)}; to release {plan.canary} in its place set confirm: true")
-    begun = next((past for past in reversed(state.history) if past.canary == plan.canary), None)
-    if begun and begun.weight < 100 and not confirm:
-        return Refuse(
-            f"{plan.canary} was begun before and left at {stamp(begun.at)} ({begun.event}: {begun.why}); "
-            "to begin it again set confirm: true"
-        )
+    left = _left_before(case, state)
+    if left:
+        return left
     if plan.stable == (state.canary if _finished(state) else state.stable) and case.share(plan.stable) == 100:
         return _fresh(case, state)
     if plan.stable == state.stable and not _finished(state):
@@ -457,6 +454,18 @@ def _take_up(case: _Case, state: State | None) -> State | Wait | Refuse | Transi
     return Refuse(f"{_shares(case)} from the release of {state.canary}: {carrier}, not {plan.stable}")
 
 
+def _left_before(case: _Case, state: State) -> Refuse | None:
+    """A canary that was begun before and left unfinished: an old schedule must not bring it back over a newer one."""
+    canary = case.plan.canary
+    last = next((past for past in reversed(state.history) if past.canary == canary), None)
+    if last is None or last.weight == 100 or case.request.confirm:
+        return None
+    return Refuse(
+        f"{canary} was begun before and left at {stamp(last.at)} ({last.event}: {last.why}); "
+        "to begin it again set confirm: true"
+    )
+
+
 def _idle(case: _Case) -> State:
     """Nothing begun: the weights are what they are."""
     plan = case.plan
@@ -466,6 +475,10 @@ def _idle(case: _Case) -> State:
 def _fresh(case: _Case, state: State) -> State:
     """The plan's release, before its first step, after that of the state."""
     return replace(_idle(case), history=state.history, run=state.run, holder=state.holder, extra=state.extra)
+
+
+def _same_release(case: _Case, state: State) -> bool:
+    return (state.stable, state.canary) == (case.plan.stable, case.plan.canary)
 
 
 def _finished(state: State) -> bool:
@@ -483,14 +496,16 @@ def _other_holder(case: _Case, state: State) -> Holder | None:
 
 
 def _as_written(case: _Case, state: State | None) -> bool:
-    """Whether the weights are those that the state, or two versions without one, would have. Or are about to be set."""
-    plan, weighted = case.plan, case.request.want is Want.WEIGHTED
-    if state is None:
-        return weighted or case.share(plan.stable) + case.share(plan.canary) == 100
-    if weighted and (state.stable, state.canary) == (plan.stable, plan.canary):
-        return True
+    """Whether the weights are those of the state. A weight by hand, or the first of all, may start from any two."""
+    if state is None or (case.request.want is Want.WEIGHTED and _same_release(case, state)):
+        return _is_release(case)
     names = {*state.weights, *case.observed.weights}
     return all(case.share(name) == state.weights.get(name, 0) for name in names)
+
+
+def _is_release(case: _Case) -> bool:
+    """Whether the plan's two versions share all requests."""
+    return case.share(case.plan.stable) + case.share(case.plan.canary) == 100
 
 
 def _blocked(case: _Case, weight: int) -> Wait | None:
@@ -508,8 +523,9 @@ def _prepare(case: _Case, state: State) -> Transition | None:
     missing = [name for name in (state.stable, state.canary) if name not in case.observed.weights]
     if not missing:
         return None
-    if state.phase is Phase.NONE:
-        state = replace(state, phase=Phase.WEIGHTED if state.weight else Phase.PROGRESSING)
+    share = case.share(state.canary)
+    if state.phase is Phase.NONE or state.weight != share:
+        state = replace(state, phase=Phase.WEIGHTED if share else Phase.PROGRESSING, weight=share)
     why = f"the route gains {' and '.join(missing)} at 0 %"
     return _write(case, state, Event.STARTED, why, again=True)
 
@@ -563,17 +579,20 @@ def _refuse_holder(canary: str, holder: Holder) -> Refuse:
 
 
 def _refuse_drift(case: _Case, state: State | None) -> Refuse:
-    stable, canary = case.plan.stable, case.plan.canary
-    if state is None:
-        return Refuse(
-            f"{_shares(case)} in the route: {stable} and {canary} do not share all of its requests, so they are no "
-            "release; name the two versions that do, or set state: weighted or rolled_back"
-        )
+    if state is None or (case.request.want is Want.WEIGHTED and _same_release(case, state)):
+        return _refuse_no_release(case)
     written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
     return Refuse(
         f"someone else moved the weights: {_shares(case)} now, {written} when this release wrote them at "
         f"{stamp(state.since)}; set adopt: true to go on from there, state: weighted to set another weight, "
         "or state: rolled_back to go back"
+    )
+
+
+def _refuse_no_release(case: _Case) -> Refuse:
+    return Refuse(
+        f"{_shares(case)} is no release from {case.plan.stable} to {case.plan.canary}, which must share all requests: "
+        "name the two versions that do, or set state: rolled_back to go back"
     )
 
 

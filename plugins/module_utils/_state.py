@@ -120,13 +120,13 @@ class State:
 
     @property
     def failed(self) -> bool:
-        """Whether the last verdict is a failure that no person has confirmed away."""
-        return self.verdict is not None and self.verdict.result == "fail"
+        """Whether the last verdict is a failure. What is promoted in spite of one, a person confirmed."""
+        return self.verdict is not None and self.verdict.result == "fail" and self.phase is not Phase.PROMOTED
 
     @property
     def judgeable(self) -> bool:
         """Whether a verdict about the present weight still counts. At 100 the first one is the last."""
-        if self.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.WEIGHTED, Phase.PROMOTED) or self.weight == 0:
+        if self.phase in (Phase.HELD, Phase.ROLLED_BACK) or self.weight == 0:
             return False
         return self.weight < 100 or self.verdict is None
 
