@@ -69,7 +69,7 @@ unit: tools ## Unit tests: the pure rooms by tables and properties
 
 .PHONY: molecule
 molecule: tools ## Every Molecule scenario on one kind cluster with real Istio, verified by testinfra
-	@$(MAKE) lab-images
+	@$(MAKE) lab-up CLUSTER=test
 	@eval "$$($(MAKE) -s env CLUSTER=test)" && COLUMNS=150 NO_COLOR=1 molecule test --all --report
 
 .PHONY: test
