@@ -32,6 +32,11 @@ class ClusterError(Exception):
         self.status = status
         self.reason = reason
 
+    @property
+    def mistakes(self) -> list[str]:
+        """As part of a list of all that is wrong."""
+        return [str(self)]
+
 
 def _environment(*names: str) -> tuple[Any, list[str]]:
     return env_fallback, [f"K8S_AUTH_{name}" for name in names]

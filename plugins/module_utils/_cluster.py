@@ -95,6 +95,10 @@ class Cluster:
     def server(self) -> str:
         return self.access.server
 
+    def facts(self) -> dict[str, Any]:
+        """What a module's result says about the access."""
+        return {"context": self.context, "server": self.server, "api_requests": self.requests}
+
     def now(self) -> datetime:
         """The time by the API server's clock, so that all controllers agree."""
         return datetime.now(UTC) + self._ahead
@@ -128,7 +132,10 @@ class Cluster:
     def watch(
         self, kind: Kind, namespace: str, seconds: float, *, name: str = "", labels: str = "", since: str = ""
     ) -> Iterator[tuple[str, Object]]:
-        """Each change of the selected objects as (type, object) while it happens; ends when the API server ends it."""
+        """Each change of the selected objects, as (type, object), from now on; ends when the API server ends it.
+
+        Without `since`, a resourceVersion, it begins with all objects that are there.
+        """
         query = {"watch": "true", "timeoutSeconds": str(max(1, round(seconds)))}
         if name:
             query["fieldSelector"] = f"metadata.name={name}"
@@ -136,13 +143,15 @@ class Cluster:
             query["labelSelector"] = labels
         if since:
             query["resourceVersion"] = since
-        what = f"WATCH {kind.kind} in {namespace}"
-        response = self._send("GET", kind.path(namespace), what, query, None, read_timeout=seconds + READ_TIMEOUT)
+        what = f"WATCH {kind.kind} {namespace}"
+        return self._events(what, self._send("GET", kind.path(namespace), what, query, None, seconds + READ_TIMEOUT))
+
+    def _events(self, what: str, response: Any) -> Iterator[tuple[str, Object]]:
         try:
             for line in response:
                 if line.strip():
                     event = json.loads(line)
-                    if event["type"] == "ERROR":  # the version asked for is too old: the caller reads anew
+                    if event["type"] == "ERROR":  # `since` is too old: the caller reads anew
                         return
                     yield event["type"], event["object"]
         except _transport_errors() as error:

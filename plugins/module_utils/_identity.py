@@ -14,38 +14,38 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from ._release import Holder, Run
+from ._release import Run
 
 
-def this_run(params: Mapping[str, Any]) -> Run:
-    """The run that the module's `run` option describes, else this process alone."""
-    given = params.get("run") or {}
+def this_run(given: Mapping[str, Any] | None = None) -> Run:
+    """This process as a run of its own, or the run that it works for."""
+    known = {key: value for key, value in (given or {}).items() if value}
     return Run(
-        id=given.get("id") or secrets.token_hex(8),
-        who=given.get("who") or who(),
-        host=given.get("host") or socket.gethostname(),
-        pid=given.get("pid") or os.getpid(),
+        id=known.get("id") or secrets.token_hex(8),
+        who=known.get("who") or _who(),
+        host=known.get("host") or socket.gethostname(),
+        pid=known.get("pid") or os.getpid(),
     )
 
 
-def who() -> str:
-    """The account that runs, or the AWX job, which tells more than the account of a container."""
-    user, job = os.environ.get("AWX_USER_NAME"), os.environ.get("AWX_JOB_ID") or os.environ.get("JOB_ID")
-    try:
-        name = user or getpass.getuser()
-    except (KeyError, OSError):  # a container's account may have no name
-        name = f"uid {os.getuid()}"
-    return f"{name} (job {job})" if job else name
-
-
-def is_gone(holder: Holder) -> bool:
-    """Whether the holder ran on this machine and its process has ended."""
-    if holder.host != socket.gethostname():
+def is_gone(host: str, pid: int) -> bool:
+    """Whether this process ran on this machine and has ended."""
+    if host != socket.gethostname():
         return False
     try:
-        os.kill(holder.pid, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:  # it lives, under another account
         return False
     return False
+
+
+def _who() -> str:
+    """The account, or the AWX user and job, which tell more than the account inside a container."""
+    job = os.environ.get("AWX_JOB_ID")
+    try:
+        name = os.environ.get("AWX_USER_NAME") or getpass.getuser()
+    except (KeyError, OSError):  # the account of a container may have no name
+        name = f"uid {os.getuid()}"
+    return f"{name} (job {job})" if job else name

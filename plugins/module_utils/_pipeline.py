@@ -8,14 +8,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ._cleanup import cleanup
 from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
 from ._identity import is_gone
 from ._readiness import unmade
-from ._release import Decision, Nothing, Plan, Refuse, Request, State, Transition, Wait, Want, decide, encode, released
-from ._route import RouteError, annotate, move, note_of
+from ._release import (
+    Decision,
+    Event,
+    Nothing,
+    Phase,
+    Plan,
+    Refuse,
+    Request,
+    State,
+    Transition,
+    Wait,
+    Want,
+    decide,
+    released,
+)
+from ._route import Operations, RouteError, annotate, move, note_of, patched, remove
 from ._snapshot import Refused, Snapshot, Target, pods_of, read
 
 CONFLICTS = 5  # how often others may write in between
@@ -26,7 +41,10 @@ PAUSE = 0.5  # seconds before the pods are watched anew when the API server ende
 class Call:
     """A request and how it is carried out.
 
-    check: predict, write nothing. keep: the lease outlives the request. patience: seconds to wait for pods.
+    drain: not None asks for a cleanup instead of what the request wants; seconds without requests before it.
+    check: predict, write nothing. patience: seconds to wait for pods.
+    keep: the lease outlives the request, as long as the release moves on; lasting: it outlives the process too.
+    watch: seconds to watch what soaks, None for as long as it does. tell: takes a line for the person who waits.
     """
 
     cluster: Cluster
@@ -34,8 +52,12 @@ class Call:
     plan: Plan
     request: Request
     check: bool = False
-    keep: bool = False
     patience: float = 0.0
+    drain: float | None = None
+    keep: bool = False
+    lasting: bool = False
+    watch: float | None = None
+    tell: Callable[[str], None] = lambda line: None
 
 
 @dataclass(frozen=True)
@@ -55,13 +77,13 @@ class Outcome:
     @property
     def shares(self) -> Mapping[str, int]:
         """Percent by version now."""
-        return self.written[-1].weights if self.written else self.before
+        return self.snapshot.shares
 
     @property
     def why(self) -> str:
         """What happened, or why nothing did."""
-        reasons = [transition.why for transition in self.written if transition.changed]
-        return "; ".join(reasons if self.decision in self.written else [*reasons, self.decision.why])
+        changes = [transition.why for transition in self.written if transition.changed]
+        return "; ".join(changes) or self.decision.why
 
 
 def carry_out(call: Call) -> Outcome:
@@ -71,7 +93,7 @@ def carry_out(call: Call) -> Outcome:
     before, conflicts = snapshot.shares, 0
     written: list[Transition] = []
     while True:
-        decision = _decide(call, snapshot)
+        decision = answer(call, snapshot)
         if isinstance(decision, Refuse):
             raise Refused([f"{call.target.place}: {decision.why}"])
         if isinstance(decision, Wait) and decision.until is None and not call.check:
@@ -80,9 +102,9 @@ def carry_out(call: Call) -> Outcome:
             continue
         if not isinstance(decision, Transition):
             return Outcome(before, snapshot, decision, tuple(written))
-        if not call.keep and not decision.again:
+        if not decision.again and not (call.keep and decision.state.phase is Phase.PROGRESSING):
             decision = replace(decision, state=released(decision.state))
-        following = _write(call, snapshot, decision, simulated=call.check and bool(written))
+        following = write(call, snapshot, decision, predicted=call.check and bool(written))
         if following is None:
             conflicts += 1
             if conflicts > CONFLICTS:
@@ -95,47 +117,74 @@ def carry_out(call: Call) -> Outcome:
             return Outcome(before, snapshot, decision, tuple(written))
 
 
+def answer(call: Call, snapshot: Snapshot) -> Decision:
+    """What the state machine says to the request now."""
+    holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
+    observed = snapshot.observed(holder_gone=holder is not None and is_gone(holder.host, holder.pid))
+    if call.drain is not None:
+        return cleanup(snapshot.state, observed, call.request, call.drain, call.cluster.now())
+    return decide(snapshot.state, observed, call.plan, call.request, call.cluster.now())
+
+
+def write(call: Call, snapshot: Snapshot, transition: Transition, predicted: bool = False) -> Snapshot | None:
+    """The snapshot after the write, or None if somebody else has written since the read.
+
+    predicted: not sent at all, for a dry run knows nothing of the dry runs before it.
+    """
+    virtual_service, note = snapshot.virtual_service, snapshot.noted(transition.state)
+    try:
+        if transition.event is Event.CLEANED:
+            over = transition.before.keys() - transition.weights.keys()
+            operations = remove(virtual_service, snapshot.route, over, note)
+        elif transition.moves:
+            _make_sure(snapshot, transition)
+            operations = move(virtual_service, snapshot.route, transition.before, transition.weights, note)
+        else:
+            operations = annotate(virtual_service, note)
+    except RouteError as error:
+        raise Refused([f"{call.target.place}: {error}"]) from error
+    if predicted:
+        return snapshot.rewritten(patched(virtual_service, operations))
+    return send(call, snapshot, operations, note)
+
+
+def send(call: Call, snapshot: Snapshot, operations: Operations, note: str) -> Snapshot | None:
+    """The snapshot after the patch, or None if somebody else has written since the read."""
+    name, namespace = call.target.name, call.target.namespace
+    try:
+        written = call.cluster.patch(VIRTUAL_SERVICE, name, namespace, operations, dry_run=call.check)
+    except ClusterError as error:
+        if error.status not in (409, 422):  # those of a patch whose test failed, among others
+            raise
+        now = call.cluster.get(VIRTUAL_SERVICE, name, namespace)
+        if now and note_of(now) == note:
+            return snapshot.rewritten(now)  # ours: only the answer was lost
+        if now and now["metadata"]["resourceVersion"] == snapshot.virtual_service["metadata"]["resourceVersion"]:
+            raise
+        return None
+    return snapshot.rewritten(written)
+
+
 def said(shares: Mapping[str, int]) -> str:
     """Shares as people read them."""
     return ", ".join(f"{name} {share} %" for name, share in shares.items())
 
 
 def _read(call: Call) -> Snapshot:
-    return read(call.cluster, call.target, for_rollback=call.request.want is Want.ROLLED_BACK)
+    return read(call.cluster, call.target, lenient=call.request.want is Want.ROLLED_BACK)
 
 
-def _decide(call: Call, snapshot: Snapshot) -> Decision:
-    holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
-    observed = snapshot.observed(holder_gone=holder is not None and is_gone(holder))
-    return decide(snapshot.state, observed, call.plan, call.request, call.cluster.now())
-
-
-def _write(call: Call, snapshot: Snapshot, transition: Transition, simulated: bool) -> Snapshot | None:
-    """The snapshot after the write, or None if somebody else has written since the read.
-
-    simulated: not even as a dry run, which knows nothing of the dry runs before it.
-    """
-    if simulated:
-        return replace(snapshot, state=transition.state)
-    target, note = call.target, encode(transition.state)
-    try:
-        if transition.moves:
-            operations = move(snapshot.virtual_service, snapshot.route, transition.before, transition.weights, note)
-        else:
-            operations = annotate(snapshot.virtual_service, note)
-        written = call.cluster.patch(VIRTUAL_SERVICE, target.name, target.namespace, operations, dry_run=call.check)
-        return snapshot.rewritten(written)
-    except RouteError as error:
-        raise Refused([f"{target.place}: {error}"]) from error
-    except ClusterError as error:
-        if error.status not in (409, 422):  # those of a patch whose test failed, among others
-            raise
-        now = call.cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
-        if now and note_of(now) == note:
-            return snapshot.rewritten(now)  # ours: only the answer was lost
-        if now and now["metadata"]["resourceVersion"] == snapshot.virtual_service["metadata"]["resourceVersion"]:
-            raise
-        return None
+def _make_sure(snapshot: Snapshot, transition: Transition) -> None:
+    """A version that was taken out of the route gets no requests back by name alone."""
+    for name, share in transition.weights.items():
+        if share and name not in snapshot.route.destinations:
+            version = snapshot.version(name)
+            if not version.ready:
+                trouble = version.carries(1)[1] if name in snapshot.subsets else "no DestinationRule has this subset"
+                raise RouteError(
+                    f"{name} is no destination of HTTP route {snapshot.route.name} any more and cannot become one "
+                    f"again: {trouble}; the weights stay {said(snapshot.shares)}"
+                )
 
 
 def _wait_for_pods(call: Call, snapshot: Snapshot, wait: Wait, deadline: float) -> None:
@@ -147,7 +196,7 @@ def _wait_for_pods(call: Call, snapshot: Snapshot, wait: Wait, deadline: float) 
             pods[pod["metadata"]["uid"]] = pod
             if event == "DELETED":
                 del pods[pod["metadata"]["uid"]]
-            decision = _decide(call, replace(snapshot, pods=tuple(pods.values())))
+            decision = answer(call, replace(snapshot, pods=tuple(pods.values())))
             if not isinstance(decision, Wait) or decision.until is not None:
                 return
             if time.monotonic() > deadline:
@@ -156,7 +205,7 @@ def _wait_for_pods(call: Call, snapshot: Snapshot, wait: Wait, deadline: float) 
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
     if time.monotonic() < deadline:
         return
-    last = _decide(call, pods_of(call.cluster, snapshot))
+    last = answer(call, pods_of(call.cluster, snapshot))
     why = last.why if isinstance(last, Wait) else wait.why
     why += _unmade(call, snapshot)
     raise Refused([f"{call.target.place}: {why}; waited {call.patience:g} s, the weights stay {said(snapshot.shares)}"])

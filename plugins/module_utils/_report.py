@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._pipeline import Outcome, said
-from ._release import Damaged, Phase, State, Wait
+from ._release import Damaged, Phase, Plan, State, Step, Wait
 from ._snapshot import Snapshot
 from ._state import stamp
 
-MOVING = (Phase.PROGRESSING, Phase.WEIGHTED)
 
-
-def result_of(outcome: Outcome) -> dict[str, Any]:
+def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
     """The outcome of a call on a canary."""
     target, snapshot = outcome.snapshot.target, outcome.snapshot
     return {
@@ -26,11 +24,14 @@ def result_of(outcome: Outcome) -> dict[str, Any]:
         "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; now {said(outcome.shares)}",
         "weights": {"before": dict(outcome.before), "after": dict(outcome.shares)},
         "transitions": [
-            {"event": each.event.value, "why": each.why, "weights": dict(each.weights)} for each in outcome.written
+            {"event": each.event.value, "why": each.why, "weights": dict(each.weights)}
+            for each in outcome.written
+            if each.changed
         ],
         "route": snapshot.route.name,
         "destination_host": snapshot.route.host,
         "waits": isinstance(outcome.decision, Wait),
+        "next_weight": next_weight(snapshot.state, plan.steps),
         **release_of(snapshot),
     }
 
@@ -40,7 +41,7 @@ def release_of(snapshot: Snapshot) -> dict[str, Any]:
     state = snapshot.state
     if not isinstance(state, State):
         return {"phase": "damaged" if isinstance(state, Damaged) else Phase.NONE.value, "finished": False}
-    soaks = state.phase in MOVING and state.weight > 0
+    soaks = state.phase is Phase.PROGRESSING and state.weight > 0
     return {
         "phase": state.phase.value,
         "step": state.step + 1,
@@ -60,6 +61,13 @@ def diff_of(outcome: Outcome) -> dict[str, str]:
         "before": _yaml(route, outcome.before),
         "after": _yaml(route, outcome.shares),
     }
+
+
+def next_weight(state: State | Damaged | None, steps: tuple[Step, ...]) -> int | None:
+    """What the next step would set; None where the release is at its end or waits for a person."""
+    if not isinstance(state, State) or state.phase not in (Phase.PROGRESSING, Phase.WEIGHTED):
+        return None
+    return next((step.weight for step in steps or state.steps if step.weight > state.weight), None)
 
 
 def _yaml(route: str, shares: Mapping[str, int]) -> str:

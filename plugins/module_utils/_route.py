@@ -12,10 +12,11 @@ in a route with further destinations what those leave: their own weights are nev
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from ._hosts import identity
+from ._hosts import identity, same_host
 
 ANNOTATION = "progressive.istio/canary"
 
@@ -38,15 +39,21 @@ class Destination:
 class Route:
     """One rule of `spec.http` as far as it leads to one host.
 
-    destinations: by subset. total: what all destinations of the rule weigh, also those of other hosts.
+    label: its name, if it has one. destinations: by subset. total: what all destinations of the rule weigh, also those
+    of other hosts.
     """
 
     rule: int
-    name: str
+    label: str
     host: str
     port: Mapping[str, Any] | None
     destinations: Mapping[str, Destination]
     total: int
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self.label or f"number {self.rule + 1}"
 
     def weights(self, versions: Iterable[str]) -> dict[str, int]:
         """The numbers of those versions that are destinations."""
@@ -115,6 +122,31 @@ def locate(
     return best[0]
 
 
+def users(virtual_service: Mapping[str, Any], host: str, namespace: str, version: str) -> list[str]:
+    """The rules of any kind that lead to a version of the host that an object of `namespace` names, at any weight."""
+    meta, spec, found = virtual_service["metadata"], virtual_service.get("spec") or {}, []
+    for kind in ("http", "tcp", "tls"):
+        for index, rule in enumerate(spec.get(kind) or []):
+            entries = [*(rule.get("route") or []), *(rule.get("mirrors") or [])]
+            places = [*(entry["destination"] for entry in entries), *([rule["mirror"]] if rule.get("mirror") else [])]
+            if any(
+                place.get("subset") == version and same_host(place["host"], meta["namespace"], host, namespace)
+                for place in places
+            ):
+                found.append(f"{kind} route {_name(index, rule)} of {meta['namespace']}/{meta['name']}")
+    return found
+
+
+def pair(virtual_service: Mapping[str, Any], *, name: str | None = None) -> tuple[str, str] | None:
+    """The two versions that one rule, and no other, splits requests between; in the order of its destinations."""
+    found = set()
+    for rule in (virtual_service.get("spec") or {}).get("http") or []:
+        subsets = [entry["destination"].get("subset") for entry in rule.get("route") or []]
+        if len(subsets) == 2 and all(subsets) and len(set(subsets)) == 2 and (not name or rule.get("name") == name):
+            found.add((subsets[0], subsets[1]))
+    return found.pop() if len(found) == 1 else None
+
+
 def move(
     virtual_service: Mapping[str, Any], route: Route, before: Iterable[str], shares: Mapping[str, int], note: str
 ) -> Operations:
@@ -141,15 +173,33 @@ def move(
     return _guarded(virtual_service, changes, note)
 
 
-def remove(virtual_service: Mapping[str, Any], route: Route, version: str, note: str) -> Operations:
-    """The patch that takes a version out of the route."""
-    path = f"/spec/http/{route.rule}/route/{route.destinations[version].index}"
-    return _guarded(virtual_service, [{"op": "remove", "path": path}], note)
+def remove(virtual_service: Mapping[str, Any], route: Route, versions: Iterable[str], note: str) -> Operations:
+    """The patch that takes versions out of the route and writes the note."""
+    places = sorted((route.destinations[version].index for version in versions), reverse=True)
+    changes = [{"op": "remove", "path": f"/spec/http/{route.rule}/route/{index}"} for index in places]
+    return _guarded(virtual_service, changes, note)
 
 
 def annotate(virtual_service: Mapping[str, Any], note: str) -> Operations:
     """The patch that writes the note and nothing else."""
     return _guarded(virtual_service, [], note)
+
+
+def patched(virtual_service: Mapping[str, Any], operations: Operations) -> dict[str, Any]:
+    """What the API server makes of one of the patches above, for predictions that go further than one write."""
+    result: dict[str, Any] = deepcopy(dict(virtual_service))
+    for operation in operations:
+        *way, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
+        place: Any = result
+        for part in way:
+            place = place[int(part) if isinstance(place, list) else part]
+        if operation["op"] == "remove":
+            del place[int(last)]
+        elif operation["op"] == "add" and isinstance(place, list):
+            place.append(operation["value"])
+        elif operation["op"] == "add":
+            place[last] = operation["value"]
+    return result
 
 
 def note_of(virtual_service: Mapping[str, Any]) -> str | None:
@@ -185,7 +235,7 @@ def _route(index: int, rule: Mapping[str, Any], key: object, namespace: str, wan
             raise RouteError(f"HTTP route {_name(index, rule)} has more than one destination {subset}: merge them")
         destinations.setdefault(subset, Destination(position, weights[position]))
     first = entries[min(place.index for place in destinations.values())]["destination"]
-    return Route(index, _name(index, rule), first["host"], first.get("port"), destinations, sum(weights))
+    return Route(index, str(rule.get("name") or ""), first["host"], first.get("port"), destinations, sum(weights))
 
 
 def _identities(rule: Mapping[str, Any], namespace: str) -> list[object]:

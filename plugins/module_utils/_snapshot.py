@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ._cleanup import OVER
 from ._cluster import (
     DESTINATION_RULE,
     NAMESPACE,
@@ -22,11 +23,13 @@ from ._cluster import (
 )
 from ._hosts import ServiceName, service_of
 from ._readiness import Version, examine
-from ._release import Damaged, Observed, Ready, State, decode
-from ._route import Route, RouteError, locate, note_of
+from ._release import Damaged, Observed, Ready, State, decode, encode
+from ._route import Route, RouteError, locate, note_of, pair
 from ._subsets import Subset, subsets_of
 
 Object = Mapping[str, Any]
+
+ROUTE = "route"  # the field of the annotation that says which HTTP route the release is on
 
 
 class Refused(Exception):
@@ -39,12 +42,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """What the user named: a VirtualService and two versions in it."""
+    """What the user named: a VirtualService and two versions in it; without names, those that are found there."""
 
     name: str
     namespace: str
-    stable: str
-    canary: str
+    stable: str = ""
+    canary: str = ""
     route: str | None = None
     destination_host: str | None = None
     min_ready: int | None = None
@@ -101,26 +104,30 @@ class Snapshot:
             holder_gone,
         )
 
+    def noted(self, state: State) -> str:
+        """The annotation that says this of this route."""
+        return encode(replace(state, extra={**state.extra, ROUTE: self.route.label}) if self.route.label else state)
+
     def rewritten(self, virtual_service: Object) -> Snapshot:
         """The same after a write."""
         new = _parsed(self.target, virtual_service)
         return replace(self, virtual_service=virtual_service, state=new.state, route=new.route)
 
 
-def read(cluster: Cluster, target: Target, *, for_rollback: bool = False) -> Snapshot:
+def read(cluster: Cluster, target: Target, *, lenient: bool = False) -> Snapshot:
     """The snapshot, or Refused with all mistakes in what the user named.
 
-    A rollback needs the VirtualService alone: nothing else that is missing or broken may keep it from going back.
+    lenient: only the VirtualService must be there, and whatever else is missing or broken is noted as a problem.
     """
     snapshot = _virtual_service(cluster, target)
     try:
         snapshot = _behind(cluster, snapshot)
         mistakes = _mistakes(snapshot)
     except ClusterError as error:
-        if not for_rollback:
+        if not lenient:
             raise
         mistakes = [str(error)]
-    if mistakes and not for_rollback:
+    if mistakes and not lenient:
         raise Refused(mistakes)
     return replace(snapshot, problems=tuple(mistakes))
 
@@ -141,11 +148,31 @@ def _virtual_service(cluster: Cluster, target: Target) -> Snapshot:
 
 def _parsed(target: Target, virtual_service: Object) -> Snapshot:
     state = decode(note_of(virtual_service))
+    known = state.extra.get(ROUTE) if isinstance(state, State) else None
+    if isinstance(state, State) and known and target.route not in (None, known):
+        if state.phase not in OVER:
+            under_way = f"{state.canary} is {state.phase} on HTTP route {known}, not on {target.route}"
+            raise Refused([f"{target.place}: {under_way}; only one release at a time"])
+        state, known = None, None  # what is over there says nothing about this route
+    if not target.stable:
+        target = _completed(target, virtual_service, state)
     try:
-        route = locate(virtual_service, _versions(target, state), name=target.route, host=target.destination_host)
+        route = locate(
+            virtual_service, _versions(target, state), name=target.route or known, host=target.destination_host
+        )
     except RouteError as error:
         raise Refused([str(error)]) from error
     return Snapshot(target, virtual_service, state, route)
+
+
+def _completed(target: Target, virtual_service: Object, state: State | Damaged | None) -> Target:
+    """The target with the versions of the release, or else those that the route tells."""
+    if isinstance(state, State):
+        return replace(target, stable=state.stable, canary=state.canary)
+    versions = pair(virtual_service, name=target.route)
+    if versions is None:
+        raise Refused([f"{target.place} tells no two versions apart: name them by `stable` and `canary`"])
+    return replace(target, stable=versions[0], canary=versions[1])
 
 
 def _behind(cluster: Cluster, snapshot: Snapshot) -> Snapshot:

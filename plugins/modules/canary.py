@@ -9,16 +9,20 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: canary
 version_added: 1.0.0
-short_description: Move requests from one version of a service to another
+short_description: Move requests from one version of a service to another, step by step
 description:
-  - Sets the two weights of an Istio VirtualService's HTTP route between a stable version and a canary.
+  - Moves requests between a stable version and a canary by the two weights of an HTTP route in an Istio VirtualService,
+    to a given weight or along the steps of a release.
   - Only those two weights and one annotation of this collection change, in one JSON patch that is applied whole or not
     at all. Whatever else is in the VirtualService stays as it is. If somebody else writes it at the same moment, it is
-    read anew.
-  - The annotation C(progressive.istio/canary) holds where the release stands. There is no other memory, so that any run
-    on any machine can go on.
-  - Nothing is written unless the pods that are to get more requests are ready and in the mesh, and everything that was
-    named is there. All mistakes are reported at once.
+    read and judged anew.
+  - The annotation C(progressive.istio/canary) holds where the release stands. There is no other memory, so any run on
+    any machine can go on where another one has ended, however it ended.
+  - A version gets more requests only when enough of its pods are ready and in the mesh. Everything that was named must
+    be there. All mistakes are reported at once, before anything is written.
+  - One module call raises the weight at most once, and does that first. Then it watches the step while it soaks, when
+    it can only go back. With O(state=promoted) the action plugin of the same name on the controller calls the module
+    once for each step, and shows each step as it happens.
 extends_documentation_fragment:
   - progressive.istio.attributes
   - progressive.istio.attributes.action_group
@@ -28,10 +32,13 @@ attributes:
     support: full
     details:
       - The patch is sent to the API server as a dry run, so that its admission checks are asked too.
+      - It neither waits for pods nor watches. Of O(state=promoted) it predicts the first step.
   diff_mode:
     support: full
   idempotent:
-    support: full
+    support: partial
+    details:
+      - O(state=advanced) goes one step further each time, once the step before it has soaked.
 options:
   name:
     description: Name of the VirtualService.
@@ -62,19 +69,78 @@ options:
   state:
     description:
       - V(weighted) gives the canary exactly O(weight).
+      - V(advanced) goes one step, if the present one has soaked for O(interval). If it is too early, or if there is
+        nothing to do, nothing changes.
+      - V(promoted) goes all steps, one after the other.
+      - V(rolled_back) gives all requests back to the stable version. It works at any time, over another run's lease and
+        with a damaged annotation, and needs nothing but the VirtualService.
+      - V(held) stays at the present weight until a person confirms to go on. It works over another run's lease.
+      - V(cleaned) takes the version that a finished release has left without requests out of the route, so that its
+        subset and its pods can be removed. RV(removed) says which one.
+      - Another O(canary) than that of the release under way begins a new release. All requests go back to the stable
+        version first.
     type: str
-    choices: [weighted]
+    choices: [weighted, advanced, promoted, rolled_back, held, cleaned]
     default: weighted
   weight:
     description:
       - Percentage of the requests that the canary gets, a whole number from 0 to 100. The stable version gets the rest.
       - In a route with further destinations it is the percentage of what those leave, for their weights stay as they
         are.
+      - Required for O(state=weighted).
     type: raw
+  steps:
+    description:
+      - The weights to go through, each higher than the one before, as a list or as text such as V(5,20,50,100).
+      - A step can be a dictionary with C(weight) and C(pause). With C(pause=true) it waits for a person, who releases
+        it by O(confirm=true).
+      - The default is the steps of the release under way.
+    type: raw
+  step_weight:
+    description: Instead of O(steps), steps of this size up to O(max_weight), then V(100).
+    type: raw
+  max_weight:
+    description: The last step of O(step_weight) before V(100).
+    type: raw
+  interval:
+    description: Seconds that each weight soaks before it may be raised.
+    type: raw
+    default: 60
+  on_failure:
+    description:
+      - What to do when the canary fails while it soaks, such as when none of its pods is ready any more.
+      - V(rollback) gives all requests back to the stable version. V(step_down) goes back to the step before. V(hold)
+        stays. The latter two then wait for a person.
+      - Requests never go back to a stable version without a ready pod by this.
+    type: str
+    choices: [rollback, hold, step_down]
+    default: rollback
   confirm:
-    description: Whether a person takes the responsibility to raise the weight of a canary that failed.
+    description:
+      - Whether a person takes the responsibility to go on from a pause, from a hold, after a failure or a rollback.
+      - It counts for the first step only.
     type: bool
     default: false
+  adopt:
+    description:
+      - Whether to take on weights that somebody else has set, or an annotation that cannot be read, as if they had been
+        set by O(state=weighted).
+      - Without it that is refused.
+    type: bool
+    default: false
+  reason:
+    description: Why, for the history. For O(state=rolled_back) and O(state=held).
+    type: str
+    default: ''
+  watch:
+    description:
+      - Seconds that one module call may watch a step, at most until it has soaked, which is the default.
+      - With V(0) it only goes the step. Then nothing takes the canary back until the next call.
+    type: int
+  drain:
+    description: For O(state=cleaned), seconds that a version must have been without requests.
+    type: int
+    default: 60
   min_ready:
     description:
       - How many pods of a version must be ready before it gets more requests.
@@ -83,12 +149,36 @@ options:
         or where an autoscaler makes them only when the requests come.
     type: int
   wait_timeout:
-    description: Seconds to wait for these pods.
+    description: Seconds to wait for these pods. Then it fails with the reason that the pods give, and no weight moves.
     type: int
     default: 120
+  run:
+    description:
+      - The run that a call belongs to, for callers that go several steps. Set by the action plugin.
+      - Calls with the same C(id) share the lease, which ends by itself a minute after its last renewal, or at once
+        where process C(pid) on machine C(host) has ended.
+    type: dict
+    suboptions:
+      id:
+        description: The same for all calls.
+        type: str
+        required: true
+      who:
+        description: The person or job, for others to read. The default is the account.
+        type: str
+      host:
+        description: Machine of the caller. The default is the one where the module runs.
+        type: str
+      pid:
+        description: Process of the caller. The default is that of the module.
+        type: int
+      progress:
+        description: File to append a line to for each step.
+        type: path
 requirements:
   - Istio 1.22 or newer in the cluster
 seealso:
+  - module: progressive.istio.canary_info
   - module: progressive.istio.traffic_probe
 author:
   - Contributors to the progressive.istio project (@progressive-istio)
@@ -102,14 +192,61 @@ EXAMPLES = r"""
     canary: v2
     weight: 20
 
-- name: See what would change
+- name: Release v2 in four steps, ten minutes each
   progressive.istio.canary:
     name: pong-server-virtual-service
     stable: v1
     canary: v2
-    weight: 50
+    state: promoted
+    steps: [5, 20, 50, 100]
+    interval: 600
+
+- name: Go one step if its time has come, from a schedule
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    state: advanced
+    steps:
+      - 5
+      - weight: 50
+        pause: true
+      - 100
+    interval: 3600
+    watch: 0
+
+- name: Go on after the pause
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    state: advanced
+    confirm: true
+
+- name: Go back
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    state: rolled_back
+    reason: customers complain
+
+- name: See what the next step would change
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    state: advanced
   check_mode: true
   diff: true
+
+- name: Take v1 out of the route, ten minutes after v2 got all requests
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    state: cleaned
+    drain: 600
 """
 
 RETURN = r"""
@@ -163,6 +300,11 @@ until:
   returned: if there is a release
   type: str
   sample: "2026-01-31T12:01:00Z"
+next_weight:
+  description: What the next step sets. Null where the release is at its end or waits for a person.
+  returned: success
+  type: int
+  sample: 50
 finished:
   description: Whether the canary has all requests for good.
   returned: success
@@ -173,6 +315,19 @@ waits:
   returned: success
   type: bool
   sample: false
+removed:
+  description: The version that is no destination of the route any more. Null if both are.
+  returned: success and O(state=cleaned)
+  type: str
+  sample: v1
+used_by:
+  description:
+    - Other routes in the namespace that still lead to the version in RV(removed). Its subset and its pods must stay
+      until there are none.
+  returned: success and O(state=cleaned)
+  type: list
+  elements: str
+  sample: []
 transitions:
   description: What was written, in order.
   returned: success
@@ -213,20 +368,25 @@ api_requests:
   description: How many requests were sent to the API server.
   returned: when the access is known
   type: int
-  sample: 6
+  sample: 5
 """
 
+import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect, forget_path
-from ..module_utils._identity import this_run
-from ..module_utils._pipeline import Call, carry_out
+from ..module_utils._cleanup import removed
+from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect, forget_path
+from ..module_utils._identity import is_gone, this_run
+from ..module_utils._pipeline import Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
-from ..module_utils._release import Request, Want
+from ..module_utils._progress import step_line, teller
+from ..module_utils._release import Request, State, Want
 from ..module_utils._report import diff_of, result_of
+from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
+from ..module_utils._soak import soak, soaks_until
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -235,14 +395,41 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "canary": {"type": "str", "required": True},
     "route": {"type": "str"},
     "destination_host": {"type": "str"},
-    "state": {"type": "str", "choices": ["weighted"], "default": "weighted"},
+    "state": {
+        "type": "str",
+        "choices": ["weighted", "advanced", "promoted", "rolled_back", "held", "cleaned"],
+        "default": "weighted",
+    },
     "weight": {"type": "raw"},
+    "steps": {"type": "raw"},
+    "step_weight": {"type": "raw"},
+    "max_weight": {"type": "raw"},
+    "interval": {"type": "raw", "default": 60},
+    "on_failure": {"type": "str", "choices": ["rollback", "hold", "step_down"], "default": "rollback"},
     "confirm": {"type": "bool", "default": False},
+    "adopt": {"type": "bool", "default": False},
+    "reason": {"type": "str", "default": ""},
+    "watch": {"type": "int"},
+    "drain": {"type": "int", "default": 60},
     "min_ready": {"type": "int"},
     "wait_timeout": {"type": "int", "default": 120},
+    "run": {
+        "type": "dict",
+        "options": {
+            "id": {"type": "str", "required": True},
+            "who": {"type": "str"},
+            "host": {"type": "str"},
+            "pid": {"type": "int"},
+            "progress": {"type": "path"},
+        },
+    },
 }
-PLAN = ("stable", "canary", "weight")
 TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host", "min_ready")
+PLAN = ("stable", "canary", "weight", "steps", "step_weight", "max_weight", "interval", "on_failure")
+WANTS = {
+    "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted
+    "cleaned": Want.HELD,  # no weight moves
+}
 
 
 def main() -> None:
@@ -252,64 +439,105 @@ def main() -> None:
         supports_check_mode=True,
     )
     forget_path(module)
-    cluster = None
+    target = Target(**{name: module.params[name] for name in TARGET})
+    plan = _plan(module.params)
+    mistakes = [] if isinstance(plan, Plan) else plan
     try:
         cluster = connect(module.params)
-        target = Target(**{name: module.params[name] for name in TARGET})
-        call = Call(
-            cluster,
-            target,
-            _plan(module.params, cluster, target),
-            _request(module.params),
-            check=module.check_mode,
-            patience=module.params["wait_timeout"],
-        )
-        outcome = carry_out(call)
-    except Refused as refused:
-        module.fail_json(msg=_listed(refused.mistakes), mistakes=refused.mistakes, **_access(cluster))
     except ClusterError as error:
-        module.fail_json(msg=str(error), mistakes=[str(error)], **_access(cluster))
+        module.fail_json(**_failure([*mistakes, *error.mistakes]))
+    try:
+        if not isinstance(plan, Plan):
+            read(cluster, target)  # whatever is wrong in the cluster is told too
+            raise Refused([])
+        call = _call(module, cluster, target, plan)
+        outcome = _act(call)
+        result = result_of(outcome, call.plan) | _removed(call, outcome)
+    except (Refused, ClusterError) as error:
+        module.fail_json(**_failure([*mistakes, *error.mistakes]), **cluster.facts())
+    if module._diff:
+        result["diff"] = diff_of(outcome)
     for problem in outcome.snapshot.problems:
         module.warn(problem)
-    difference = {"diff": diff_of(outcome)} if module._diff else {}
-    module.exit_json(**result_of(outcome), **difference, **_access(cluster))
+    if isinstance(outcome.snapshot.state, State) and outcome.written and outcome.snapshot.state.failed:
+        module.fail_json(**result, **cluster.facts())
+    module.exit_json(**result, **cluster.facts())
 
 
-def _plan(params: dict[str, Any], cluster: Cluster, target: Target) -> Plan:
-    """The plan, or Refused with the mistakes in it and those that the cluster knows."""
+def _plan(params: dict[str, Any]) -> Plan | list[str]:
+    """What is asked for, or all mistakes in it."""
     try:
-        return validate(**{name: params[name] for name in PLAN})
+        return validate(**{name: params[name] for name in PLAN} | {"steps": _steps(params["steps"])})
     except InvalidPlan as invalid:
-        mistakes = list(invalid.mistakes)
+        return list(invalid.mistakes)
+
+
+def _steps(given: object) -> object:
+    """Steps from the command line come as text, either 5,20,50 or as JSON."""
+    if not isinstance(given, str):
+        return given
     try:
-        read(cluster, target)
-    except Refused as refused:
-        mistakes += refused.mistakes
-    except ClusterError as error:
-        mistakes.append(str(error))
-    raise Refused(mistakes)
+        return json.loads(given)
+    except ValueError:
+        return given.split(",")
 
 
-def _request(params: dict[str, Any]) -> Request:
-    return Request(
-        Want(params["state"]),
-        this_run(params),
-        weight=int(float(params["weight"])),
-        confirm=params["confirm"],
+def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan) -> Call:
+    params = module.params
+    run = this_run(params["run"])
+    if is_gone(run.host, run.pid):
+        raise Refused([f"the run {run.id} that asked, process {run.pid}, has ended: nothing is done in its name"])
+    want = WANTS.get(params["state"]) or Want(params["state"])
+    moving = want is Want.ADVANCED
+    return Call(
+        cluster,
+        target,
+        plan,
+        Request(
+            want,
+            run,
+            weight=int(float(params["weight"])) if want is Want.WEIGHTED else None,
+            confirm=params["confirm"],
+            adopt=params["adopt"],
+            why=params["reason"],
+        ),
+        check=module.check_mode,
+        patience=params["wait_timeout"],
+        drain=params["drain"] if params["state"] == "cleaned" else None,
+        keep=moving and (params["run"] is not None or (params["watch"] != 0 and plan.interval > 0)),
+        lasting=moving and params["run"] is not None,
+        watch=params["watch"] if moving else 0,
+        tell=teller((params["run"] or {}).get("progress")),
     )
 
 
-def _access(cluster: Cluster | None) -> dict[str, Any]:
-    if cluster is None:
+def _act(call: Call) -> Outcome:
+    """Raise first, then watch."""
+    outcome = carry_out(call)
+    until = soaks_until(call, outcome)
+    if outcome.changed and not call.check:
+        call.tell(step_line(outcome, (until - call.cluster.now()).total_seconds() if until else 0))
+    return soak(call, outcome, until) if until and call.watch != 0 else outcome
+
+
+def _removed(call: Call, outcome: Outcome) -> dict[str, Any]:
+    """What a cleanup leaves to others to remove."""
+    if call.drain is None:
         return {}
-    return {"context": cluster.context, "server": cluster.server, "api_requests": cluster.requests}
+    gone = removed(outcome.snapshot.state, outcome.shares)
+    if gone is None:
+        return {"removed": None, "used_by": []}
+    namespace, host = call.target.namespace, outcome.snapshot.route.host
+    others = call.cluster.list(VIRTUAL_SERVICE, namespace)
+    used_by = [place for each in others for place in users(each, host, namespace, gone)]
+    here = f"http route {outcome.snapshot.route.name} of {namespace}/{call.target.name}"
+    return {"removed": gone, "used_by": [place for place in used_by if place != here]}
 
 
-def _listed(mistakes: list[str]) -> str:
-    if len(mistakes) == 1:
-        return mistakes[0]
+def _failure(mistakes: list[str]) -> dict[str, Any]:
     numbered = "; ".join(f"({number}) {mistake}" for number, mistake in enumerate(mistakes, start=1))
-    return f"{len(mistakes)} things stand against it: {numbered}"
+    several = f"{len(mistakes)} things stand against it: {numbered}"
+    return {"msg": several if len(mistakes) > 1 else mistakes[0], "mistakes": mistakes}
 
 
 if __name__ == "__main__":

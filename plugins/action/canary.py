@@ -1,0 +1,102 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the module of the same name step by step, and shows each step as it happens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+MODULE = "progressive.istio.canary"
+STEPWISE = ("advanced", "promoted")
+ONCE = ("confirm", "adopt")  # a person's word counts for the first step only
+MACHINES = frozenset({"json", "jsonl", "null"})  # callbacks whose output nobody reads line by line
+GLANCE = 0.2  # seconds between looks at what the module has to tell
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """The controller's part of `canary`."""
+
+    _requires_connection = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One module call, or one for each step."""
+        super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        state = arguments.get("state")
+        if state not in STEPWISE:
+            return self._execute(arguments, task_vars)
+        controller = os.getppid()
+        arguments["run"] = {"id": secrets.token_hex(8), "host": socket.gethostname(), "pid": controller}
+        with self._shown() as progress:
+            arguments["run"]["progress"] = progress
+            result = self._execute(arguments, task_vars)
+            while state == "promoted" and _goes_on(result) and not self._task.check_mode:
+                if os.getppid() != controller:
+                    raise AnsibleError("the play that this task belongs to has ended: nothing more is promoted")
+                for name in ONCE:
+                    arguments.pop(name, None)
+                result = _together(result, self._execute(arguments, task_vars))
+        return result
+
+    def _execute(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+
+    @contextmanager
+    def _shown(self) -> Iterator[str | None]:
+        """A file whose lines are shown as they are written; None where the module runs on another machine."""
+        if self._connection.transport != "local" or C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in MACHINES:
+            yield None
+            return
+        with tempfile.TemporaryDirectory(prefix="canary-", dir=C.DEFAULT_LOCAL_TMP) as folder:
+            file = Path(folder, "progress")
+            file.touch()
+            over = threading.Event()
+            thread = threading.Thread(target=_show, args=(file, over), daemon=True)
+            thread.start()
+            try:
+                yield str(file)
+            finally:
+                over.set()
+                thread.join()
+
+
+def _show(file: Path, over: threading.Event) -> None:
+    with file.open(encoding="utf-8") as lines:
+        last = False
+        while not last:
+            last = over.wait(GLANCE)
+            for line in lines:
+                display.display(line.rstrip("\n"))
+
+
+def _goes_on(result: Mapping[str, Any]) -> bool:
+    return not result.get("failed") and result.get("next_weight") is not None
+
+
+def _together(first: Mapping[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+    """The result of several calls as that of one."""
+    both = dict(then)
+    both["changed"] = bool(first.get("changed") or then.get("changed"))
+    both["transitions"] = [*first.get("transitions", []), *then.get("transitions", [])]
+    both["api_requests"] = first.get("api_requests", 0) + then.get("api_requests", 0)
+    both["warnings"] = [*first.get("warnings", []), *then.get("warnings", [])]
+    both["weights"] = {**first["weights"], **then.get("weights", {}), "before": first["weights"]["before"]}
+    if "diff" in first and "diff" in then:
+        both["diff"] = {**then["diff"], "before": first["diff"]["before"]}
+    return both

@@ -1,0 +1,56 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""When a version that a release has left without requests may leave the route. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import ceil
+
+from ._release import Damaged, Event, Nothing, Observed, Past, Phase, Refuse, Request, State, Transition, Wait
+from ._state import HISTORY, stamp
+
+OVER = frozenset({Phase.PROMOTED, Phase.ROLLED_BACK})
+
+
+def cleanup(
+    state: State | Damaged | None, observed: Observed, request: Request, drain: float, now: datetime
+) -> Transition | Wait | Nothing | Refuse:
+    """Take out what has no requests, once it has had none for `drain` seconds."""
+    if not isinstance(state, State):
+        return Nothing("no release is finished here: no version is over")
+    if state.phase not in OVER:
+        return Nothing(f"{state.canary} is {state.phase} at {state.weight} %: no version is over yet")
+    shares = observed.weights
+    if not state.matches(shares):
+        return Refuse(
+            f"somebody moved the weights: {_said(shares)} now, {_said(state.weights)} when the release wrote them at "
+            f"{stamp(state.since)}; nothing is taken out of the route"
+        )
+    over = state.stable if state.phase is Phase.PROMOTED else state.canary
+    if over not in shares:
+        return Nothing(f"{over} is no destination any more")
+    drained = state.since + timedelta(seconds=drain)
+    if now < drained:
+        left = ceil((drained - now).total_seconds())
+        return Wait(drained, f"{over} drains until {stamp(drained)}, {left} s from now")
+    why = f"{over} leaves the route, without requests since {stamp(state.since)}"
+    past = Past(now, Event.CLEANED.value, state.canary, state.weight, why, request.by.who)
+    state = replace(state, history=(*state.history, past)[-HISTORY:])
+    rest = {name: share for name, share in shares.items() if name != over}
+    return Transition(state, dict(shares), rest, Event.CLEANED, why)
+
+
+def removed(state: State | Damaged | None, shares: Mapping[str, int]) -> str | None:
+    """The version of a finished release that is no destination any more."""
+    names = state.weights if isinstance(state, State) and state.phase in OVER else {}
+    return next((name for name in names if name not in shares), None)
+
+
+def _said(shares: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {share} %" for name, share in sorted(shares.items()))

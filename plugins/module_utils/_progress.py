@@ -1,0 +1,63 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Lines that show a release on its way to the person who waits for it.
+
+A module cannot print while it runs. It writes lines to a file, and the action plugin shows them as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ._pipeline import Outcome
+from ._release import State
+from ._snapshot import Snapshot
+
+WIDTH = 20
+
+
+def teller(file: str | None) -> Callable[[str], None]:
+    """What appends lines to the file, or drops them where there is none."""
+
+    def tell(line: str) -> None:
+        if file:
+            with Path(file).open("a", encoding="utf-8") as lines:
+                lines.write(f"{line}\n")
+
+    return tell
+
+
+def bar(weight: int) -> str:
+    """The weight as people see it, in plain characters for any terminal and log."""
+    filled = round(weight * WIDTH / 100)
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {weight:3d} %"
+
+
+def step_line(outcome: Outcome, seconds: float) -> str:
+    """One step: the service, the bar, the step, the pods, and how long it soaks."""
+    snapshot = outcome.snapshot
+    parts = [_head(snapshot)]
+    state = snapshot.state
+    if isinstance(state, State) and state.steps:
+        parts.append(f"step {state.step + 1} of {len(state.steps)}")
+    canary = snapshot.version(snapshot.target.canary)
+    parts.append(f"{canary.name}: {canary.ready} of {canary.total} pods ready")
+    if seconds > 0:
+        parts.append(f"soaks {seconds:.0f} s")
+    elif isinstance(state, State):
+        parts.append(state.phase.replace("_", " "))
+    return "  ".join(parts)
+
+
+def text_line(snapshot: Snapshot, text: str) -> str:
+    """Something that a person should know meanwhile."""
+    return f"{_head(snapshot)}  {text}"
+
+
+def _head(snapshot: Snapshot) -> str:
+    target = snapshot.target
+    return f"{target.namespace}/{target.name}  {bar(snapshot.shares.get(target.canary, 0))}"

@@ -1,0 +1,214 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The time between two steps: keep the lease, see whether the canary still serves, stop when others take over.
+
+Nothing here raises a weight.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from types import FrameType
+from typing import NoReturn
+
+from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Kind
+from ._identity import is_gone
+from ._pipeline import Call, Outcome, answer, said, send, write
+from ._release import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
+from ._route import annotate
+from ._snapshot import Object, Refused, Snapshot, pods_of
+
+OUTAGE = 60.0  # seconds that the API server may be away while a step soaks
+PAUSE = 1.0  # seconds before something that failed is tried again
+GLANCE = timedelta(seconds=5)  # the longest time without a look at everything
+RESTARTED = "RESTARTED"  # a watch began anew, and may have missed something
+
+Change = tuple[Kind, str, Object]
+
+
+class Interrupted(Exception):
+    """A signal asked this process to end."""
+
+
+def soaks_until(call: Call, outcome: Outcome) -> datetime | None:
+    """When the present weight will have had its interval; None where nothing soaks."""
+    state = outcome.snapshot.state
+    if call.check or not isinstance(state, State) or state.phase is not Phase.PROGRESSING or not state.weight:
+        return None
+    until = state.soaks_until(call.plan.interval)
+    return until if until > call.cluster.now() else None
+
+
+def soak(call: Call, outcome: Outcome, soaked: datetime) -> Outcome:
+    """Watch the present weight until then, or as long as the call may, and take it back if the canary fails."""
+    until = soaked if call.watch is None else min(soaked, call.cluster.now() + timedelta(seconds=call.watch))
+    watch = _Watch(call, outcome.snapshot)
+    with _interruptible():
+        try:
+            failure = watch.run(until)
+        except Interrupted as interruption:
+            watch.let_go()
+            raise Refused([f"{call.target.place}: {interruption}; the weights stay {said(watch.shares)}"]) from None
+    if failure:
+        return replace(outcome, snapshot=watch.snapshot, decision=failure, written=(*outcome.written, failure))
+    if not call.lasting:
+        watch.let_go()
+    if outcome.written or until < soaked:
+        return replace(outcome, snapshot=watch.snapshot)
+    return replace(outcome, snapshot=watch.snapshot, decision=Nothing(f"{call.plan.canary} has soaked"))
+
+
+class _Watch:
+    """One step under watch. snapshot: as the API server last told."""
+
+    def __init__(self, call: Call, snapshot: Snapshot) -> None:
+        self._call = call
+        self.snapshot = snapshot
+        self._since = snapshot.state.since if isinstance(snapshot.state, State) else None
+        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._well = time.monotonic()
+
+    @property
+    def shares(self) -> dict[str, int]:
+        return self.snapshot.shares
+
+    def run(self, until: datetime) -> Transition | None:
+        """What was done about a failure; None if the time has passed without one."""
+        for kind in (VIRTUAL_SERVICE, POD) if self.snapshot.service else (VIRTUAL_SERVICE,):
+            threading.Thread(target=self._follow, args=(kind, until), daemon=True).start()
+        while (now := self._call.cluster.now()) < until:
+            try:
+                failure = self._look()
+                self._well = time.monotonic()
+                if failure:
+                    return failure
+                self._take_in(min(until - now, GLANCE))
+            except ClusterError as error:
+                if time.monotonic() - self._well > OUTAGE:
+                    raise ClusterError(f"{error}; the weights stay {said(self.shares)}") from error
+                time.sleep(PAUSE)
+        return None
+
+    def let_go(self) -> None:
+        """Release the lease, if it is still ours."""
+        state = self.snapshot.state
+        if isinstance(state, State) and state.holder and state.run == self._call.request.by.id:
+            note = self.snapshot.noted(released(state))
+            following = send(self._call, self.snapshot, annotate(self.snapshot.virtual_service, note), note)
+            self.snapshot = following or self.snapshot
+
+    def _look(self) -> Transition | None:
+        """Ask the state machine; write what it says."""
+        decision = self._ask(self._loss())
+        if isinstance(decision, Refuse):
+            raise Refused([f"{self._call.target.place}: {decision.why}"])
+        if not isinstance(decision, Transition) or (decision.event is Event.RENEWED and self._orphaned()):
+            return None
+        failed = decision.event is Event.FAILED
+        if failed:
+            decision = replace(decision, state=released(decision.state))
+        following = write(self._call, self.snapshot, decision)
+        if following is None:
+            self._read_route()
+            return None
+        self.snapshot = following
+        return decision if failed else None
+
+    def _ask(self, verdict: Verdict | None) -> object:
+        request = replace(
+            self._call.request, want=Want.WATCHED, since=self._since, verdict=verdict, confirm=False, adopt=False
+        )
+        return answer(replace(self._call, request=request), self.snapshot)
+
+    def _loss(self) -> Verdict | None:
+        """The failure of a canary that has no ready pod left, by a fresh look at its pods."""
+        if self.snapshot.pods is None or self.snapshot.version(self._call.plan.canary).ready:
+            return None
+        self.snapshot = pods_of(self._call.cluster, self.snapshot)
+        canary = self.snapshot.version(self._call.plan.canary)
+        if canary.ready:
+            return None
+        return Verdict("fail", f"{canary.name} has no ready pod left: {canary.carries(1)[1]}", self._call.cluster.now())
+
+    def _orphaned(self) -> bool:
+        """Whether the run that this process works for has ended: then nobody needs its lease."""
+        by = self._call.request.by
+        return is_gone(by.host, by.pid)
+
+    def _take_in(self, patience: timedelta) -> None:
+        """Wait for news, and take in all there is."""
+        try:
+            self._learn(self._changes.get(timeout=patience.total_seconds()))
+            while True:
+                self._learn(self._changes.get_nowait())
+        except queue.Empty:
+            return
+
+    def _learn(self, change: Change) -> None:
+        kind, event, thing = change
+        if kind is POD and event == RESTARTED:
+            self.snapshot = pods_of(self._call.cluster, self.snapshot)
+        elif kind is POD:
+            others = [pod for pod in self.snapshot.pods or () if pod["metadata"]["uid"] != thing["metadata"]["uid"]]
+            self.snapshot = replace(self.snapshot, pods=(*others, *(() if event == "DELETED" else (thing,))))
+        elif event == RESTARTED:
+            self._read_route()
+        elif event == "DELETED":
+            raise Refused([f"{self._call.target.place} was deleted while {self._call.plan.canary} soaked"])
+        elif _newer(thing, self.snapshot.virtual_service):
+            self.snapshot = self.snapshot.rewritten(thing)
+
+    def _read_route(self) -> None:
+        target = self._call.target
+        found = self._call.cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
+        if found is None:
+            raise Refused([f"{target.place} was deleted while {self._call.plan.canary} soaked"])
+        self.snapshot = self.snapshot.rewritten(found)
+
+    def _follow(self, kind: Kind, until: datetime) -> None:
+        """Tell all changes of a kind; runs in a thread of its own while the step soaks."""
+        cluster, snapshot, target = self._call.cluster, self.snapshot, self._call.target
+        first = True
+        while (left := (until - cluster.now()).total_seconds()) > 0:
+            try:
+                if kind is POD and snapshot.service:
+                    changes = cluster.watch(POD, snapshot.service.namespace, left, labels=snapshot.selector)
+                else:
+                    changes = cluster.watch(VIRTUAL_SERVICE, target.namespace, left, name=target.name)
+                if not first:
+                    self._changes.put((kind, RESTARTED, {}))
+                first = False
+                for event, thing in changes:
+                    self._changes.put((kind, event, thing))
+            except ClusterError:  # the main thread meets the same outage and judges it
+                time.sleep(PAUSE)
+
+
+def _newer(one: Object, other: Object) -> bool:
+    versions = [thing["metadata"]["resourceVersion"] for thing in (one, other)]
+    return not all(version.isdecimal() for version in versions) or int(versions[0]) > int(versions[1])
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn the signals that end a run into an exception, so that the lease can be released first."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+        raise Interrupted(f"stopped by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,106 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""A canary as people want to see it: everything that is known, as data and as one paragraph. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ._pipeline import said
+from ._readiness import Version
+from ._release import Damaged, Plan, Refuse, Request, Run, State, Want, decide
+from ._report import next_weight, release_of
+from ._snapshot import Snapshot
+from ._state import Holder, stamp
+
+
+def status_of(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> dict[str, Any]:
+    """Everything about a canary."""
+    target, state = snapshot.target, snapshot.state
+    known = state if isinstance(state, State) else None
+    versions = [snapshot.version(name) for name in snapshot.shares]
+    status: dict[str, Any] = {
+        "exists": True,
+        "stable": target.stable,
+        "canary": target.canary,
+        "weights": snapshot.shares,
+        "route": snapshot.route.name,
+        "destination_host": snapshot.route.host,
+        **release_of(snapshot),
+        "next_weight": next_weight(state, known.steps) if known else None,
+        "next": _next(snapshot, by, holder_gone, now),
+        "holder": _holder(known.holder, holder_gone, now) if known and known.holder else None,
+        "verdict": None,
+        "history": [],
+        "versions": {
+            each.name: {"ready": each.ready, "total": each.total, "troubles": list(each.troubles)} for each in versions
+        },
+        "problems": [*snapshot.problems, *_problems(snapshot, versions)],
+    }
+    if known:
+        status["history"] = [
+            {"at": stamp(past.at), "event": past.event, "canary": past.canary, "weight": past.weight}
+            | {"why": past.why, "by": past.by}
+            for past in known.history
+        ]
+        if known.verdict:
+            verdict = known.verdict
+            status["verdict"] = {"result": verdict.result, "why": verdict.why, "at": stamp(verdict.at)}
+    return status | {"summary": _summary(snapshot, versions, status)}
+
+
+def _next(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> str | None:
+    """What a request for the next step would meet."""
+    state = snapshot.state
+    if not isinstance(state, State) or not state.steps:
+        return None
+    plan = Plan(state.stable, state.canary, state.steps, state.interval)
+    decision = decide(state, snapshot.observed(holder_gone), plan, Request(Want.ADVANCED, by), now)
+    return f"refused: {decision.why}" if isinstance(decision, Refuse) else decision.why
+
+
+def _holder(holder: Holder, gone: bool, now: datetime) -> dict[str, Any]:
+    return {
+        "who": holder.who,
+        "host": holder.host,
+        "pid": holder.pid,
+        "since": stamp(holder.since),
+        "until": stamp(holder.until),
+        "alive": not gone and now < holder.until,
+    }
+
+
+def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
+    state, found = snapshot.state, []
+    if isinstance(state, Damaged):
+        found.append(f"the annotation of the release cannot be read: {state.reason}")
+    if isinstance(state, State) and not state.matches(snapshot.shares):
+        wrote = said(state.weights)
+        found.append(f"somebody moved the weights: {said(snapshot.shares)} now, {wrote} when the release wrote them")
+    for version in versions:
+        if snapshot.pods is not None and snapshot.shares[version.name] and not version.ready:
+            found.append(f"{version.name} gets requests and has no ready pod")
+        found += [f"{version.name}: {trouble}" for trouble in version.troubles]
+    return found
+
+
+def _summary(snapshot: Snapshot, versions: list[Version], status: dict[str, Any]) -> str:
+    target, state = snapshot.target, snapshot.state
+    sentences = [f"{target.namespace}/{target.name}: {said(snapshot.shares)}"]
+    if isinstance(state, State):
+        step = f", step {state.step + 1} of {len(state.steps)}" if state.steps else ""
+        sentences[0] += f", {state.phase.replace('_', ' ')}{step} since {stamp(state.since)}"
+    sentences.append("ready pods: " + ", ".join(f"{each.name} {each.ready} of {each.total}" for each in versions))
+    holder = status["holder"]
+    if holder:
+        lease = f"until {holder['until']}" if holder["alive"] else "which has ended"
+        sentences.append(f"held by {holder['who']} on {holder['host']} since {holder['since']}, lease {lease}")
+    if status["next"]:
+        sentences.append(f"next: {status['next']}")
+    if status["problems"]:
+        sentences.append(f"problems: {'; '.join(status['problems'])}")
+    return "; ".join(sentences)
