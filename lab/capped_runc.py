@@ -1,13 +1,17 @@
 """runc without CAP_SYS_RESOURCE, for machines whose bounding set withholds it (see lab/README.md)."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 WITHHELD = "CAP_SYS_RESOURCE"
 
 
-def option(*names):
+def option(*names: str) -> str | None:
     for index, word in enumerate(sys.argv[:-1]):
         if word in names:
             return sys.argv[index + 1]
@@ -16,7 +20,7 @@ def option(*names):
     return None
 
 
-def strip(path, process_of):
+def strip(path: str | None, process_of: Callable[[Any], Any]) -> None:
     if path is None or not os.path.exists(path):
         return
     with open(path, encoding="utf-8") as file:

@@ -64,8 +64,8 @@ def ensure(progress: Progress) -> None:
         return
     if os.geteuid() != 0:
         raise LabError(
-            "no Docker answers and this is not root, so none can be started: start Docker (and check with 'docker version'), "
-            "or run this as root."
+            "no Docker answers and this is not root, so none can be started: start Docker "
+            "(and check with 'docker version'), or run this as root."
         )
     with progress.step("Start Docker"):
         if shutil.which("dockerd") is None:

@@ -17,11 +17,8 @@ NODE_REPOSITORY = "progressive-istio-lab/node"
 BASE_REPOSITORY = "progressive-istio-lab/base"
 FORTIO_IMAGE = "localhost/fortio:lab"
 
-BASE_PACKAGES = (
-    "systemd systemd-sysv dbus containerd runc containernetworking-plugins iptables nftables iproute2 conntrack ethtool "
-    "socat ebtables kmod procps jq libseccomp2 ca-certificates curl hostname"
-).split()
 RECIPES = LAB / "images"
+BASE_PACKAGES = (RECIPES / "base-packages").read_text().split()
 
 Programs = Mapping[str, Path]
 
@@ -91,7 +88,13 @@ def _base(progress: Progress) -> str:
     def make(folder: Path) -> None:
         engine.ensure_debootstrap(progress)
         root = folder / "root"
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}", pins.DEBIAN, root]
+        command: list[str | Path] = [
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={','.join(BASE_PACKAGES)}",
+            pins.DEBIAN,
+            root,
+        ]
         mirror = _debian_mirror()
         progress.run([*command, mirror] if mirror else command)
         shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)

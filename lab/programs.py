@@ -71,21 +71,9 @@ class GoModule:
         """Return the folder with the programs, built unless this very build is in the cache."""
 
         def make(folder: Path) -> None:
+            flags = ["-v", "-buildvcs=false", "-trimpath", "-ldflags", f"-s -w {self.stamps}", "-o", f"{folder}/"]
             progress.run(
-                [
-                    "go",
-                    "build",
-                    "-v",
-                    "-buildvcs=false",
-                    "-trimpath",
-                    "-ldflags",
-                    f"-s -w {self.stamps}",
-                    "-o",
-                    f"{folder}/",
-                ]
-                + list(self.packages),
-                cwd=self.source,
-                env={"CGO_ENABLED": "0", "GOFLAGS": ""},
+                ["go", "build", *flags, *self.packages], cwd=self.source, env={"CGO_ENABLED": "0", "GOFLAGS": ""}
             )
             for old, new in self.rename.items():
                 (folder / old).rename(folder / new)
