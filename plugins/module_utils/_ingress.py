@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ._conditions import is_ready
+
 Object = Mapping[str, Any]
 
 # The names that Istio's gateway Services give to the port of a scheme, best first, and the port if none has them.
@@ -74,7 +76,7 @@ def from_node(port: Object, scheme: str, nodes: Iterable[Object]) -> Address | N
         return None
     for node in sorted(nodes, key=lambda node: str(node["metadata"]["name"])):
         addresses = {entry["type"]: entry["address"] for entry in reversed(node["status"].get("addresses") or [])}
-        if _ready(node) and "InternalIP" in addresses:
+        if is_ready(node) and "InternalIP" in addresses:
             return Address("node_port", scheme, addresses["InternalIP"], port["nodePort"], node["metadata"]["name"])
     return None
 
@@ -112,7 +114,7 @@ def only_nodes_with_pods(service: Object) -> bool:
 
 def nodes_with_pods(nodes: Iterable[Object], pods: Iterable[Object]) -> list[Object]:
     """The nodes on which one of the pods is ready."""
-    names: Container[str] = {pod["spec"].get("nodeName", "") for pod in pods if _ready(pod)}
+    names: Container[str] = {pod["spec"].get("nodeName", "") for pod in pods if is_ready(pod)}
     return [node for node in nodes if node["metadata"]["name"] in names]
 
 
@@ -131,8 +133,3 @@ def reason(service: Object, address: Address) -> str:
     return (
         f"{name} {said} and cannot be called from outside: {address.url} answers while `{address.command}` is running"
     )
-
-
-def _ready(thing: Object) -> bool:
-    conditions: list[Mapping[str, str]] = thing["status"].get("conditions") or []
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

@@ -15,6 +15,7 @@ from itertools import zip_longest
 
 from ._binomial import Range, acceptance_range, p_value
 from ._probe import Outcome
+from ._words import plural
 
 # What looks like a version when nobody says which versions to look for.
 _ANY_VERSION = r"v\d+(?:\.\d+)*"
@@ -120,14 +121,14 @@ def problems(question: Question, split: Split) -> list[str]:
     if split.error_count > question.max_errors:
         kinds = ", ".join(f"{number} {kind}" for kind, number in split.errors.items())
         first = f"; the first: {split.samples[0]}" if split.samples else ""
-        found.append(f"{_plural(split.error_count, 'error')} ({kinds}{first}) with max_errors {question.max_errors}")
+        found.append(f"{plural(split.error_count, 'error')} ({kinds}{first}) with max_errors {question.max_errors}")
     return found
 
 
 def summary(split: Split) -> str:
     """The split in half a sentence."""
     shares = [f"{share.version} {share.requests} ({_percent(share.share)})" for share in split.shares]
-    return ", ".join([*shares, _plural(split.error_count, "error")])
+    return ", ".join([*shares, plural(split.error_count, "error")])
 
 
 def table(question: Question, split: Split) -> str:
@@ -211,7 +212,3 @@ def _percent(share: float) -> str:
 
 def _level(question: Question) -> str:
     return f"{question.confidence * 100:.10g} %"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

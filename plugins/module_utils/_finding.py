@@ -1,0 +1,50 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""A problem that a check has found: which object, what is wrong with it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ERROR = "error"
+WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One accused object. problem and remedy are half sentences; check is the name of the check that found it."""
+
+    severity: str
+    kind: str
+    namespace: str
+    name: str
+    problem: str
+    remedy: str
+    check: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.problem}; {self.remedy}"
+
+
+def error(kind: str, thing: Mapping[str, Any], problem: str, remedy: str) -> Finding:
+    """A finding about requests that are lost or go to the wrong version, now or at the next step."""
+    return _about(ERROR, kind, thing, problem, remedy)
+
+
+def warning(kind: str, thing: Mapping[str, Any], problem: str, remedy: str) -> Finding:
+    """A finding about something that works now, and is fragile or not what it seems."""
+    return _about(WARNING, kind, thing, problem, remedy)
+
+
+def _about(severity: str, kind: str, thing: Mapping[str, Any], problem: str, remedy: str) -> Finding:
+    metadata = thing["metadata"]
+    return Finding(severity, kind, metadata.get("namespace", ""), metadata["name"], problem, remedy)

@@ -1,0 +1,249 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""One snapshot of what traffic depends on, and how its objects refer to each other as Istio reads them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._conditions import is_live
+from ._hosts import ServiceName, identity, service_of
+from ._selectors import includes, labels_of
+from ._subsets import Subset, subsets_of
+
+Object = Mapping[str, Any]
+
+MESH = "mesh"  # the name under which a VirtualService binds to all sidecars instead of a Gateway
+ROOT_NAMESPACE = "istio-system"
+
+
+@dataclass(frozen=True)
+class Focus:
+    """What is looked at: one VirtualService, all of a namespace, or all there are."""
+
+    namespace: str = ""
+    name: str = ""
+
+    def holds(self, virtual_service: Object) -> bool:
+        metadata = virtual_service["metadata"]
+        return self.namespace in ("", metadata["namespace"]) and self.name in ("", metadata["name"])
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One destination of a rule. share: the percent of the rule's requests that it really takes."""
+
+    virtual_service: Object
+    rule: Rule
+    host: str
+    subset: str
+    port: int | None
+    weight: int | None
+    share: float
+
+    @property
+    def namespace(self) -> str:
+        return str(self.virtual_service["metadata"]["namespace"])
+
+    @property
+    def service(self) -> ServiceName | None:
+        return service_of(self.host, self.namespace)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a VirtualService: `http`, `tls` or `tcp`, its place in that list, and what stands there."""
+
+    protocol: str
+    index: int
+    content: Object
+
+    @property
+    def label(self) -> str:
+        name = self.content.get("name")
+        return f"route {name}" if name else f"{self.protocol} route number {self.index + 1}"
+
+
+@dataclass(frozen=True)
+class Server:
+    """One port of a Gateway with the hosts it takes, each with the namespace whose VirtualServices it is for."""
+
+    gateway: Object
+    port: int
+    hosts: tuple[tuple[str, str], ...]
+
+    @property
+    def listener(self) -> str:
+        """What Gateways with the same selector and port share: one port of the same proxies."""
+        selector = self.gateway["spec"].get("selector") or {}
+        return ",".join(f"{key}={value}" for key, value in sorted(selector.items())) + f":{self.port}"
+
+    def takes(self, host: str, namespace: str) -> bool:
+        """Whether requests for the host of a VirtualService in the namespace come in here."""
+        own = self.gateway["metadata"]["namespace"]
+        return any(
+            (whose in ("*", namespace) or (whose == "." and own == namespace)) and hosts_overlap(host, taken)
+            for whose, taken in self.hosts
+        )
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The raw objects. proxies: the gateways' pods. injectors: the pods of the injectors' namespaces.
+    unread: the fields that may not be read, each with the words of the refusal.
+    """
+
+    focus: Focus = Focus()
+    virtual_services: tuple[Object, ...] = ()
+    destination_rules: tuple[Object, ...] = ()
+    gateways: tuple[Object, ...] = ()
+    services: tuple[Object, ...] = ()
+    service_entries: tuple[Object, ...] = ()
+    pods: tuple[Object, ...] = ()
+    proxies: tuple[Object, ...] = ()
+    injectors: tuple[Object, ...] = ()
+    deployments: tuple[Object, ...] = ()
+    namespaces: tuple[Object, ...] = ()
+    mutating_webhooks: tuple[Object, ...] = ()
+    validating_webhooks: tuple[Object, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+    def focused(self) -> list[Object]:
+        """The VirtualServices that are looked at; the others are there to be compared with."""
+        return [each for each in self.virtual_services if self.focus.holds(each)]
+
+    def destinations(self) -> list[Destination]:
+        """All destinations of the focused VirtualServices."""
+        return [each for virtual_service in self.focused() for each in destinations_of(virtual_service)]
+
+    def targets(self) -> list[tuple[Object, list[Destination]]]:
+        """The Services that the focused VirtualServices lead to and that exist, each with its destinations."""
+        found: dict[ServiceName, list[Destination]] = {}
+        for destination in self.destinations():
+            if destination.service:
+                found.setdefault(destination.service, []).append(destination)
+        return [(service, found[name_of(service)]) for service in self.services if name_of(service) in found]
+
+    def service(self, name: ServiceName) -> Object | None:
+        return next((service for service in self.services if name_of(service) == name), None)
+
+    def gateway(self, name: ServiceName) -> Object | None:
+        return next((gateway for gateway in self.gateways if name_of(gateway) == name), None)
+
+    def bound_gateways(self, virtual_service: Object) -> list[Object]:
+        """The Gateways of a VirtualService that exist."""
+        found = [self.gateway(name) for name in gateway_names(virtual_service)]
+        return [gateway for gateway in found if gateway]
+
+    def gateway_pods(self, gateway: Object) -> list[Object]:
+        """The pods that a Gateway configures, in whatever namespace; one without a selector configures all."""
+        selector = gateway["spec"].get("selector") or {}
+        return [pod for pod in self.proxies if is_live(pod) and includes(selector, labels_of(pod))]
+
+    def rules_for(self, service: ServiceName) -> list[Object]:
+        """The DestinationRules for a Service that are for all its clients."""
+        return [
+            rule
+            for rule in self.destination_rules
+            if identity(rule["spec"].get("host", ""), rule["metadata"]["namespace"]) == service
+            and not rule["spec"].get("workloadSelector")
+        ]
+
+    def subset(self, destination: Destination) -> Subset | None:
+        """The definition of a destination's subset, in the Service's namespace if there is one."""
+        own = destination.service.namespace if destination.service else ""
+        rules = sorted(self.destination_rules, key=lambda rule: bool(rule["metadata"]["namespace"] != own))
+        return subsets_of(destination.host, destination.namespace, rules).get(destination.subset)
+
+    def client_namespaces(self, virtual_service: Object) -> set[str]:
+        """The namespaces of the gateway proxies that a VirtualService configures."""
+        gateways = self.bound_gateways(virtual_service)
+        return {pod["metadata"]["namespace"] for gateway in gateways for pod in self.gateway_pods(gateway)}
+
+
+def name_of(thing: Object) -> ServiceName:
+    """Namespace and name of an object."""
+    return ServiceName(thing["metadata"].get("namespace", ""), thing["metadata"]["name"])
+
+
+def behind(service: Object, pods: Iterable[Object], labels: Mapping[str, str] | None = None) -> list[Object]:
+    """Those of the pods that a Service selects and that have these labels too; none for one without a selector."""
+    selector = service["spec"].get("selector") or {}
+    namespace = service["metadata"]["namespace"]
+    return [
+        pod
+        for pod in pods
+        if selector
+        and pod["metadata"]["namespace"] == namespace
+        and is_live(pod)
+        and includes(selector, labels_of(pod))
+        and includes(labels or {}, labels_of(pod))
+    ]
+
+
+def rules_of(virtual_service: Object) -> list[Rule]:
+    """All rules of a VirtualService, in the order in which they are tried."""
+    spec = virtual_service["spec"]
+    return [
+        Rule(protocol, index, content)
+        for protocol in ("http", "tls", "tcp")
+        for index, content in enumerate(spec.get(protocol) or [])
+    ]
+
+
+def destinations_of(virtual_service: Object) -> Iterator[Destination]:
+    """All destinations of a VirtualService. Istio does not look at the weight of a destination that is alone."""
+    for rule in rules_of(virtual_service):
+        routes = rule.content.get("route") or []
+        total = sum(route.get("weight") or 0 for route in routes)
+        for route in routes:
+            weight, target = route.get("weight"), route["destination"]
+            share = 100.0 if len(routes) == 1 else 100 * (weight or 0) / total if total else 0.0
+            port = (target.get("port") or {}).get("number")
+            yield Destination(virtual_service, rule, target["host"], target.get("subset", ""), port, weight, share)
+
+
+def gateway_names(virtual_service: Object) -> list[ServiceName]:
+    """The Gateways a VirtualService names, in each of the ways in which Istio lets it."""
+    namespace = virtual_service["metadata"]["namespace"]
+    found = []
+    for reference in virtual_service["spec"].get("gateways") or []:
+        if reference == MESH:
+            continue
+        where, slash, name = reference.rpartition("/")
+        if not slash and "." in reference:
+            name, where = reference.split(".")[:2]
+        found.append(ServiceName(namespace if where in ("", ".") else where, name))
+    return found
+
+
+def in_mesh(virtual_service: Object) -> bool:
+    """Whether it configures the sidecars, as it does when it names no gateway."""
+    return MESH in (virtual_service["spec"].get("gateways") or [MESH])
+
+
+def servers_of(gateway: Object) -> list[Server]:
+    """The ports of a Gateway."""
+    return [
+        Server(gateway, server["port"]["number"], tuple(_whose(host) for host in server.get("hosts") or []))
+        for server in gateway["spec"].get("servers") or []
+    ]
+
+
+def hosts_overlap(one: str, other: str) -> bool:
+    """Whether there are requests for both hosts; each may be a wildcard."""
+    return (
+        one == other
+        or (one.startswith("*") and other.endswith(one[1:]))
+        or (other.startswith("*") and one.endswith(other[1:]))
+    )
+
+
+def _whose(host: str) -> tuple[str, str]:
+    namespace, slash, name = host.rpartition("/")
+    return (namespace if slash else "*", name)

@@ -1,0 +1,107 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The mesh rules as named checks over one snapshot: each finds what is wrong, where, and what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from . import _rules_gateways as gateways
+from . import _rules_injection as injection
+from . import _rules_routes as routes
+from . import _rules_workloads as workloads
+from ._finding import ERROR, Finding
+from ._mesh import Mesh
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule by name. needs: the fields of the snapshot without which nothing can be said."""
+
+    find: Callable[[Mesh], Iterator[Finding]]
+    needs: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return self.find.__name__
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check came to. skipped: why nothing was looked at."""
+
+    check: str
+    findings: tuple[Finding, ...] = ()
+    skipped: str = ""
+
+    @property
+    def mark(self) -> str:
+        """ok, warning, error or skipped."""
+        severities = {finding.severity for finding in self.findings}
+        return "skipped" if self.skipped else ERROR if ERROR in severities else min(severities, default="ok")
+
+
+def _check(find: Callable[[Mesh], Iterator[Finding]], *needs: str) -> Check:
+    return Check(find, frozenset({"virtual_services", *needs}))
+
+
+# In the order in which one would look: first what is there, then where it leads, then what stands behind it.
+CHECKS: tuple[Check, ...] = (
+    _check(routes.virtual_service_exists),
+    _check(gateways.gateway_exists, "gateways"),
+    _check(gateways.gateway_selector_matches, "gateways", "proxies"),
+    _check(gateways.gateway_port_served, "gateways", "proxies", "services"),
+    _check(gateways.host_in_gateway, "gateways"),
+    _check(gateways.one_gateway_per_host, "gateways"),
+    _check(gateways.one_route_per_gateway_host, "gateways"),
+    _check(routes.route_not_shadowed),
+    _check(routes.route_named),
+    _check(routes.weights_complete),
+    _check(routes.host_resolves, "destination_rules", "services", "service_entries"),
+    _check(routes.destination_port_exists, "services"),
+    _check(routes.subset_defined, "destination_rules", "services"),
+    _check(routes.one_definition_per_subset, "destination_rules", "gateways", "proxies", "services"),
+    _check(routes.one_rule_per_host, "destination_rules", "gateways", "proxies", "services"),
+    _check(routes.rule_in_service_namespace, "destination_rules", "gateways", "proxies", "services"),
+    _check(routes.exported_to_gateway, "destination_rules", "gateways", "proxies"),
+    _check(workloads.service_selector_without_version, "destination_rules", "services"),
+    _check(workloads.port_named_http, "services"),
+    _check(workloads.deployments_apart, "deployments", "services"),
+    _check(workloads.subset_selects_ready_pods, "deployments", "destination_rules", "pods", "services"),
+    _check(workloads.capacity_for_weight, "destination_rules", "pods", "services"),
+    _check(injection.single_injection_label, "namespaces"),
+    _check(injection.injection_label_answered, "mutating_webhooks", "namespaces"),
+    _check(injection.injector_ready, "injectors", "mutating_webhooks", "namespaces", "services"),
+    _check(injection.pods_injected, "mutating_webhooks", "namespaces", "pods", "services"),
+    _check(injection.configuration_validated, "validating_webhooks"),
+)
+NAMES: tuple[str, ...] = tuple(check.name for check in CHECKS)
+
+
+def needs(skip: Collection[str] = ()) -> frozenset[str]:
+    """The fields of the snapshot that the checks look at."""
+    return frozenset().union(*(check.needs for check in CHECKS if check.name not in skip))
+
+
+def examine(mesh: Mesh, skip: Collection[str] = ()) -> list[Result]:
+    """The result of every check, in order."""
+    return [_result(check, mesh, check.name in skip) for check in CHECKS]
+
+
+def findings(results: Iterable[Result]) -> list[Finding]:
+    """All that was found, errors first."""
+    found = [finding for result in results for finding in result.findings]
+    return sorted(found, key=lambda finding: finding.severity != ERROR)
+
+
+def _result(check: Check, mesh: Mesh, unwanted: bool) -> Result:
+    if unwanted:
+        return Result(check.name, skipped="by skip_checks")
+    unread = [mesh.unread[field] for field in sorted(check.needs & mesh.unread.keys())]
+    if unread:
+        return Result(check.name, skipped="; ".join(unread))
+    return Result(check.name, tuple(replace(finding, check=check.name) for finding in check.find(mesh)))

@@ -1,0 +1,167 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The rules for sidecars: who asks for them, who injects them, and which pods have none. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ._conditions import is_ready
+from ._finding import Finding, error, warning
+from ._hosts import ServiceName
+from ._mesh import ROOT_NAMESPACE, Mesh, Object, behind, name_of
+from ._readiness import examine
+from ._selectors import labels_of, selects
+from ._words import plural
+
+_NAMESPACE = "Namespace"
+_SERVICE = "Service"
+_WEBHOOK = "MutatingWebhookConfiguration"
+_VALIDATION = "ValidatingWebhookConfiguration"
+
+_INJECTION = "istio-injection"
+_REVISION = "istio.io/rev"
+_AMBIENT = "istio.io/dataplane-mode"
+_OPT_OUT = "sidecar.istio.io/inject"
+_NAMED = 3  # how many pods a sentence names
+
+
+def single_injection_label(mesh: Mesh) -> Iterator[Finding]:
+    """A namespace asks for its proxies in one way only."""
+    for namespace in mesh.namespaces:
+        labels = labels_of(namespace)
+        name = namespace["metadata"]["name"]
+        sidecars = [key for key in (_INJECTION, _REVISION) if labels.get(key, "disabled") != "disabled"]
+        if labels.get(_AMBIENT) == "ambient" and sidecars:
+            problem = (
+                f"has the labels {_AMBIENT}=ambient and {_label(labels, sidecars[0])}: its pods get one or the other"
+            )
+            yield error(_NAMESPACE, namespace, problem, f"keep one: kubectl label namespace {name} {sidecars[0]}-")
+        elif _INJECTION in labels and _REVISION in labels:
+            problem = f"has the labels {_label(labels, _INJECTION)} and {_label(labels, _REVISION)}: the first counts"
+            yield warning(_NAMESPACE, namespace, problem, f"keep one: kubectl label namespace {name} {_REVISION}-")
+
+
+def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
+    """The injection label of a namespace is one that an installed injector selects."""
+    for namespace in mesh.namespaces:
+        labels = labels_of(namespace)
+        asked = [key for key in (_INJECTION, _REVISION) if labels.get(key, "disabled") != "disabled"]
+        if not asked or labels.get(_INJECTION) == "disabled" or _injectors(mesh, namespace):
+            continue
+        revisions = sorted(
+            {labels_of(each).get(_REVISION, "default") for each in mesh.mutating_webhooks if _of_istio(each)}
+        )
+        problem = (
+            f"has the label {_label(labels, asked[0])}, which no sidecar injector selects, so its new pods get none"
+        )
+        remedy = (
+            f"label it for a revision that is installed ({', '.join(revisions)})"
+            if revisions
+            else "install Istio, for example by the role progressive.istio.istio with istio_install=true"
+        )
+        yield error(_NAMESPACE, namespace, problem, remedy)
+
+
+def injector_ready(mesh: Mesh) -> Iterator[Finding]:
+    """The injector of a namespace answers: with failurePolicy Fail no pod can be created there while it does not."""
+    for namespace in mesh.namespaces:
+        for configuration, webhook in _injectors(mesh, namespace):
+            trouble = _trouble(mesh, webhook)
+            if trouble and webhook.get("failurePolicy", "Fail") == "Fail":
+                where = (webhook["clientConfig"].get("service") or {}).get("namespace", ROOT_NAMESPACE)
+                problem = f"{trouble}, so no pod of namespace {namespace['metadata']['name']} can be created"
+                remedy = f"see kubectl get pods -n {where} -l app=istiod"
+                yield error(_WEBHOOK, configuration, problem, remedy)
+
+
+def pods_injected(mesh: Mesh) -> Iterator[Finding]:
+    """Every ready pod behind a routed Service is in the mesh."""
+    for service, _destinations in mesh.targets():
+        ready = [pod for pod in behind(service, mesh.pods) if is_ready(pod)]
+        bare = [pod for pod in ready if not examine("", {}, [pod]).ready]
+        for remedy, pods in _by_remedy(mesh, name_of(service), bare).items():
+            names = ", ".join(pods[:_NAMED]) + (f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else "")
+            problem = f"leads to {plural(len(pods), 'pod')} without a sidecar, of {len(ready)} ready ones: {names}"
+            yield error(_SERVICE, service, problem, remedy)
+
+
+def configuration_validated(mesh: Mesh) -> Iterator[Finding]:
+    """Istio refuses what its proxies would reject; else a mistake is accepted and silently not followed."""
+    webhooks = [
+        webhook
+        for configuration in mesh.validating_webhooks
+        for webhook in configuration.get("webhooks") or []
+        if any("networking.istio.io" in (rule.get("apiGroups") or []) for rule in webhook.get("rules") or [])
+    ]
+    if any(webhook.get("failurePolicy", "Fail") == "Fail" for webhook in webhooks):
+        return
+    for virtual_service in mesh.focused():
+        how = "only with failurePolicy Ignore" if webhooks else "by no webhook"
+        problem = f"is validated {how}, so a mistake in it would be accepted and not followed"
+        remedy = "see kubectl get validatingwebhookconfigurations; istiod makes one for its default revision"
+        yield warning("VirtualService", virtual_service, problem, remedy)
+
+
+def _label(labels: Mapping[str, str], key: str) -> str:
+    return f"{key}={labels[key]}"
+
+
+def _of_istio(configuration: Object) -> bool:
+    return any(_injects(webhook) for webhook in configuration.get("webhooks") or [])
+
+
+def _injects(webhook: Mapping[str, Any]) -> bool:
+    return str(webhook["name"]).endswith("sidecar-injector.istio.io")
+
+
+def _injectors(mesh: Mesh, namespace: Object) -> list[tuple[Object, Mapping[str, Any]]]:
+    """The webhooks that inject a sidecar into a pod of the namespace that asks for nothing itself."""
+    return [
+        (configuration, webhook)
+        for configuration in mesh.mutating_webhooks
+        for webhook in configuration.get("webhooks") or []
+        if _injects(webhook)
+        and selects(webhook.get("namespaceSelector") or {}, labels_of(namespace))
+        and selects(webhook.get("objectSelector") or {}, {})
+    ]
+
+
+def _trouble(mesh: Mesh, webhook: Mapping[str, Any]) -> str:
+    """Why an injector cannot answer; nothing for one outside the cluster, which cannot be seen."""
+    config = webhook["clientConfig"]
+    if not config.get("caBundle"):
+        return f"has no caBundle for {webhook['name']}"
+    if "service" not in config:
+        return ""
+    name = ServiceName(config["service"]["namespace"], config["service"]["name"])
+    service = mesh.service(name)
+    if not service:
+        return f"calls Service {name}, which does not exist"
+    pods = behind(service, mesh.injectors)
+    return "" if any(map(is_ready, pods)) else f"calls Service {name}, which has 0 ready of {plural(len(pods), 'pod')}"
+
+
+def _by_remedy(mesh: Mesh, service: ServiceName, pods: list[Object]) -> dict[str, list[str]]:
+    """The names of the pods, by what has to be done about them."""
+    found: dict[str, list[str]] = {}
+    for pod in pods:
+        found.setdefault(_remedy(mesh, service.namespace, pod), []).append(str(name_of(pod).name))
+    return found
+
+
+def _remedy(mesh: Mesh, namespace: str, pod: Object) -> str:
+    marks = {**(pod["metadata"].get("annotations") or {}), **labels_of(pod)}
+    if pod["spec"].get("hostNetwork"):
+        return "run them without hostNetwork: Istio cannot inject such pods"
+    if marks.get(_OPT_OUT) == "false":
+        return f"remove {_OPT_OUT}: false from their template"
+    labelled = [each for each in mesh.namespaces if name_of(each).name == namespace and _injectors(mesh, each)]
+    restart = f"kubectl rollout restart deployment -n {namespace}"
+    if labelled:
+        return f"restart them, for they are older than the injection: {restart}"
+    return f"kubectl label namespace {namespace} {_INJECTION}=enabled --overwrite, then {restart}"

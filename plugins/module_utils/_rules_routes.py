@@ -1,0 +1,277 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The rules for where a VirtualService sends requests: hosts, subsets, weights and the order of its routes. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from ._finding import ERROR, Finding, error, warning
+from ._hosts import ServiceName, service_of
+from ._mesh import ROOT_NAMESPACE, Destination, Mesh, Object, Rule, destinations_of, hosts_overlap, name_of, rules_of
+
+_VIRTUAL_SERVICE = "VirtualService"
+_DESTINATION_RULE = "DestinationRule"
+
+
+def virtual_service_exists(mesh: Mesh) -> Iterator[Finding]:
+    """The VirtualService that is asked for exists."""
+    if not mesh.focus.name or mesh.focused():
+        return
+    there = sorted(
+        str(name_of(each).name) for each in mesh.virtual_services if _namespace(each) == mesh.focus.namespace
+    )
+    problem = f"does not exist; namespace {mesh.focus.namespace} has: {', '.join(there) or 'none'}"
+    remedy = "create it with the playbook progressive.istio.site"
+    yield Finding(ERROR, _VIRTUAL_SERVICE, mesh.focus.namespace, mesh.focus.name, problem, remedy)
+
+
+def host_resolves(mesh: Mesh) -> Iterator[Finding]:
+    """Every host of a destination, and of a DestinationRule beside it, is a Service or a ServiceEntry."""
+    entries = [host for entry in mesh.service_entries for host in entry["spec"].get("hosts") or []]
+    for destination in _first_of_each(mesh, lambda one: one.host):
+        if not _resolves(mesh, destination.host, destination.namespace, entries):
+            problem = f"sends {destination.rule.label} to host {destination.host}, {_nowhere(destination.host)}"
+            remedy = _right_host(mesh, destination.host, destination.namespace)
+            yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy)
+    for rule in mesh.destination_rules:
+        host, namespace = rule["spec"].get("host", ""), _namespace(rule)
+        mine = namespace in {_namespace(each) for each in mesh.focused()}
+        if mine and "*" not in host and not _resolves(mesh, host, namespace, entries):
+            problem = f"is for host {host}, {_nowhere(host)}"
+            yield error(_DESTINATION_RULE, rule, problem, _right_host(mesh, host, namespace))
+
+
+def destination_port_exists(mesh: Mesh) -> Iterator[Finding]:
+    """A destination names a port of its Service; it may leave it out if the Service has only one."""
+    for destination in _first_of_each(mesh, lambda one: (one.host, one.port)):
+        service = destination.service and mesh.service(destination.service)
+        if not service:
+            continue
+        ports = [port["port"] for port in service["spec"].get("ports") or []]
+        listed = ", ".join(map(str, ports)) or "none"
+        if destination.port is None and len(ports) > 1:
+            problem = f"names no port of Service {destination.service} in {destination.rule.label}, which has {listed}"
+        elif destination.port is not None and destination.port not in ports:
+            problem = (
+                f"sends {destination.rule.label} to port {destination.port} of Service {destination.service}, "
+                f"which has {listed}"
+            )
+        else:
+            continue
+        yield error(
+            _VIRTUAL_SERVICE, destination.virtual_service, problem, "set destination.port.number to one of them"
+        )
+
+
+def subset_defined(mesh: Mesh) -> Iterator[Finding]:
+    """Every subset that a route names is defined by a DestinationRule for that host."""
+    for destination in _first_of_each(mesh, lambda one: (one.service, one.subset)):
+        service = destination.service
+        if not destination.subset or not service or not mesh.service(service) or mesh.subset(destination):
+            continue
+        rules = mesh.rules_for(service)
+        defined = sorted(subset["name"] for rule in rules for subset in rule["spec"].get("subsets") or [])
+        where = f"DestinationRule {name_of(rules[0])} defines only {', '.join(defined) or 'none'}" if rules else ""
+        problem = (
+            f"sends {destination.share:g} % of {destination.rule.label} to subset {destination.subset} of Service "
+            f"{service}, and {where or 'there is no DestinationRule for that host'}; such requests get 503"
+        )
+        remedy = _define(rules[0], destination.subset) if rules else _create(service, destination.subset)
+        yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy)
+
+
+def one_definition_per_subset(mesh: Mesh) -> Iterator[Finding]:
+    """A subset is defined once: of several definitions the first one that is read holds."""
+    for service, rules in _visible_rules(mesh):
+        places = [(subset["name"], rule) for rule in rules for subset in rule["spec"].get("subsets") or []]
+        for subset, times in Counter(name for name, _rule in places).items():
+            if times > 1:
+                definers = list({name_of(rule): rule for name, rule in places if name == subset}.values())
+                where = ", ".join(str(name_of(rule)) for rule in definers)
+                problem = f"defines subset {subset} of Service {service}, which is defined {times} times (in {where})"
+                yield error(_DESTINATION_RULE, definers[0], problem, "keep one definition and remove the others")
+
+
+def one_rule_per_host(mesh: Mesh) -> Iterator[Finding]:
+    """A Service has one DestinationRule: several are merged in one namespace, and hide each other in different ones."""
+    for service, rules in _visible_rules(mesh):
+        if len(rules) < 2:
+            continue
+        others = ", ".join(str(name_of(rule)) for rule in rules[1:])
+        merged = len({_namespace(rule) for rule in rules}) == 1
+        what = "are merged, and only one traffic policy holds" if merged else "hide each other"
+        problem = f"is one of {len(rules)} for Service {service}, with {others}: they {what}"
+        remedy = f"put all subsets into {name_of(rules[0])} and delete the others"
+        yield (warning if merged else error)(_DESTINATION_RULE, rules[0], problem, remedy)
+
+
+def rule_in_service_namespace(mesh: Mesh) -> Iterator[Finding]:
+    """The subsets of a Service are defined in its namespace: gateways do not look for them anywhere else."""
+    for destination in _first_of_each(mesh, lambda one: (one.service, one.subset)):
+        subset, service = mesh.subset(destination), destination.service
+        rules = [rule for rule in mesh.rules_for(service) if _defines(rule, destination.subset)] if service else []
+        if not subset or not service or any(_namespace(rule) == service.namespace for rule in rules):
+            continue
+        rule = rules[0]
+        seen = {_namespace(each) for each in rules} & {ROOT_NAMESPACE, *_clients(mesh, [destination])}
+        whom = "all clients but those there" if seen else "the gateway and all clients elsewhere"
+        problem = f"defines subset {subset.name} of Service {service} in another namespace, hidden from {whom}"
+        remedy = f"move it to namespace {service.namespace}"
+        yield (warning if seen else error)(_DESTINATION_RULE, rule, problem, remedy)
+
+
+def exported_to_gateway(mesh: Mesh) -> Iterator[Finding]:
+    """What a gateway needs is exported to its namespace: the VirtualService and the DestinationRules of its routes."""
+    for virtual_service in mesh.focused():
+        clients = mesh.client_namespaces(virtual_service)
+        services = {each.service for each in destinations_of(virtual_service) if each.service}
+        rules = [(_DESTINATION_RULE, rule) for service in services for rule in mesh.rules_for(service)]
+        for kind, thing in [(_VIRTUAL_SERVICE, virtual_service), *rules]:
+            exported = thing["spec"].get("exportTo") or ["*"]
+            own = {_namespace(thing)} if "." in exported else set()
+            missing = sorted(clients - own - set(exported)) if "*" not in exported else []
+            if missing:
+                problem = f"is exported to {', '.join(exported)} only, and the gateway runs in {', '.join(missing)}"
+                yield error(kind, thing, problem, f"add {', '.join(missing)} to spec.exportTo")
+
+
+def weights_complete(mesh: Mesh) -> Iterator[Finding]:
+    """Weights say what they seem to say: they add up to 100, and no destination is alone with a weight."""
+    for virtual_service in mesh.focused():
+        for rule in rules_of(virtual_service):
+            weights = [route.get("weight") for route in rule.content.get("route") or []]
+            total = sum(weight or 0 for weight in weights)
+            written = " + ".join("none" if weight is None else str(weight) for weight in weights)
+            if len(weights) == 1 and weights[0] not in (None, 100):
+                problem = f"gives the only destination of {rule.label} weight {written}, and it takes all requests"
+                remedy = "keep both versions as destinations and give them weights that add up to 100"
+                yield (warning if weights[0] else error)(_VIRTUAL_SERVICE, virtual_service, problem, remedy)
+            elif len(weights) > 1 and not total:
+                problem = f"gives the {len(weights)} destinations of {rule.label} no weight, which proxies reject"
+                yield error(_VIRTUAL_SERVICE, virtual_service, problem, "give them weights that add up to 100")
+            elif len(weights) > 1 and total != 100:
+                shares = " and ".join(f"{100 * (weight or 0) / total:.3g} %" for weight in weights)
+                problem = f"has the weights {written} = {total} in {rule.label}, which means {shares}"
+                yield warning(_VIRTUAL_SERVICE, virtual_service, problem, "write weights that add up to 100")
+
+
+def route_not_shadowed(mesh: Mesh) -> Iterator[Finding]:
+    """No route stands behind one that takes all of its requests."""
+    for virtual_service in mesh.focused():
+        http = [rule for rule in rules_of(virtual_service) if rule.protocol == "http"]
+        for rule in http:
+            before = next((each for each in http[: rule.index] if _takes_all_of(each, rule)), None)
+            if before is None:
+                continue
+            weighted = len(rule.content.get("route") or []) > 1
+            problem = f"never uses {rule.label}, for {before.label} stands before it and takes the same requests"
+            remedy = f"move {rule.label} before {before.label}, or narrow the match of {before.label}"
+            yield (error if weighted else warning)(_VIRTUAL_SERVICE, virtual_service, problem, remedy)
+
+
+def route_named(mesh: Mesh) -> Iterator[Finding]:
+    """A route with several destinations has a name, by which it is found again when routes are added or moved."""
+    for virtual_service in mesh.focused():
+        for rule in rules_of(virtual_service):
+            if rule.protocol == "http" and len(rule.content.get("route") or []) > 1 and not rule.content.get("name"):
+                operation = {"op": "add", "path": f"/spec/http/{rule.index}/name", "value": "primary"}
+                remedy = f"name it: {_patch('virtualservice', virtual_service, operation)}"
+                yield warning(
+                    _VIRTUAL_SERVICE, virtual_service, f"has no name for {rule.label}, which is weighted", remedy
+                )
+
+
+def _first_of_each(mesh: Mesh, key: Any) -> Iterator[Destination]:
+    """The destinations, without those of the same VirtualService that would be accused of the same again."""
+    seen = set()
+    for destination in mesh.destinations():
+        mark = (name_of(destination.virtual_service), key(destination))
+        if mark not in seen:
+            seen.add(mark)
+            yield destination
+
+
+def _visible_rules(mesh: Mesh) -> Iterator[tuple[ServiceName, list[Object]]]:
+    """The DestinationRules for each Service where gateways look for them."""
+    for target, destinations in mesh.targets():
+        service = name_of(target)
+        places = {service.namespace, ROOT_NAMESPACE, *_clients(mesh, destinations)}
+        yield service, [rule for rule in mesh.rules_for(service) if _namespace(rule) in places]
+
+
+def _clients(mesh: Mesh, destinations: list[Destination]) -> set[str]:
+    return {namespace for each in destinations for namespace in mesh.client_namespaces(each.virtual_service)}
+
+
+def _namespace(thing: Mapping[str, Any]) -> str:
+    return str(thing["metadata"]["namespace"])
+
+
+def _resolves(mesh: Mesh, host: str, namespace: str, entries: list[str]) -> bool:
+    service = service_of(host, namespace)
+    return (service is not None and mesh.service(service) is not None) or any(
+        hosts_overlap(host, entry) for entry in entries
+    )
+
+
+def _nowhere(host: str) -> str:
+    parts = host.split(".")
+    if len(parts) in (2, 3) and parts[2:] in ([], ["svc"]):
+        return "which Istio takes as a full name because of its dots, and no Service or ServiceEntry has it"
+    return "which is no Service and no ServiceEntry"
+
+
+def _right_host(mesh: Mesh, host: str, namespace: str) -> str:
+    name, *rest = host.split(".")
+    wanted = rest[0] if rest and rest[1:2] in ([], ["svc"]) else namespace
+    there = [service["metadata"]["name"] for service in mesh.services if _namespace(service) == wanted]
+    near = [name] if name in there else get_close_matches(name, there, n=1, cutoff=0.5)
+    near += [each for each in there if each.startswith(name)][: 1 - len(near)]
+    if near:
+        return f"write {near[0]}.{wanted}.svc.cluster.local"
+    return f"see which there are: kubectl get services -n {wanted}"
+
+
+def _defines(rule: Mapping[str, Any], subset: str) -> bool:
+    return any(each["name"] == subset for each in rule["spec"].get("subsets") or [])
+
+
+def _define(rule: Mapping[str, Any], subset: str) -> str:
+    defined = rule["spec"].get("subsets") or []
+    key = next((next(iter(each["labels"])) for each in defined if len(each.get("labels") or {}) == 1), "version")
+    value = {"name": subset, "labels": {key: subset}}
+    path, content = ("/spec/subsets/-", value) if defined else ("/spec/subsets", [value])
+    return f"define it: {_patch('destinationrule', rule, {'op': 'add', 'path': path, 'value': content})}"
+
+
+def _create(service: ServiceName, subset: str) -> str:
+    rule = f"create a DestinationRule in namespace {service.namespace} that defines {subset}"
+    return f"{rule}, as the role progressive.istio.destination_rule does"
+
+
+def _patch(resource: str, thing: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
+    name = name_of(thing)
+    return f"kubectl patch {resource} -n {name.namespace} {name.name} --type json -p '{json.dumps([operation])}'"
+
+
+def _takes_all_of(before: Rule, rule: Rule) -> bool:
+    """Whether the earlier rule leaves nothing of the later one, as far as can be told without weighing matches."""
+    earlier, later = before.content.get("match") or [], rule.content.get("match") or []
+    return (
+        not earlier
+        or any(_is_catch_all(each) for each in earlier)
+        or (bool(later) and all(one in earlier for one in later))
+    )
+
+
+def _is_catch_all(match: Mapping[str, Any]) -> bool:
+    conditions = {key: value for key, value in match.items() if key not in ("name", "ignoreUriCase", "statPrefix")}
+    return conditions in ({}, {"uri": {"prefix": "/"}}, {"uri": {"regex": ".*"}})

@@ -1,0 +1,162 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The rules for what stands behind a Service: pods, ports, selectors and how many replicas carry a weight. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby, permutations
+from math import ceil
+from typing import Any
+
+from ._conditions import is_ready
+from ._finding import Finding, error, warning
+from ._hosts import ServiceName
+from ._mesh import Destination, Mesh, Object, behind, name_of
+from ._readiness import examine, unmade
+from ._selectors import includes, selects
+from ._words import plural
+
+_SERVICE = "Service"
+_DEPLOYMENT = "Deployment"
+
+# What Istio reads as HTTP: the first word of the port's name, or the whole appProtocol.
+_HTTP_NAMES = frozenset({"http", "http2", "grpc", "https"})
+_HTTP_PROTOCOLS = _HTTP_NAMES | {"grpc-web", "kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss"}
+_NAMED = 3  # how many pods a sentence names
+
+
+@dataclass(frozen=True)
+class _Version:
+    """One destination of a rule and what is behind it: the pods of its Service that have the labels of its subset."""
+
+    destination: Destination
+    service: Object
+    labels: Mapping[str, str]
+    pods: tuple[Object, ...]
+
+    @property
+    def ready(self) -> int:
+        return sum(map(is_ready, self.pods))
+
+
+def subset_selects_ready_pods(mesh: Mesh) -> Iterator[Finding]:
+    """What a route leads to has at least one ready pod."""
+    for version in _versions(mesh):
+        if version.ready:
+            continue
+        subset, share = version.destination.subset, version.destination.share
+        namespace = version.service["metadata"]["namespace"]
+        selector = {**version.service["spec"]["selector"], **version.labels}
+        deployments = [each for each in mesh.deployments if name_of(each).namespace == namespace]
+        why = "; ".join(examine("", {}, version.pods).troubles[:_NAMED]) or unmade(selector, deployments)
+        of = f" of subset {subset}" if subset else ""
+        problem = (
+            f"has 0 ready of {plural(len(version.pods), 'pod')}{of}, which gets {share:g} % of the requests: {why}"
+        )
+        wanted = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+        remedy = f"see kubectl describe pods -n {namespace} -l {wanted}"
+        yield (error if share else warning)(_SERVICE, version.service, problem, remedy)
+
+
+def capacity_for_weight(mesh: Mesh) -> Iterator[Finding]:
+    """A version has ready pods in proportion to its weight, measured by the version of the route that has the most."""
+    for _rule, versions in groupby(_versions(mesh), key=_rule_of):
+        rivals = list(versions)
+        most = max(version.ready for version in rivals)
+        for version in rivals:
+            destination = version.destination
+            needed = ceil(destination.share * most / 100)
+            if 0 < version.ready < needed:
+                problem = (
+                    f"has {plural(version.ready, 'ready pod')} of subset {destination.subset} for "
+                    f"{destination.share:g} % of the requests, where {most} carry all"
+                )
+                yield warning(_SERVICE, version.service, problem, f"scale that version to {plural(needed, 'replica')}")
+
+
+def service_selector_without_version(mesh: Mesh) -> Iterator[Finding]:
+    """The selector of a Service leaves the version to the subsets."""
+    for service, destinations in mesh.targets():
+        name, selector = name_of(service), service["spec"].get("selector") or {}
+        keys = {key for each in destinations for key in _labels(mesh, each)} & set(selector)
+        for key in sorted(keys):
+            problem = f"selects by {key}={selector[key]}, the label that tells its subsets apart, so others get no pods"
+            operation = f'[{{"op": "remove", "path": "/spec/selector/{key.replace("~", "~0").replace("/", "~1")}"}}]'
+            remedy = f"kubectl patch service -n {name.namespace} {name.name} --type json -p '{operation}'"
+            yield error(_SERVICE, service, problem, remedy)
+
+
+def deployments_apart(mesh: Mesh) -> Iterator[Finding]:
+    """No Deployment of a Service selects the pods of another one."""
+    for service, _destinations in mesh.targets():
+        selector = service["spec"].get("selector") or {}
+        behind = [
+            each
+            for each in mesh.deployments
+            if name_of(each).namespace == name_of(service).namespace
+            and selector
+            and includes(selector, _template_labels(each))
+        ]
+        for one, other in permutations(behind, 2):
+            if selects(one["spec"]["selector"], _template_labels(other)):
+                wanted = one["spec"]["selector"].get("matchLabels") or {}
+                by = ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+                problem = f"selects by {by}, which the pods of Deployment {name_of(other).name} have too"
+                remedy = (
+                    "create it anew with the version in spec.selector.matchLabels, for that field cannot be changed"
+                )
+                yield error(_DEPLOYMENT, one, problem, remedy)
+
+
+def port_named_http(mesh: Mesh) -> Iterator[Finding]:
+    """A port that HTTP is routed to is declared as HTTP, so that no proxy has to guess."""
+    for service, destinations in mesh.targets():
+        name = name_of(service)
+        ports = service["spec"].get("ports") or []
+        wanted = {each.port for each in destinations if each.rule.protocol == "http"}
+        for index, port in enumerate(ports):
+            routed = port["port"] in wanted or (None in wanted and len(ports) == 1)
+            if not routed or _is_http(port):
+                continue
+            called = f"is named {port['name']} and has" if port.get("name") else "has no name and"
+            operation = f'[{{"op": "add", "path": "/spec/ports/{index}/appProtocol", "value": "http"}}]'
+            remedy = f"kubectl patch service -n {name.namespace} {name.name} --type json -p '{operation}'"
+            problem = f"gets HTTP on port {port['port']}, which {called} no appProtocol that says HTTP"
+            yield warning(_SERVICE, service, problem, remedy)
+
+
+def _versions(mesh: Mesh) -> Iterator[_Version]:
+    """The destinations, each once in a rule, whose Service selects pods and whose subset, if any, is defined."""
+    seen = set()
+    for destination in mesh.destinations():
+        service = mesh.service(destination.service) if destination.service else None
+        mark = (name_of(destination.virtual_service), destination.rule.label, destination.host, destination.subset)
+        if mark in seen or not service or not service["spec"].get("selector"):
+            continue
+        seen.add(mark)
+        if not destination.subset or mesh.subset(destination):
+            labels = _labels(mesh, destination)
+            yield _Version(destination, service, labels, tuple(behind(service, mesh.pods, labels)))
+
+
+def _rule_of(version: _Version) -> tuple[ServiceName, str]:
+    return name_of(version.destination.virtual_service), version.destination.rule.label
+
+
+def _labels(mesh: Mesh, destination: Destination) -> Mapping[str, str]:
+    subset = mesh.subset(destination)
+    return subset.labels if subset else {}
+
+
+def _is_http(port: Mapping[str, Any]) -> bool:
+    name = port.get("name") or ""
+    return port.get("appProtocol", "").lower() in _HTTP_PROTOCOLS or name.split("-")[0] in _HTTP_NAMES
+
+
+def _template_labels(deployment: Object) -> Mapping[str, str]:
+    return deployment["spec"]["template"]["metadata"].get("labels") or {}

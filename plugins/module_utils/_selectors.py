@@ -1,0 +1,42 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Label selectors as the API server reads them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Labels = Mapping[str, str]
+
+
+def labels_of(thing: Mapping[str, Any]) -> Labels:
+    """The labels of an object."""
+    return thing["metadata"].get("labels") or {}
+
+
+def includes(wanted: Labels, labels: Labels) -> bool:
+    """Whether all the wanted labels are among the labels."""
+    return wanted.items() <= labels.items()
+
+
+def selects(selector: Mapping[str, Any], labels: Labels) -> bool:
+    """Whether a selector of `matchLabels` and `matchExpressions` selects what has these labels; an empty one does."""
+    return includes(selector.get("matchLabels") or {}, labels) and all(
+        _holds(expression, labels) for expression in selector.get("matchExpressions") or []
+    )
+
+
+def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
+    key, values = expression["key"], expression.get("values") or []
+    match expression["operator"]:
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+        case "In":
+            return labels.get(key) in values
+    return labels.get(key) not in values

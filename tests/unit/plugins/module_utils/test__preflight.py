@@ -1,0 +1,915 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One cluster in which everything is right; every case changes one thing in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _preflight
+from ansible_collections.progressive.istio.plugins.module_utils._finding import Finding
+from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, Mesh
+
+HOST = "pong-server-service.default.svc.cluster.local"
+READY = [{"type": "Ready", "status": "True"}]
+
+
+def meta(name: str, namespace: str = "default", **labels: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": namespace,
+        "labels": {key.replace("__", "/"): value for key, value in labels.items()},
+    }
+
+
+def destination(subset: str | None, weight: int | None, host: str = HOST, port: int | None = 80) -> dict[str, Any]:
+    target: dict[str, Any] = {"host": host}
+    target |= {"subset": subset} if subset else {}
+    target |= {"port": {"number": port}} if port else {}
+    return {"destination": target} | ({"weight": weight} if weight is not None else {})
+
+
+def virtual_service(name: str = "pong", namespace: str = "default", **spec: Any) -> dict[str, Any]:
+    route = [destination("v1", 80), destination("v2", 20)]
+    http = [{"name": "primary", "match": [{"uri": {"prefix": "/"}}], "route": route}]
+    return {
+        "metadata": meta(name, namespace),
+        "spec": {"hosts": ["*"], "gateways": ["pong-gateway"], "http": http, **spec},
+    }
+
+
+def destination_rule(name: str = "pong", namespace: str = "default", *versions: str, **spec: Any) -> dict[str, Any]:
+    subsets = [{"name": version, "labels": {"version": version}} for version in versions or ("v1", "v2")]
+    return {"metadata": meta(name, namespace), "spec": {"host": HOST, "subsets": subsets, **spec}}
+
+
+def gateway(name: str = "pong-gateway", namespace: str = "default", port: int = 80, **spec: Any) -> dict[str, Any]:
+    server = {"port": {"number": port, "name": "http", "protocol": "HTTP"}, "hosts": spec.pop("hosts", ["*"])}
+    selector = {"istio": "ingressgateway"}
+    return {"metadata": meta(name, namespace), "spec": {"selector": selector, "servers": [server], **spec}}
+
+
+def service(name: str, namespace: str, selector: dict[str, str], *ports: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": meta(name, namespace), "spec": {"selector": selector, "ports": list(ports)}}
+
+
+def pod(name: str, namespace: str = "default", sidecar: bool = True, **labels: str) -> dict[str, Any]:
+    containers = [{"name": "app"}] + ([{"name": "istio-proxy"}] if sidecar else [])
+    return {
+        "metadata": meta(name, namespace, **labels),
+        "spec": {"containers": containers},
+        "status": {"phase": "Running", "conditions": READY},
+    }
+
+
+def deployment(version: str, **match: str) -> dict[str, Any]:
+    labels = {"app": "pong-server", "version": version}
+    spec = {"selector": {"matchLabels": match or labels}, "template": {"metadata": {"labels": labels}}}
+    return {"metadata": meta(f"pong-{version}"), "spec": spec, "status": {}}
+
+
+def webhook(name: str, expressions: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    client = {"service": {"namespace": "istio-system", "name": "istiod"}, "caBundle": "LS0t"}
+    selector = {"matchExpressions": expressions}
+    own = {"matchExpressions": [{"key": "sidecar.istio.io/inject", "operator": "NotIn", "values": ["false"]}]}
+    return {"name": name, "clientConfig": client, "namespaceSelector": selector, "objectSelector": own, **more}
+
+
+class World:
+    """The objects of a cluster, by the field of the snapshot."""
+
+    def __init__(self) -> None:
+        http = {"name": "http", "port": 80, "targetPort": 8080, "appProtocol": "http"}
+        proxy = {"istio": "ingressgateway"}
+        self.focus = Focus("default", "pong")
+        self.virtual_services = [virtual_service()]
+        self.destination_rules = [destination_rule()]
+        self.gateways = [gateway()]
+        self.services = [
+            service("pong-server-service", "default", {"app": "pong-server"}, http),
+            service("istio-ingressgateway", "istio-system", proxy, {"name": "http2", "port": 80}),
+            service("istiod", "istio-system", {"app": "istiod"}, {"name": "https-webhook", "port": 443}),
+        ]
+        self.service_entries: list[dict[str, Any]] = []
+        self.pods = [pod(f"pong-{version}-a", app="pong-server", version=version) for version in ("v1", "v2")]
+        self.proxies = [pod("ingress-a", "istio-system", istio="ingressgateway")]
+        self.injectors = [pod("istiod-a", "istio-system", sidecar=False, app="istiod")]
+        self.deployments = [deployment("v1"), deployment("v2")]
+        self.namespaces: list[dict[str, Any]] = [
+            {"metadata": {"name": "default", "labels": {"istio-injection": "enabled"}}}
+        ]
+        by_label = {"key": "istio-injection", "operator": "In", "values": ["enabled"]}
+        by_revision = {"key": "istio.io/rev", "operator": "In", "values": ["default"]}
+        unlabelled = {"key": "istio-injection", "operator": "DoesNotExist"}
+        self.mutating_webhooks = [
+            {
+                "metadata": {"name": "istio-sidecar-injector", "labels": {"istio.io/rev": "default"}},
+                "webhooks": [
+                    webhook("namespace.sidecar-injector.istio.io", [by_label]),
+                    webhook("rev.namespace.sidecar-injector.istio.io", [by_revision, unlabelled]),
+                    webhook(
+                        "object.sidecar-injector.istio.io",
+                        [unlabelled],
+                        objectSelector={"matchLabels": {"sidecar.istio.io/inject": "true"}},
+                    ),
+                ],
+            },
+            {
+                "metadata": {"name": "certificates"},
+                "webhooks": [webhook("inject.certificates.example", [], clientConfig={"url": "https://x"})],
+            },
+        ]
+        rules = [{"apiGroups": ["security.istio.io", "networking.istio.io"]}]
+        validator = {"name": "rev.validation.istio.io", "failurePolicy": "Fail", "rules": rules}
+        other = {"name": "check.certificates.example", "rules": [{"apiGroups": ["certificates.example"]}]}
+        self.validating_webhooks = [{"metadata": {"name": "istio-validator"}, "webhooks": [validator, other]}]
+
+    @property
+    def http(self) -> list[Any]:
+        rules: list[Any] = self.virtual_services[0]["spec"]["http"]
+        return rules
+
+    @property
+    def route(self) -> list[Any]:
+        route: list[Any] = self.http[0]["route"]
+        return route
+
+    def weights(self, *weights: int | None) -> None:
+        self.http[0]["route"] = [destination(f"v{n}", weight) for n, weight in enumerate(weights, 1)]
+
+    def label(self, **labels: str) -> None:
+        self.namespaces[0]["metadata"]["labels"] = {key.replace("__", "/"): value for key, value in labels.items()}
+
+    def mesh(self) -> Mesh:
+        objects = {name: tuple(value) for name, value in vars(self).items() if name != "focus"}
+        return Mesh(self.focus, **objects)
+
+
+Change = Callable[[World], object]
+
+
+def not_ready(thing: dict[str, Any]) -> None:
+    thing["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+
+
+def move(thing: dict[str, Any], namespace: str) -> None:
+    thing["metadata"]["namespace"] = namespace
+
+
+def only_v1_by_selector(world: World) -> None:
+    world.services[0]["spec"]["selector"]["version"] = "v1"
+    world.http[0]["route"] = [destination("v1", 100)]
+
+
+def four_of_v1(world: World) -> None:
+    world.pods += [pod(f"pong-v1-{letter}", app="pong-server", version="v1") for letter in "bcd"]
+    world.weights(55, 45)
+
+
+def without_sidecars(*marks: str) -> Change:
+    def change(world: World) -> None:
+        world.pods = [pod(one["metadata"]["name"], sidecar=False, **one["metadata"]["labels"]) for one in world.pods]
+        for mark in marks:
+            if mark == "hostNetwork":
+                world.pods[0]["spec"]["hostNetwork"] = True
+                world.pods[1]["spec"]["hostNetwork"] = True
+            if mark == "opt-out":
+                for one in world.pods:
+                    one["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
+            if mark == "unlabelled":
+                world.label()
+
+    return change
+
+
+# check, severity, accused object, what was changed, and words of the finding
+ACCUSED: list[tuple[str, str, str, Change, str]] = [
+    (
+        "virtual_service_exists",
+        "error",
+        "VirtualService default/nix",
+        lambda w: setattr(w, "focus", Focus("default", "nix")),
+        "does not exist; namespace default has: pong; create it with the playbook progressive.istio.site",
+    ),
+    (
+        "gateway_exists",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.virtual_services[0]["spec"].update(gateways=["other/pong-gateway"]),
+        "is bound to Gateway other/pong-gateway, which does not exist; name one that does: default/pong-gateway",
+    ),
+    (
+        "gateway_selector_matches",
+        "error",
+        "Gateway default/pong-gateway",
+        lambda w: w.gateways[0]["spec"].update(selector={"istio": "ingress"}),
+        "selects no pod of any namespace by istio=ingress; ",
+    ),
+    (
+        "gateway_selector_matches",
+        "error",
+        "Gateway default/pong-gateway",
+        lambda w: not_ready(w.proxies[0]),
+        "selects 1 pod by istio=ingressgateway, and none is ready; see why: "
+        "kubectl describe pods -n istio-system -l istio=ingressgateway",
+    ),
+    (
+        "gateway_selector_matches",
+        "error",
+        "Gateway default/pong-gateway",
+        lambda w: w.proxies[0]["metadata"].update(deletionTimestamp="now"),
+        "selects no pod of any namespace by istio=ingressgateway; ",
+    ),
+    (
+        "gateway_port_served",
+        "warning",
+        "Gateway default/pong-gateway",
+        lambda w: w.gateways[0]["spec"]["servers"].append({"port": {"number": 8081}, "hosts": ["a.example"]}),
+        "opens port 8081, which Service istio-system/istio-ingressgateway does not have; use one of its ports (80)",
+    ),
+    (
+        "host_in_gateway",
+        "error",
+        "VirtualService default/pong",
+        lambda w: (
+            w.gateways.__setitem__(0, gateway(hosts=["*.example.com"])),
+            w.virtual_services[0]["spec"].update(hosts=["pong.example.com", "pong.example.org"]),
+        ),
+        "is for host pong.example.org, which Gateway default/pong-gateway does not take: it takes *.example.com",
+    ),
+    (
+        "host_in_gateway",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.gateways.__setitem__(0, gateway(hosts=["other/*"])),
+        "is for host *, which Gateway default/pong-gateway does not take",
+    ),
+    (
+        "one_gateway_per_host",
+        "warning",
+        "Gateway default/pong-gateway",
+        lambda w: w.gateways.append(gateway("other", "edge")),
+        "and Gateway edge/other both take host * on the same port of the proxies istio=ingressgateway",
+    ),
+    (
+        "one_route_per_gateway_host",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.virtual_services.append(virtual_service("rival", "edge", gateways=["default/pong-gateway"])),
+        "and VirtualService edge/rival both route host * on the same gateway",
+    ),
+    (
+        "one_route_per_gateway_host",
+        "error",
+        "VirtualService default/pong",
+        lambda w: (
+            w.virtual_services[0]["spec"].update(gateways=[], hosts=[HOST]),
+            w.virtual_services.append(virtual_service("rival", gateways=["mesh"], hosts=["pong-server-service"])),
+        ),
+        "and VirtualService default/rival both route host default/pong-server-service on the same gateway",
+    ),
+    (
+        "route_not_shadowed",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.http.insert(0, {"name": "all", "route": [destination("v1", None)]}),
+        "never uses route primary, for route all stands before it and takes the same requests; "
+        "move route primary before route all",
+    ),
+    (
+        "route_not_shadowed",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.http.append({"match": [{"uri": {"exact": "/a"}}], "route": [destination("v1", None)]}),
+        "never uses http route number 2, for route primary stands before it",
+    ),
+    (
+        "route_not_shadowed",
+        "error",
+        "VirtualService default/pong",
+        lambda w: (
+            w.http[0].update(match=[{"uri": {"prefix": "/api"}}]),
+            w.http.insert(0, {"match": [{"uri": {"prefix": "/api"}}, {"port": 1}], "route": [destination("v1", None)]}),
+        ),
+        "never uses route primary",
+    ),
+    (
+        "route_named",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.http[0].pop("name"),
+        "has no name for http route number 1, which is weighted; name it: kubectl patch virtualservice -n default pong "
+        """--type json -p '[{"op": "add", "path": "/spec/http/0/name", "value": "primary"}]'""",
+    ),
+    (
+        "weights_complete",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.weights(80, 40),
+        "has the weights 80 + 40 = 120 in route primary, which means 66.7 % and 33.3 %",
+    ),
+    (
+        "weights_complete",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.weights(None, None),
+        "gives the 2 destinations of route primary no weight, which proxies reject",
+    ),
+    (
+        "weights_complete",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.weights(0),
+        "gives the only destination of route primary weight 0, and it takes all requests",
+    ),
+    (
+        "weights_complete",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.weights(80),
+        "gives the only destination of route primary weight 80, and it takes all requests",
+    ),
+    (
+        "host_resolves",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.http[0].update(route=[destination("v1", 80, "pong-server"), destination("v2", 20, "pong-server")]),
+        "sends route primary to host pong-server, which is no Service and no ServiceEntry; "
+        "write pong-server-service.default.svc.cluster.local",
+    ),
+    (
+        "host_resolves",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.http[0].update(route=[destination(None, None, "pong-server-service.default")]),
+        "to host pong-server-service.default, which Istio takes as a full name because of its dots, and no Service or "
+        "ServiceEntry has it; write pong-server-service.default.svc.cluster.local",
+    ),
+    (
+        "host_resolves",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.http[0].update(route=[destination(None, None, "zzz")]),
+        "which is no Service and no ServiceEntry; see which there are: kubectl get services -n default",
+    ),
+    (
+        "host_resolves",
+        "error",
+        "DestinationRule default/stray",
+        lambda w: w.destination_rules.append(destination_rule("stray", host="pong-server")),
+        "is for host pong-server, which is no Service and no ServiceEntry",
+    ),
+    (
+        "destination_port_exists",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.http[0].update(route=[destination("v1", 80, port=8080), destination("v2", 20, port=8080)]),
+        "sends route primary to port 8080 of Service default/pong-server-service, which has 80",
+    ),
+    (
+        "destination_port_exists",
+        "error",
+        "VirtualService default/pong",
+        lambda w: (
+            w.services[0]["spec"]["ports"].append({"name": "http-admin", "port": 81}),
+            w.http[0].update(route=[destination("v1", 80, port=None), destination("v2", 20, port=None)]),
+        ),
+        "names no port of Service default/pong-server-service in route primary, which has 80, 81",
+    ),
+    (
+        "subset_defined",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.destination_rules.__setitem__(0, destination_rule("pong", "default", "v1")),
+        "sends 20 % of route primary to subset v2 of Service default/pong-server-service, and DestinationRule "
+        "default/pong defines only v1; such requests get 503; define it: kubectl patch destinationrule -n default pong "
+        """--type json -p '[{"op": "add", "path": "/spec/subsets/-", """
+        """"value": {"name": "v2", "labels": {"version": "v2"}}}]'""",
+    ),
+    (
+        "subset_defined",
+        "error",
+        "VirtualService default/pong",
+        lambda w: (w.destination_rules.clear(), w.weights(100)),
+        "sends 100 % of route primary to subset v1 of Service default/pong-server-service, and there is no "
+        "DestinationRule for that host; such requests get 503; create a DestinationRule in namespace default",
+    ),
+    (
+        "one_definition_per_subset",
+        "error",
+        "DestinationRule default/pong",
+        lambda w: w.destination_rules.__setitem__(0, destination_rule("pong", "default", "v1", "v2", "v1")),
+        "defines subset v1 of Service default/pong-server-service, which is defined 2 times (in default/pong)",
+    ),
+    (
+        "one_rule_per_host",
+        "warning",
+        "DestinationRule default/pong",
+        lambda w: w.destination_rules.append(destination_rule("pool", "default", "v3", host="pong-server-service")),
+        "is one of 2 for Service default/pong-server-service, with default/pool: they are merged, and only one traffic "
+        "policy holds; put all subsets into default/pong and delete the others",
+    ),
+    (
+        "one_rule_per_host",
+        "error",
+        "DestinationRule default/pong",
+        lambda w: w.destination_rules.append(destination_rule("pool", "istio-system", "v3")),
+        "with istio-system/pool: they hide each other",
+    ),
+    (
+        "rule_in_service_namespace",
+        "error",
+        "DestinationRule edge/pong",
+        lambda w: (move(w.destination_rules[0], "edge"), w.weights(100)),
+        "defines subset v1 of Service default/pong-server-service in another namespace, hidden from the gateway and "
+        "all clients elsewhere; move it to namespace default",
+    ),
+    (
+        "rule_in_service_namespace",
+        "warning",
+        "DestinationRule istio-system/pong",
+        lambda w: (move(w.destination_rules[0], "istio-system"), w.weights(100)),
+        "hidden from all clients but those there",
+    ),
+    (
+        "exported_to_gateway",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.virtual_services[0]["spec"].update(exportTo=["."]),
+        "is exported to . only, and the gateway runs in istio-system; add istio-system to spec.exportTo",
+    ),
+    (
+        "exported_to_gateway",
+        "error",
+        "DestinationRule default/pong",
+        lambda w: w.destination_rules[0]["spec"].update(exportTo=["default", "edge"]),
+        "is exported to default, edge only, and the gateway runs in istio-system",
+    ),
+    (
+        "exported_to_gateway",
+        "error",
+        "VirtualService default/pong",
+        lambda w: (move(w.proxies[0], "default"), w.virtual_services[0]["spec"].update(exportTo=["edge"])),
+        "is exported to edge only, and the gateway runs in default",
+    ),
+    (
+        "service_selector_without_version",
+        "error",
+        "Service default/pong-server-service",
+        only_v1_by_selector,
+        "selects by version=v1, the label that tells its subsets apart, so others get no pods; "
+        "kubectl patch service -n default pong-server-service --type json -p "
+        """'[{"op": "remove", "path": "/spec/selector/version"}]'""",
+    ),
+    (
+        "port_named_http",
+        "warning",
+        "Service default/pong-server-service",
+        lambda w: w.services[0]["spec"].update(ports=[{"port": 80}]),
+        "gets HTTP on port 80, which has no name and no appProtocol that says HTTP; kubectl patch service "
+        "-n default pong-server-service --type json -p "
+        """'[{"op": "add", "path": "/spec/ports/0/appProtocol", "value": "http"}]'""",
+    ),
+    (
+        "port_named_http",
+        "warning",
+        "Service default/pong-server-service",
+        lambda w: w.services[0]["spec"].update(ports=[{"name": "web", "port": 80}]),
+        "gets HTTP on port 80, which is named web and has no appProtocol that says HTTP",
+    ),
+    (
+        "port_named_http",
+        "warning",
+        "Service default/pong-server-service",
+        lambda w: (
+            w.services[0]["spec"].update(ports=[{"port": 80}]),
+            w.http[0].update(route=[destination("v1", 80, port=None), destination("v2", 20, port=None)]),
+        ),
+        "gets HTTP on port 80",
+    ),
+    (
+        "deployments_apart",
+        "error",
+        "Deployment default/pong-v1",
+        lambda w: w.deployments.__setitem__(0, deployment("v1", app="pong-server")),
+        "selects by app=pong-server, which the pods of Deployment pong-v2 have too",
+    ),
+    (
+        "subset_selects_ready_pods",
+        "error",
+        "Service default/pong-server-service",
+        lambda w: not_ready(w.pods[1]),
+        "has 0 ready of 1 pod of subset v2, which gets 20 % of the requests: pod pong-v2-a is not ready; "
+        "see kubectl describe pods -n default -l app=pong-server,version=v2",
+    ),
+    (
+        "subset_selects_ready_pods",
+        "error",
+        "Service default/pong-server-service",
+        lambda w: (w.pods.pop(), w.deployments.pop()),
+        "has 0 ready of 0 pods of subset v2, which gets 20 % of the requests: "
+        "no Deployment makes pods with app=pong-server,version=v2",
+    ),
+    (
+        "subset_selects_ready_pods",
+        "warning",
+        "Service default/pong-server-service",
+        lambda w: (w.pods.pop(), w.weights(100, 0)),
+        "has 0 ready of 0 pods of subset v2, which gets 0 % of the requests: "
+        "Deployment pong-v2 has not made its pods yet",
+    ),
+    (
+        "subset_selects_ready_pods",
+        "error",
+        "Service default/pong-server-service",
+        lambda w: (w.pods.clear(), w.http[0].update(route=[destination(None, None)])),
+        "has 0 ready of 0 pods, which gets 100 % of the requests",
+    ),
+    (
+        "capacity_for_weight",
+        "warning",
+        "Service default/pong-server-service",
+        four_of_v1,
+        "has 1 ready pod of subset v2 for 45 % of the requests, where 4 carry all; scale that version to 2 replicas",
+    ),
+    (
+        "single_injection_label",
+        "warning",
+        "Namespace default",
+        lambda w: w.label(**{"istio-injection": "enabled", "istio.io__rev": "default"}),
+        "has the labels istio-injection=enabled and istio.io/rev=default: the first counts; "
+        "keep one: kubectl label namespace default istio.io/rev-",
+    ),
+    (
+        "single_injection_label",
+        "error",
+        "Namespace default",
+        lambda w: w.label(**{"istio-injection": "enabled", "istio.io__dataplane-mode": "ambient"}),
+        "has the labels istio.io/dataplane-mode=ambient and istio-injection=enabled: its pods get one or the other",
+    ),
+    (
+        "single_injection_label",
+        "warning",
+        "Namespace default",
+        lambda w: w.label(**{"istio-injection": "disabled", "istio.io__rev": "canary"}),
+        "has the labels istio-injection=disabled and istio.io/rev=canary: the first counts",
+    ),
+    (
+        "injection_label_answered",
+        "error",
+        "Namespace default",
+        lambda w: w.label(**{"istio.io__rev": "canary"}),
+        "has the label istio.io/rev=canary, which no sidecar injector selects, so its new pods get none; "
+        "label it for a revision that is installed (default)",
+    ),
+    (
+        "injection_label_answered",
+        "error",
+        "Namespace default",
+        lambda w: w.mutating_webhooks.pop(0),
+        "has the label istio-injection=enabled, which no sidecar injector selects, so its new pods get none; install",
+    ),
+    (
+        "injector_ready",
+        "error",
+        "MutatingWebhookConfiguration istio-sidecar-injector",
+        lambda w: not_ready(w.injectors[0]),
+        "calls Service istio-system/istiod, which has 0 ready of 1 pod, so no pod of namespace default can be created; "
+        "see kubectl get pods -n istio-system -l app=istiod",
+    ),
+    (
+        "injector_ready",
+        "error",
+        "MutatingWebhookConfiguration istio-sidecar-injector",
+        lambda w: w.services.pop(),
+        "calls Service istio-system/istiod, which does not exist",
+    ),
+    (
+        "injector_ready",
+        "error",
+        "MutatingWebhookConfiguration istio-sidecar-injector",
+        lambda w: w.mutating_webhooks[0]["webhooks"][0]["clientConfig"].update(caBundle=""),
+        "has no caBundle for namespace.sidecar-injector.istio.io",
+    ),
+    (
+        "pods_injected",
+        "error",
+        "Service default/pong-server-service",
+        without_sidecars(),
+        "leads to 2 pods without a sidecar, of 2 ready ones: pong-v1-a, pong-v2-a; "
+        "restart them, for they are older than the injection: kubectl rollout restart deployment -n default",
+    ),
+    (
+        "pods_injected",
+        "error",
+        "Service default/pong-server-service",
+        without_sidecars("unlabelled"),
+        "; kubectl label namespace default istio-injection=enabled --overwrite, then kubectl rollout restart",
+    ),
+    (
+        "pods_injected",
+        "error",
+        "Service default/pong-server-service",
+        without_sidecars("hostNetwork"),
+        "; run them without hostNetwork",
+    ),
+    (
+        "pods_injected",
+        "error",
+        "Service default/pong-server-service",
+        without_sidecars("opt-out"),
+        "; remove sidecar.istio.io/inject: false from their template",
+    ),
+    (
+        "configuration_validated",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.validating_webhooks[0]["webhooks"].pop(0),
+        "is validated by no webhook, so a mistake in it would be accepted and not followed",
+    ),
+    (
+        "configuration_validated",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.validating_webhooks[0]["webhooks"][0].update(failurePolicy="Ignore"),
+        "is validated only with failurePolicy Ignore",
+    ),
+]
+
+# What looks like one of the above and is right.
+ACQUITTED: list[tuple[str, Change]] = [
+    ("nothing changed", lambda w: None),
+    ("whole namespace in focus", lambda w: setattr(w, "focus", Focus("default"))),
+    ("everything in focus", lambda w: setattr(w, "focus", Focus())),
+    (
+        "gateway of another namespace",
+        lambda w: (move(w.gateways[0], "edge"), w.virtual_services[0]["spec"].update(gateways=["edge/pong-gateway"])),
+    ),
+    ("gateway of its own namespace", lambda w: w.virtual_services[0]["spec"].update(gateways=["./pong-gateway"])),
+    (
+        "gateway by its old full name",
+        lambda w: w.virtual_services[0]["spec"].update(gateways=["pong-gateway.default.svc.cluster.local"]),
+    ),
+    ("gateway for its own namespace", lambda w: w.gateways.__setitem__(0, gateway(hosts=["./*"]))),
+    (
+        "one of two proxies ready",
+        lambda w: (w.proxies.append(pod("b", "istio-system", istio="ingressgateway")), not_ready(w.proxies[0])),
+    ),
+    (
+        "narrower host",
+        lambda w: (
+            w.gateways.__setitem__(0, gateway(hosts=["*.example.com"])),
+            w.virtual_services[0]["spec"].update(hosts=["a.example.com"]),
+        ),
+    ),
+    (
+        "another VirtualService for another host",
+        lambda w: w.virtual_services.append(virtual_service("other", hosts=["a.example"])),
+    ),
+    (
+        "another VirtualService on another port",
+        lambda w: (
+            w.gateways.append(gateway("admin", port=8081)),
+            w.virtual_services.append(virtual_service("other", gateways=["admin"])),
+        ),
+    ),
+    (
+        "another VirtualService for sidecars",
+        lambda w: w.virtual_services.append(virtual_service("other", gateways=["mesh"], hosts=[HOST])),
+    ),
+    ("a part of a VirtualService", lambda w: w.virtual_services.append(virtual_service("part", gateways=[], hosts=[]))),
+    ("another Gateway for other proxies", lambda w: w.gateways.append(gateway("other", selector={"istio": "edge"}))),
+    (
+        "a narrower route first",
+        lambda w: w.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [destination("v1", None)]}),
+    ),
+    ("a redirect", lambda w: w.http.insert(0, {"match": [{"uri": {"exact": "/old"}}], "redirect": {"uri": "/"}})),
+    (
+        "a catch-all of another gateway first",
+        lambda w: w.http.insert(0, {"match": [{"gateways": ["x"]}], "route": [destination("v1", None)]}),
+    ),
+    ("weights at an end", lambda w: w.weights(100, 0)),
+    ("a single destination without weight", lambda w: w.weights(None)),
+    ("a single destination with weight 100", lambda w: w.weights(100)),
+    (
+        "a bare host",
+        lambda w: w.http[0].update(
+            route=[destination("v1", 80, "pong-server-service"), destination("v2", 20, "pong-server-service")]
+        ),
+    ),
+    (
+        "a host outside",
+        lambda w: (
+            w.service_entries.append({"spec": {"hosts": ["*.example.com"]}}),
+            w.http[0].update(route=[destination(None, None, "api.example.com")]),
+        ),
+    ),
+    (
+        "a rule for all Services",
+        lambda w: w.destination_rules.append(destination_rule("all", host="*.default.svc.cluster.local")),
+    ),
+    (
+        "a rule for some clients",
+        lambda w: w.destination_rules.append(destination_rule("some", workloadSelector={"matchLabels": {"a": "b"}})),
+    ),
+    (
+        "a rule that clients elsewhere have for themselves",
+        lambda w: w.destination_rules.append(destination_rule("own", "edge")),
+    ),
+    (
+        "no port where there is one",
+        lambda w: w.http[0].update(route=[destination("v1", 80, port=None), destination("v2", 20, port=None)]),
+    ),
+    ("exported to the gateway", lambda w: w.virtual_services[0]["spec"].update(exportTo=[".", "istio-system"])),
+    ("a port named http-web", lambda w: w.services[0]["spec"].update(ports=[{"name": "http-web", "port": 80}])),
+    ("a port named grpc-web", lambda w: w.services[0]["spec"].update(ports=[{"name": "grpc-web", "port": 80}])),
+    ("a port that is not routed to", lambda w: w.services[0]["spec"]["ports"].append({"name": "admin", "port": 81})),
+    (
+        "a Service without selector",
+        lambda w: (
+            w.services[0]["spec"].pop("selector"),
+            without_sidecars()(w),
+            w.deployments.__setitem__(0, deployment("v1", app="pong-server")),
+        ),
+    ),
+    (
+        "a broken VirtualService of that name elsewhere",
+        lambda w: w.virtual_services.append(
+            virtual_service(namespace="edge", hosts=["a.example"], http=[{"route": [destination("v1", 0)]}])
+        ),
+    ),
+    (
+        "a pod with the same labels elsewhere",
+        lambda w: w.pods.append(pod("x", "edge", sidecar=False, app="pong-server", version="v1")),
+    ),
+    (
+        "other labels for clients elsewhere",
+        lambda w: w.destination_rules.insert(
+            0, destination_rule("own", "edge", subsets=[{"name": "v1", "labels": {"a": "b"}}])
+        ),
+    ),
+    ("a Gateway for one host of all", lambda w: w.gateways.__setitem__(0, gateway(hosts=["a.example"]))),
+    (
+        "a rule for no host elsewhere",
+        lambda w: w.destination_rules.append(destination_rule("stray", "edge", host="nix")),
+    ),
+    (
+        "exported to the gateway beside it",
+        lambda w: (move(w.proxies[0], "default"), w.virtual_services[0]["spec"].update(exportTo=["."])),
+    ),
+    (
+        "a narrower route before one for all",
+        lambda w: (
+            w.http[0].pop("match"),
+            w.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [destination("v1", None)]}),
+        ),
+    ),
+    (
+        "hosts for the gateway and for the mesh",
+        lambda w: (
+            w.gateways.__setitem__(0, gateway(hosts=["*.example.com"])),
+            w.virtual_services[0]["spec"].update(hosts=["a.example.com", HOST], gateways=["pong-gateway", "mesh"]),
+            w.virtual_services.append(virtual_service("other", hosts=[HOST])),
+        ),
+    ),
+    (
+        "a port with appProtocol alone",
+        lambda w: w.services[0]["spec"].update(ports=[{"port": 80, "appProtocol": "HTTP2"}]),
+    ),
+    (
+        "another Deployment beside it",
+        lambda w: w.deployments.append({"metadata": meta("x"), "spec": {"selector": {}, "template": {"metadata": {}}}}),
+    ),
+    ("as many pods as the weight needs", lambda w: (four_of_v1(w), w.weights(75, 25))),
+    (
+        "a pod that goes",
+        lambda w: w.pods.append(
+            {
+                **pod("old", sidecar=False, app="pong-server", version="v1"),
+                "metadata": {**meta("old", app="pong-server", version="v1"), "deletionTimestamp": "now"},
+            }
+        ),
+    ),
+    ("injection by revision", lambda w: w.label(**{"istio.io__rev": "default"})),
+    (
+        "an injector that may fail",
+        lambda w: (
+            not_ready(w.injectors[0]),
+            [one.update(failurePolicy="Ignore") for one in w.mutating_webhooks[0]["webhooks"]],
+        ),
+    ),
+    (
+        "an injector outside",
+        lambda w: [
+            one.update(clientConfig={"url": "https://x", "caBundle": "LS0t"})
+            for one in w.mutating_webhooks[0]["webhooks"]
+        ],
+    ),
+    (
+        "a native sidecar",
+        lambda w: w.pods[0]["spec"].update(containers=[{"name": "app"}], initContainers=[{"name": "istio-proxy"}]),
+    ),
+    (
+        "an ambient pod",
+        lambda w: (
+            without_sidecars()(w),
+            [one["metadata"].update(annotations={"ambient.istio.io/redirection": "enabled"}) for one in w.pods],
+        ),
+    ),
+]
+
+
+def found(world: World) -> list[Finding]:
+    return _preflight.findings(_preflight.examine(world.mesh()))
+
+
+@pytest.mark.parametrize(("check", "severity", "place", "change", "words"), ACCUSED, ids=[case[0] for case in ACCUSED])
+def test_one_thing_wrong_is_one_finding(check: str, severity: str, place: str, change: Change, words: str) -> None:
+    world = World()
+    change(world)
+    (finding,) = found(world)
+    assert (finding.check, finding.severity, finding.place) == (check, severity, place)
+    assert words in str(finding)
+
+
+@pytest.mark.parametrize("change", [case[1] for case in ACQUITTED], ids=[case[0] for case in ACQUITTED])
+def test_what_is_right_is_not_accused(change: Change) -> None:
+    world = World()
+    change(world)
+    assert [str(finding) for finding in found(world)] == []
+
+
+def test_every_check_has_a_case() -> None:
+    assert {case[0] for case in ACCUSED} == set(_preflight.NAMES)
+    assert len(_preflight.NAMES) == len(_preflight.CHECKS)
+
+
+def test_every_check_says_what_the_rule_is() -> None:
+    assert all((check.find.__doc__ or "").endswith(".") for check in _preflight.CHECKS)
+
+
+def test_needs_are_fields_of_the_snapshot() -> None:
+    names = {field.name for field in fields(Mesh)} - {"focus", "unread"}
+    assert _preflight.needs() == names
+
+
+@pytest.mark.parametrize("check", _preflight.CHECKS, ids=_preflight.NAMES)
+def test_a_check_looks_at_nothing_but_what_it_needs(check: _preflight.Check) -> None:
+    """With everything else empty it comes to the same, for the right cluster and for the one it accuses."""
+    accusing = next(case[3] for case in ACCUSED if case[0] == check.name)
+    for change in (lambda world: None, accusing):
+        world = World()
+        change(world)
+        whole = world.mesh()
+        unneeded = {field.name: () for field in fields(Mesh)} | {"focus": whole.focus, "unread": {}}
+        needed = {name: getattr(whole, name) for name in check.needs}
+        assert list(check.find(Mesh(**{**unneeded, **needed}))) == list(check.find(whole))
+
+
+def test_skipped_checks_find_nothing() -> None:
+    world = World()
+    world.weights(0)
+    results = _preflight.examine(world.mesh(), skip=["weights_complete"])
+    assert _preflight.findings(results) == []
+    assert [(result.check, result.skipped) for result in results if result.mark == "skipped"] == [
+        ("weights_complete", "by skip_checks")
+    ]
+
+
+def test_what_may_not_be_read_is_not_judged() -> None:
+    world = World()
+    world.pods.clear()
+    mesh = replace(world.mesh(), unread={"pods": "LIST Pod was refused"})
+    results = _preflight.examine(mesh)
+    assert _preflight.findings(results) == []
+    assert {result.check: result.skipped for result in results if result.skipped} == dict.fromkeys(
+        ("subset_selects_ready_pods", "capacity_for_weight", "pods_injected"), "LIST Pod was refused"
+    )
+
+
+def test_errors_come_first_and_marks_tell_the_worst() -> None:
+    world = World()
+    world.services[0]["spec"]["ports"] = [{"port": 80}]
+    world.http.append({"route": [destination("v9", None)]})
+    results = _preflight.examine(world.mesh())
+    assert [finding.severity for finding in _preflight.findings(results)] == ["error", "warning", "warning"]
+    marks = {result.check: result.mark for result in results}
+    assert (marks["subset_defined"], marks["port_named_http"], marks["host_resolves"]) == ("error", "warning", "ok")
+
+
+def test_only_the_focus_is_accused() -> None:
+    world = World()
+    world.virtual_services.append(
+        virtual_service("other", hosts=["a.example"], http=[{"route": [destination("v9", None)]}])
+    )
+    assert found(world) == []
+    world.focus = Focus("default")
+    assert [finding.name for finding in found(world)] == ["other"]
+
+
+def test_all_fields_are_optional() -> None:
+    assert _preflight.findings(_preflight.examine(Mesh())) == []
