@@ -18,7 +18,6 @@ from ._readiness import unmade
 from ._release import (
     Decision,
     Event,
-    Nothing,
     Phase,
     Plan,
     Refuse,
@@ -62,11 +61,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a request. before: shares at the start; snapshot: as it is now; written: in order."""
+    """What came of a request. before: shares at the start; snapshot: as it is now; written: in order.
+
+    decision: the last one; a Refuse says what ended the call after it had begun well.
+    """
 
     before: Mapping[str, int]
     snapshot: Snapshot
-    decision: Transition | Wait | Nothing
+    decision: Decision
     written: tuple[Transition, ...] = ()
 
     @property
@@ -82,8 +84,16 @@ class Outcome:
     @property
     def why(self) -> str:
         """What happened, or why nothing did."""
-        changes = [transition.why for transition in self.written if transition.changed]
-        return "; ".join(changes) or self.decision.why
+        reasons = [transition.why for transition in self.written if transition.changed]
+        if not reasons or isinstance(self.decision, Refuse):
+            reasons.append(self.decision.why)
+        return "; ".join(reasons)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a person must look."""
+        failed = any(transition.event is Event.FAILED for transition in self.written)
+        return failed or isinstance(self.decision, Refuse)
 
 
 def carry_out(call: Call) -> Outcome:

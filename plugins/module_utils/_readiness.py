@@ -39,6 +39,8 @@ class Version:
     def _shortage(self, needed: int) -> str:
         if not self.total:
             return "it has no pods"
+        if self.ready == self.total:
+            return f"its {self.ready} pods are ready, but all requests need {needed}; scale it up, or set min_ready"
         more = len(self.troubles) - NAMED
         reasons = "; ".join(self.troubles[:NAMED]) + (f"; and {more} more" if more > 0 else "")
         return f"{self.ready} of {max(needed, 1)} pods ready" + (f": {reasons}" if reasons else "")

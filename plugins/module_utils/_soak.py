@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Kind
 from ._identity import is_gone
-from ._pipeline import Call, Outcome, answer, said, send, write
+from ._pipeline import Call, Outcome, answer, send, write
 from ._release import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
 from ._route import annotate
 from ._snapshot import Object, Refused, Snapshot, pods_of
@@ -36,7 +36,7 @@ RESTARTED = "RESTARTED"  # a watch began anew, and may have missed something
 Change = tuple[Kind, str, Object]
 
 
-class Interrupted(Exception):
+class _Interrupted(Refused):
     """A signal asked this process to end."""
 
 
@@ -50,22 +50,25 @@ def soaks_until(call: Call, outcome: Outcome) -> datetime | None:
 
 
 def soak(call: Call, outcome: Outcome, soaked: datetime) -> Outcome:
-    """Watch the present weight until then, or as long as the call may, and take it back if the canary fails."""
+    """Watch the present weight until then, or as long as the call may, and take it back if the canary fails.
+
+    A Refuse in the outcome says why the watch had to stop.
+    """
     until = soaked if call.watch is None else min(soaked, call.cluster.now() + timedelta(seconds=call.watch))
     watch = _Watch(call, outcome.snapshot)
-    with _interruptible():
-        try:
+    decision = outcome.decision
+    try:
+        with _interruptible():
             failure = watch.run(until)
-        except Interrupted as interruption:
+        if failure:
+            return replace(outcome, snapshot=watch.snapshot, decision=failure, written=(*outcome.written, failure))
+        if not call.lasting:
             watch.let_go()
-            raise Refused([f"{call.target.place}: {interruption}; the weights stay {said(watch.shares)}"]) from None
-    if failure:
-        return replace(outcome, snapshot=watch.snapshot, decision=failure, written=(*outcome.written, failure))
-    if not call.lasting:
-        watch.let_go()
-    if outcome.written or until < soaked:
-        return replace(outcome, snapshot=watch.snapshot)
-    return replace(outcome, snapshot=watch.snapshot, decision=Nothing(f"{call.plan.canary} has soaked"))
+        if not outcome.written and until == soaked:
+            decision = Nothing(f"{call.plan.canary} has soaked")
+    except (Refused, ClusterError) as error:
+        decision = Refuse("; ".join([*error.mistakes, *watch.try_to_let_go()]))
+    return replace(outcome, snapshot=watch.snapshot, decision=decision)
 
 
 class _Watch:
@@ -78,10 +81,6 @@ class _Watch:
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._well = time.monotonic()
 
-    @property
-    def shares(self) -> dict[str, int]:
-        return self.snapshot.shares
-
     def run(self, until: datetime) -> Transition | None:
         """What was done about a failure; None if the time has passed without one."""
         for kind in (VIRTUAL_SERVICE, POD) if self.snapshot.service else (VIRTUAL_SERVICE,):
@@ -93,9 +92,9 @@ class _Watch:
                 if failure:
                     return failure
                 self._take_in(min(until - now, GLANCE))
-            except ClusterError as error:
+            except ClusterError:
                 if time.monotonic() - self._well > OUTAGE:
-                    raise ClusterError(f"{error}; the weights stay {said(self.shares)}") from error
+                    raise
                 time.sleep(PAUSE)
         return None
 
@@ -107,11 +106,19 @@ class _Watch:
             following = send(self._call, self.snapshot, annotate(self.snapshot.virtual_service, note), note)
             self.snapshot = following or self.snapshot
 
+    def try_to_let_go(self) -> list[str]:
+        """The same where something has gone wrong already; what goes wrong now is one more reason."""
+        try:
+            self.let_go()
+        except ClusterError as error:
+            return [f"its lease ends by itself, for {error}"]
+        return []
+
     def _look(self) -> Transition | None:
         """Ask the state machine; write what it says."""
         decision = self._ask(self._loss())
         if isinstance(decision, Refuse):
-            raise Refused([f"{self._call.target.place}: {decision.why}"])
+            raise Refused([decision.why])
         if not isinstance(decision, Transition) or (decision.event is Event.RENEWED and self._orphaned()):
             return None
         failed = decision.event is Event.FAILED
@@ -164,7 +171,7 @@ class _Watch:
         elif event == RESTARTED:
             self._read_route()
         elif event == "DELETED":
-            raise Refused([f"{self._call.target.place} was deleted while {self._call.plan.canary} soaked"])
+            raise Refused([self._deleted()])
         elif _newer(thing, self.snapshot.virtual_service):
             self.snapshot = self.snapshot.rewritten(thing)
 
@@ -172,8 +179,11 @@ class _Watch:
         target = self._call.target
         found = self._call.cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
         if found is None:
-            raise Refused([f"{target.place} was deleted while {self._call.plan.canary} soaked"])
+            raise Refused([self._deleted()])
         self.snapshot = self.snapshot.rewritten(found)
+
+    def _deleted(self) -> str:
+        return f"{self._call.target.place} was deleted while {self._call.plan.canary} soaked"
 
     def _follow(self, kind: Kind, until: datetime) -> None:
         """Tell all changes of a kind; runs in a thread of its own while the step soaks."""
@@ -204,7 +214,7 @@ def _interruptible() -> Iterator[None]:
     """Turn the signals that end a run into an exception, so that the lease can be released first."""
 
     def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-        raise Interrupted(f"stopped by {signal.Signals(number).name}")
+        raise _Interrupted([f"stopped by {signal.Signals(number).name} while the step soaked"])
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:

@@ -382,7 +382,7 @@ from ..module_utils._identity import is_gone, this_run
 from ..module_utils._pipeline import Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._progress import step_line, teller
-from ..module_utils._release import Request, State, Want
+from ..module_utils._release import Request, Want
 from ..module_utils._report import diff_of, result_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
@@ -459,7 +459,7 @@ def main() -> None:
         result["diff"] = diff_of(outcome)
     for problem in outcome.snapshot.problems:
         module.warn(problem)
-    if isinstance(outcome.snapshot.state, State) and outcome.written and outcome.snapshot.state.failed:
+    if outcome.failed:
         module.fail_json(**result, **cluster.facts())
     module.exit_json(**result, **cluster.facts())
 
