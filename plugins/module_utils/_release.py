@@ -101,6 +101,7 @@ class Event(StrEnum):
     SUPERSEDED = "superseded"
     WEIGHTED = "weighted"
     ADOPTED = "adopted"
+    CLEANED = "cleaned"  # a version without requests left the route
     JUDGED = "judged"  # a step passed
     RENEWED = "renewed"  # the lease, nothing else
 
@@ -499,8 +500,7 @@ def _as_written(case: _Case, state: State | None) -> bool:
     """Whether the weights are those of the state. A weight by hand, or the first of all, may start from any two."""
     if state is None or (case.request.want is Want.WEIGHTED and _same_release(case, state)):
         return _is_release(case)
-    names = {*state.weights, *case.observed.weights}
-    return all(case.share(name) == state.weights.get(name, 0) for name in names)
+    return state.matches(case.observed.weights)
 
 
 def _is_release(case: _Case) -> bool:

@@ -118,6 +118,11 @@ class State:
         """Percent by subset, as written."""
         return {self.stable: 100 - self.weight, self.canary: self.weight}
 
+    def matches(self, weights: Mapping[str, int]) -> bool:
+        """Whether a route with these percents by subset still has the weights as written. Absent is 0."""
+        written = self.weights
+        return all(weights.get(name, 0) == written.get(name, 0) for name in {*written, *weights})
+
     @property
     def failed(self) -> bool:
         """Whether the last verdict is a failure. What is promoted in spite of one, a person confirmed."""
