@@ -29,12 +29,17 @@ class Check:
     def name(self) -> str:
         return self.find.__name__
 
+    @property
+    def rule(self) -> str:
+        return self.find.__doc__ or ""
+
 
 @dataclass(frozen=True)
 class Result:
     """What a check came to. skipped: why nothing was looked at."""
 
     check: str
+    rule: str
     findings: tuple[Finding, ...] = ()
     skipped: str = ""
 
@@ -100,8 +105,9 @@ def findings(results: Iterable[Result]) -> list[Finding]:
 
 def _result(check: Check, mesh: Mesh, unwanted: bool) -> Result:
     if unwanted:
-        return Result(check.name, skipped="by skip_checks")
+        return Result(check.name, check.rule, skipped="by skip_checks")
     unread = [mesh.unread[field] for field in sorted(check.needs & mesh.unread.keys())]
     if unread:
-        return Result(check.name, skipped="; ".join(unread))
-    return Result(check.name, tuple(replace(finding, check=check.name) for finding in check.find(mesh)))
+        return Result(check.name, check.rule, skipped="; ".join(unread))
+    found = tuple(replace(finding, check=check.name) for finding in check.find(mesh))
+    return Result(check.name, check.rule, found)

@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.modules import ingress_info
 
 NAMESPACE = "/api/v1/namespaces/istio-system"
@@ -23,57 +19,11 @@ NODES = "/api/v1/nodes"
 PODS = f"{NAMESPACE}/pods"
 
 
-class Api(BaseHTTPRequestHandler):
-    """An API server that knows the objects it is given; a list of objects for a path is one answer after the other."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    answers: dict[str, Any]
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        path = self.path.split("?")[0]
-        self.asked.append(self.path)
-        answer = self.answers.get(path, 404)
-        if isinstance(answer, list):
-            answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        if isinstance(answer, int):
-            reason = {403: "Forbidden", 404: "NotFound"}[answer]
-            self.reply(answer, {"kind": "Status", "reason": reason, "message": f"{path} {reason}", "code": answer})
-        else:
-            self.reply(200, {"kind": "List" if "items" in answer else "Object", **answer})
-
-    def reply(self, status: int, body: dict[str, Any]) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
-def api() -> Iterator[ThreadingHTTPServer]:
-    Api.asked = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as running:
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def call(api: ThreadingHTTPServer, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+def call(fixed_api: Any, run_module: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     def run(answers: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
-        Api.answers = answers
-        access = {"host": f"http://127.0.0.1:{api.server_port}", "api_key": "t0ken"}
-        with patch_module_args({**access, **options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
-            ingress_info.main()
-        result: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return result
+        fixed_api.answers = answers
+        return run_module(ingress_info.main, {**fixed_api.access, **options}, check)
 
     return run
 
@@ -112,10 +62,10 @@ def test_documentation_and_arguments_agree() -> None:
         assert [documented[name].get(key) for key in keys] == [argument.get(key) for key in keys], name
 
 
-def test_load_balancer_takes_one_request(call: Callable[..., dict[str, Any]]) -> None:
+def test_load_balancer_takes_one_request(call: Callable[..., dict[str, Any]], fixed_api: Any) -> None:
     result = call({GATEWAY: service({"ip": "172.18.0.200"})})
     assert result.items() >= {"url": "http://172.18.0.200", "kind": "load_balancer_ip", "found": True}.items()
-    assert Api.asked == [GATEWAY]
+    assert fixed_api.asked == [GATEWAY]
 
 
 def test_results_are_those_documented(call: Callable[..., dict[str, Any]]) -> None:
@@ -139,13 +89,15 @@ def test_pending_load_balancer_falls_back_to_a_node(
     assert result["waited"] < 0.4
 
 
-def test_local_traffic_policy_takes_a_node_with_a_gateway_pod(call: Callable[..., dict[str, Any]]) -> None:
+def test_local_traffic_policy_takes_a_node_with_a_gateway_pod(
+    call: Callable[..., dict[str, Any]], fixed_api: Any
+) -> None:
     gateway = service(type_="NodePort", externalTrafficPolicy="Local", selector={"istio": "ingressgateway"})
     pod = {"spec": {"nodeName": "b"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     nodes = listing(node("a", "10.0.0.1"), node("b", "10.0.0.2"))
     result = call({GATEWAY: gateway, NODES: nodes, PODS: listing(pod)})
     assert result["url"] == "http://10.0.0.2:30080"
-    assert "labelSelector=istio%3Dingressgateway" in Api.asked[-1]
+    assert "labelSelector=istio%3Dingressgateway" in fixed_api.asked[-1]
 
 
 @pytest.mark.parametrize(

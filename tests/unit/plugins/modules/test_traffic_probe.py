@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.modules import traffic_probe
 
 
@@ -54,12 +53,9 @@ def url(server: ThreadingHTTPServer) -> str:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+def call(run_module: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     def run(check: bool = False, **options: Any) -> dict[str, Any]:
-        with patch_module_args({**options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
-            traffic_probe.main()
-        result: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return result
+        return run_module(traffic_probe.main, options, check)
 
     return run
 

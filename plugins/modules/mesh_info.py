@@ -1,0 +1,253 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mesh_info
+version_added: 1.0.0
+short_description: Say what is wrong with the traffic rules of a service
+description:
+  - Reads VirtualServices and all they depend on, and checks the rules that requests rely on. Gateways exist and select
+    ready proxies, hosts are Services, subsets are defined and select ready pods, pods have their sidecars, no other
+    object takes the same requests, and so on.
+  - Every finding names the object, what is wrong with its numbers, and the command or the change that puts it right.
+  - It does not fail on what it finds, but returns it.
+extends_documentation_fragment:
+  - progressive.istio.auth
+  - progressive.istio.attributes
+  - progressive.istio.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It only reads.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  name:
+    description: Name of a VirtualService. Without it, all of the namespace are checked.
+    type: str
+  namespace:
+    description: Namespace of the VirtualServices. Without it, all of the cluster are checked.
+    type: str
+  skip_checks:
+    description:
+      - Names of checks to leave out, where something is meant to be as it is.
+      - What only they need is not read.
+    type: list
+    elements: str
+    default: []
+    choices:
+      - virtual_service_exists
+      - gateway_exists
+      - gateway_selector_matches
+      - gateway_port_served
+      - host_in_gateway
+      - one_gateway_per_host
+      - one_route_per_gateway_host
+      - route_not_shadowed
+      - route_named
+      - weights_complete
+      - host_resolves
+      - destination_port_exists
+      - subset_defined
+      - one_definition_per_subset
+      - one_rule_per_host
+      - rule_in_service_namespace
+      - exported_to_gateway
+      - service_selector_without_version
+      - port_named_http
+      - deployments_apart
+      - subset_selects_ready_pods
+      - capacity_for_weight
+      - single_injection_label
+      - injection_label_answered
+      - injector_ready
+      - pods_injected
+      - configuration_validated
+notes:
+  - VirtualServices, DestinationRules, Gateways, ServiceEntries and Services are listed in all namespaces, for that is
+    where others stand that take the same requests. Namespaces, Deployments and pods are read where the routes lead,
+    and pods and webhooks of gateways and injectors.
+  - A check that needs something which the user may not read is skipped, and says so.
+seealso:
+  - module: progressive.istio.canary
+  - module: progressive.istio.canary_info
+author:
+  - Contributors to the progressive.istio project (@progressive-istio)
+"""
+
+EXAMPLES = r"""
+- name: Check everything that one VirtualService depends on
+  progressive.istio.mesh_info:
+    name: pong-server-virtual-service
+    namespace: default
+  register: mesh
+
+- name: Show every check with its mark
+  ansible.builtin.debug:
+    msg: "{{ mesh.report.splitlines() }}"
+
+- name: Stop if requests are or will be lost
+  ansible.builtin.assert:
+    that: mesh.ok
+    fail_msg: "{{ mesh.msg }}"
+
+- name: Check all VirtualServices of a namespace, of which several share a host on purpose
+  progressive.istio.mesh_info:
+    namespace: shop
+    skip_checks: [one_route_per_gateway_host]
+"""
+
+RETURN = r"""
+msg:
+  description: How the checks came out, and each error, in one sentence.
+  returned: success
+  type: str
+  sample: "27 checks: 0 errors, 1 warning"
+ok:
+  description: Whether there are no errors. Warnings do not count.
+  returned: success
+  type: bool
+  sample: true
+findings:
+  description: Everything that was found, errors first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    check:
+      description: Name of the check, as O(skip_checks) takes it.
+      type: str
+    severity:
+      description:
+        - C(error) if requests are lost or go astray, now or at the next step. C(warning) if it works and is fragile.
+      type: str
+    kind:
+      description: Kind of the object.
+      type: str
+    namespace:
+      description: Namespace of the object, empty if it has none.
+      type: str
+    name:
+      description: Name of the object.
+      type: str
+    problem:
+      description: What is wrong with it.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+  sample:
+    - check: port_named_http
+      severity: warning
+      kind: Service
+      namespace: default
+      name: pong-server-service
+      problem: gets HTTP on port 80, which has no name and no appProtocol that says HTTP
+      remedy: kubectl patch service -n default pong-server-service --type json -p '[...]'
+checks:
+  description: Every check with its result.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the check.
+      type: str
+    rule:
+      description: The rule it checks.
+      type: str
+    result:
+      description: One of C(ok), C(warning), C(error) and C(skipped).
+      type: str
+    skipped:
+      description: Why it was skipped, else empty.
+      type: str
+  sample:
+    - name: gateway_exists
+      rule: Every Gateway that a VirtualService names exists.
+      result: ok
+      skipped: ""
+virtual_services:
+  description: The VirtualServices that were checked, as namespace/name.
+  returned: success
+  type: list
+  elements: str
+  sample: [default/pong-server-virtual-service]
+report:
+  description: Where the requests go, every check with its mark, and what was found, as text for a terminal.
+  returned: success
+  type: str
+  sample: |
+    VirtualService default/pong-server-virtual-service: hosts *; gateways default/pong-server-gateway
+       80 %  route primary -> pong-server-service.default.svc.cluster.local v1 (1 of 1 pod ready)
+       20 %  route primary -> pong-server-service.default.svc.cluster.local v2 (1 of 1 pod ready)
+    ok       virtual_service_exists
+    27 checks: 0 errors, 0 warnings
+requests:
+  description: How many requests the API server was asked.
+  returned: success
+  type: int
+  sample: 12
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import AUTH_ARGUMENTS, ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._finding import ERROR
+from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, name_of
+from ansible_collections.progressive.istio.plugins.module_utils._mesh_reader import read
+from ansible_collections.progressive.istio.plugins.module_utils._mesh_report import render, verdict
+from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES, examine, findings, needs
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "namespace": {"type": "str"},
+    "skip_checks": {"type": "list", "elements": "str", "default": [], "choices": list(NAMES)},
+}
+
+
+def run(params: dict[str, Any]) -> dict[str, Any]:
+    cluster = connect(params)
+    mesh = read(cluster, Focus(params["namespace"] or "", params["name"] or ""), needs(params["skip_checks"]))
+    results = examine(mesh, params["skip_checks"])
+    found = findings(results)
+    errors = [str(finding) for finding in found if finding.severity == ERROR]
+    return {
+        "msg": "; ".join([verdict(results), *errors]),
+        "ok": not errors,
+        "findings": [asdict(finding) for finding in found],
+        "checks": [
+            {"name": result.check, "rule": result.rule, "result": result.mark, "skipped": result.skipped}
+            for result in results
+        ],
+        "virtual_services": [str(name_of(each)) for each in mesh.focused()],
+        "report": render(mesh, results),
+        "requests": cluster.requests,
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS},
+        required_by={"name": ["namespace"]},
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module.params)
+    except ClusterError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An API server that gives fixed answers, and a way to run a module against it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+REASONS = {403: "Forbidden", 404: "NotFound"}
+
+
+class FixedApi(ThreadingHTTPServer):
+    """Answers a path with its object, or with a status; with a list of them, with one after the other."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, Any] = {}
+        self.asked: list[str] = []
+
+    @property
+    def access(self) -> dict[str, str]:
+        """The options with which a module finds it."""
+        return {"host": f"http://127.0.0.1:{self.server_port}", "api_key": "t0ken"}
+
+    def answer(self, path: str) -> tuple[int, dict[str, Any]]:
+        found = self.answers.get(path, 404)
+        if isinstance(found, list):
+            found = found.pop(0) if len(found) > 1 else found[0]
+        if isinstance(found, int):
+            reason = REASONS[found]
+            return found, {"kind": "Status", "reason": reason, "message": f"{path} {reason}", "code": found}
+        return 200, {"kind": "List" if "items" in found else "Object", **found}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    server: FixedApi
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        status, answer = self.server.answer(self.path.split("?")[0])
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def fixed_api() -> Iterator[FixedApi]:
+    with FixedApi() as running:
+        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def run_module(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    """Run the main function of a module with options, and return what it prints."""
+
+    def run(main: Callable[[], None], options: dict[str, Any], check: bool = False) -> dict[str, Any]:
+        with patch_module_args({**options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
+            main()
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return result
+
+    return run

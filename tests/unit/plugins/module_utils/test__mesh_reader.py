@@ -1,0 +1,132 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus
+from ansible_collections.progressive.istio.plugins.module_utils._mesh_reader import read
+from ansible_collections.progressive.istio.plugins.module_utils._preflight import needs
+
+ISTIO = "/apis/networking.istio.io/v1"
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
+FOCUS = Focus("shop", "pong")
+
+
+def thing(name: str, namespace: str = "shop", **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace, "labels": {}}, "spec": spec, "status": {}}
+
+
+def listing(*objects: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {}, "items": list(objects)}
+
+
+def cluster() -> dict[str, Any]:
+    """A route in shop to a Service in back, through a Gateway in edge, and a rival in other."""
+    route = [{"destination": {"host": "pong.back.svc.cluster.local"}}]
+    service = {"namespace": "istio-system", "name": "istiod"}
+    hooks = [
+        {"name": "namespace.sidecar-injector.istio.io", "clientConfig": {"service": service}},
+        {"name": "inject.example", "clientConfig": {"service": {"namespace": "elsewhere", "name": "x"}}},
+        {"name": "outside.sidecar-injector.istio.io", "clientConfig": {"url": "https://x"}},
+    ]
+    return {
+        f"{ISTIO}/virtualservices": listing(
+            thing("pong", hosts=["*"], gateways=["edge/gw"], http=[{"route": route}]),
+            thing("rival", "other", gateways=["gw"], http=[{"route": [{"destination": {"host": "x"}}]}]),
+        ),
+        f"{ISTIO}/destinationrules": listing(thing("pong", "back")),
+        f"{ISTIO}/gateways": listing(
+            thing("gw", "edge", selector={"istio": "ingressgateway", "app": "gw"}),
+            thing("gw", "other", selector={"a": "b"}),
+        ),
+        f"{ISTIO}/serviceentries": listing(thing("out")),
+        "/api/v1/services": listing(thing("pong", "back")),
+        f"{WEBHOOKS}/mutatingwebhookconfigurations": listing({"metadata": {"name": "injector"}, "webhooks": hooks}),
+        f"{WEBHOOKS}/validatingwebhookconfigurations": listing({"metadata": {"name": "validator"}}),
+        "/api/v1/namespaces/shop": {"metadata": {"name": "shop"}},
+        "/api/v1/namespaces/back": {"metadata": {"name": "back"}},
+        "/apis/apps/v1/namespaces/back/deployments": listing(thing("pong-v1", "back")),
+        "/api/v1/namespaces/back/pods": listing(thing("pong-v1-a", "back"), thing("pong-v2-a", "back")),
+        "/api/v1/namespaces/istio-system/pods": listing(thing("istiod-a", "istio-system")),
+        "/api/v1/pods": listing(thing("gw-a", "edge")),
+    }
+
+
+def names(objects: tuple[Any, ...]) -> list[str]:
+    return sorted(each["metadata"]["name"] for each in objects)
+
+
+def test_reads_what_the_routes_depend_on(fixed_api: Any) -> None:
+    fixed_api.answers = cluster()
+    mesh = read(connect(fixed_api.access), FOCUS, needs())
+    assert {field: names(getattr(mesh, field)) for field in needs()} == {
+        "virtual_services": ["pong", "rival"],
+        "destination_rules": ["pong"],
+        "gateways": ["gw", "gw"],
+        "service_entries": ["out"],
+        "services": ["pong"],
+        "mutating_webhooks": ["injector"],
+        "validating_webhooks": ["validator"],
+        "namespaces": ["back", "shop"],
+        "deployments": ["pong-v1"],
+        "pods": ["pong-v1-a", "pong-v2-a"],
+        "proxies": ["gw-a"],
+        "injectors": ["istiod-a"],
+    }
+    assert (mesh.focus, mesh.unread) == (FOCUS, {})
+
+
+def test_asks_each_thing_once(fixed_api: Any) -> None:
+    fixed_api.answers = cluster()
+    read(connect(fixed_api.access), FOCUS, needs())
+    assert sorted(path.split("?")[0] for path in fixed_api.asked) == sorted(cluster())
+    (proxies,) = [path for path in fixed_api.asked if path.startswith("/api/v1/pods?")]
+    assert "labelSelector=app%3Dgw%2Cistio%3Dingressgateway" in proxies
+
+
+def test_reads_only_what_is_needed(fixed_api: Any) -> None:
+    fixed_api.answers = cluster()
+    mesh = read(connect(fixed_api.access), FOCUS, {"virtual_services", "pods"})
+    assert sorted(path.split("?")[0] for path in fixed_api.asked) == [
+        "/api/v1/namespaces/back/pods",
+        f"{ISTIO}/virtualservices",
+    ]
+    assert (mesh.gateways, names(mesh.pods)) == ((), ["pong-v1-a", "pong-v2-a"])
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (f"{ISTIO}/gateways", "gateways"),
+        ("/api/v1/namespaces/back/pods", "pods"),
+        ("/api/v1/pods", "proxies"),
+        ("/api/v1/namespaces/shop", "namespaces"),
+    ],
+)
+def test_notes_what_may_not_be_read(fixed_api: Any, path: str, field: str) -> None:
+    fixed_api.answers = {**cluster(), path: 403}
+    mesh = read(connect(fixed_api.access), FOCUS, needs())
+    assert list(mesh.unread) == [field]
+    assert f"{path} Forbidden" in mesh.unread[field]
+
+
+def test_a_namespace_that_is_not_there_is_no_object(fixed_api: Any) -> None:
+    fixed_api.answers = {**cluster(), "/api/v1/namespaces/shop": 404}
+    assert names(read(connect(fixed_api.access), FOCUS, needs()).namespaces) == ["back"]
+
+
+def test_every_other_failure_is_raised(fixed_api: Any) -> None:
+    fixed_api.answers = {**cluster(), f"{ISTIO}/gateways": 404}
+    with pytest.raises(ClusterError, match="gateways NotFound"):
+        read(connect(fixed_api.access), FOCUS, needs())
+
+
+def test_nothing_in_focus_needs_nothing_behind(fixed_api: Any) -> None:
+    fixed_api.answers = cluster()
+    mesh = read(connect(fixed_api.access), Focus("shop", "nix"), needs())
+    assert (names(mesh.pods), names(mesh.proxies), names(mesh.namespaces)) == ([], [], ["shop"])
