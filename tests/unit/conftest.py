@@ -1,18 +1,42 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the working tree importable as the collection it is."""
+"""Make the working tree importable as the collection it is, and give tests a small mesh to work on."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 COLLECTIONS = ROOT / "build" / "collections"
 COLLECTION = COLLECTIONS / "ansible_collections" / "progressive" / "istio"
 
 if not COLLECTION.exists():
     COLLECTION.parent.mkdir(parents=True, exist_ok=True)
     COLLECTION.symlink_to(ROOT, target_is_directory=True)
-sys.path.insert(0, str(COLLECTIONS))
+sys.path[:0] = [str(COLLECTIONS), str(HERE)]
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """An API server with one service in two versions."""
+    from api_server import ApiServer
+    from pong_mesh import populate
+
+    with ApiServer() as running:
+        populate(running)
+        yield running
+
+
+@pytest.fixture
+def cluster(server: Any) -> Any:
+    """A connection to it."""
+    from ansible_collections.progressive.istio.plugins.module_utils._cluster import connect
+
+    return connect({"host": server.url, "api_key": "secret"})

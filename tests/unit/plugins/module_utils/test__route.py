@@ -1,0 +1,259 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The route between two versions: found, read and patched."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._route import (
+    ANNOTATION,
+    Route,
+    RouteError,
+    annotate,
+    locate,
+    move,
+    note_of,
+    pair,
+    patched,
+    remove,
+    users,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from pong_mesh import HOST, virtual_service
+
+BOTH = ("v1", "v2")
+
+
+def to(subset: str | None, weight: int | None = None, host: str = "pong") -> dict[str, Any]:
+    """A destination."""
+    destination = {"host": host} | ({"subset": subset} if subset else {})
+    return {"destination": destination} | ({} if weight is None else {"weight": weight})
+
+
+def with_rules(*rules: dict[str, Any]) -> dict[str, Any]:
+    """A VirtualService with these HTTP rules."""
+    return virtual_service(100, 0, http=list(rules))
+
+
+def moved(service: dict[str, Any], shares: dict[str, int], before: tuple[str, ...] = BOTH) -> dict[str, Any]:
+    """The VirtualService after a move."""
+    route = locate(service, (*before, *shares))
+    return patched(service, move(service, route, before, shares, "note"))
+
+
+class TestLocate:
+    """The rule is found by name, else by its versions."""
+
+    def test_by_the_pair(self) -> None:
+        route = locate(virtual_service(80, 20), BOTH)
+        assert (route.rule, route.name, route.host) == (1, "primary", HOST)
+        assert route.shares(BOTH) == {"v1": 80, "v2": 20}
+
+    def test_the_rule_with_more_of_the_versions_wins(self) -> None:
+        service = with_rules({"route": [to("v1")]}, {"name": "both", "route": [to("v1", 90), to("v2", 10)]})
+        assert locate(service, BOTH).name == "both"
+
+    def test_a_rule_with_one_of_them_is_enough(self) -> None:
+        assert locate(with_rules({"route": [to("v1")]}), ("v1", "v3")).name == "number 1"
+
+    def test_hosts_written_in_two_ways_are_one(self) -> None:
+        service = with_rules({"route": [to("v1", 60), to("v2", 40, HOST)]})
+        assert locate(service, BOTH).shares(BOTH) == {"v1": 60, "v2": 40}
+
+    def test_by_name(self) -> None:
+        rules = [{"name": name, "route": [to("v1", 50), to("v2", 50)]} for name in ("a", "b")]
+        assert locate(with_rules(*rules), BOTH, name="b").rule == 1
+
+    def test_by_host(self) -> None:
+        rule = {"route": [to("v1", 1), to("v2", 1), to("v1", 1, "ping"), to("v2", 3, "ping")]}
+        assert locate(with_rules(rule), BOTH, host="ping.shop.svc.cluster.local").shares(BOTH) == {"v1": 25, "v2": 75}
+
+    @pytest.mark.parametrize(
+        ("rules", "options", "message"),
+        [
+            ([], {}, "VirtualService shop/pong has no HTTP route; its HTTP routes: none"),
+            ([{"name": "a", "route": []}], {"name": "b"}, "has no HTTP route b; its HTTP routes: a"),
+            (
+                [{"name": "a", "redirect": {}}],
+                {},
+                "VirtualService shop/pong has no destination with subset v1 or v2; it has no destination",
+            ),
+            (
+                [{"name": "a", "route": [to("v8"), to(None, host="x")]}],
+                {"name": "a"},
+                "HTTP route a of VirtualService shop/pong has no destination with subset v1 or v2; "
+                "it has pong v8, x without subset",
+            ),
+            (
+                [{"route": [to("v1"), to("v2")]}],
+                {"host": "ping"},
+                "has no destination with subset v1 or v2 of host ping; it has pong v1, pong v2",
+            ),
+            (
+                [{"name": "a", "route": [to("v1"), to("v2")]}, {"route": [to("v1"), to("v2")]}],
+                {},
+                r"routes to v1 and v2 in 2 places: a \(pong\), number 2 \(pong\); say which one you mean by `route`",
+            ),
+            (
+                [{"route": [to("v1", 50), to("v2", 20), to("v2", 30)]}],
+                {},
+                "HTTP route number 1 has more than one destination v2: merge them",
+            ),
+        ],
+    )
+    def test_what_is_unclear_is_refused(
+        self, rules: list[dict[str, Any]], options: dict[str, str], message: str
+    ) -> None:
+        with pytest.raises(RouteError, match=message):
+            locate(with_rules(*rules), BOTH, **options)
+
+
+class TestShares:
+    """Weights are read as Istio takes them."""
+
+    @pytest.mark.parametrize(
+        ("weights", "shares"),
+        [
+            ((100, 0), {"v1": 100, "v2": 0}),
+            ((100, None), {"v1": 100, "v2": 0}),
+            ((3, 1), {"v1": 75, "v2": 25}),
+            ((2, 1), {"v1": 2, "v2": 1}),
+            ((None, None), {"v1": 0, "v2": 0}),
+        ],
+    )
+    def test_weights_are_relative(self, weights: tuple[int | None, ...], shares: dict[str, int]) -> None:
+        assert locate(virtual_service(*weights), BOTH).shares(BOTH) == shares
+
+    @pytest.mark.parametrize("weight", [None, 0, 7])
+    def test_a_destination_that_is_alone_has_all(self, weight: int | None) -> None:
+        service = virtual_service(weight, versions=("v2",))
+        assert locate(service, BOTH).shares(BOTH) == {"v2": 100}
+
+    def test_others_do_not_count(self) -> None:
+        service = with_rules({"route": [to("v1", 60), to("v2", 20), to("old", 20), to(None, 100, "ping")]})
+        assert locate(service, BOTH).shares(BOTH) == {"v1": 75, "v2": 25}
+
+
+class TestMove:
+    """Only the two weights and the note change."""
+
+    @given(present=st.integers(0, 100), weight=st.integers(0, 100))
+    def test_nothing_else_changes(self, present: int, weight: int) -> None:
+        service = virtual_service(100 - present, present)
+        expected = copy.deepcopy(service)
+        for entry, number in zip(expected["spec"]["http"][1]["route"], (100 - weight, weight), strict=True):
+            entry["weight"] = number
+        expected["metadata"]["annotations"] = {ANNOTATION: "note"}
+        assert moved(service, {"v1": 100 - weight, "v2": weight}) == expected
+
+    @given(
+        stable=st.integers(0, 100),
+        canary=st.integers(0, 100),
+        other=st.integers(1, 100),
+        weight=st.integers(0, 100),
+    )
+    def test_others_keep_their_share(self, stable: int, canary: int, other: int, weight: int) -> None:
+        service = with_rules({"route": [to("old", other), to("v1", stable), to("v2", canary)]})
+        try:
+            route = moved(service, {"v1": 100 - weight, "v2": weight})["spec"]["http"][0]["route"]
+        except RouteError:
+            assert stable + canary == 0 or weight * (stable + canary) % 100
+            return
+        numbers = [entry["weight"] for entry in route]
+        assert numbers[0] == other
+        assert numbers[1] + numbers[2] == stable + canary
+        assert numbers[2] * 100 == weight * (stable + canary)
+
+    def test_without_others_odd_weights_become_percentages(self) -> None:
+        route = moved(virtual_service(80, 40), {"v1": 70, "v2": 30})["spec"]["http"][1]["route"]
+        assert [entry["weight"] for entry in route] == [70, 30]
+
+    def test_other_annotations_stay(self) -> None:
+        service = virtual_service(100, 0)
+        service["metadata"]["annotations"] = {"a/b": "c", ANNOTATION: "old"}
+        assert moved(service, {"v1": 0, "v2": 100})["metadata"]["annotations"] == {"a/b": "c", ANNOTATION: "note"}
+
+    def test_the_patch_is_guarded(self) -> None:
+        service = virtual_service(100, 0)
+        for patch in (move(service, locate(service, BOTH), BOTH, {"v1": 0, "v2": 100}, "n"), annotate(service, "n")):
+            assert patch[0] == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
+
+    def test_a_new_version_gets_a_destination_like_the_others(self) -> None:
+        route = moved(virtual_service(100, versions=("v1",)), {"v1": 100, "v2": 0})["spec"]["http"][1]["route"]
+        assert route[1] == {"destination": {"host": HOST, "subset": "v2", "port": {"number": 80}}, "weight": 0}
+        assert len(route) == 2
+
+    def test_a_new_version_takes_the_place_of_one_that_is_over(self) -> None:
+        after = moved(virtual_service(0, 100), {"v2": 100, "v3": 0}, before=BOTH)
+        route = after["spec"]["http"][1]["route"]
+        assert [(entry["destination"]["subset"], entry["weight"]) for entry in route] == [("v3", 0), ("v2", 100)]
+
+    def test_a_version_with_requests_keeps_its_place(self) -> None:
+        service = virtual_service(50, 50)
+        with_third = patched(service, move(service, locate(service, BOTH), BOTH, {"v1": 50, "v3": 0}, "n"))
+        subsets = [entry["destination"]["subset"] for entry in with_third["spec"]["http"][1]["route"]]
+        assert subsets == ["v1", "v2", "v3"]
+
+    def test_nothing_to_share_is_refused(self) -> None:
+        service = with_rules({"route": [to("v1", 0), to("v2", 0), to("old", 100)]})
+        with pytest.raises(RouteError, match="leaves v1 and v2 nothing to share"):
+            moved(service, {"v1": 50, "v2": 50})
+
+    def test_a_share_that_is_no_whole_number_is_refused(self) -> None:
+        service = with_rules({"route": [to("v1", 50), to("v2", 0), to("old", 50)]})
+        with pytest.raises(RouteError, match="v1 95 %, v2 5 % cannot be set .* leave 50 of 100, .*: 0, 2, 4, 6"):
+            moved(service, {"v1": 95, "v2": 5})
+
+
+def test_versions_leave_the_route_and_nothing_else_does() -> None:
+    service = with_rules({"route": [to("v1", 0), to("old", 10), to("v2", 90)]})
+    after = patched(service, remove(service, locate(service, BOTH), ["v1"], "note"))
+    assert after["spec"]["http"][0]["route"] == [to("old", 10), to("v2", 90)]
+
+
+def test_the_note_is_read_back() -> None:
+    service = virtual_service(100, 0)
+    assert note_of(service) is None
+    assert note_of(patched(service, annotate(service, "note"))) == "note"
+
+
+@pytest.mark.parametrize(
+    ("rules", "name", "found"),
+    [
+        ([{"route": [to("v1"), to("v2")]}], None, ("v1", "v2")),
+        ([{"name": "a", "route": [to("v1"), to("v2")]}, {"name": "b", "route": [to("x"), to("y")]}], "b", ("x", "y")),
+        ([{"route": [to("v1"), to("v2")]}, {"route": [to("x"), to("y")]}], None, None),
+        ([{"route": [to("v1")]}], None, None),
+        ([{"route": [to("v1"), to(None, host="x")]}], None, None),
+        ([], None, None),
+    ],
+)
+def test_two_versions_are_found_without_names(
+    rules: list[dict[str, Any]], name: str | None, found: tuple[str, str] | None
+) -> None:
+    assert pair(with_rules(*rules), name=name) == found
+
+
+def test_all_rules_that_lead_to_a_version_are_found() -> None:
+    service = with_rules(
+        {"name": "a", "route": [to("v1", 0), to("v2")]},
+        {"route": [to("v2")], "mirror": {"host": HOST, "subset": "v1"}},
+        {"name": "c", "route": [to("v2")], "mirrors": [to("v1")]},
+        {"name": "d", "route": [to("v1", host="ping")]},
+    )
+    service["spec"]["tcp"] = [{"route": [to("v1")]}]
+    assert users(service, HOST, "shop", "v1") == [
+        "http route a of shop/pong",
+        "http route number 2 of shop/pong",
+        "http route c of shop/pong",
+        "tcp route number 1 of shop/pong",
+    ]
+
+
+def test_a_route_without_a_label_is_called_by_its_number() -> None:
+    assert Route(2, "", "pong", None, {}, 0).name == "number 3"
