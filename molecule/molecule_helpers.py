@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+COLLECTIONS = Path(__file__).resolve().parent.parent / "build" / "collections"
+MODULES = "ansible_collections.progressive.istio.plugins.modules"
+FAULT = Path(__file__).resolve().parent / "fault.py"
 
 
 @dataclass(frozen=True)
@@ -67,3 +74,22 @@ def sidecar(pod: dict[str, Any]) -> bool:
     """Tell whether a pod carries Istio's proxy, as a container or as a native sidecar."""
     spec = pod["spec"]
     return any(item["name"] == "istio-proxy" for item in spec["containers"] + spec.get("initContainers", []))
+
+
+def module(name: str, *, check: bool = False, fault: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
+    """Run a module of the collection on its own, as Ansible does, and return its result.
+
+    With a fault it runs under `fault.py`, and the result is empty when the module did not live to give one.
+    """
+    arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check}}
+    program = [str(FAULT), *fault] if fault else ["-m", f"{MODULES}.{name}"]
+    process = subprocess.run(
+        [sys.executable, *program],
+        input=json.dumps(arguments),
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.stdout or fault, process.stderr
+    return json.loads(process.stdout.strip() or "{}")

@@ -1,0 +1,84 @@
+"""The way to 100 %, by a scheduler and by a person who watches."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from service import STEPS
+
+
+def test_a_scheduler_goes_step_by_step(release, split):
+    """Each weight is exact, and so is the share of 2,000 real requests."""
+    for weight in STEPS:
+        result = release.canary("advanced")
+        assert result["changed"]
+        assert release.weights == {"v1": 100 - weight, "v2": weight}
+        assert release.state["weights"] == release.weights
+        split(weight, count=2000, host="release.test")
+    assert release.info()["phase"] == "promoted"
+    assert release.raised == STEPS
+    again = release.canary("advanced")
+    assert (again["changed"], again.get("failed", False)) == (False, False)
+
+
+def test_a_person_watches(release):
+    run = release.play("canary", canary_steps=STEPS, canary_interval=1).succeeded()
+    assert release.weights == {"v1": 0, "v2": 100}
+    assert release.raised == STEPS
+    shown = [int(weight) for weight in re.findall(r"step \d/4 .*?(\d+) %", run.output)]
+    assert sorted(set(shown), key=shown.index) == STEPS, run.output
+    assert "\r" not in run.output
+
+
+def test_promote_before_its_time_changes_nothing(release):
+    assert release.play("promote", canary_steps=STEPS, canary_interval=3600, canary_watch=0).succeeded().changed == 1
+    version = release.kube.versions()
+    run = release.play("promote", canary_steps=STEPS, canary_interval=3600, canary_watch=0).succeeded()
+    assert run.changed == 0
+    assert release.kube.versions() == version
+    assert release.weights == {"v1": 90, "v2": 10}
+
+
+def test_a_pause_waits_for_a_person(release):
+    steps = [{"weight": 10, "pause": True}, 100]
+    release.canary("advanced", steps=steps)
+    waiting = release.canary("advanced", steps=steps)
+    assert not waiting["changed"]
+    assert "confirm" in waiting["msg"]
+    assert release.weights == {"v1": 90, "v2": 10}
+    assert release.canary("advanced", steps=steps, confirm=True)["changed"]
+    assert release.weights == {"v1": 0, "v2": 100}
+
+
+def test_held_by_a_person_and_confirmed(release):
+    release.canary("advanced")
+    assert release.canary("held", reason="lunch")["changed"]
+    refused = release.canary("advanced")
+    assert refused["failed"]
+    assert "lunch" in refused["msg"]
+    assert release.canary("advanced", confirm=True)["weights"]["after"] == {"v1": 70, "v2": 30}
+
+
+@pytest.mark.parametrize("phase", ["none", "early", "soaked", "paused", "held", "promoted", "rolled_back", "weighted"])
+def test_check_mode_predicts_what_advanced_does(release, phase):
+    options = {"steps": [{"weight": 10, "pause": True}, 100]} if phase == "paused" else {}
+    if phase in ("early", "soaked", "paused", "held", "rolled_back"):
+        release.canary("advanced", **options)
+    if phase == "early":
+        options = {"interval": 3600}
+    if phase == "paused":
+        release.canary("advanced", **options)
+    if phase in ("held", "rolled_back"):
+        release.canary(phase)
+    if phase == "promoted":
+        for _ in STEPS:
+            release.canary("advanced")
+    if phase == "weighted":
+        release.canary("weighted", weight=40)
+    before = release.kube.versions()
+    predicted = release.canary("advanced", check=True, **options)
+    assert release.kube.versions() == before
+    real = release.canary("advanced", **options)
+    for key in ("changed", "failed", "weights", "phase", "step", "next_weight"):
+        assert predicted.get(key) == real.get(key), (key, predicted["msg"], real["msg"])

@@ -1,0 +1,60 @@
+"""Killed at any moment and started again: it goes on from the state in the cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from molecule_helpers import module
+from service import OPTIONS, SERVICE, STEPS
+
+INTERVAL = 3
+FAST = {"state": "advanced", "steps": STEPS, "interval": 0, "watch": 0}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_killed_run_is_gone_on_with(release, eventually, number):
+    variables = json.dumps({**SERVICE, "canary_steps": STEPS, "canary_interval": INTERVAL})
+    command = ["ansible-playbook", "progressive.istio.canary", "-e", variables]
+    with open(os.devnull, "w") as nowhere:
+        run = subprocess.Popen(command, cwd="/", stdout=nowhere, stderr=nowhere, start_new_session=True)
+    eventually(lambda: release.weights["v2"] == 30)
+    os.killpg(run.pid, number)
+    run.wait(timeout=30)
+    killed_at = release.weights["v2"]
+    time.sleep(2 * INTERVAL)
+    assert release.weights["v2"] == killed_at, "an orphan went on promoting"
+    assert release.state["weights"] == release.weights
+
+    release.play("canary", canary_steps=STEPS, canary_interval=1).succeeded()
+    assert release.weights == {"v1": 0, "v2": 100}
+    assert release.raised == STEPS
+
+
+def test_killed_between_any_two_requests(release):
+    """State and weights agree after every request, and the next call brings the step to its end."""
+    for count in range(1, 20):
+        weights = release.weights
+        killed = module("canary", fault=("kill-after", str(count)), **OPTIONS, **FAST)
+        state = release.state
+        assert state is None or state["weights"] == release.weights
+        assert release.weights["v2"] in (weights["v2"], *STEPS[:1])
+        if killed:
+            break
+        release.canary("rolled_back")
+        release.annotate(None)
+    assert killed["changed"]
+    assert count > 3, "the module was never killed"
+    assert release.weights == {"v1": 90, "v2": 10}
+
+
+def test_a_run_that_was_killed_just_after_its_write_is_not_repeated(release):
+    requests = release.canary("advanced", check=True)["api_requests"]
+    assert module("canary", fault=("kill-after", str(requests)), **OPTIONS, **FAST) == {}
+    assert release.weights == {"v1": 90, "v2": 10}
+    assert release.canary("advanced")["weights"]["after"] == {"v1": 70, "v2": 30}
+    assert release.raised == [10, 30]

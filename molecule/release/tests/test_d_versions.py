@@ -1,0 +1,107 @@
+"""Versions that never get ready, versions that go away, and versions that come while another one is under way."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from molecule_helpers import module
+from service import OPTIONS, STEPS
+
+HOST = "release.test"
+
+
+def deploy(release, version: str, image: str | None = None, **environment: str) -> None:
+    """Run one more version behind the Service, and name it in the DestinationRule."""
+    deployment = release.kube.get("deployment", "pong-server-v2")
+    text = json.dumps(deployment["spec"]).replace('"v2"', f'"{version}"')
+    spec = json.loads(text)
+    container = spec["template"]["spec"]["containers"][0]
+    container["image"] = image or container["image"]
+    container["env"] = [item for item in container.get("env", []) if item["name"] not in environment]
+    container["env"] += [{"name": name, "value": value} for name, value in environment.items()]
+    metadata = {"name": f"pong-server-{version}", "labels": {"app": "pong-server", "version": version}}
+    release.kube.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    subset = [{"op": "add", "path": "/spec/subsets/-", "value": {"name": version, "labels": {"version": version}}}]
+    rule = "pong-server-destination-rule"
+    known = [item["name"] for item in release.kube.get("destinationrule", rule)["spec"]["subsets"]]
+    if version not in known:
+        release.kube.run("patch", "destinationrule", rule, "--type=json", "-p", json.dumps(subset))
+
+
+def remove(release, version: str) -> None:
+    release.kube.run("delete", "deployment", f"pong-server-{version}", "--wait=true", "--cascade=foreground")
+
+
+@pytest.mark.parametrize(
+    ("version", "image", "environment", "reason"),
+    [
+        ("missing", "localhost/does-not-exist:1", {}, "ErrImagePull|ImagePullBackOff"),
+        ("crashing", None, {"PONG_CRASH_AFTER": "0.2"}, "exit|CrashLoopBackOff|terminated"),
+        ("sleeping", None, {"PONG_NOT_READY": "true"}, "ready"),
+    ],
+)
+def test_a_version_that_never_gets_ready(release, version, image, environment, reason):
+    deploy(release, version, image, **environment)
+    try:
+        result = release.canary("advanced", canary=version, wait_timeout=8)
+        assert result["failed"]
+        assert any(word in result["msg"] for word in reason.split("|")), result["msg"]
+        assert version in result["msg"]
+        assert release.weights == {"v1": 100, "v2": 0}
+    finally:
+        remove(release, version)
+
+
+def test_rollback_with_the_canary_gone(release, split):
+    release.canary("weighted", weight=50)
+    release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=0")
+    try:
+        assert release.canary("rolled_back")["changed"]
+        assert release.weights == {"v1": 100, "v2": 0}
+        split(0, count=200, host=HOST)
+    finally:
+        release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=1")
+        release.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=60s")
+
+
+def test_a_canary_that_dies_while_it_soaks_is_rolled_back(release):
+    release.canary("weighted", weight=20)
+    release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=1")
+    killer = "kubectl -n release scale deployment pong-server-v2 --replicas=0 && sleep 1"
+    options = {**OPTIONS, "state": "advanced", "steps": STEPS, "interval": 15, "watch": 15}
+    try:
+        result = module("canary", fault=("before-patch", f"(sleep 3; {killer}) >/dev/null 2>&1 &"), **options)
+        assert result["failed"], result
+        assert release.weights == {"v1": 100, "v2": 0}
+        assert release.info()["phase"] == "rolled_back"
+    finally:
+        release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=1")
+        release.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=60s")
+
+
+def test_a_new_release_while_one_is_under_way_and_the_cleanup_after_it(release, split, eventually):
+    """v3 comes while v2 has half: v2 to nothing first, v3 from its first step, and in the end only v3 is left."""
+    release.canary("weighted", weight=50)
+    deploy(release, "v3", PONG_VERSION="v3")
+    release.kube.run("rollout", "status", "deployment", "pong-server-v3", "--timeout=60s")
+    first = release.canary("advanced", canary="v3")
+    events = [past["event"] for past in first["transitions"]] if "transitions" in first else []
+    assert release.weights.get("v2", 0) == 0, events
+    while release.info(canary="v3")["phase"] != "promoted":
+        assert not release.canary("advanced", canary="v3").get("failed")
+    assert release.weights["v3"] == 100
+    split(100, canary="v3", count=500, host=HOST)
+
+    after = {"canary_canary": "v3", "canary_cleanup_after": 1, "canary_drain": 1}
+    eventually(lambda: release.play("cleanup", **after).succeeded().changed > 0, 20)
+    assert release.weights == {"v3": 100}
+    names = [
+        item["name"] for item in release.kube.get("destinationrule", "pong-server-destination-rule")["spec"]["subsets"]
+    ]
+    assert "v1" not in names
+    assert "pong-server-deployment" not in [item["metadata"]["name"] for item in release.kube.list("deployments")]
+    assert release.play("cleanup", **after).succeeded().changed == 0
+    split(100, canary="v3", count=500, host=HOST)
+
+    assert release.canary("advanced", stable="v3", canary="v2")["weights"]["after"] == {"v3": 90, "v2": 10}
