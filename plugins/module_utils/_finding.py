@@ -32,7 +32,7 @@ class Finding:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
     def __str__(self) -> str:
-        return f"{self.place} {self.problem}; {self.remedy}"
+        return f"{self.place} {self.problem} -> {self.remedy}"
 
 
 def error(kind: str, thing: Mapping[str, Any], problem: str, remedy: str) -> Finding:

@@ -52,11 +52,15 @@ _CONNECTIONS = 4
 
 
 def read(cluster: Cluster, focus: Focus, needs: Collection[str]) -> Mesh:
-    """The fields that are needed. What may not be read is noted in `unread`; every other failure is raised."""
+    """The fields that are needed.
+
+    What may not be read is noted in `unread`. Without the VirtualServices there is nothing to be said, so that failure
+    is raised like every other one.
+    """
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
 
         def gather(reads: list[tuple[str, Read]], mesh: Mesh) -> Mesh:
-            answers = pool.map(lambda one: (one[0], *_attempt(one[1])), reads)
+            answers = pool.map(lambda one: (one[0], *_attempt(*one)), reads)
             found: dict[str, dict[tuple[str, ...], Object]] = {field: {} for field, _read in reads}
             unread = dict(mesh.unread)
             for field, objects, refusal in answers:
@@ -114,11 +118,11 @@ def _getter(cluster: Cluster, namespace: str) -> Read:
     return get
 
 
-def _attempt(read: Read) -> tuple[list[Any], str]:
+def _attempt(field: str, read: Read) -> tuple[list[Any], str]:
     """The objects, or the words in which they were refused."""
     try:
         return read(), ""
     except ClusterError as error:
-        if error.status != 403:
+        if error.status != 403 or field == "virtual_services":
             raise
         return [], str(error)

@@ -86,7 +86,7 @@ def pods_injected(mesh: Mesh) -> Iterator[Finding]:
         bare = [pod for pod in ready if not examine("", {}, [pod]).ready]
         for remedy, pods in _by_remedy(mesh, name_of(service), bare).items():
             names = ", ".join(pods[:_NAMED]) + (f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else "")
-            problem = f"leads to {plural(len(pods), 'pod')} without a sidecar, of {len(ready)} ready ones: {names}"
+            problem = f"leads to {len(pods)} of {plural(len(ready), 'ready pod')} without a sidecar: {names}"
             yield error(_SERVICE, service, problem, remedy)
 
 

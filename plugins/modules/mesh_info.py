@@ -75,7 +75,8 @@ notes:
   - VirtualServices, DestinationRules, Gateways, ServiceEntries and Services are listed in all namespaces, for that is
     where others stand that take the same requests. Namespaces, Deployments and pods are read where the routes lead,
     and pods and webhooks of gateways and injectors.
-  - A check that needs something which the user may not read is skipped, and says so.
+  - A check that needs something which the user may not read is skipped, and says so. If VirtualServices may not be
+    listed, the module fails.
 seealso:
   - module: progressive.istio.canary
   - module: progressive.istio.canary_info

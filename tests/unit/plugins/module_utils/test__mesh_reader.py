@@ -120,9 +120,13 @@ def test_a_namespace_that_is_not_there_is_no_object(fixed_api: Any) -> None:
     assert names(read(connect(fixed_api.access), FOCUS, needs()).namespaces) == ["back"]
 
 
-def test_every_other_failure_is_raised(fixed_api: Any) -> None:
-    fixed_api.answers = {**cluster(), f"{ISTIO}/gateways": 404}
-    with pytest.raises(ClusterError, match="gateways NotFound"):
+@pytest.mark.parametrize(
+    ("plural", "status", "words"),
+    [("gateways", 404, "gateways NotFound"), ("virtualservices", 403, "virtualservices Forbidden")],
+)
+def test_every_other_failure_is_raised(fixed_api: Any, plural: str, status: int, words: str) -> None:
+    fixed_api.answers = {**cluster(), f"{ISTIO}/{plural}": status}
+    with pytest.raises(ClusterError, match=words):
         read(connect(fixed_api.access), FOCUS, needs())
 
 

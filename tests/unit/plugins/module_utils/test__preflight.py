@@ -600,7 +600,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "Service default/pong-server-service",
         without_sidecars(),
-        "leads to 2 pods without a sidecar, of 2 ready ones: pong-v1-a, pong-v2-a; "
+        "leads to 2 of 2 ready pods without a sidecar: pong-v1-a, pong-v2-a; "
         "restart them, for they are older than the injection: kubectl rollout restart deployment -n default",
     ),
     (
@@ -833,7 +833,8 @@ def test_one_thing_wrong_is_one_finding(check: str, severity: str, place: str, c
     change(world)
     (finding,) = found(world)
     assert (finding.check, finding.severity, finding.place) == (check, severity, place)
-    assert words in str(finding)
+    assert words in f"{finding.problem}; {finding.remedy}"
+    assert str(finding) == f"{place} {finding.problem} -> {finding.remedy}"
 
 
 @pytest.mark.parametrize("change", [case[1] for case in ACQUITTED], ids=[case[0] for case in ACQUITTED])
