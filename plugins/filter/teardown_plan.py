@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName, identity
 from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
 
 Object = Mapping[str, Any]
@@ -17,31 +18,61 @@ ORDER = ("VirtualService", "Gateway", "DestinationRule", "Deployment", "Service"
 WORKLOADS = ("Deployment", "Service")
 
 
-def teardown_plan(objects: list[Object], names: Mapping[str, str], *, app: str, route: str) -> dict[str, Any]:
+def teardown_plan(
+    objects: list[Object], names: Mapping[str, str], *, app: str, host: str, route: str
+) -> dict[str, list[Any]]:
     """Sort what there is into routing, workloads, and what other people have a part in.
 
     Looked at are the objects of these names, a name for each kind, and all Deployments of the application.
     """
-    routing: list[dict[str, str]] = []
-    workloads: list[dict[str, str]] = []
-    kept: list[str] = []
-    for one in sorted(objects, key=lambda one: (ORDER.index(one["kind"]), one["metadata"]["name"])):
+    ours = [one for one in objects if _is_meant(one, names, app)]
+    ours.sort(key=lambda one: (ORDER.index(one["kind"]), one["metadata"]["name"]))
+    plan: dict[str, list[Any]] = {"routing": [], "workloads": [], "kept": []}
+    gone: list[Object] = []
+    for one in ours:
         kind, metadata = one["kind"], one["metadata"]
-        labels = metadata.get("labels") or {}
-        if kind == "Deployment":
-            if labels.get("app") != app:
-                continue
-        elif metadata["name"] != names[kind]:
-            continue
-        made = all(labels.get(key) == value for key, value in MANAGED_BY.items())
-        foreign = _additions(one, route) if made else "it was there before"
-        if foreign:
-            kept.append(f"{kind} {metadata['namespace']}/{metadata['name']} stays: {foreign}")
+        # VirtualServices come first, so that it is known which of them stay when the others are looked at.
+        staying = [other for other in objects if other["kind"] == "VirtualService" and other not in gone]
+        reason = _foreign(one, route) or _use(one, [other for other in staying if other is not one], host)
+        if reason:
+            plan["kept"].append(f"{kind} {metadata['namespace']}/{metadata['name']} stays: {reason}")
         else:
-            (workloads if kind in WORKLOADS else routing).append(
+            gone.append(one)
+            plan["workloads" if kind in WORKLOADS else "routing"].append(
                 {"api_version": one["apiVersion"], "kind": kind, "name": metadata["name"]}
             )
-    return {"routing": routing, "workloads": workloads, "kept": kept}
+    return plan
+
+
+def _is_meant(one: Object, names: Mapping[str, str], app: str) -> bool:
+    metadata = one["metadata"]
+    if one["kind"] == "Deployment":
+        return bool((metadata.get("labels") or {}).get("app") == app)
+    return bool(metadata["name"] == names[one["kind"]])
+
+
+def _use(one: Object, services: list[Object], host: str) -> str:
+    """Which VirtualService that stays could not do without the object."""
+    namespace, name, kind = one["metadata"]["namespace"], one["metadata"]["name"], one["kind"]
+    for service in services:
+        spec, place = service["spec"], f"VirtualService {namespace}/{service['metadata']['name']}"
+        if kind == "Gateway" and {name, f"{namespace}/{name}"} & set(spec.get("gateways") or []):
+            return f"{place} is bound to it"
+        if kind in ("DestinationRule", *WORKLOADS) and identity(host, namespace) in _hosts(spec, namespace):
+            return f"{place} leads to it"
+    return ""
+
+
+def _hosts(spec: Object, namespace: str) -> set[ServiceName | str]:
+    rules = [rule for protocol in ("http", "tls", "tcp") for rule in spec.get(protocol) or []]
+    return {identity(one["destination"]["host"], namespace) for rule in rules for one in rule.get("route") or []}
+
+
+def _foreign(one: Object, route: str) -> str:
+    """What makes the object other people's."""
+    labels = one["metadata"].get("labels") or {}
+    made = all(labels.get(key) == value for key, value in MANAGED_BY.items())
+    return _additions(one, route) if made else "it was there before"
 
 
 def _additions(one: Object, route: str) -> str:
@@ -67,6 +98,6 @@ def _additions(one: Object, route: str) -> str:
 class FilterModule:
     """The filter of this file."""
 
-    def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
+    def filters(self) -> dict[str, Callable[..., dict[str, list[Any]]]]:
         """Name it."""
         return {"teardown_plan": teardown_plan}

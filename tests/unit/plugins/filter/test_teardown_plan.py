@@ -23,7 +23,7 @@ def thing(kind: str, name: str = "", labels: dict[str, str] | None = None, **spe
 
 
 def plan(*objects: dict[str, Any]) -> dict[str, Any]:
-    return teardown_plan(list(objects), NAMES, app="pong", route="primary")
+    return teardown_plan(list(objects), NAMES, app="pong", host="pong.shop.svc.cluster.local", route="primary")
 
 
 def test_nothing_goes_before_what_names_it() -> None:
@@ -49,7 +49,7 @@ def test_what_was_there_before_stays(kind: str) -> None:
     one = thing(kind, NAMES.get(kind, "pong"))
     one["metadata"]["labels"] = {"app": "pong"}
     answer = plan(one)
-    assert answer["kept"] == [f"{kind} shop/{one['metadata']['name']} stays: it was there before"]
+    assert answer["kept"][0] == f"{kind} shop/{one['metadata']['name']} stays: it was there before"
     assert not answer["routing"]
     assert not answer["workloads"]
 
@@ -73,3 +73,25 @@ def test_what_other_people_have_a_part_in_stays(one: dict[str, Any], addition: s
     answer = plan(one)
     assert answer["kept"] == [f"{one['kind']} shop/{NAMES[one['kind']]} stays: it has {addition}"]
     assert not answer["routing"]
+
+
+@pytest.mark.parametrize("host", ["pong", "pong.shop.svc.cluster.local"])
+@pytest.mark.parametrize("protocol", ["http", "tcp"])
+def test_what_a_staying_service_leads_to_stays_with_it(host: str, protocol: str) -> None:
+    rules = {protocol: [{"name": "primary", "route": [{"destination": {"host": host}}]}]}
+    other = thing("VirtualService", "other", gateways=["mesh"], **({"http": []} | rules))
+    everything = [*(thing(kind) for kind in NAMES), thing("Deployment", "v1")]
+    answer = plan(other, *everything)
+    assert [one["kind"] for one in answer["routing"]] == ["VirtualService", "Gateway"]
+    assert answer["workloads"] == []
+    assert answer["kept"] == [
+        f"{kind} shop/{name} stays: VirtualService shop/other leads to it"
+        for kind, name in (("DestinationRule", "rule"), ("Deployment", "v1"), ("Service", "pong"))
+    ]
+
+
+@pytest.mark.parametrize(("gateway", "stays"), [("gateway", True), ("shop/gateway", True), ("other/gateway", False)])
+def test_a_gateway_that_others_are_bound_to_stays(gateway: str, stays: bool) -> None:
+    answer = plan(thing("Gateway"), thing("VirtualService", "other", gateways=[gateway], http=[]))
+    assert (answer["kept"] == ["Gateway shop/gateway stays: VirtualService shop/other is bound to it"]) == stays
+    assert bool(answer["routing"]) != stays
