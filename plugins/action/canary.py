@@ -29,7 +29,7 @@ GLANCE = 0.2  # seconds between looks at what the module has to tell
 display = Display()
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     """The controller's part of `canary`."""
 
     _requires_connection = True
@@ -46,12 +46,15 @@ class ActionModule(ActionBase):
         with self._shown() as progress:
             arguments["run"]["progress"] = progress
             result = self._execute(arguments, task_vars)
+            self._say(result, progress)
             while state == "promoted" and _goes_on(result) and not self._task.check_mode:
                 if os.getppid() != controller:
                     raise AnsibleError("the play that this task belongs to has ended: nothing more is promoted")
                 for name in ONCE:
                     arguments.pop(name, None)
-                result = _together(result, self._execute(arguments, task_vars))
+                following = self._execute(arguments, task_vars)
+                self._say(following, progress)
+                result = _together(result, following)
         return result
 
     def _execute(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
@@ -60,7 +63,7 @@ class ActionModule(ActionBase):
     @contextmanager
     def _shown(self) -> Iterator[str | None]:
         """A file whose lines are shown as they are written; None where the module runs on another machine."""
-        if self._connection.transport != "local" or C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in MACHINES:
+        if self._connection.transport != "local" or not _read_by_people():
             yield None
             return
         with tempfile.TemporaryDirectory(prefix="canary-", dir=C.DEFAULT_LOCAL_TMP) as folder:
@@ -74,6 +77,15 @@ class ActionModule(ActionBase):
             finally:
                 over.set()
                 thread.join()
+
+    def _say(self, result: Mapping[str, Any], progress: str | None) -> None:
+        """Where the module cannot show a step itself, show it afterwards."""
+        if not progress and _read_by_people() and result.get("changed") and not self._task.check_mode:
+            display.display(result["msg"])
+
+
+def _read_by_people() -> bool:
+    return C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] not in MACHINES
 
 
 def _show(file: Path, over: threading.Event) -> None:

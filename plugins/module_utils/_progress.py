@@ -11,6 +11,7 @@ A module cannot print while it runs. It writes lines to a file, and the action p
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 
 from ._pipeline import Outcome
@@ -47,15 +48,10 @@ def step_line(outcome: Outcome, seconds: float) -> str:
     canary = snapshot.version(snapshot.target.canary)
     parts.append(f"{canary.name}: {canary.ready} of {canary.total} pods ready")
     if seconds > 0:
-        parts.append(f"soaks {seconds:.0f} s")
+        parts.append(f"soaks {ceil(seconds)} s")
     elif isinstance(state, State):
         parts.append(state.phase.replace("_", " "))
     return "  ".join(parts)
-
-
-def text_line(snapshot: Snapshot, text: str) -> str:
-    """Something that a person should know meanwhile."""
-    return f"{_head(snapshot)}  {text}"
 
 
 def _head(snapshot: Snapshot) -> str:

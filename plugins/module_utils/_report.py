@@ -36,6 +36,16 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
     }
 
 
+def warnings_of(snapshot: Snapshot) -> list[str]:
+    """What a person should hear of although the call went well."""
+    warnings = list(snapshot.problems)
+    for name, share in snapshot.shares.items():
+        version = snapshot.version(name)
+        if share and snapshot.pods is not None and not version.ready:
+            warnings.append(f"{name} gets {share} % of the requests and has no ready pod: {version.carries(1)[1]}")
+    return warnings
+
+
 def release_of(snapshot: Snapshot) -> dict[str, Any]:
     """The release as its state tells it."""
     state = snapshot.state

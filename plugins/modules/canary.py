@@ -383,7 +383,7 @@ from ..module_utils._pipeline import Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._progress import step_line, teller
 from ..module_utils._release import Request, Want
-from ..module_utils._report import diff_of, result_of
+from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
 from ..module_utils._soak import soak, soaks_until
@@ -457,8 +457,8 @@ def main() -> None:
         module.fail_json(**_failure([*mistakes, *error.mistakes]), **cluster.facts())
     if module._diff:
         result["diff"] = diff_of(outcome)
-    for problem in outcome.snapshot.problems:
-        module.warn(problem)
+    for warning in warnings_of(outcome.snapshot):
+        module.warn(warning)
     if outcome.failed:
         module.fail_json(**result, **cluster.facts())
     module.exit_json(**result, **cluster.facts())

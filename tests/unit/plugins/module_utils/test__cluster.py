@@ -124,7 +124,7 @@ def test_no_server_is_said_within_seconds() -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
     started = time.monotonic()
-    with pytest.raises(ClusterError, match="cannot be reached: .*Connection refused; is the cluster up"):
+    with pytest.raises(ClusterError, match=r"cannot be reached: .*Connection refused; is the cluster up"):
         Cluster(lambda: Access(url, url), patience=0.3).get(NAMESPACE, SHOP)
     assert time.monotonic() - started < 2
 
@@ -135,7 +135,7 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(ClusterError, match="cannot be reached: .*timed out"):
+        with pytest.raises(ClusterError, match=r"cannot be reached: .*timed out"):
             Cluster(lambda: Access(url, url), patience=0.05).get(NAMESPACE, SHOP)
 
 

@@ -206,7 +206,7 @@ class TestMove:
 
     def test_a_share_that_is_no_whole_number_is_refused(self) -> None:
         service = with_rules({"route": [to("v1", 50), to("v2", 0), to("old", 50)]})
-        with pytest.raises(RouteError, match="v1 95 %, v2 5 % cannot be set .* leave 50 of 100, .*: 0, 2, 4, 6"):
+        with pytest.raises(RouteError, match=r"v1 95 %, v2 5 % cannot be set .* leave 50 of 100, .*: 0, 2, 4, 6"):
             moved(service, {"v1": 95, "v2": 5})
 
 

@@ -1,0 +1,153 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's part of `canary`, which runs the real module here in its own process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible_collections.progressive.istio.plugins.action import canary as action
+from ansible_collections.progressive.istio.plugins.modules import canary
+from api_server import ApiServer
+from pong_mesh import NAMESPACE, pod, state_of, weights_of
+
+RunModule = Callable[..., dict[str, Any]]
+
+
+class Task:
+    """A task with this module, as a worker process has it."""
+
+    def __init__(self, server: ApiServer, run_module: RunModule, shown: list[str]) -> None:
+        self.access = {"host": server.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE}
+        self.run_module = run_module
+        self.shown = shown
+        self.calls: list[dict[str, Any]] = []
+        self.transport = "local"
+        self.before_each: Callable[[], object] = lambda: None
+
+    def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
+        arguments = {**self.access, "stable": "v1", "canary": "v2", "interval": 0, "wait_timeout": 0, **options}
+        task = SimpleNamespace(args=arguments, async_val=0, check_mode=check, diff=False)
+        connection = SimpleNamespace(transport=self.transport, _shell=SimpleNamespace(tmpdir=None))
+        plugin = action.ActionModule(task, connection, None, None, None, None)
+
+        def execute(module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+            assert module_name == "progressive.istio.canary"
+            self.before_each()
+            self.calls.append(module_args)
+            return self.run_module(canary.main, module_args, check)
+
+        plugin._execute_module = execute
+        return plugin.run(task_vars={})
+
+
+@pytest.fixture
+def task(server: ApiServer, run_module: RunModule, monkeypatch: pytest.MonkeyPatch) -> Task:
+    shown: list[str] = []
+    monkeypatch.setattr(action.display, "display", shown.append)
+    return Task(server, run_module, shown)
+
+
+def test_promoted_goes_all_steps_and_shows_each(server: ApiServer, task: Task) -> None:
+    result = task.run(state="promoted", steps=[20, 50, 100])
+    assert (result["finished"], result["changed"], len(task.calls)) == (True, True, 3)
+    assert result["weights"] == {"before": {"v1": 100, "v2": 0}, "after": {"v1": 0, "v2": 100}}
+    assert [each["event"] for each in result["transitions"]] == ["advanced", "advanced", "promoted"]
+    assert result["api_requests"] == len(server.requests)
+    assert task.shown == [
+        "shop/pong  [####................]  20 %  step 1 of 3  v2: 1 of 1 pods ready  progressing",
+        "shop/pong  [##########..........]  50 %  step 2 of 3  v2: 1 of 1 pods ready  progressing",
+        "shop/pong  [####################] 100 %  step 3 of 3  v2: 1 of 1 pods ready  promoted",
+    ]
+    assert state_of(server)["holder"] is None
+
+
+def test_the_second_time_nothing_changes(task: Task) -> None:
+    task.run(state="promoted", steps=[100])
+    result = task.run(state="promoted", steps=[100])
+    assert (result["changed"], result["finished"], result["transitions"]) == (False, True, [])
+
+
+def test_all_calls_are_one_run_of_this_controller(server: ApiServer, task: Task) -> None:
+    holders: list[Any] = []
+    task.before_each = lambda: holders.append(state_of(server).get("holder"))
+    task.run(state="promoted", steps=[20, 100])
+    assert len({call["run"]["id"] for call in task.calls}) == 1
+    assert holders[0] is None
+    assert holders[1]["pid"] == os.getppid()
+
+
+def test_a_person_confirms_the_first_step_only(task: Task) -> None:
+    task.run(state="rolled_back")
+    task.run(state="advanced", steps=[20, 100])
+    task.run(state="held")
+    task.calls.clear()
+    task.run(state="promoted", steps=[20, {"weight": 50, "pause": True}, 100], confirm=True)
+    assert [call.get("confirm") for call in task.calls] == [True]
+    result = task.run(state="promoted", confirm=True)
+    assert result["finished"]
+
+
+def test_it_stops_where_a_person_is_needed(server: ApiServer, task: Task) -> None:
+    result = task.run(state="promoted", steps=[20, {"weight": 50, "pause": True}, 100])
+    assert (result["phase"], result["finished"], weights_of(server)["v2"]) == ("paused", False, 50)
+    assert not result.get("failed")
+
+
+def test_it_stops_at_a_failure_and_tells_all(server: ApiServer, task: Task) -> None:
+    task.before_each = lambda: len(task.calls) == 1 and server.put("pods", pod("v2", ready=False))
+    result = task.run(state="promoted", steps=[20, 100], _ansible_diff=True)
+    assert result["failed"]
+    assert result["changed"]
+    assert [each["event"] for each in result["transitions"]] == ["advanced"]
+    assert result["weights"]["before"] == {"v1": 100, "v2": 0}
+    assert "v2 cannot take 100 % yet" in result["msg"]
+    assert weights_of(server) == {"v1": 80, "v2": 20}
+
+
+def test_a_diff_goes_from_the_first_to_the_last(task: Task) -> None:
+    diff = task.run(state="promoted", steps=[20, 100], _ansible_diff=True)["diff"]
+    assert ("v1: 100" in diff["before"], "v2: 100" in diff["after"]) == (True, True)
+
+
+def test_check_mode_predicts_the_first_step(server: ApiServer, task: Task) -> None:
+    result = task.run(check=True, state="promoted", steps=[20, 100])
+    assert (result["changed"], len(task.calls), weights_of(server)["v2"]) == (True, 1, 0)
+    assert task.shown == []
+
+
+def test_other_states_are_one_call(task: Task) -> None:
+    assert task.run(weight=30)["changed"]
+    assert task.run(state="advanced", steps=[50, 100])["weights"]["after"] == {"v1": 50, "v2": 50}
+    assert len(task.calls) == 2
+    assert "run" not in task.calls[0]
+
+
+def test_nothing_is_promoted_for_a_controller_that_has_ended(
+    server: ApiServer, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parents = iter([os.getppid(), 1])
+    monkeypatch.setattr(action.os, "getppid", lambda: next(parents))
+    with pytest.raises(AnsibleError, match="the play that this task belongs to has ended"):
+        task.run(state="promoted", steps=[20, 100])
+    assert weights_of(server)["v2"] == 20
+
+
+@pytest.mark.parametrize("callback", ["json", "ansible.posix.jsonl", "null"])
+def test_machines_get_no_lines(task: Task, monkeypatch: pytest.MonkeyPatch, callback: str) -> None:
+    monkeypatch.setattr(action.C, "DEFAULT_STDOUT_CALLBACK", callback)
+    task.run(state="promoted", steps=[100])
+    assert task.shown == []
+
+
+def test_a_module_elsewhere_is_shown_when_it_has_ended(task: Task) -> None:
+    task.transport = "ssh"
+    task.run(state="promoted", steps=[20, 100])
+    assert task.calls[0]["run"]["progress"] is None
+    assert [line.rpartition("; ")[2] for line in task.shown] == ["now v1 80 %, v2 20 %", "now v1 0 %, v2 100 %"]

@@ -1,0 +1,63 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The line that shows a step."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._pipeline import Outcome
+from ansible_collections.progressive.istio.plugins.module_utils._plan import Step
+from ansible_collections.progressive.istio.plugins.module_utils._progress import bar, step_line, teller
+from ansible_collections.progressive.istio.plugins.module_utils._release import Nothing, Phase, State
+from ansible_collections.progressive.istio.plugins.module_utils._route import locate
+from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._subsets import Subset
+from pong_mesh import pod, virtual_service
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("weight", "shown"),
+    [
+        (0, "[....................]   0 %"),
+        (2, "[....................]   2 %"),
+        (50, "[##########..........]  50 %"),
+        (100, "[####################] 100 %"),
+    ],
+)
+def test_the_bar_is_plain_text(weight: int, shown: str) -> None:
+    assert bar(weight) == shown
+
+
+@pytest.mark.parametrize(
+    ("phase", "weight", "seconds", "end"),
+    [
+        (Phase.PROGRESSING, 20, 59.2, "step 1 of 2  v2: 1 of 2 pods ready  soaks 60 s"),
+        (Phase.ROLLED_BACK, 0, 0, "step 0 of 2  v2: 1 of 2 pods ready  rolled back"),
+    ],
+)
+def test_a_step_is_one_line(phase: Phase, weight: int, seconds: float, end: str) -> None:
+    service = virtual_service(100 - weight, weight)
+    snapshot = Snapshot(
+        Target("pong", "shop", "v1", "v2"),
+        service,
+        State("v1", "v2", phase, weight, NOW, (Step(20), Step(100))),
+        locate(service, ("v1", "v2")),
+        subsets={"v2": Subset("v2", {"version": "v2"}, "shop/pong")},
+        pods=(pod("v2", 1), pod("v2", 2, ready=False)),
+    )
+    line = step_line(Outcome({}, snapshot, Nothing("")), seconds)
+    assert line == f"shop/pong  {bar(weight)}  {end}"
+
+
+def test_lines_are_appended_or_dropped(tmp_path: Path) -> None:
+    tell = teller(str(tmp_path / "file"))
+    tell("one")
+    tell("two")
+    teller(None)("three")
+    assert (tmp_path / "file").read_text() == "one\ntwo\n"

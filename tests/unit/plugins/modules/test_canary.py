@@ -1,0 +1,711 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module `canary`, against an API server that others write to as well and that fails on demand."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.progressive.istio.plugins.modules import canary
+from api_server import Answer, ApiServer, Drop, Request
+from pong_mesh import ANNOTATION, NAMESPACE, destination_rule, pod, populate, state_of, virtual_service, weights_of
+
+STEPS = [10, 50, 100]
+Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def call(server: ApiServer, run_module: Callable[..., dict[str, Any]]) -> Call:
+    """Run the module on the canary of the test mesh."""
+    fixed = {"host": server.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE}
+
+    def run(check: bool = False, **options: Any) -> dict[str, Any]:
+        defaults = {"stable": "v1", "canary": "v2", "wait_timeout": 0, "interval": 0}
+        return run_module(canary.main, {**fixed, **defaults, **options}, check)
+
+    return run
+
+
+def advanced(**options: Any) -> dict[str, Any]:
+    """Options for one step."""
+    return {"state": "advanced", "steps": STEPS} | options
+
+
+def events(server: ApiServer) -> list[tuple[str, int]]:
+    """What the history says."""
+    return [(past["event"], past["weight"]) for past in state_of(server).get("history", [])]
+
+
+def meanwhile(server: ApiServer, action: Callable[[], object]) -> None:
+    """Do it as soon as the module watches."""
+    actions = iter([action])
+
+    def begin(number: int, request: Request) -> None:
+        if request.watches and (todo := next(actions, None)):
+            threading.Timer(0.05, todo).start()
+
+    server.before = begin
+
+
+def edit(server: ApiServer, change: Callable[[dict[str, Any]], object]) -> None:
+    """Somebody else's edit of the VirtualService."""
+    service = server.get("virtualservices", "pong", NAMESPACE)
+    change(service)
+    server.put("virtualservices", service)
+
+
+def set_weights(*weights: int) -> Callable[[dict[str, Any]], None]:
+    """By hand."""
+
+    def change(service: dict[str, Any]) -> None:
+        for entry, weight in zip(service["spec"]["http"][1]["route"], weights, strict=True):
+            entry["weight"] = weight
+
+    return change
+
+
+def agree(server: ApiServer) -> bool:
+    """Whether state and weights say the same."""
+    state = state_of(server)
+    if not state:
+        return weights_of(server) == {"v1": 100, "v2": 0}
+    return weights_of(server) == {
+        state["stable"]: state["weights"]["stable"],
+        state["canary"]: state["weights"]["canary"],
+    }
+
+
+class TestWeighted:
+    """A weight by hand."""
+
+    def test_exactly_the_weights_and_the_annotation_change(self, server: ApiServer, call: Call) -> None:
+        before = server.get("virtualservices", "pong", NAMESPACE)
+        result = call(weight=20)
+        after = server.get("virtualservices", "pong", NAMESPACE)
+        assert result["changed"]
+        assert result["weights"] == {"before": {"v1": 100, "v2": 0}, "after": {"v1": 80, "v2": 20}}
+        assert weights_of(server) == {"v1": 80, "v2": 20}
+        assert agree(server)
+        for thing in (before, after):
+            del thing["metadata"]["resourceVersion"]
+            thing["metadata"].pop("annotations", None)
+            for entry in thing["spec"]["http"][1]["route"]:
+                del entry["weight"]
+        assert before == after
+
+    def test_it_takes_five_requests(self, server: ApiServer, call: Call) -> None:
+        assert call(weight=20)["api_requests"] == 5
+        assert len(server.sent("PATCH")) == 1
+
+    def test_the_second_time_nothing_changes(self, server: ApiServer, call: Call) -> None:
+        call(weight=20)
+        version = server.get("virtualservices", "pong", NAMESPACE)["metadata"]["resourceVersion"]
+        result = call(weight="20")
+        assert (result["changed"], result["msg"].split("; ")[-1]) == (False, "now v1 80 %, v2 20 %")
+        assert server.get("virtualservices", "pong", NAMESPACE)["metadata"]["resourceVersion"] == version
+
+    def test_check_mode_writes_nothing_and_predicts(self, server: ApiServer, call: Call) -> None:
+        result = call(check=True, weight=20, _ansible_diff=True)
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+        assert state_of(server) == {}
+        assert [request.query.get("dryRun") for request in server.sent("PATCH")] == ["All"]
+        assert result["diff"]["after"] == "route: primary\nweights:\n  v1: 80\n  v2: 20\n"
+        assert result["diff"]["before"] == "route: primary\nweights:\n  v1: 100\n  v2: 0\n"
+        real = call(weight=20)
+        assert {key: real[key] for key in ("changed", "weights", "phase")} == {
+            key: result[key] for key in ("changed", "weights", "phase")
+        }
+
+    def test_the_access_is_told(self, server: ApiServer, call: Call) -> None:
+        result = call(weight=20)
+        assert (result["context"], result["server"]) == (server.url, server.url)
+
+
+class TestRefusals:
+    """Bad input: all mistakes at once, before the first write."""
+
+    @pytest.mark.parametrize(
+        ("options", "mistakes"),
+        [
+            ({"weight": -1}, ["weight is -1: it must be a whole number from 0 to 100"]),
+            ({"weight": 101}, ["weight is 101: it must be a whole number from 0 to 100"]),
+            ({"weight": "abc"}, ["weight is 'abc': it must be a whole number from 0 to 100"]),
+            ({"weight": "10%"}, ["weight is '10%': it must be a whole number from 0 to 100"]),
+            ({"weight": 5, "canary": "v1"}, ["stable and canary are both v1: they must be two different subsets"]),
+            ({"weight": 5, "canary": "v9"}, ["subset v9 is not in DestinationRule shop/pong; its subsets: v1, v2, v3"]),
+            ({"weight": 5, "route": "nah"}, ["has no HTTP route nah; its HTTP routes: static, primary"]),
+            ({"weight": 5, "name": "nah"}, ["VirtualService shop/nah does not exist in http://127.0.0.1:"]),
+            ({"weight": 5, "namespace": "nah"}, ["namespace nah does not exist in http://127.0.0.1:"]),
+            (
+                {"weight": "x", "canary": "v9", "interval": -3},
+                ["weight is 'x'", "interval is -3", "subset v9 is not in DestinationRule shop/pong"],
+            ),
+            (
+                advanced(steps=[], stable="v2"),
+                ["stable and canary are both v2", "steps is empty"],
+            ),
+            (
+                advanced(steps="50,10,10,101,x"),
+                ["steps[1] falls", "steps[2] repeats", "steps[3] is '101'", "steps[4] is 'x'"],
+            ),
+        ],
+    )
+    def test_bad_input(self, server: ApiServer, call: Call, options: dict[str, Any], mistakes: list[str]) -> None:
+        result = call(**options)
+        assert result["failed"]
+        assert len(result["mistakes"]) == len(mistakes)
+        for found, mistake in zip(result["mistakes"], mistakes, strict=True):
+            assert mistake in found
+            assert found in result["msg"]
+        assert server.sent("PATCH") == []
+
+    def test_a_mistake_is_told_even_where_no_server_answers(self, call: Call) -> None:
+        result = call(weight=200, kubeconfig="/nowhere", host=None, api_key=None)
+        assert result["mistakes"][0] == "weight is 200: it must be a whole number from 0 to 100"
+        assert "kubeconfig /nowhere does not exist" in result["mistakes"][1]
+
+    def test_without_istio(self, server: ApiServer, call: Call) -> None:
+        server.missing.update({"virtualservices", "destinationrules"})
+        assert "is Istio (1.22 or newer) installed?" in call(weight=5)["msg"]
+
+    def test_without_a_destination_rule(self, server: ApiServer, call: Call) -> None:
+        server.delete("destinationrules", "pong", NAMESPACE)
+        assert call(weight=5)["mistakes"] == [
+            f"subset {name} is not in any DestinationRule for host pong.shop.svc.cluster.local; its subsets: none"
+            for name in ("v1", "v2")
+        ]
+
+    def test_without_the_service(self, server: ApiServer, call: Call) -> None:
+        server.delete("services", "pong", NAMESPACE)
+        assert "Service shop/pong, the host of HTTP route primary" in call(weight=5)["msg"]
+
+    def test_a_host_that_is_no_service(self, server: ApiServer, call: Call) -> None:
+        def misname(service: dict[str, Any]) -> None:
+            for entry in service["spec"]["http"][1]["route"]:
+                entry["destination"]["host"] = "pong.shop"
+
+        edit(server, misname)
+        assert "host pong.shop of HTTP route primary in VirtualService shop/pong is no Service" in call(weight=5)["msg"]
+
+    def test_what_may_not_be_read_is_not_looked_for(self, server: ApiServer, call: Call) -> None:
+        forbidden = Answer(403, "Forbidden", "no")
+        server.before = lambda number, request: forbidden if request.path == "/api/v1/namespaces/shop" else None
+        assert "VirtualService shop/nah does not exist" in call(weight=5, name="nah")["msg"]
+
+    def test_the_webhook_has_the_last_word(self, server: ApiServer, call: Call) -> None:
+        refusal = Answer(422, "Invalid", "admission webhook denied: total weight")
+        server.before = lambda number, request: refusal if request.method == "PATCH" else None
+        assert "admission webhook denied: total weight (422 Invalid)" in call(weight=5)["msg"]
+
+    def test_a_release_on_another_route(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(interval=60, watch=0))
+        assert "v2 is progressing on HTTP route primary, not on static" in call(weight=5, route="static")["msg"]
+
+
+class TestConflicts:
+    """Others write at the same moment."""
+
+    def test_their_edit_survives_and_ours_is_made_on_top(self, server: ApiServer, call: Call) -> None:
+        edits = iter([1, 2])
+
+        def interfere(number: int, request: Request) -> None:
+            if request.method == "PATCH" and next(edits, None):
+                edit(server, lambda service: service["spec"]["http"][1].update(retries={"attempts": 9}))
+
+        server.before = interfere
+        assert call(weight=20)["changed"]
+        assert weights_of(server) == {"v1": 80, "v2": 20}
+        assert server.get("virtualservices", "pong", NAMESPACE)["spec"]["http"][1]["retries"] == {"attempts": 9}
+        assert len(server.sent("PATCH")) == 3
+
+    def test_their_weights_are_not_overwritten(self, server: ApiServer, call: Call) -> None:
+        call(**advanced())
+
+        def interfere(number: int, request: Request) -> None:
+            if request.method == "PATCH" and weights_of(server)["v2"] == 10:
+                edit(server, set_weights(70, 30))
+
+        server.before = interfere
+        assert "someone else moved the weights: v1 70 %, v2 30 % now, v1 90 %, v2 10 %" in call(**advanced())["msg"]
+        assert weights_of(server) == {"v1": 70, "v2": 30}
+
+    def test_somebody_who_never_stops_is_given_up(self, server: ApiServer, call: Call) -> None:
+        def interfere(number: int, request: Request) -> None:
+            if request.method == "PATCH":
+                edit(server, lambda service: None)
+
+        server.before = interfere
+        assert "somebody else keeps writing it, 6 times by now" in call(weight=20)["msg"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+    def test_a_write_whose_answer_was_lost_counts(self, server: ApiServer, call: Call) -> None:
+        lost = iter([True])
+
+        def lose(number: int, request: Request) -> None:
+            if request.method == "PATCH" and next(lost, False):
+                raise Drop
+
+        server.after = lose
+        result = call(weight=20)
+        assert (result["changed"], events(server)) == (True, [("weighted", 20)])
+
+
+class TestSteps:
+    """One step a call."""
+
+    def test_step_by_step_to_the_end(self, server: ApiServer, call: Call) -> None:
+        results = [call(**advanced()) for _ in range(4)]
+        assert [result["weights"]["after"]["v2"] for result in results] == [10, 50, 100, 100]
+        assert [result["changed"] for result in results] == [True, True, True, False]
+        assert [result["phase"] for result in results] == ["progressing", "progressing", "promoted", "promoted"]
+        assert [result["next_weight"] for result in results] == [50, 100, None, None]
+        assert [result["finished"] for result in results] == [False, False, True, True]
+        assert state_of(server)["holder"] is None
+
+    def test_too_early_changes_nothing(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(interval=60, watch=0))
+        result = call(**advanced(interval=60, watch=0))
+        assert (result["changed"], result["waits"], weights_of(server)["v2"]) == (False, True, 10)
+        assert "soaks until" in result["msg"]
+
+    def test_a_pause_waits_for_a_person(self, server: ApiServer, call: Call) -> None:
+        steps = [{"weight": 10, "pause": True}, 100]
+        assert call(**advanced(steps=steps))["phase"] == "paused"
+        waiting = call(**advanced(steps=steps))
+        assert (waiting["changed"], waiting["next_weight"]) == (False, None)
+        assert "set confirm: true" in waiting["msg"]
+        assert call(**advanced(steps=steps, confirm=True))["phase"] == "promoted"
+
+    def test_steps_are_remembered(self, call: Call) -> None:
+        call(**advanced())
+        assert call(state="advanced")["weights"]["after"] == {"v1": 50, "v2": 50}
+
+    def test_a_promoted_call_of_the_module_alone_is_one_step(self, call: Call) -> None:
+        assert call(state="promoted", step_weight=40, max_weight=80)["weights"]["after"] == {"v1": 60, "v2": 40}
+
+    def test_hold_and_go_on(self, server: ApiServer, call: Call) -> None:
+        call(**advanced())
+        assert call(state="held", reason="lunch")["phase"] == "held"
+        assert not call(state="held")["changed"]
+        assert "held at 10 % since" in call(**advanced())["msg"]
+        assert call(**advanced(confirm=True))["weights"]["after"] == {"v1": 50, "v2": 50}
+
+    def test_another_release_begins_when_all_requests_are_back(self, server: ApiServer, call: Call) -> None:
+        call(**advanced())
+        call(**advanced())
+        server.put("pods", pod("v3"))
+        result = call(**advanced(canary="v3"))
+        assert [each["event"] for each in result["transitions"]] == ["superseded", "started", "advanced"]
+        assert weights_of(server) == {"v1": 90, "v3": 10}
+
+    def test_check_mode_predicts_several_writes(self, server: ApiServer, call: Call) -> None:
+        call(**advanced())
+        server.put("pods", pod("v3"))
+        predicted = call(check=True, **advanced(canary="v3"))
+        assert weights_of(server) == {"v1": 90, "v2": 10}
+        real = call(**advanced(canary="v3"))
+        assert predicted["transitions"] == real["transitions"]
+        assert predicted["weights"] == real["weights"]
+
+    def test_the_promoted_version_is_the_next_stable(self, server: ApiServer, call: Call) -> None:
+        call(weight=100)
+        server.put("pods", pod("v3"))
+        assert call(**advanced(stable="v2", canary="v3"))["changed"]
+        assert weights_of(server) == {"v3": 10, "v2": 90}
+
+    @pytest.mark.parametrize("phase", ["none", "progressing", "soaking", "paused", "held", "rolled_back", "promoted"])
+    def test_check_mode_predicts_every_phase(self, server: ApiServer, call: Call, phase: str) -> None:
+        _bring_to(phase, call)
+        interval = 60 if phase == "soaking" else 0
+        predicted = call(check=True, **advanced(interval=interval, watch=0))
+        assert agree(server)
+        real = call(**advanced(interval=interval, watch=0))
+        same = ("changed", "failed", "weights", "phase", "next_weight", "transitions")
+        assert {key: predicted.get(key) for key in same} == {key: real.get(key) for key in same}
+
+
+def _bring_to(phase: str, call: Call) -> None:
+    steps = [{"weight": 10, "pause": phase == "paused"}, 50, 100]
+    if phase == "none":
+        return
+    call(**advanced(steps=steps, watch=0, interval=60 if phase == "soaking" else 0))
+    if phase in ("held", "rolled_back"):
+        call(state=phase)
+    if phase == "promoted":
+        call(**advanced())
+        call(**advanced())
+
+
+class TestReadiness:
+    """No requests for pods that are not there."""
+
+    def test_pods_that_do_not_get_ready(self, server: ApiServer, call: Call) -> None:
+        status = {"containerStatuses": [{"name": "pong", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}
+        server.put("pods", pod("v2", ready=False, **status))
+        result = call(**advanced(wait_timeout=1))
+        assert "0 of 1 pods ready: pod pong-v2-1 container pong cannot start: ImagePullBackOff" in result["msg"]
+        assert result["msg"].endswith("waited 1 s, the weights stay v1 100 %, v2 0 %")
+        assert server.sent("PATCH") == []
+
+    def test_pods_that_get_ready_meanwhile(self, server: ApiServer, call: Call) -> None:
+        server.put("pods", pod("v2", ready=False))
+        meanwhile(server, lambda: server.put("pods", pod("v2")))
+        started = time.monotonic()
+        assert call(**advanced(wait_timeout=30))["changed"]
+        assert time.monotonic() - started < 5
+
+    def test_too_few_pods_for_the_weight(self, server: ApiServer, call: Call) -> None:
+        for number in range(2, 5):
+            server.put("pods", pod("v1", number))
+        assert call(weight=25)["changed"]
+        assert "its 1 pods are ready, but all requests need 4" in call(weight=26)["msg"]
+        assert call(weight=26, min_ready=1)["changed"]
+
+    def test_stable_must_be_ready_to_get_requests_back(self, server: ApiServer, call: Call) -> None:
+        call(weight=100)
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        assert "v1 cannot take 50 % yet: it has no pods" in call(weight=50)["msg"]
+
+    @pytest.mark.parametrize(
+        ("deployments", "why"),
+        [([], "no Deployment makes pods with app=pong,version=v2"), ([0], "Deployment pong-v2 is scaled to 0")],
+    )
+    def test_no_pods_at_all(self, server: ApiServer, call: Call, deployments: list[int], why: str) -> None:
+        server.delete("pods", "pong-v2-1", NAMESPACE)
+        for replicas in deployments:
+            template = {"metadata": {"labels": {"app": "pong", "version": "v2"}}}
+            meta = {"name": "pong-v2", "namespace": NAMESPACE}
+            server.put("deployments", {"metadata": meta, "spec": {"replicas": replicas, "template": template}})
+        assert f"it has no pods ({why})" in call(**advanced())["msg"]
+
+    def test_deployments_that_may_not_be_read_are_left_out(self, server: ApiServer, call: Call) -> None:
+        server.delete("pods", "pong-v2-1", NAMESPACE)
+        forbidden = Answer(403, "Forbidden", "no")
+        server.before = lambda number, request: forbidden if "deployments" in request.path else None
+        assert "it has no pods; waited 0 s" in call(**advanced())["msg"]
+
+    def test_check_mode_does_not_wait(self, server: ApiServer, call: Call) -> None:
+        server.put("pods", pod("v2", ready=False))
+        result = call(check=True, **advanced(wait_timeout=30))
+        assert (result["changed"], result["waits"]) == (False, True)
+
+
+class TestRollback:
+    """The way back always works."""
+
+    def test_twice_in_a_row(self, server: ApiServer, call: Call) -> None:
+        call(weight=50)
+        assert call(state="rolled_back", reason="no good")["changed"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+        assert not call(state="rolled_back")["changed"]
+
+    @pytest.mark.parametrize("phase", ["none", "progressing", "soaking", "paused", "held", "promoted"])
+    def test_from_any_phase(self, server: ApiServer, call: Call, phase: str) -> None:
+        _bring_to(phase, call)
+        assert not call(state="rolled_back").get("failed")
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+    @pytest.mark.parametrize("note", [None, "", "{", '{"version": 99}', "[]"])
+    def test_with_a_damaged_or_missing_annotation(self, server: ApiServer, call: Call, note: str | None) -> None:
+        call(weight=50)
+        edit(server, lambda service: service["metadata"].update(annotations={} if note is None else {ANNOTATION: note}))
+        assert call(state="rolled_back")["changed"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+        assert agree(server)
+
+    def test_with_everything_else_gone(self, server: ApiServer, call: Call) -> None:
+        call(weight=50)
+        server.delete("destinationrules", "pong", NAMESPACE)
+        server.delete("services", "pong", NAMESPACE)
+        for version in ("v1", "v2"):
+            server.delete("pods", f"pong-{version}-1", NAMESPACE)
+        result = call(state="rolled_back")
+        assert (result["changed"], weights_of(server)) == (True, {"v1": 100, "v2": 0})
+        assert "does not exist or selects no pods" in str(result["warnings"])
+
+    def test_with_nothing_else_readable(self, server: ApiServer, call: Call) -> None:
+        call(weight=50)
+        forbidden = Answer(403, "Forbidden", "no")
+        server.before = lambda number, request: None if "/virtualservices/" in request.path else forbidden
+        assert call(state="rolled_back")["changed"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+    def test_to_a_stable_version_without_pods_it_warns(self, server: ApiServer, call: Call) -> None:
+        call(weight=50)
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        result = call(state="rolled_back")
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+        assert "v1 gets 100 % of the requests and has no ready pod: it has no pods" in str(result["warnings"])
+
+    def test_over_another_run(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(interval=60, watch=0, run={"id": "other", "host": "elsewhere", "pid": 1}))
+        assert "canary v2 is held by" in call(**advanced())["msg"]
+        assert call(state="rolled_back")["changed"]
+
+    def test_not_to_a_version_that_was_removed(self, server: ApiServer, call: Call) -> None:
+        call(weight=100)
+        call(**advanced(confirm=True, steps=[100]))
+        call(state="rolled_back")
+        call(**advanced(confirm=True, steps=[100]))
+        assert call(state="cleaned", drain=0)["removed"] == "v1"
+        server.put("destinationrules", destination_rule("v2"))
+        result = call(state="rolled_back")
+        assert "v1 is no destination of HTTP route primary any more" in result["msg"]
+        assert weights_of(server) == {"v2": 100}
+
+
+class TestLease:
+    """One run at a time."""
+
+    def test_another_run_is_named(self, server: ApiServer, call: Call) -> None:
+        run = {"id": "other", "who": "jane", "host": "elsewhere", "pid": 7}
+        call(**advanced(interval=60, watch=0, run=run))
+        before = server.get("virtualservices", "pong", NAMESPACE)
+        for options in (advanced(), {"weight": 50}):
+            result = call(**options)
+            assert "canary v2 is held by jane on elsewhere (process 7) since" in result["msg"]
+        assert server.get("virtualservices", "pong", NAMESPACE) == before
+
+    def test_the_same_run_goes_on(self, server: ApiServer, call: Call) -> None:
+        run = {"id": "mine", "host": "elsewhere", "pid": 7}
+        for _ in range(3):
+            result = call(**advanced(watch=0, run=run))
+        assert result["finished"]
+        assert state_of(server)["holder"] is None
+
+    def test_a_run_that_has_died_holds_nothing(self, server: ApiServer, call: Call) -> None:
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+        call(**advanced(watch=0, run={"id": "dead", "host": "elsewhere", "pid": child}))
+
+        def at_home(service: dict[str, Any]) -> None:
+            state = json.loads(service["metadata"]["annotations"][ANNOTATION])
+            state["holder"]["host"] = os.uname().nodename
+            service["metadata"]["annotations"][ANNOTATION] = json.dumps(state)
+
+        edit(server, at_home)
+        assert call(**advanced())["changed"]
+
+    def test_nothing_is_done_for_a_run_that_has_ended(self, server: ApiServer, call: Call) -> None:
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+        result = call(**advanced(run={"id": "dead", "pid": child}))
+        assert f"process {child}, has ended" in result["msg"]
+        assert server.sent("PATCH") == []
+
+
+class TestSoak:
+    """Watching a step."""
+
+    def test_it_lasts_as_long_as_the_interval(self, server: ApiServer, call: Call) -> None:
+        started = time.monotonic()
+        result = call(**advanced(interval=0.6))
+        assert 0.5 < time.monotonic() - started < 3
+        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 8)
+        assert state_of(server)["holder"] is None
+        assert len(server.sent("PATCH")) == 2
+
+    def test_a_canary_that_dies_is_taken_back_at_once(self, server: ApiServer, call: Call) -> None:
+        meanwhile(server, lambda: server.delete("pods", "pong-v2-1", NAMESPACE))
+        started = time.monotonic()
+        result = call(**advanced(interval=30))
+        assert time.monotonic() - started < 2
+        assert result["failed"]
+        assert result["phase"] == "rolled_back"
+        assert "failed, from 10 back to 0 %: v2 has no ready pod left: it has no pods" in result["msg"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+        assert agree(server)
+        assert "to go on all the same set confirm: true" in call(**advanced())["msg"]
+
+    @pytest.mark.parametrize(("policy", "weight"), [("hold", 50), ("step_down", 10), ("rollback", 0)])
+    def test_what_a_failure_does_is_a_choice(self, server: ApiServer, call: Call, policy: str, weight: int) -> None:
+        call(**advanced())
+        call(**advanced())
+        meanwhile(server, lambda: server.put("pods", pod("v2", ready=False)))
+        assert call(**advanced(interval=30, on_failure=policy))["failed"]
+        assert weights_of(server)["v2"] == weight
+
+    def test_requests_do_not_go_back_to_pods_that_are_not_there(self, server: ApiServer, call: Call) -> None:
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        meanwhile(server, lambda: server.delete("pods", "pong-v2-1", NAMESPACE))
+        result = call(**advanced(interval=30))
+        assert "not rolled back, for v1 takes no requests: it has no pods" in result["msg"]
+        assert weights_of(server) == {"v1": 90, "v2": 10}
+
+    def test_a_person_who_rolls_back_is_noticed(self, server: ApiServer, call: Call) -> None:
+        def by_hand(service: dict[str, Any]) -> None:
+            set_weights(100, 0)(service)
+            state = json.loads(service["metadata"]["annotations"][ANNOTATION])
+            state |= {"phase": "rolled_back", "weights": {"stable": 100, "canary": 0}, "since": "2026-01-01T00:00:00Z"}
+            service["metadata"]["annotations"][ANNOTATION] = json.dumps(state | {"run": "hers", "holder": None})
+
+        meanwhile(server, lambda: edit(server, by_hand))
+        started = time.monotonic()
+        result = call(**advanced(interval=30))
+        assert time.monotonic() - started < 2
+        assert (result["failed"], result["changed"]) == (True, True)
+        assert "this run stops, for what it watched is no more: v2 is rolled back" in result["msg"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+    def test_weights_that_move_are_noticed(self, server: ApiServer, call: Call) -> None:
+        meanwhile(server, lambda: edit(server, set_weights(60, 40)))
+        assert "someone else moved the weights: v1 60 %, v2 40 % now" in call(**advanced(interval=30))["msg"]
+        assert state_of(server)["holder"] is None
+
+    def test_other_edits_do_not_matter(self, server: ApiServer, call: Call) -> None:
+        meanwhile(server, lambda: edit(server, lambda service: service["metadata"]["labels"].update(a="b")))
+        assert call(**advanced(interval=0.8))["changed"]
+
+    def test_a_virtual_service_that_is_deleted_is_noticed(self, server: ApiServer, call: Call) -> None:
+        meanwhile(server, lambda: server.delete("virtualservices", "pong", NAMESPACE))
+        assert "VirtualService shop/pong was deleted while v2 soaked" in call(**advanced(interval=30))["msg"]
+
+    def test_a_soak_that_has_begun_is_watched_to_its_end(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(interval=1, watch=0))
+        started = time.monotonic()
+        result = call(**advanced(interval=1))
+        assert time.monotonic() - started > 0.4
+        assert (result["changed"], weights_of(server)["v2"]) == (False, 10)
+        assert "v2 has soaked" in result["msg"]
+
+    def test_a_watch_may_be_cut_short(self, server: ApiServer, call: Call) -> None:
+        started = time.monotonic()
+        call(**advanced(interval=30, watch=1))
+        assert time.monotonic() - started < 4
+
+    def test_an_outage_is_sat_out(self, server: ApiServer, call: Call) -> None:
+        down = Answer(503, "Down", "later")
+        server.before = lambda number, request: down if 8 <= number < 14 else None
+        result = call(**advanced(interval=1.5))
+        assert not result.get("failed")
+        assert state_of(server)["holder"] is None
+
+    def test_lines_are_told_as_they_come(self, call: Call, tmp_path: Path) -> None:
+        run = {"id": "x", "progress": str(tmp_path / "progress")}
+        call(**advanced(interval=60, watch=0, run=run))
+        assert (tmp_path / "progress").read_text() == (
+            "shop/pong  [##..................]  10 %  step 1 of 3  v2: 1 of 1 pods ready  soaks 60 s\n"
+        )
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_releases_the_lease(self, server: ApiServer, call: Call, number: signal.Signals) -> None:
+        meanwhile(server, lambda: os.kill(os.getpid(), number))
+        result = call(**advanced(interval=30))
+        assert f"stopped by {number.name} while the step soaked" in result["msg"]
+        assert (weights_of(server)["v2"], state_of(server)["holder"]) == (10, None)
+
+
+class TestCleanup:
+    """What is over leaves the route."""
+
+    def test_after_promotion_stable_leaves(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(steps=[100]))
+        waiting = call(state="cleaned", drain=60)
+        assert (waiting["changed"], waiting["waits"], waiting["removed"]) == (False, True, None)
+        assert call(check=True, state="cleaned", drain=0)["removed"] == "v1"
+        assert weights_of(server) == {"v1": 0, "v2": 100}
+        result = call(state="cleaned", drain=0)
+        assert (result["changed"], result["removed"], result["used_by"]) == (True, "v1", [])
+        assert weights_of(server) == {"v2": 100}
+        again = call(state="cleaned", drain=0)
+        assert (again["changed"], again["removed"]) == (False, "v1")
+        assert not call(**advanced())["changed"]
+
+    def test_after_a_rollback_the_canary_leaves(self, server: ApiServer, call: Call) -> None:
+        call(**advanced())
+        call(state="rolled_back")
+        assert call(state="cleaned", drain=0)["removed"] == "v2"
+        assert weights_of(server) == {"v1": 100}
+
+    @pytest.mark.parametrize("phase", ["none", "progressing", "held"])
+    def test_nothing_leaves_before_the_end(self, server: ApiServer, call: Call, phase: str) -> None:
+        _bring_to(phase, call)
+        result = call(state="cleaned", drain=0)
+        assert (result["changed"], result["removed"], len(weights_of(server))) == (False, None, 2)
+
+    def test_nothing_leaves_that_has_requests_again(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(steps=[100]))
+        edit(server, set_weights(30, 70))
+        assert "somebody moved the weights" in call(state="cleaned", drain=0)["msg"]
+
+    def test_other_users_are_named(self, server: ApiServer, call: Call) -> None:
+        other = virtual_service(100, versions=("v1",))
+        other["metadata"]["name"] = "inside"
+        server.put("virtualservices", other)
+        call(**advanced(steps=[100]))
+        assert call(state="cleaned", drain=0)["used_by"] == ["http route primary of shop/inside"]
+
+    def test_a_new_release_takes_a_place_of_its_own(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(steps=[100]))
+        call(state="cleaned", drain=0)
+        server.put("pods", pod("v3"))
+        call(**advanced(stable="v2", canary="v3"))
+        assert weights_of(server) == {"v2": 90, "v3": 10}
+
+
+class TestKills:
+    """Killed between any two requests, and started again."""
+
+    @pytest.mark.parametrize("after", [False, True])
+    def test_state_and_weights_agree_and_no_step_is_lost(self, call: Call, server: ApiServer, after: bool) -> None:
+        deaths = 0
+        for moment in range(1, 12):
+            server.objects.clear()
+            server.requests.clear()
+            populate(server)
+            if not _killed(server, moment, after):
+                break
+            deaths += 1
+            assert agree(server)
+            for _ in range(4):
+                assert not call(**advanced(interval=0)).get("failed")
+            assert events(server) == [("advanced", 10), ("advanced", 50), ("promoted", 100)]
+        assert deaths >= 5
+
+
+def _killed(server: ApiServer, moment: int, after: bool) -> bool:
+    """Run one step in a process that is killed at its n-th request; False if it ended before."""
+    child = os.fork()
+    if not child:
+        options = {"host": server.url, "api_key": "x", "name": "pong", "namespace": NAMESPACE, "interval": 0.2}
+        with patch_module_args({**options, "stable": "v1", "canary": "v2", "state": "advanced", "steps": STEPS}):
+            try:
+                canary.main()
+            except SystemExit as end:
+                os._exit(int(end.code or 0))
+        os._exit(99)
+
+    def kill(number: int, request: Request) -> None:
+        if number == moment:
+            os.kill(child, signal.SIGKILL)
+            raise Drop
+
+    quiet: Callable[[int, Request], None] = lambda number, request: None  # noqa: E731
+    server.before, server.after = (quiet, kill) if after else (kill, quiet)
+    try:
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    finally:
+        server.before = server.after = quiet
+
+
+def test_documentation_and_arguments_agree() -> None:
+    documented = yaml.safe_load(canary.DOCUMENTATION)["options"]
+    assert set(documented) == set(canary.ARGUMENTS)
+    for name, argument in canary.ARGUMENTS.items():
+        for key in ("type", "default", "choices", "required"):
+            assert documented[name].get(key) == argument.get(key), name

@@ -1,0 +1,142 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module `canary_info`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.progressive.istio.plugins.modules import canary, canary_info
+from api_server import Answer, ApiServer
+from pong_mesh import ANNOTATION, NAMESPACE, pod, virtual_service
+
+Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def access(server: ApiServer) -> dict[str, str]:
+    return {"host": server.url, "api_key": "secret", "namespace": NAMESPACE}
+
+
+@pytest.fixture
+def info(access: dict[str, str], run_module: Call) -> Call:
+    return lambda **options: run_module(canary_info.main, {**access, "name": "pong", **options}, True)
+
+
+@pytest.fixture
+def release(access: dict[str, str], run_module: Call) -> Call:
+    """Go a step with `canary`."""
+    fixed = {"name": "pong", "stable": "v1", "canary": "v2", "state": "advanced", "steps": [10, 100], "watch": 0}
+    return lambda **options: run_module(canary.main, {**access, **fixed, **options})
+
+
+def test_before_any_release_the_route_tells_the_versions(server: ApiServer, info: Call) -> None:
+    found = info()
+    assert (found["exists"], found["changed"], found["phase"]) == (True, False, "none")
+    assert (found["stable"], found["canary"], found["weights"]) == ("v1", "v2", {"v1": 100, "v2": 0})
+    assert found["summary"] == "shop/pong: v1 100 %, v2 0 %; ready pods: v1 1 of 1, v2 1 of 1"
+    assert found["versions"]["v2"] == {"ready": 1, "total": 1, "troubles": []}
+    assert (found["problems"], found["holder"], found["next"], found["next_weight"]) == ([], None, None, None)
+    assert found["api_requests"] == 4
+    assert server.sent("PATCH") == []
+
+
+def test_a_release_under_way_is_told(info: Call, release: Call) -> None:
+    release(interval=60, run={"id": "x", "who": "jane", "host": "far", "pid": 7})
+    found = info()
+    assert (found["phase"], found["step"], found["steps"], found["next_weight"]) == ("progressing", 1, [10, 100], 100)
+    holder = found["holder"]
+    assert (holder["who"], holder["host"], holder["pid"], holder["alive"]) == ("jane", "far", 7, True)
+    assert found["next"].startswith("refused: canary v2 is held by jane on far (process 7)")
+    assert [(past["event"], past["weight"], past["by"]) for past in found["history"]] == [("advanced", 10, "jane")]
+    assert "progressing, step 1 of 2 since" in found["summary"]
+    assert f"held by jane on far since {holder['since']}, lease until {holder['until']}" in found["summary"]
+
+
+def test_the_next_step_is_told(info: Call, release: Call) -> None:
+    release(interval=60)
+    found = info()
+    assert found["next"].startswith(f"v2 at 10 % (step 1 of 2) soaks until {found['until']}")
+
+
+def test_a_verdict_is_told(server: ApiServer, info: Call, release: Call) -> None:
+    release(interval=0)
+    server.put("pods", pod("v2", ready=False))
+    release(interval=60, watch=None)
+    found = info()
+    assert found["phase"] == "rolled_back"
+    assert found["verdict"]["result"] == "fail"
+    assert "v2 has no ready pod left" in found["verdict"]["why"]
+    assert found["next"].startswith("refused: ")
+
+
+def test_problems_are_told(server: ApiServer, info: Call, release: Call) -> None:
+    release(interval=0)
+    server.put("virtualservices", server.get("virtualservices", "pong", NAMESPACE) | virtual_service(50, 50))
+    service = virtual_service(50, 50)
+    service["metadata"]["annotations"] = {ANNOTATION: "{"}
+    server.put("virtualservices", service)
+    server.put("pods", pod("v2", sidecar=False))
+    server.delete("pods", "pong-v1-1", NAMESPACE)
+    found = info()
+    assert found["phase"] == "damaged"
+    assert found["problems"][0].startswith("the annotation of the release cannot be read: it is not JSON")
+    assert found["problems"][1:] == [
+        "v1 gets requests and has no ready pod",
+        "v2 gets requests and has no ready pod",
+        "v2: pod pong-v2-1 has no sidecar: restart it once its namespace is labelled for injection",
+    ]
+    assert "; problems: the annotation" in found["summary"]
+
+
+def test_drift_is_told(server: ApiServer, info: Call, release: Call) -> None:
+    release(interval=0)
+    service = server.get("virtualservices", "pong", NAMESPACE)
+    for entry, weight in zip(service["spec"]["http"][1]["route"], (60, 40), strict=True):
+        entry["weight"] = weight
+    server.put("virtualservices", service)
+    assert info()["problems"] == [
+        "somebody moved the weights: v1 60 %, v2 40 % now, v1 90 %, v2 10 % when the release wrote them"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"name": "nah"}, "VirtualService shop/nah does not exist"),
+        ({"namespace": "nah"}, "namespace nah does not exist"),
+        ({"route": "static"}, "VirtualService shop/pong tells no two versions apart: name them by `stable`"),
+        ({"stable": "v8", "canary": "v9"}, "has no destination with subset v8 or v9"),
+    ],
+)
+def test_what_is_not_there_is_a_result(info: Call, options: dict[str, str], problem: str) -> None:
+    found = info(**options)
+    assert (found["exists"], found.get("failed", False)) == (False, False)
+    assert problem in found["problems"][0]
+    assert problem in found["summary"]
+
+
+def test_what_is_broken_is_a_problem(server: ApiServer, info: Call) -> None:
+    server.delete("destinationrules", "pong", NAMESPACE)
+    found = info()
+    assert found["exists"]
+    assert "subset v1 is not in any DestinationRule" in found["problems"][0]
+
+
+def test_no_access_is_a_failure(server: ApiServer, info: Call) -> None:
+    server.before = lambda number, request: Answer(401, "Unauthorized", "Unauthorized")
+    found = info()
+    assert found["failed"]
+    assert "the credentials are wrong" in found["msg"]
+
+
+def test_documentation_and_arguments_agree() -> None:
+    documented = yaml.safe_load(canary_info.DOCUMENTATION)["options"]
+    assert set(documented) == set(canary_info.ARGUMENTS)
+    for name, argument in canary_info.ARGUMENTS.items():
+        for key in ("type", "default", "required"):
+            assert documented[name].get(key) == argument.get(key), name
