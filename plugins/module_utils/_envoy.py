@@ -1,0 +1,184 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What an Envoy runs, as the answers of its admin interface show it. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import gcd
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from ._hosts import ServiceName, identity
+
+
+class Destination(NamedTuple):
+    """A subset of a host; without a name it is the host as a whole."""
+
+    host: ServiceName | str
+    subset: str
+
+
+Weights = Mapping[Destination, int]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of `spec.http` as it should run. names: what Envoy calls its routes; there is one for each match."""
+
+    virtual_service: str  # namespace/name
+    names: frozenset[str]
+    weights: Weights
+
+
+def rule_of(virtual_service: Mapping[str, Any], index: int) -> Rule:
+    """The rule with this index."""
+    meta, rule = virtual_service["metadata"], virtual_service["spec"]["http"][index]
+    name = rule.get("name", "")
+    matches = [match.get("name") for match in rule.get("match") or [{}]]
+    entries = rule["route"]
+    weights: dict[Destination, int] = {}
+    for entry in entries:
+        place = entry["destination"]
+        destination = Destination(identity(place["host"], meta["namespace"]), place.get("subset", ""))
+        # Istio ignores the weight of a destination that is alone.
+        weights[destination] = weights.get(destination, 0) + (1 if len(entries) == 1 else entry.get("weight") or 0)
+    return Rule(
+        f"{meta['namespace']}/{meta['name']}",
+        frozenset(f"{name}.{match}" if match else name for match in matches),
+        weights,
+    )
+
+
+def routes_path(configs: Iterable[str] = ()) -> str:
+    """Where the admin interface shows the routes: all, or those of the route configurations with these names."""
+    query = {"resource": "dynamic_route_configs"}
+    names = sorted(configs)
+    if names:
+        query["name_regex"] = "|".join(re.escape(name) for name in names)
+    return f"/config_dump?{urlencode(query)}"
+
+
+def weights_by_config(dump: bytes, rule: Rule) -> dict[str, list[Weights]]:
+    """What each of the rule's routes does, by the name of the route configuration that it stands in."""
+    found: dict[str, list[Weights]] = {}
+    for config, route in _routes(dump):
+        if _made_of(route, rule):
+            found.setdefault(config, []).append(_weights(route))
+    return found
+
+
+def destinations(dump: bytes) -> set[Destination]:
+    """Everything that any route leads to."""
+    return {destination for _, route in _routes(dump) for destination in _weights(route)}
+
+
+def same_shares(one: Weights, other: Weights) -> bool:
+    """Whether both split requests alike. Envoy has no destinations of weight 0, and sums need not be 100."""
+    return _reduced(one) == _reduced(other)
+
+
+def percentages(weights: Weights, known: Iterable[Destination] = ()) -> dict[str, float]:
+    """Percent by subset, or by host where there is none. Those in `known` are there even with nothing."""
+    places = dict.fromkeys([*known, *weights])
+    several = len({place.host for place in places}) > 1
+    whole = sum(weights.values()) or 1
+    shares = {place: round(100 * weights.get(place, 0) / whole, 2) for place in places}
+    return {_named(place, several): int(share) if share.is_integer() else share for place, share in shares.items()}
+
+
+def hosts_path(wanted: Iterable[Destination]) -> str:
+    """Where the admin interface shows the hosts of these destinations. Before 1.38 Envoy ignores the filter."""
+    pattern = "|".join(_cluster_pattern(destination) for destination in sorted(wanted, key=str))
+    return f"/clusters?{urlencode({'format': 'json', 'filter': pattern})}"
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """How many hosts a cluster has."""
+
+    healthy: int
+    total: int
+
+
+def hosts(clusters: bytes) -> dict[Destination, Hosts]:
+    """The hosts of each destination that is active; a cluster that is still warming is not listed by Envoy.
+
+    A destination with several ports has several clusters, and is only as healthy as the worst of them.
+    """
+    found: dict[Destination, Hosts] = {}
+    for cluster in json.loads(clusters).get("cluster_statuses") or []:
+        destination = _destination(cluster["name"])
+        if destination is None:
+            continue
+        entries = cluster.get("host_statuses") or []
+        here = Hosts(sum(_is_healthy(entry.get("health_status") or {}) for entry in entries), len(entries))
+        found[destination] = min(found.get(destination, here), here, key=lambda each: each.healthy)
+    return found
+
+
+def _routes(dump: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for entry in json.loads(dump).get("configs") or []:
+        config = entry.get("route_config") or {}
+        for virtual_host in config.get("virtual_hosts") or []:
+            for route in virtual_host.get("routes") or []:
+                yield config.get("name", ""), route
+
+
+def _made_of(route: Mapping[str, Any], rule: Rule) -> bool:
+    origin = (((route.get("metadata") or {}).get("filter_metadata") or {}).get("istio") or {}).get("config", "")
+    namespace, name = rule.virtual_service.split("/")
+    if not origin.endswith(f"/namespaces/{namespace}/virtual-service/{name}"):
+        return False
+    name = route.get("name", "")
+    # A rule without a name is known by where it leads.
+    return name in rule.names and (name != "" or bool(_weights(route).keys() & rule.weights.keys()))
+
+
+def _weights(route: Mapping[str, Any]) -> Weights:
+    action = route.get("route") or {}
+    weighted = (action.get("weighted_clusters") or {}).get("clusters") or []
+    entries = weighted or ([{"name": action["cluster"], "weight": 1}] if "cluster" in action else [])
+    found: dict[Destination, int] = {}
+    for entry in entries:
+        destination = _destination(entry["name"]) or Destination(entry["name"], "")
+        found[destination] = found.get(destination, 0) + entry.get("weight", 0)
+    return found
+
+
+def _destination(cluster: str) -> Destination | None:
+    """What a cluster named `outbound|port|subset|host` stands for; None for one that is not Istio's own."""
+    parts = cluster.split("|")
+    if len(parts) != 4 or parts[0] != "outbound":
+        return None
+    return Destination(identity(parts[3], ""), parts[2])
+
+
+def _named(place: Destination, several: bool) -> str:
+    host = str(place.host)
+    return f"{place.subset} of {host}" if several and place.subset else place.subset or host
+
+
+def _cluster_pattern(destination: Destination) -> str:
+    host = destination.host
+    if isinstance(host, ServiceName):
+        host = rf"{re.escape(host.name)}\.{re.escape(host.namespace)}\.svc\..*"
+    else:
+        host = re.escape(host)
+    return rf"^outbound\|[0-9]+\|{re.escape(destination.subset)}\|{host}$"
+
+
+def _reduced(weights: Weights) -> dict[Destination, int]:
+    divisor = gcd(*weights.values())
+    return {each: weight // divisor for each, weight in weights.items() if weight}
+
+
+def _is_healthy(status: Mapping[str, Any]) -> bool:
+    eds = status.get("eds_health_status", "UNKNOWN")
+    return eds in ("UNKNOWN", "HEALTHY", "DEGRADED") and not any(value is True for value in status.values())

@@ -1,0 +1,114 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What istiod knows of a proxy that does not run what it should.
+
+It is the only one to ask: Envoy keeps no note of routes that it rejects, and Istio switches their counters off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._cluster import POD, Cluster, ClusterError
+from ._conditions import is_ready
+from ._readiness import examine
+from ._stream import Stream
+
+PODS = "app=istiod"
+PORT = 15014
+SYNC = "/debug/syncz"
+LONGEST = 300  # characters of an Envoy's complaint
+KINDS = {
+    "route": "RouteConfiguration",
+    "cluster": "Cluster",
+    "listener": "Listener",
+    "endpoint": "ClusterLoadAssignment",
+}
+SCOPED = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What istiod says. missing: why that is not everything, empty if it is.
+
+    rejected: what a proxy (`name.namespace`) said against what it was sent last. pending: what it has been sent and has
+    not accepted. known: all proxies that are connected. scoped: a Gateway counts in its own namespace only.
+    """
+
+    missing: str = ""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[str, str] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+    scoped: bool = False
+
+    def rejects(self, namespace: str, pod: str) -> bool:
+        """Whether this proxy rejects what it was sent."""
+        return f"{pod}.{namespace}" in self.rejected
+
+    def why(self, namespace: str, pod: str) -> str:
+        """Why this proxy does not run what it should, as far as istiod knows."""
+        proxy = f"{pod}.{namespace}"
+        if proxy in self.rejected:
+            return f"it rejects {self.rejected[proxy]}; correct what it names"
+        if proxy in self.pending:
+            return f"it has not accepted the {self.pending[proxy]} that istiod sent; if that lasts, restart the pod"
+        if proxy in self.known:
+            return "it has accepted everything that istiod sent"
+        return self.missing or "it is connected to no istiod"
+
+
+def ask(cluster: Cluster) -> Account:
+    """The account of all istiods in the cluster."""
+    try:
+        pods = cluster.list(POD, None, PODS)
+    except ClusterError as error:
+        return Account(missing=f"istiod could not be looked for: {error}")
+    ready = [pod for pod in pods if is_ready(pod)]
+    if not ready:
+        troubles = "; ".join(examine("istiod", {}, pods).troubles) or f"no pod is labelled {PODS}"
+        return Account(missing=f"istiod is down: {troubles}; once it is back, run again")
+    answers, failures = [], []
+    for pod in ready:
+        meta = pod["metadata"]
+        with closing(Stream(cluster, meta["namespace"], meta["name"], PORT)) as stream:
+            try:
+                answers.append(stream.get(SYNC))
+            except ClusterError as error:
+                failures.append(str(error))
+    return account(answers, missing="; ".join(failures), scoped=any(_is_scoped(pod) for pod in ready))
+
+
+def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -> Account:
+    """The account that these answers of /debug/syncz give."""
+    rejected: dict[str, str] = {}
+    pending: dict[str, str] = {}
+    known: set[str] = set()
+    for answer in answers:
+        for proxy in json.loads(answer) or []:
+            name = proxy["proxy"]
+            known.add(name)
+            for kind, resource in KINDS.items():
+                error = _last_error(proxy, resource)
+                if error:
+                    rejected.setdefault(name, f"the {kind}s that istiod sent: {error}")
+                elif proxy.get(f"{kind}_sent") != proxy.get(f"{kind}_acked"):
+                    pending.setdefault(name, f"{kind}s")
+    return Account(missing, rejected, pending, frozenset(known), scoped)
+
+
+def _last_error(proxy: Mapping[str, Any], resource: str) -> str:
+    resources: Mapping[str, Any] = proxy.get("resources") or {}  # older istiods have none
+    errors = [str(value.get("lastError") or "") for name, value in resources.items() if name.endswith(f".{resource}")]
+    return " ".join("".join(errors).split())[:LONGEST]
+
+
+def _is_scoped(pod: Mapping[str, Any]) -> bool:
+    variables = [each for container in pod["spec"]["containers"] for each in container.get("env") or []]
+    return any(each["name"] == SCOPED and each.get("value", "").lower() == "true" for each in variables)

@@ -1,0 +1,260 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The Envoys that a route's requests go through, and waiting until all of them run what they should.
+
+An answer of the API server says what is wished; only the proxies say what is live.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from ._binding import Object, Proxy, bound_as, proxies_in
+from ._cluster import GATEWAY, POD, Cluster, ClusterError
+from ._envoy import Destination, percentages, rule_of
+from ._hosts import ServiceName, identity
+from ._mesh import gateway_names, in_mesh
+from ._round import READ_TIMEOUT, Live, Round
+from ._sights import AbsenceLook, Look, SubsetsLook, WeightsLook, named, said
+from ._stream import Stream
+
+ADMIN_PORT = 15000
+INJECTED = "security.istio.io/tlsMode=istio"  # the label that injection gives to every pod with a sidecar
+LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed
+LIST_SHARE = 20  # in a large mesh a list takes at most this part of the time
+FIRST_QUESTION = 1.0  # seconds until istiod is asked why; each further question comes after twice that time
+THREADS = 256
+NAMED = 3  # how many proxies a sentence names
+
+
+@dataclass(frozen=True)
+class Lagging:
+    """A proxy that does not, what it does instead, and why, as far as that can be known."""
+
+    proxy: Proxy
+    shows: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.proxy} {self.shows} ({self.why})"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """All proxies agree. unconcerned: sidecars that know nothing of it; sample: which part of the sidecars was read."""
+
+    live: tuple[Live, ...]
+    unconcerned: int = 0
+    sample: str = ""
+
+    @property
+    def after(self) -> float:
+        """Seconds until the last one did."""
+        return max((each.after for each in self.live), default=0.0)
+
+
+class Unproven(Exception):
+    """One sentence: why nothing can be proven."""
+
+
+class NotLive(Unproven):
+    """Some proxies do not do what was asked for."""
+
+    def __init__(self, message: str, lagging: tuple[Lagging, ...], live: tuple[Live, ...]) -> None:
+        super().__init__(message)
+        self.lagging = lagging
+        self.live = live
+
+
+class Proxies:
+    """The gateway pods that a rule is bound to and, if it is bound to the mesh, the sidecars.
+
+    Each has a stream of its own, which connects in the background and stays open until the end of the `with` block.
+    sidecars: how many of them are read at most. scope: `gateways` leaves all of them out.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        virtual_service: Object,
+        rule: int,
+        *,
+        scope: Literal["all", "gateways"] = "all",
+        sidecars: int = 50,
+    ) -> None:
+        meta = virtual_service["metadata"]
+        self._cluster = cluster
+        self._namespace: str = meta["namespace"]
+        self._place = f"VirtualService {meta['namespace']}/{meta['name']}"
+        self._rule = rule
+        self._is_delegate = not virtual_service["spec"].get("hosts")
+        bound = bound_as(virtual_service, rule)
+        self._gateways = gateway_names(bound)
+        self._limit = sidecars if scope == "all" and in_mesh(bound) else 0
+        self._selectors: dict[ServiceName, str] = {}  # by Gateway
+        self._scoped = False  # whether a Gateway selects in its own namespace only
+        self._streams: dict[Proxy, Stream] = {}
+        self._opened: dict[Proxy, Future[None]] = {}
+        self._sample = ""
+        self._next_list = 0.0
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="proxy")
+
+    def __enter__(self) -> Proxies:
+        try:
+            if self._is_delegate:
+                raise Unproven(
+                    f"{self._place} has no hosts: others delegate to it, and which proxies they are bound to cannot be "
+                    "told from it"
+                )
+            self._selectors = {name: self._selector(name) for name in self._gateways}
+            self._list()
+            if not self._streams:
+                raise Unproven(self._nobody())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        for stream in self._streams.values():
+            stream.close()
+
+    @property
+    def found(self) -> tuple[Proxy, ...]:
+        """The proxies as they were listed last."""
+        return tuple(sorted(self._streams))
+
+    def reach(self) -> None:
+        """Return when every proxy is connected; a ClusterError says which one cannot be, and why."""
+        for proxy in self.found:
+            try:
+                self._opened[proxy].result()
+            except ClusterError as error:
+                if error.status != 404:  # the pod went away, and the next list will not have it
+                    raise
+
+    def await_weights(self, virtual_service: Object, timeout: float, since: float | None = None) -> Proof:
+        """Until every proxy splits the requests as this VirtualService says. since: when it was written (monotonic)."""
+        rule = rule_of(virtual_service, self._rule)
+        wish = said(percentages(rule.weights))
+        claim = f"{self._place} was accepted by the API server with {wish}, but that is not live"
+        return self._await(partial(WeightsLook, rule), claim, timeout, since)
+
+    def await_subsets(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
+        """Until every proxy has healthy hosts for each of these subsets, so that a route may name them."""
+        places = self._destinations(host, subsets)
+        return self._await(partial(SubsetsLook, places), f"{_listed(places)} cannot be routed to yet", timeout)
+
+    def await_absence(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
+        """Until no route of any proxy leads to any of these subsets, so that they may be removed."""
+        places = self._destinations(host, subsets)
+        return self._await(partial(AbsenceLook, places), f"{_listed(places)} cannot be removed yet", timeout)
+
+    def read(self, path: str, timeout: float = READ_TIMEOUT) -> dict[Proxy, bytes | ClusterError]:
+        """What the admin interface of each proxy answers to this path now."""
+        self._list()
+        tasks = {proxy: self._threads.submit(_read, stream, path, timeout) for proxy, stream in self._streams.items()}
+        return {proxy: task.result() for proxy, task in tasks.items()}
+
+    def _await(self, look: Callable[[], Look], claim: str, timeout: float, since: float | None = None) -> Proof:
+        begin = time.monotonic()
+        deadline, question = begin + timeout, begin + FIRST_QUESTION
+        rejected: set[Proxy] = set()
+        if begin > self._next_list:
+            self._list()
+        with Round(look, self._threads, begin if since is None else since) as watch:
+            while True:
+                lagging = watch.follow(self._streams, min(self._next_list, question, deadline))
+                now = time.monotonic()
+                if not lagging or now > self._next_list:
+                    before = set(self._streams)
+                    self._list()
+                    if not lagging and before and before >= self._streams.keys():
+                        return Proof(*watch.result(), self._sample)
+                if now > min(question, deadline):
+                    question = now + 2 * (now - begin)
+                    rejected = self._question(watch, claim, now - begin, late=now > deadline, before=rejected)
+
+    def _question(self, watch: Round, claim: str, seconds: float, late: bool, before: set[Proxy]) -> set[Proxy]:
+        """Ask istiod. Those that reject what it sent; NotLive if time is up or if one had rejected it before.
+
+        What is rejected for a second or two is not going to pass, so nobody has to wait for that until the deadline.
+        """
+        from ._istiod import ask  # seldom needed, and a module compiles all that it imports each time it runs
+
+        account = ask(self._cluster)
+        if account.scoped and not self._scoped:
+            self._scoped = True
+            self._list()
+            return set()
+        lagging = watch.lagging
+        rejecting = {proxy for proxy in lagging if account.rejects(proxy.namespace, proxy.pod)}
+        if late and not self._streams:
+            raise Unproven(self._nobody())
+        if lagging and (late or rejecting & before):
+            why = [Lagging(each, watch.shows(each), account.why(each.namespace, each.pod)) for each in lagging]
+            names = "; ".join(str(each) for each in why[:NAMED])
+            more = f"; and {len(why) - NAMED} more" if len(why) > NAMED else ""
+            number = f"on {len(why)} of {len(self._streams)} proxies after {seconds:.1f} s"
+            raise NotLive(f"{claim} {number}: {names}{more}", tuple(why), watch.result()[0])
+        return rejecting
+
+    def _destinations(self, host: str, subsets: Iterable[str]) -> frozenset[Destination]:
+        place = identity(host, self._namespace)
+        return frozenset(Destination(place, subset) for subset in subsets)
+
+    def _nobody(self) -> str:
+        gateways = [
+            f"Gateway {gateway} (selector {selector or 'none'})" for gateway, selector in self._selectors.items()
+        ]
+        searched = gateways + (["the mesh (pods with a sidecar)"] if self._limit else [])
+        where = " and ".join(searched) or "none that may be read: it is bound to the mesh alone"
+        return f"no ready proxy runs the routes of {self._place} in {self._cluster.where}; looked for those of {where}"
+
+    def _selector(self, gateway: ServiceName) -> str:
+        found = self._cluster.get(GATEWAY, gateway.name, gateway.namespace)
+        if found is None:
+            raise Unproven(f"Gateway {gateway}, which {self._place} names, does not exist in {self._cluster.where}")
+        labels = (found.get("spec") or {}).get("selector") or {}
+        return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+    def _list(self) -> None:
+        """Follow the pods: streams to those that came, none to those that went."""
+        begin = time.monotonic()
+        found: dict[Proxy, None] = {}
+        for gateway, selector in self._selectors.items():
+            namespace = gateway.namespace if self._scoped else None
+            found |= dict.fromkeys(proxies_in("gateway", self._cluster.list(POD, namespace, selector)))
+        if self._limit:
+            sidecars = sorted(proxies_in("sidecar", self._cluster.list(POD, None, INJECTED)), key=lambda each: each.uid)
+            some = sidecars[: self._limit]  # by uid: a random choice that stays the same while others come and go
+            self._sample = f"{len(some)} of {len(sidecars)} sidecars" if some != sidecars else ""
+            found |= dict.fromkeys(some)
+        for proxy in self._streams.keys() - found.keys():
+            self._threads.submit(self._streams.pop(proxy).close)
+        for proxy in found.keys() - self._streams.keys():
+            stream = Stream(self._cluster, proxy.namespace, proxy.pod, ADMIN_PORT)
+            self._streams[proxy] = stream
+            self._opened[proxy] = self._threads.submit(stream.open)
+        now = time.monotonic()
+        self._next_list = now + max(LIST_AGAIN, LIST_SHARE * (now - begin))
+
+
+def _read(stream: Stream, path: str, timeout: float) -> bytes | ClusterError:
+    try:
+        return stream.get(path, timeout)
+    except ClusterError as error:
+        return error
+
+
+def _listed(places: frozenset[Destination]) -> str:
+    return ", ".join(sorted(named(place) for place in places))

@@ -1,0 +1,100 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Questions to one Envoy, asked again and again until it agrees. Pure but for the way to ask, which they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from . import _envoy
+from ._envoy import Destination, Rule
+
+Get = Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a look showed, in words and as percent by subset.
+
+    concerned: False if the proxy knows nothing of what was asked. Routes and clusters can be kept from sidecars, so
+    such a sidecar agrees; a gateway does not.
+    """
+
+    agrees: bool
+    shows: str
+    weights: Mapping[str, float] = field(default_factory=dict)
+    concerned: bool = True
+
+
+class Look(Protocol):
+    """A question to one proxy, with what it remembers of it."""
+
+    def __call__(self, get: Get, sidecar: bool) -> Sight: ...
+
+
+class WeightsLook:
+    """Whether all its routes of a rule split the requests as they should."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._configs: tuple[str, ...] = ()  # where the routes were found, for a small answer the next time
+
+    def __call__(self, get: Get, sidecar: bool) -> Sight:
+        found = _envoy.weights_by_config(get(_envoy.routes_path(self._configs)), self._rule)
+        if not found and self._configs:
+            found = _envoy.weights_by_config(get(_envoy.routes_path()), self._rule)
+        self._configs = tuple(found)
+        routes = [weights for each in found.values() for weights in each]
+        wanted = self._rule.weights
+        if not routes:
+            return Sight(sidecar, "has no such route", concerned=not sidecar)
+        other = [weights for weights in routes if not _envoy.same_shares(weights, wanted)]
+        shares = _envoy.percentages((other or routes)[0], wanted)
+        return Sight(not other, f"runs {said(shares)}", shares)
+
+
+class SubsetsLook:
+    """Whether it has a healthy host for each of these subsets."""
+
+    def __init__(self, wanted: frozenset[Destination]) -> None:
+        self._wanted = wanted
+
+    def __call__(self, get: Get, sidecar: bool) -> Sight:
+        found = _envoy.hosts(get(_envoy.hosts_path(self._wanted)))
+        known = self._wanted & found.keys()
+        if not known and sidecar:
+            return Sight(True, "has no such cluster", concerned=False)
+        lacks = [f"no cluster for {named(place)}" for place in self._wanted - known]
+        lacks += [
+            f"{found[place].healthy} of {found[place].total} hosts of {named(place)} healthy"
+            for place in known
+            if not found[place].healthy
+        ]
+        return Sight(not lacks, f"has {' and '.join(sorted(lacks)) or 'healthy hosts'}")
+
+
+class AbsenceLook:
+    """Whether none of its routes leads to these subsets."""
+
+    def __init__(self, unwanted: frozenset[Destination]) -> None:
+        self._unwanted = unwanted
+
+    def __call__(self, get: Get, sidecar: bool) -> Sight:
+        present = _envoy.destinations(get(_envoy.routes_path())) & self._unwanted
+        names = ", ".join(sorted(named(place) for place in present))
+        return Sight(not present, f"has routes to {names}" if names else "has no route to it")
+
+
+def said(shares: Mapping[str, float]) -> str:
+    """Shares as people read them."""
+    return ", ".join(f"{name} {share:g} %" for name, share in shares.items())
+
+
+def named(place: Destination) -> str:
+    """A subset as people read it."""
+    return f"subset {place.subset} of {place.host}"

@@ -1,0 +1,64 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy, bound_as, proxies_in
+
+
+@pytest.mark.parametrize(
+    ("matches", "names"),
+    [
+        (None, ["edge", "mesh"]),
+        ([], ["edge", "mesh"]),
+        ([{"gateways": ["mesh"]}], ["mesh"]),
+        ([{"gateways": ["mesh"]}, {"gateways": ["edge"]}], ["mesh", "edge"]),
+        ([{"gateways": ["mesh"]}, {"uri": {"prefix": "/"}}], ["edge", "mesh"]),
+    ],
+)
+def test_where_a_rule_is_bound_to(matches: list[dict[str, Any]] | None, names: list[str]) -> None:
+    rule = {"route": []} if matches is None else {"route": [], "match": matches}
+    spec = {"gateways": ["edge", "mesh"], "http": [{"match": [{"gateways": ["other"]}]}, rule]}
+    given = {"metadata": {"namespace": "shop"}, "spec": spec}
+    found = bound_as(given, 1)
+    assert found["spec"]["gateways"] == names
+    assert {**found, "spec": {**found["spec"], "gateways": spec["gateways"]}} == given  # all else stays
+
+
+def pod(*containers: dict[str, Any], ready: str = "True", **fields: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "one", "namespace": "edge", "uid": "1", **fields},
+        "spec": {"containers": list(containers)},
+        "status": {"conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": ready}]},
+    }
+
+
+GATEWAY = {"name": "istio-proxy", "args": ["proxy", "router"]}
+SIDECAR = {"name": "istio-proxy", "args": ["proxy", "sidecar"]}
+APP = {"name": "app", "args": ["sidecar"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "role"),
+    [
+        (pod(GATEWAY), "gateway"),
+        (pod({"name": "istio-proxy"}), "gateway"),  # its own way to start: only a sidecar is always told what it is
+        (pod(APP, SIDECAR), "sidecar"),
+        ({**pod(APP), "spec": {"containers": [APP], "initContainers": [SIDECAR]}}, "sidecar"),
+        (pod(APP), None),
+        (pod(GATEWAY, ready="False"), None),
+        (pod(GATEWAY, deletionTimestamp="2026-01-01T00:00:00Z"), None),
+        ({**pod(GATEWAY), "status": {}}, None),
+    ],
+)
+def test_the_envoys_in_pods(given: dict[str, Any], role: str | None) -> None:
+    for each in ("gateway", "sidecar"):
+        assert proxies_in(each, [given]) == ([Proxy(each, "edge", "one", "1")] if each == role else [])  # type: ignore[arg-type]
+
+
+def test_a_proxy_in_a_sentence() -> None:
+    assert str(Proxy("gateway", "edge", "one", "1")) == "gateway edge/one"

@@ -1,0 +1,357 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _proxies, _round
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._proxies import NotLive, Proxies, Unproven
+from loopback_mesh import Mesh, Pod, running
+
+FQDN = "pong.shop.svc.cluster.local"
+HASTE = 0.05  # seconds that stand for a second here
+
+
+@pytest.fixture(autouse=True)
+def _haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_proxies, "LIST_AGAIN", HASTE)
+    monkeypatch.setattr(_proxies, "LIST_SHARE", 1)
+    monkeypatch.setattr(_proxies, "FIRST_QUESTION", HASTE)
+    monkeypatch.setattr(_round, "READ_TIMEOUT", 5 * HASTE)
+
+
+@pytest.fixture
+def mesh() -> Iterator[Mesh]:
+    with running() as mesh:
+        yield mesh
+
+
+def virtual_service(v1: int, v2: int, *gateways: str) -> dict[str, Any]:
+    destinations = [
+        {"destination": {"host": "pong", "subset": name}, "weight": weight} for name, weight in (("v1", v1), ("v2", v2))
+    ]
+    return {
+        "metadata": {"name": "pong", "namespace": "shop"},
+        "spec": {
+            "hosts": ["shop.test"],
+            "gateways": list(gateways or ["gateway"]),
+            "http": [{"name": "primary", "route": destinations}],
+        },
+    }
+
+
+class Envoy(Pod):
+    """A pod whose Envoy splits requests, or has no route at all."""
+
+    def __init__(self, name: str, *split: int, **fields: Any) -> None:
+        super().__init__(name, **fields)
+        self.split = split
+        self.subsets = ["v1", "v2"]
+        self.server.answers |= {"/config_dump": self.routes, "/clusters": self.clusters, "/stats": b"1"}
+
+    def routes(self, _: str) -> bytes:
+        clusters = [
+            {"name": f"outbound|80|{name}|{FQDN}", "weight": weight}
+            for name, weight in zip(("v1", "v2"), self.split, strict=False)
+            if weight
+        ]
+        config = "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/pong"
+        route = {
+            "name": "primary",
+            "route": {"weighted_clusters": {"clusters": clusters}},
+            "metadata": {"filter_metadata": {"istio": {"config": config}}},
+        }
+        hosts = [{"routes": [route] if clusters else []}]
+        return json.dumps({"configs": [{"route_config": {"name": "http.80", "virtual_hosts": hosts}}]}).encode()
+
+    def clusters(self, _: str) -> bytes:
+        return json.dumps(
+            {
+                "cluster_statuses": [
+                    {"name": f"outbound|80|{name}|{FQDN}", "host_statuses": [{"health_status": {}}]}
+                    for name in self.subsets
+                ]
+            }
+        ).encode()
+
+
+def sidecar(name: str, *split: int) -> Envoy:
+    labels = {"security.istio.io/tlsMode": "istio"}
+    return Envoy(name, *split, namespace="shop", role="sidecar", labels=labels)
+
+
+def istiod(mesh: Mesh, error: str = "", **env: str) -> None:
+    resources = {"type.googleapis.com/envoy.config.route.v3.RouteConfiguration": {"lastError": error}}
+    answer = json.dumps([{"proxy": "one.gateways", "resources": resources}]).encode()
+    mesh.add(Pod("istiod", "istio-system", {"app": "istiod"}, env=env, answers={"/debug/syncz": answer}))
+
+
+def proxies(mesh: Mesh, *gateways: str, **options: Any) -> Proxies:
+    return Proxies(connect({"host": mesh.url, "api_key": "secret"}), virtual_service(80, 20, *gateways), 0, **options)
+
+
+def later(seconds: float, function: Any, *arguments: Any) -> None:
+    threading.Timer(seconds, function, arguments).start()
+
+
+def test_all_gateways_agree(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_proxies, "LIST_AGAIN", 10.0)
+    for name in ("one", "two"):
+        mesh.add(Envoy(name, 80, 20))
+    mesh.add(Envoy("of-another-gateway", 50, 50, labels={"istio": "other"}))
+    mesh.add(Envoy("starting", 50, 50, ready=False))
+    mesh.add(Envoy("ending", 50, 50, deleted=True))
+    with proxies(mesh) as found:
+        found.reach()
+        since = time.monotonic() - 1
+        proof = found.await_weights(virtual_service(80, 20), 5, since)
+    assert [(str(each.proxy), each.weights) for each in proof.live] == [
+        ("gateway gateways/one", {"v1": 80, "v2": 20}),
+        ("gateway gateways/two", {"v1": 80, "v2": 20}),
+    ]
+    assert 1 <= proof.after < 5
+    assert (proof.unconcerned, proof.sample) == (0, "")
+    assert mesh.asked("portforward") == 2
+    assert (mesh.asked("/gateways/gateway"), mesh.asked("/pods")) == (1, 2)
+
+
+def test_a_change_is_noticed_and_the_streams_serve_again(mesh: Mesh) -> None:
+    pod = mesh.add(Envoy("one", 80, 20))
+    with proxies(mesh) as found:
+        later(0.1, setattr, pod, "split", (50, 50))
+        proof = found.await_weights(virtual_service(50, 50), 5)
+        assert 0.1 <= proof.after < 1
+        assert found.await_absence("other", ["v1"], 5).live
+    assert mesh.asked("portforward") == 1
+
+
+def test_a_deadline_names_who_lags_and_what_it_runs(mesh: Mesh) -> None:
+    mesh.add(Envoy("one", 80, 20))
+    mesh.add(Envoy("two", 50, 50))
+    istiod(mesh)
+    with proxies(mesh) as found, pytest.raises(NotLive) as caught:
+        found.await_weights(virtual_service(50, 50), 0.2)
+    assert str(caught.value).startswith(
+        "VirtualService shop/pong was accepted by the API server with v1 50 %, v2 50 %, but that is not live on 1 of 2 "
+        "proxies after 0."
+    )
+    assert str(caught.value).endswith(
+        "gateway gateways/one runs v1 80 %, v2 20 % (it has accepted everything that istiod sent)"
+    )
+    assert [str(each.proxy) for each in caught.value.lagging] == ["gateway gateways/one"]
+    assert [str(each.proxy) for each in caught.value.live] == ["gateway gateways/two"]
+
+
+def test_of_many_who_lag_a_few_are_named(mesh: Mesh) -> None:
+    for number in range(5):
+        mesh.add(Envoy(f"gateway-{number}"))
+    with proxies(mesh) as found, pytest.raises(NotLive, match=r"on 5 of 5 proxies .*; and 2 more$") as caught:
+        found.await_weights(virtual_service(50, 50), 0.05)
+    assert [f"gateway-{number}" in str(caught.value) for number in range(5)] == [True, True, True, False, False]
+
+
+def test_what_is_rejected_twice_is_not_waited_for(mesh: Mesh) -> None:
+    mesh.add(Envoy("one", 80, 20))
+    istiod(mesh, error="no such command")
+    begin = time.monotonic()
+    with (
+        proxies(mesh) as found,
+        pytest.raises(NotLive, match="it rejects the routes that istiod sent: no such command"),
+    ):
+        found.await_weights(virtual_service(50, 50), 30)
+    assert time.monotonic() - begin < 5
+
+
+def test_what_is_rejected_once_may_be_put_right(mesh: Mesh) -> None:
+    pod = mesh.add(Envoy("one", 80, 20))
+    istiod(mesh, error="no such command")
+    with proxies(mesh) as found:
+        later(2 * HASTE, setattr, pod, "split", (50, 50))
+        assert found.await_weights(virtual_service(50, 50), 30).live
+
+
+def test_a_frozen_gateway_is_waited_for_and_named(mesh: Mesh) -> None:
+    frozen = threading.Event()
+    pod = mesh.add(Envoy("one", 80, 20))
+    mesh.add(Envoy("two", 80, 20))
+    pod.server.answers["/config_dump"] = lambda path: pod.routes(path) if frozen.wait(5) else b""
+    with proxies(mesh) as found:
+        with pytest.raises(NotLive, match=r"1 of 2 .* gateways/one cannot be read: no answer within 0\.25 s"):
+            found.await_weights(virtual_service(80, 20), 0.5)
+        later(0.2, frozen.set)
+        assert len(found.await_weights(virtual_service(80, 20), 10).live) == 2
+
+
+def test_a_gateway_that_joins_is_proven_too(mesh: Mesh) -> None:
+    one = mesh.add(Envoy("one", 50, 50))
+    two = Envoy("two", 50, 50)
+    with proxies(mesh) as found:
+        later(0.1, mesh.add, two)
+        later(0.2, setattr, one, "split", (80, 20))
+        later(0.4, setattr, two, "split", (80, 20))
+        proof = found.await_weights(virtual_service(80, 20), 10)
+        assert [each.proxy.pod for each in proof.live] == ["one", "two"]
+        assert proof.after >= 0.4
+
+
+def test_a_gateway_that_joins_last_is_proven_too(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in no list until all others agree."""
+    monkeypatch.setattr(_proxies, "LIST_AGAIN", 10.0)
+    one, two = mesh.add(Envoy("one", 80, 20)), Envoy("two", 50, 50)
+    one.server.answers["/config_dump"] = lambda path: (two in mesh.pods or mesh.add(two)) and one.routes(path)
+    with proxies(mesh) as found:
+        later(0.2, setattr, two, "split", (80, 20))
+        proof = found.await_weights(virtual_service(80, 20), 10)
+    assert [each.proxy.pod for each in proof.live] == ["one", "two"]
+    assert proof.after >= 0.1
+
+
+def test_a_gateway_that_goes_is_not_waited_for(mesh: Mesh) -> None:
+    mesh.add(Envoy("one", 80, 20))
+    two = mesh.add(Envoy("two", 50, 50))
+    with proxies(mesh) as found:
+        later(0.1, setattr, two, "ready", False)
+        assert [each.proxy.pod for each in found.await_weights(virtual_service(80, 20), 10).live] == ["one"]
+        assert [proxy.pod for proxy in found.found] == ["one"]
+
+
+def test_a_gateway_that_comes_back_is_asked_anew(mesh: Mesh) -> None:
+    one, two = mesh.add(Envoy("one", 50, 50)), mesh.add(Envoy("two", 50, 50))
+    with proxies(mesh) as found:
+        later(0.1, setattr, two, "ready", False)
+        later(0.4, setattr, two, "ready", True)
+        later(0.7, setattr, two, "split", (80, 20))
+        later(0.7, setattr, one, "split", (80, 20))
+        assert len(found.await_weights(virtual_service(80, 20), 10).live) == 2
+
+
+def test_all_gateways_are_gone(mesh: Mesh) -> None:
+    pod = mesh.add(Envoy("one", 50, 50))
+    with proxies(mesh) as found:
+        pod.ready = False
+        with pytest.raises(Unproven, match="no ready proxy runs the routes of VirtualService shop/pong"):
+            found.await_weights(virtual_service(80, 20), 0.2)
+
+
+def test_gateways_of_other_namespaces_where_a_gateway_is_scoped_to_its_own(mesh: Mesh) -> None:
+    mesh.add(Envoy("one", namespace="gateways"))
+    mesh.add(Envoy("two", 80, 20, namespace="shop"))
+    istiod(mesh, PILOT_SCOPE_GATEWAY_TO_NAMESPACE="true")
+    with proxies(mesh) as found:
+        assert [each.proxy.pod for each in found.await_weights(virtual_service(80, 20), 10).live] == ["two"]
+
+
+def test_sidecars_are_proven_where_the_mesh_is_meant(mesh: Mesh) -> None:
+    mesh.add(Envoy("one", 80, 20))
+    mesh.add(sidecar("caller", 80, 20))
+    mesh.add(sidecar("bystander"))
+    with proxies(mesh, "gateway", "mesh") as found:
+        proof = found.await_weights(virtual_service(80, 20), 5)
+        assert [str(each.proxy) for each in proof.live] == ["gateway gateways/one", "sidecar shop/caller"]
+        assert proof.unconcerned == 1
+    with proxies(mesh, "gateway", "mesh", scope="gateways") as found:
+        assert [str(proxy) for proxy in found.found] == ["gateway gateways/one"]
+
+
+def test_no_sidecar_knows_the_route(mesh: Mesh) -> None:
+    mesh.add(sidecar("bystander"))
+    with proxies(mesh, "mesh") as found, pytest.raises(NotLive, match="sidecar shop/bystander has no such route"):
+        found.await_weights(virtual_service(80, 20), 0.1)
+
+
+def test_some_of_many_sidecars(mesh: Mesh) -> None:
+    for number in range(6):
+        mesh.add(sidecar(f"caller-{number}", 80, 20))
+    with proxies(mesh, "mesh", sidecars=4) as found:
+        before = found.found
+        proof = found.await_weights(virtual_service(80, 20), 5)
+    assert (len(proof.live), proof.sample) == (4, "4 of 6 sidecars")
+    assert tuple(each.proxy for each in proof.live) == before
+
+
+def test_subsets_are_awaited(mesh: Mesh) -> None:
+    pod = mesh.add(Envoy("one"))
+    pod.subsets = ["v1"]
+    with proxies(mesh) as found:
+        with pytest.raises(
+            NotLive, match=r"^subset v2 of shop/pong cannot be routed to yet on 1 of 1 .* has no cluster"
+        ):
+            found.await_subsets("pong", ["v2"], 0.1)
+        later(0.1, pod.subsets.append, "v2")
+        assert found.await_subsets(FQDN, ["v1", "v2"], 5).live
+
+
+def test_absence_is_awaited(mesh: Mesh) -> None:
+    pod = mesh.add(Envoy("one", 80, 20))
+    with proxies(mesh) as found:
+        with pytest.raises(NotLive, match=r"^subset v2 of shop/pong cannot be removed yet on 1 of 1 .* has routes to"):
+            found.await_absence("pong", ["v2"], 0.1)
+        later(0.1, setattr, pod, "split", (100, 0))
+        assert found.await_absence("pong", ["v2"], 5).live
+
+
+def test_a_missing_right_is_told_before_anything_is_written(mesh: Mesh) -> None:
+    mesh.add(Envoy("one", 80, 20))
+    mesh.add(Envoy("two", 80, 20, refusal=(403, "pods is forbidden")))
+    with proxies(mesh) as found:
+        with pytest.raises(ClusterError, match="pods is forbidden"):
+            found.reach()
+        with pytest.raises(ClusterError, match="pods is forbidden"):
+            found.await_weights(virtual_service(80, 20), 30)
+
+
+def test_a_pod_that_went_away_needs_not_be_reached(mesh: Mesh) -> None:
+    mesh.add(Envoy("one", refusal=(404, "pods not found")))
+    with proxies(mesh) as found:
+        found.reach()
+
+
+def test_reading_the_same_of_all(mesh: Mesh) -> None:
+    mesh.add(Envoy("one"))
+    mesh.add(Envoy("two", broken="connection refused"))
+    with proxies(mesh) as found:
+        answers = {proxy.pod: answer for proxy, answer in found.read("/stats?filter=x").items()}
+    assert answers["one"] == b"1"
+    assert "connection refused" in str(answers["two"])
+
+
+def test_an_answer_that_is_not_from_envoy(mesh: Mesh) -> None:
+    mesh.add(Pod("one", answers={"/config_dump": b"<html>"}))
+    with proxies(mesh) as found, pytest.raises(NotLive, match="cannot be read: Expecting value"):
+        found.await_weights(virtual_service(80, 20), 0.1)
+
+
+def test_a_flaw_in_a_look_is_not_hidden(mesh: Mesh) -> None:
+    mesh.add(Pod("one", answers={"/config_dump": b'{"configs": [1]}'}))
+    with proxies(mesh) as found, pytest.raises(AttributeError):
+        found.await_weights(virtual_service(80, 20), 30)
+
+
+@pytest.mark.parametrize(
+    ("gateways", "options", "said"),
+    [
+        (["gateway"], {}, r"looked for those of Gateway shop/gateway \(selector istio=gateway\)$"),
+        (["nowhere"], {}, "Gateway shop/nowhere, which VirtualService shop/pong names, does not exist in"),
+        (["gateway", "mesh"], {}, r"selector istio=gateway\) and the mesh \(pods with a sidecar\)$"),
+        (["mesh"], {"scope": "gateways"}, "bound to the mesh alone$"),
+    ],
+)
+def test_nobody_is_there(mesh: Mesh, gateways: list[str], options: dict[str, Any], said: str) -> None:
+    with pytest.raises(Unproven, match=said), proxies(mesh, *gateways, **options):
+        pass
+
+
+def test_a_delegate_is_not_proven(mesh: Mesh) -> None:
+    delegate = virtual_service(80, 20)
+    delegate["spec"]["hosts"] = []
+    cluster = connect({"host": mesh.url, "api_key": "secret"})
+    with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts: others delegate to it"):
+        Proxies(cluster, delegate, 0).__enter__()

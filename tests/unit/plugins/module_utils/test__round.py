@@ -1,0 +1,83 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy
+from ansible_collections.progressive.istio.plugins.module_utils._round import Round
+from ansible_collections.progressive.istio.plugins.module_utils._sights import Get, Sight
+
+ONE = Proxy("gateway", "edge", "one", "1")
+
+
+class Source:
+    """A stream that says when it is asked, and answers when it is let."""
+
+    def __init__(self, answer: bytes, *, free: bool = True) -> None:
+        self.answer = answer
+        self.asked = threading.Event()
+        self.free = threading.Event()
+        if free:
+            self.free.set()
+
+    def get(self, path: str, timeout: float) -> bytes:
+        self.asked.set()
+        self.free.wait()
+        return self.answer
+
+
+def look(get: Get, sidecar: bool) -> Sight:
+    answer = get("/")
+    return Sight(answer == b"yes", answer.decode())
+
+
+@pytest.fixture
+def watch() -> Iterator[Round]:
+    with ThreadPoolExecutor() as threads, Round(lambda: look, threads, time.monotonic()) as watch:
+        yield watch
+
+
+def follow(watch: Round, seconds: float, *sources: Any) -> list[Proxy]:
+    return watch.follow(dict(zip([ONE], sources, strict=False)), time.monotonic() + seconds)
+
+
+def test_what_a_closed_stream_still_brings_does_not_count(watch: Round) -> None:
+    old, new = Source(b"yes", free=False), Source(b"no")
+    assert follow(watch, 0.05, old) == [ONE]
+    assert watch.shows(ONE) == "has not answered yet"
+    assert follow(watch, 0.05, new) == [ONE]
+    old.free.set()
+    assert follow(watch, 0.05, new) == [ONE]
+    assert watch.shows(ONE) == "no"
+
+
+def test_a_proxy_with_another_stream_is_asked_anew(watch: Round) -> None:
+    old, new = Source(b"yes"), Source(b"yes", free=False)
+    assert follow(watch, 5, old) == []
+    assert follow(watch, 0.05, new) == [ONE]
+    new.free.set()
+    assert follow(watch, 5, new) == []
+
+
+def test_a_proxy_that_went_is_forgotten(watch: Round) -> None:
+    assert follow(watch, 5, Source(b"yes")) == []
+    assert [live.proxy for live in watch.result()[0]] == [ONE]
+    assert follow(watch, 0) == []
+    assert watch.result() == ((), 0)
+
+
+def test_nobody_is_asked_any_more_when_it_is_over(watch: Round) -> None:
+    source = Source(b"no")
+    follow(watch, 0.05, source)
+    watch.__exit__()
+    time.sleep(0.15)
+    source.asked.clear()
+    assert not source.asked.wait(0.15)

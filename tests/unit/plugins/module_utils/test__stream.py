@@ -1,0 +1,180 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import Cluster, ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._stream import Stream
+from loopback_mesh import Mesh, Pod, running
+
+
+@pytest.fixture
+def mesh() -> Iterator[Mesh]:
+    with running() as mesh:
+        yield mesh
+
+
+def cluster(mesh: Mesh, **options: object) -> Cluster:
+    return connect({"host": mesh.url, "api_key": "secret", **options})
+
+
+def stream(mesh: Mesh, **options: object) -> closing[Stream]:
+    return closing(Stream(cluster(mesh, **options), "gateways", "one", 15000))
+
+
+def test_many_requests_take_one_forward(mesh: Mesh) -> None:
+    pod = mesh.add(Pod("one", answers={"/ready": b"LIVE", "/long": b"x" * 70_000}))
+    with stream(mesh) as open_:
+        assert [open_.get(path) for path in ("/ready", "/long?a=b", "/ready")] == [b"LIVE", b"x" * 70_000, b"LIVE"]
+    assert pod.server.asked == ["/ready", "/long?a=b", "/ready"]
+    assert [path for path, _ in mesh.requests] == ["/api/v1/namespaces/gateways/pods/one/portforward"]
+
+
+def test_it_asks_as_the_one_who_was_named(mesh: Mesh) -> None:
+    mesh.add(Pod("one", answers={"/": b"here"}))
+    with stream(mesh, impersonate_user="me", impersonate_groups=["a", "b"]) as open_:
+        open_.get("/")
+    headers = mesh.requests[0][1]
+    assert headers["Authorization"] == "Bearer secret"
+    assert headers["Impersonate-User"] == "me"
+    assert headers.get_all("Impersonate-Group") == ["a", "b"]
+
+
+def test_an_api_server_may_have_a_path(mesh: Mesh) -> None:
+    mesh.prefix = "/k8s/clusters/c-1"
+    mesh.add(Pod("one", answers={"/": b"here"}))
+    with stream(mesh) as open_:
+        assert open_.get("/") == b"here"
+
+
+def test_open_connects_and_asks_nothing(mesh: Mesh) -> None:
+    pod = mesh.add(Pod("one", answers={"/": b"here"}))
+    with stream(mesh) as open_:
+        open_.open()
+        assert (mesh.asked("portforward"), pod.server.asked) == (1, [])
+        open_.get("/")
+    assert mesh.asked("portforward") == 1
+
+
+def test_a_forward_that_was_closed_while_idle_is_made_anew(mesh: Mesh) -> None:
+    mesh.add(Pod("one", answers={"/": b"here"}))
+    with stream(mesh) as open_:
+        open_.get("/")
+        mesh.cut()
+        assert open_.get("/") == b"here"
+    assert mesh.asked("portforward") == 2
+
+
+def test_a_pod_that_does_not_answer(mesh: Mesh) -> None:
+    frozen = threading.Event()
+    mesh.add(Pod("one", answers={"/": lambda _: b"late" if frozen.wait(2) else b""}))
+    with stream(mesh) as open_:
+        begin = time.monotonic()
+        with pytest.raises(ClusterError, match=r"no answer within 0\.1 s at port 15000 of pod gateways/one in "):
+            open_.get("/", timeout=0.1)
+        assert time.monotonic() - begin < 1
+        frozen.set()
+        assert open_.get("/") == b"late"  # by a new forward: the old one still holds the first answer
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "said"),
+    [
+        (
+            (403, "pods is forbidden"),
+            403,
+            r"the port-forward to port 15000 of pod gateways/one in .* was refused: pods is forbidden "
+            r"\(403 Forbidden\); it needs the verbs `get` and `create` on `pods/portforward` in namespace gateways",
+        ),
+        ((404, 'pods "one" not found'), 404, r'was refused: pods "one" not found \(404 NotFound\)$'),
+        ((500, "error dialing backend"), 500, r"was refused: error dialing backend \(500\)$"),
+        ((302, "moved"), None, "Redirect"),
+    ],
+)
+def test_a_refusal_is_told_in_the_words_of_the_api_server(
+    mesh: Mesh, refusal: tuple[int, str], status: int | None, said: str
+) -> None:
+    mesh.add(Pod("one", refusal=refusal))
+    with stream(mesh) as open_:
+        for attempt in (open_.open, lambda: open_.get("/")):
+            with pytest.raises(ClusterError, match=said) as caught:
+                attempt()
+            assert caught.value.status == status
+    assert not mesh.asked("elsewhere")  # with these credentials
+
+
+def test_a_port_that_is_closed(mesh: Mesh) -> None:
+    mesh.add(Pod("one", broken="connect: connection refused"))
+    with (
+        stream(mesh) as open_,
+        pytest.raises(ClusterError, match="connection refused at port 15000 of pod gateways/one"),
+    ):
+        open_.get("/")
+
+
+def test_an_answer_that_is_no_success(mesh: Mesh) -> None:
+    mesh.add(Pod("one"))
+    with (
+        stream(mesh) as open_,
+        pytest.raises(ClusterError, match=r"GET /no at .* was answered with 404: no such path$"),
+    ):
+        open_.get("/no")
+
+
+def test_an_api_server_that_is_down(mesh: Mesh) -> None:
+    here = cluster(mesh)
+    mesh.stop()
+    with closing(Stream(here, "gateways", "one", 15000)) as open_, pytest.raises(ClusterError, match="refused at port"):
+        open_.get("/")
+
+
+class Proxy(threading.Thread):
+    """An HTTP proxy that tunnels one connection."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__(daemon=True)
+        self.answer = answer
+        self.asked = b""
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.start()
+
+    def run(self) -> None:
+        client, _ = self.listener.accept()
+        while not self.asked.endswith(b"\r\n\r\n"):
+            self.asked += client.recv(1)
+        client.sendall(self.answer + b"\r\n\r\n")
+        host, port = self.asked.split()[1].decode().split(":")
+        with client, socket.create_connection((host, int(port))) as target:
+            threading.Thread(target=self.carry, args=(target, client), daemon=True).start()
+            self.carry(client, target)
+
+    @staticmethod
+    def carry(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(4096):
+                sink.sendall(data)
+
+
+def test_through_a_proxy(mesh: Mesh) -> None:
+    mesh.add(Pod("one", answers={"/": b"here"}))
+    proxy = Proxy(b"HTTP/1.1 200 Connection established")
+    with stream(mesh, proxy=proxy.url, proxy_headers={"proxy_basic_auth": "me:secret"}) as open_:
+        assert open_.get("/") == b"here"
+    assert proxy.asked.startswith(f"CONNECT 127.0.0.1:{mesh.server_port} HTTP/1.1\r\n".encode())
+    assert b"\r\nproxy-authorization: Basic bWU6c2VjcmV0\r\n" in proxy.asked
+
+
+def test_a_proxy_that_refuses(mesh: Mesh) -> None:
+    proxy = Proxy(b"HTTP/1.1 407 Proxy Authentication Required")
+    said = r"proxy 127\.0\.0\.1:\d+ answered 407 Proxy Authentication Required at port 15000"
+    with stream(mesh, proxy=proxy.url) as open_, pytest.raises(ClusterError, match=said):
+        open_.get("/")
