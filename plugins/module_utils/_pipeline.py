@@ -144,7 +144,7 @@ def write(call: Call, snapshot: Snapshot, transition: Transition, predicted: boo
     virtual_service, note = snapshot.virtual_service, snapshot.noted(transition.state)
     try:
         if transition.event is Event.CLEANED:
-            over = transition.before.keys() - transition.weights.keys()
+            (over,) = transition.before.keys() - transition.weights.keys()
             operations = remove(virtual_service, snapshot.route, over, note)
         elif transition.moves:
             _make_sure(snapshot, transition)

@@ -173,11 +173,10 @@ def move(
     return _guarded(virtual_service, changes, note)
 
 
-def remove(virtual_service: Mapping[str, Any], route: Route, versions: Iterable[str], note: str) -> Operations:
-    """The patch that takes versions out of the route and writes the note."""
-    places = sorted((route.destinations[version].index for version in versions), reverse=True)
-    changes = [{"op": "remove", "path": f"/spec/http/{route.rule}/route/{index}"} for index in places]
-    return _guarded(virtual_service, changes, note)
+def remove(virtual_service: Mapping[str, Any], route: Route, version: str, note: str) -> Operations:
+    """The patch that takes a version out of the route and writes the note."""
+    path = f"/spec/http/{route.rule}/route/{route.destinations[version].index}"
+    return _guarded(virtual_service, [{"op": "remove", "path": path}], note)
 
 
 def annotate(virtual_service: Mapping[str, Any], note: str) -> Operations:

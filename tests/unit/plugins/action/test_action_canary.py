@@ -83,15 +83,12 @@ def test_all_calls_are_one_run_of_this_controller(server: ApiServer, task: Task)
     assert holders[1]["pid"] == os.getppid()
 
 
-def test_a_person_confirms_the_first_step_only(task: Task) -> None:
-    task.run(state="rolled_back")
-    task.run(state="advanced", steps=[20, 100])
-    task.run(state="held")
-    task.calls.clear()
-    task.run(state="promoted", steps=[20, {"weight": 50, "pause": True}, 100], confirm=True)
-    assert [call.get("confirm") for call in task.calls] == [True]
-    result = task.run(state="promoted", confirm=True)
-    assert result["finished"]
+def test_a_person_confirms_the_first_step_only(server: ApiServer, task: Task) -> None:
+    hold = {**task.access, "stable": "v1", "canary": "v2", "state": "held"}
+    task.before_each = lambda: len(task.calls) == 1 and task.run_module(canary.main, hold)
+    result = task.run(state="promoted", steps=[20, 50, 100], confirm=True)
+    assert "v2 is held at 20 % since" in result["msg"]
+    assert (result["failed"], weights_of(server)["v2"]) == (True, 20)
 
 
 def test_it_stops_where_a_person_is_needed(server: ApiServer, task: Task) -> None:

@@ -210,9 +210,9 @@ class TestMove:
             moved(service, {"v1": 95, "v2": 5})
 
 
-def test_versions_leave_the_route_and_nothing_else_does() -> None:
+def test_a_version_leaves_the_route_and_nothing_else_does() -> None:
     service = with_rules({"route": [to("v1", 0), to("old", 10), to("v2", 90)]})
-    after = patched(service, remove(service, locate(service, BOTH), ["v1"], "note"))
+    after = patched(service, remove(service, locate(service, BOTH), "v1", "note"))
     assert after["spec"]["http"][0]["route"] == [to("old", 10), to("v2", 90)]
 
 
