@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -185,7 +184,7 @@ def _seconds(value: object) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and 0 <= number <= LONGEST_INTERVAL else None
+    return number if 0 <= number <= LONGEST_INTERVAL else None
 
 
 def _show(value: object) -> str:

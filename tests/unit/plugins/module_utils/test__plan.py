@@ -99,6 +99,7 @@ def test_on_failure(policy: str) -> None:
         ({"interval": "5m"}, "interval is '5m': it must be a number of seconds from 0 to 31536000"),
         ({"interval": True}, "interval is True: it must be a number of seconds from 0 to 31536000"),
         ({"interval": float("nan")}, "interval is nan: it must be a number of seconds from 0 to 31536000"),
+        ({"interval": "inf"}, "interval is 'inf': it must be a number of seconds from 0 to 31536000"),
         ({"interval": 10**400}, f"interval is 1{'0' * 56}...: it must be a number of seconds from 0 to 31536000"),
         ({"interval": LONGEST_INTERVAL + 1}, "interval is 31536001: it must be a number of seconds from 0 to 31536000"),
         ({"on_failure": "panic"}, "on_failure is 'panic': it must be one of rollback, hold, step_down"),

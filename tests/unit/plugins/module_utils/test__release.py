@@ -34,6 +34,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._release import 
     Want,
     after,
     decide,
+    decode,
+    encode,
     released,
 )
 
@@ -220,6 +222,11 @@ def test_a_first_step() -> None:
         before={"v1": 100, "v2": 0},
         history=(Past(NOW, "advanced", "v2", 10, "step 1 of 4: from 0 to 10 %", "alice"),),
     )
+
+
+def test_a_state_is_as_it_will_be_read() -> None:
+    first = made(ask(None, "advanced", now=NOW + timedelta(microseconds=1999)))
+    assert decode(encode(first.state)) == first.state
 
 
 def test_a_whole_release() -> None:
@@ -694,16 +701,17 @@ NEXT = Plan("v1", "v3", (Step(20), Step(100)), 60)
 
 
 def run_through(present: State | None, plan: Plan, weights: Mapping[str, int], **request: Any) -> list[Transition]:
-    """All transitions of one call."""
+    """All transitions of one call, which are three at most."""
     observed, steps = Observed(weights), []
-    while True:
+    for _ in range(3):
         decision = decide(present, observed, plan, Request(Want.ADVANCED, ALICE, **request), NOW)
         if not isinstance(decision, Transition):
-            return steps
+            break
         steps.append(decision)
         present, observed = decision.state, after(observed, decision)
         if not decision.again:
-            return steps
+            break
+    return steps
 
 
 def test_a_new_release_supersedes_the_one_under_way() -> None:
