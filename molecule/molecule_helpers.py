@@ -76,7 +76,7 @@ def sidecar(pod: dict[str, Any]) -> bool:
     return any(item["name"] == "istio-proxy" for item in spec["containers"] + spec.get("initContainers", []))
 
 
-def module(name: str, *, check: bool = False, fault: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
+def module(name: str, /, *, check: bool = False, fault: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
     """Run a module of the collection on its own, as Ansible does, and return its result.
 
     With a fault it runs under `fault.py`, and the result is empty when the module did not live to give one.

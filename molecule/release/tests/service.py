@@ -13,6 +13,7 @@ VIRTUAL_SERVICE = "pong-server-virtual-service"
 OPTIONS = {"name": VIRTUAL_SERVICE, "namespace": "release", "stable": "v1", "canary": "v2"}
 SERVICE = {"canary_namespace": "release", "canary_gateway_hosts": ["release.test"], "canary_probe_requests": 0}
 STEPS = [10, 30, 50, 100]
+RAISES = ("advanced", "confirmed", "promoted")
 
 
 class Release:
@@ -44,9 +45,15 @@ class Release:
         return json.loads(annotations[ANNOTATION]) if ANNOTATION in annotations else None
 
     @property
+    def agrees(self) -> bool:
+        """Whether the annotation, if there is one, says the weights that are in the route."""
+        state = self.state
+        return state is None or [state["weights"]["stable"], state["weights"]["canary"]] == list(self.weights.values())
+
+    @property
     def raised(self) -> list[int]:
         """The weights that the history says were gone through, in order."""
-        return [past["weight"] for past in self.info()["history"] if past["event"] in ("raised", "promoted")]
+        return [past["weight"] for past in self.info()["history"] if past["event"] in RAISES]
 
     def annotate(self, text: str | None) -> None:
         change = f"{ANNOTATION}-" if text is None else f"{ANNOTATION}={text}"
