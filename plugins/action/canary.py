@@ -43,6 +43,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             return self._execute(arguments, task_vars)
         controller = os.getppid()
         arguments["run"] = {"id": secrets.token_hex(8), "host": socket.gethostname(), "pid": controller}
+        if state == "promoted":
+            arguments.pop("watch", None)  # between two steps somebody must watch
         with self._shown() as progress:
             arguments["run"]["progress"] = progress
             result = self._execute(arguments, task_vars)

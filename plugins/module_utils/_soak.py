@@ -32,6 +32,7 @@ OUTAGE = 60.0  # seconds that the API server may be away while a step soaks
 PAUSE = 1.0  # seconds before something that failed is tried again
 GLANCE = timedelta(seconds=5)  # the longest time without a look at everything
 RESTARTED = "RESTARTED"  # a watch began anew, and may have missed something
+FORBIDDEN = "FORBIDDEN"  # a watch is not allowed
 
 Change = tuple[Kind, str, Object]
 
@@ -163,6 +164,8 @@ class _Watch:
 
     def _learn(self, change: Change) -> None:
         kind, event, thing = change
+        if event == FORBIDDEN:
+            raise Refused([thing["why"]])
         if kind is POD and event == RESTARTED:
             self.snapshot = pods_of(self._call.cluster, self.snapshot)
         elif kind is POD:
@@ -200,8 +203,11 @@ class _Watch:
                 first = False
                 for event, thing in changes:
                     self._changes.put((kind, event, thing))
-            except ClusterError:  # the main thread meets the same outage and judges it
-                time.sleep(PAUSE)
+            except ClusterError as error:
+                if error.status in (401, 403):
+                    self._changes.put((kind, FORBIDDEN, {"why": str(error)}))
+                    return
+                time.sleep(PAUSE)  # the main thread meets the same outage and judges it
 
 
 def _newer(one: Object, other: Object) -> bool:

@@ -136,6 +136,7 @@ options:
     description:
       - Seconds that one module call may watch a step, at most until it has soaked, which is the default.
       - With V(0) it only goes the step. Then nothing takes the canary back until the next call.
+      - Not used with O(state=promoted), which always watches.
     type: int
   drain:
     description: For O(state=cleaned), seconds that a version must have been without requests.

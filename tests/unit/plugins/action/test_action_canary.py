@@ -91,6 +91,11 @@ def test_a_person_confirms_the_first_step_only(server: ApiServer, task: Task) ->
     assert (result["failed"], weights_of(server)["v2"]) == (True, 20)
 
 
+def test_between_two_steps_somebody_always_watches(server: ApiServer, task: Task) -> None:
+    result = task.run(state="promoted", steps=[20, 100], interval=0.5, watch=0)
+    assert (result["finished"], len(task.calls)) == (True, 2)
+
+
 def test_it_stops_where_a_person_is_needed(server: ApiServer, task: Task) -> None:
     result = task.run(state="promoted", steps=[20, {"weight": 50, "pause": True}, 100])
     assert (result["phase"], result["finished"], weights_of(server)["v2"]) == ("paused", False, 50)

@@ -637,6 +637,13 @@ class TestSoak:
         assert "its lease ends by itself, for PATCH VirtualService" in result["msg"]
         assert (result["failed"], result["changed"], weights_of(server)["v2"]) == (True, True, 10)
 
+    def test_a_watch_that_is_not_allowed_is_told(self, server: ApiServer, call: Call) -> None:
+        forbidden = Answer(403, "Forbidden", "cannot watch")
+        server.before = lambda number, request: forbidden if request.watches else None
+        result = call(**advanced(interval=30))
+        assert "cannot watch (403 Forbidden)" in result["msg"]
+        assert (result["failed"], result["changed"], state_of(server)["holder"]) == (True, True, None)
+
     def test_lines_are_told_as_they_come(self, call: Call, tmp_path: Path) -> None:
         run = {"id": "x", "progress": str(tmp_path / "progress")}
         call(**advanced(interval=60, watch=0, run=run))
