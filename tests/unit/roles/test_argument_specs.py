@@ -1,0 +1,46 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The argument specifications say of every variable of a role what its defaults say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROLES = sorted(path.parent.parent for path in (Path(__file__).parents[3] / "roles").glob("*/tasks/main.yml"))
+
+
+def load(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+
+
+def specs_of(role: Path) -> dict[str, Any]:
+    entries: dict[str, Any] = load(role / "meta" / "argument_specs.yml")["argument_specs"]
+    return entries
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_defaults_are_those_that_the_specification_names(role: Path) -> None:
+    options = specs_of(role)["main"]["options"]
+    stated = {name: option["default"] for name, option in options.items() if "default" in option}
+    defaults = {
+        name: value
+        for name, value in load(role / "defaults" / "main.yml").items()
+        if not str(value).startswith("{{ __") and not options[name].get("required")
+    }
+    assert defaults == stated
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_variable_is_named_after_its_role(role: Path) -> None:
+    assert all(name.startswith(f"{role.name}_") for name in load(role / "defaults" / "main.yml"))
+
+
+def test_every_way_to_move_a_canary_is_specified() -> None:
+    role = next(role for role in ROLES if role.name == "canary")
+    inner = {"move", "connected"}  # parts of the others
+    assert {file.stem for file in (role / "tasks").glob("*.yml")} - inner == set(specs_of(role))
