@@ -59,8 +59,8 @@ demo: ## The whole tutorial on a real cluster: lab up, site.yml, 20 % canary, fi
 .PHONY: lint
 lint: tools ## Style, types, ansible-lint (production), changelog fragments
 	ruff check . && ruff format --check .
-	mypy plugins lab
-	ansible-lint --offline
+	mypy lab && MYPYPATH=build/collections mypy -p ansible_collections.progressive.istio.plugins
+	ANSIBLE_HOME=$(CURDIR)/build/ansible ansible-lint --offline
 	antsibull-changelog lint
 
 .PHONY: unit
