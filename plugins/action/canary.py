@@ -64,8 +64,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
 
     @contextmanager
     def _shown(self) -> Iterator[str | None]:
-        """A file whose lines are shown as they are written; None where the module runs on another machine."""
-        if self._connection.transport != "local" or not _read_by_people():
+        """A file whose lines are shown as they are written; None where the module could not write to it."""
+        elsewhere = self._connection.transport != "local" or self._connection.become is not None
+        if elsewhere or not _read_by_people():
             yield None
             return
         with tempfile.TemporaryDirectory(prefix="canary-", dir=C.DEFAULT_LOCAL_TMP) as folder:

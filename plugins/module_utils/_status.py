@@ -82,7 +82,8 @@ def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
         wrote = said(state.weights)
         found.append(f"somebody moved the weights: {said(snapshot.shares)} now, {wrote} when the release wrote them")
     for version in versions:
-        if snapshot.pods is not None and snapshot.shares[version.name] and not version.ready:
+        known = snapshot.pods is not None and version.name in snapshot.subsets
+        if known and snapshot.shares[version.name] and not version.ready:
             found.append(f"{version.name} gets requests and has no ready pod")
         found += [f"{version.name}: {trouble}" for trouble in version.troubles]
     return found

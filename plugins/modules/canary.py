@@ -427,6 +427,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host", "min_ready")
 PLAN = ("stable", "canary", "weight", "steps", "step_weight", "max_weight", "interval", "on_failure")
+LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0}
 WANTS = {
     "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted
     "cleaned": Want.HELD,  # no weight moves
@@ -467,10 +468,16 @@ def main() -> None:
 
 def _plan(params: dict[str, Any]) -> Plan | list[str]:
     """What is asked for, or all mistakes in it."""
+    mistakes = [
+        f"{name} is {params[name]}: it must be at least {least}"
+        for name, least in LEAST.items()
+        if params[name] is not None and params[name] < least
+    ]
     try:
-        return validate(**{name: params[name] for name in PLAN} | {"steps": _steps(params["steps"])})
+        plan = validate(**{name: params[name] for name in PLAN} | {"steps": _steps(params["steps"])})
     except InvalidPlan as invalid:
-        return list(invalid.mistakes)
+        return [*invalid.mistakes, *mistakes]
+    return mistakes or plan
 
 
 def _steps(given: object) -> object:

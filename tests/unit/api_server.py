@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -78,8 +79,7 @@ class ApiServer:
         self._version = 100
         self._log: list[tuple[int, str, str, Object]] = []
         self._changed = threading.Condition()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self.stopped = False
 
@@ -251,6 +251,14 @@ class ApiServer:
         following = {"continue": str(end)} if end < len(found) else {}
         meta = {"resourceVersion": str(self._version), **following}
         return {"kind": f"{PLURALS[plural][1]}List", "metadata": meta, "items": deepcopy(found[start:end])}
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # clients hang up as they please, and when they are killed
+            super().handle_error(request, client_address)
 
 
 class _TestFailed(Exception):

@@ -29,12 +29,13 @@ class Task:
         self.shown = shown
         self.calls: list[dict[str, Any]] = []
         self.transport = "local"
+        self.become: object = None
         self.before_each: Callable[[], object] = lambda: None
 
     def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
         arguments = {**self.access, "stable": "v1", "canary": "v2", "interval": 0, "wait_timeout": 0, **options}
         task = SimpleNamespace(args=arguments, async_val=0, check_mode=check, diff=False)
-        connection = SimpleNamespace(transport=self.transport, _shell=SimpleNamespace(tmpdir=None))
+        connection = SimpleNamespace(transport=self.transport, become=self.become, _shell=SimpleNamespace(tmpdir=None))
         plugin = action.ActionModule(task, connection, None, None, None, None)
 
         def execute(module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
@@ -148,8 +149,9 @@ def test_machines_get_no_lines(task: Task, monkeypatch: pytest.MonkeyPatch, call
     assert task.shown == []
 
 
-def test_a_module_elsewhere_is_shown_when_it_has_ended(task: Task) -> None:
-    task.transport = "ssh"
+@pytest.mark.parametrize(("transport", "become"), [("ssh", None), ("local", "sudo")])
+def test_a_module_elsewhere_is_shown_when_it_has_ended(task: Task, transport: str, become: str | None) -> None:
+    task.transport, task.become = transport, become
     task.run(state="promoted", steps=[20, 100])
     assert task.calls[0]["run"]["progress"] is None
     assert [line.rpartition("; ")[2] for line in task.shown] == ["now v1 80 %, v2 20 %", "now v1 0 %, v2 100 %"]

@@ -163,6 +163,16 @@ class TestRefusals:
                 ["weight is 'x'", "interval is -3", "subset v9 is not in DestinationRule shop/pong"],
             ),
             (
+                {"weight": 101, "min_ready": 0, "wait_timeout": -1, "drain": -1, "watch": -1},
+                [
+                    "weight is 101",
+                    "watch is -1: it must be at least 0",
+                    "drain is -1: it must be at least 0",
+                    "min_ready is 0: it must be at least 1",
+                    "wait_timeout is -1: it must be at least 0",
+                ],
+            ),
+            (
                 advanced(steps=[], stable="v2"),
                 ["stable and canary are both v2", "steps is empty"],
             ),
@@ -443,6 +453,7 @@ class TestRollback:
             server.delete("pods", f"pong-{version}-1", NAMESPACE)
         result = call(state="rolled_back")
         assert (result["changed"], weights_of(server)) == (True, {"v1": 100, "v2": 0})
+        assert len(warned) == 3
         assert "does not exist or selects no pods" in warned[0]
 
     def test_with_nothing_else_readable(self, server: ApiServer, call: Call) -> None:
