@@ -33,7 +33,7 @@ def teardown_plan(
         kind, metadata = one["kind"], one["metadata"]
         # VirtualServices come first, so that it is known which of them stay when the others are looked at.
         staying = [other for other in objects if other["kind"] == "VirtualService" and other not in gone]
-        reason = _foreign(one, route) or _use(one, [other for other in staying if other is not one], host)
+        reason = _foreign(one, route) or _use(one, staying, host)
         if reason:
             plan["kept"].append(f"{kind} {metadata['namespace']}/{metadata['name']} stays: {reason}")
         else:

@@ -158,5 +158,13 @@ def test_ready_and_leaving_pods_are_no_trouble() -> None:
 def test_an_owner_says_why_it_has_no_pods() -> None:
     failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
     progress = {"type": "Progressing", "status": "True", "reason": "x", "message": "y"}
-    owner = {"kind": "Deployment", "metadata": {"name": "pong"}, "status": {"conditions": [progress, failure]}}
+    over = failure | {"status": "False"}
+    owner = {"kind": "Deployment", "metadata": {"name": "pong"}, "status": {"conditions": [progress, over, failure]}}
     assert pod_troubles([], [owner]) == ["Deployment pong: FailedCreate: exceeded quota"]
+
+
+def test_a_container_that_has_recovered_is_no_trouble() -> None:
+    recovered = {"name": "a", "ready": True, "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}
+    assert pod_troubles([pod(containerStatuses=[recovered, waits("ImagePullBackOff")])]) == [
+        "Pod pong: container app: ImagePullBackOff"
+    ]
