@@ -47,7 +47,7 @@ def test_a_wave_stops_at_the_first_service_that_fails(release, inventory):
         timeout=300,
     )
     assert run.returncode != 0
-    assert "v9" in run.stdout
+    assert "v9" in run.stdout + run.stderr
     assert shares(release) == {"one": 100, "two": 100, "three": 0, "four": 0}
 
 
