@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).resolve().parent
+PROPAGATION = 0.5  # seconds; istiod collects changes for 0.1 s before it pushes them
+
 sys.path[:0] = [str(HERE), str(HERE.parent / "build" / "collections")]
 
 from ansible_collections.progressive.istio.plugins.module_utils._binomial import acceptance_range  # noqa: E402 - needs the path
@@ -83,6 +85,7 @@ def split(answers: Callable[..., Counter[str]]) -> Callable[..., None]:
     """Assert that requests split as weights say: every one answered, the canary's share in the exact range."""
 
     def check(weight: int, stable: str = "v1", canary: str = "v2", count: int = 1000, **where: str) -> None:
+        time.sleep(PROPAGATION)
         found = answers(count=count, **where)
         assert set(found) <= {stable, canary}, found
         accepted = acceptance_range(count, weight / 100)
