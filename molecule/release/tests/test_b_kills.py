@@ -12,7 +12,7 @@ import pytest
 from molecule_helpers import module
 from service import OPTIONS, SERVICE, STEPS
 
-INTERVAL = 3
+INTERVAL = 2
 FAST = {"state": "advanced", "steps": STEPS, "interval": 0, "watch": 0}
 
 
