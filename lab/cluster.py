@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,4 +163,3 @@ def existing() -> list[str]:
 def require_known(name: str) -> None:
     if name not in pins.CLUSTER_SLOTS:
         raise LabError(f"there is no cluster '{name}' in the lab: choose CLUSTER={'|'.join(pins.CLUSTER_SLOTS)}")
-    os.makedirs(ROOT / "clusters" / name, exist_ok=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.progressive.istio.plugins.module_utils._selectors import selects
+
 
 def injectors(configurations: list[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:
     """The sidecar injectors that select a namespace with these labels, for a pod that asks for nothing itself."""
@@ -16,23 +18,9 @@ def injectors(configurations: list[Mapping[str, Any]], labels: Mapping[str, str]
         for configuration in configurations
         for webhook in configuration.get("webhooks") or []
         if webhook["name"].endswith("sidecar-injector.istio.io")
-        and _selects(webhook.get("namespaceSelector") or {}, labels)
-        and _selects(webhook.get("objectSelector") or {}, {})
+        and selects(webhook.get("namespaceSelector") or {}, labels)
+        and selects(webhook.get("objectSelector") or {}, {})
     )
-
-
-def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    exact = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
-    return exact and all(_holds(one, labels) for one in selector.get("matchExpressions") or [])
-
-
-def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, operator, values = expression["key"], expression["operator"], expression.get("values") or []
-    if operator == "Exists":
-        return key in labels
-    if operator == "DoesNotExist":
-        return key not in labels
-    return (labels.get(key) in values) is (operator == "In")
 
 
 class FilterModule:
