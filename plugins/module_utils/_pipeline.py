@@ -3,21 +3,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""One request to a canary: read, decide, write, and again until there is nothing left to write."""
+"""One request to a canary: read, decide, write, prove, and again until there is nothing left to write."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from ._cleanup import cleanup
 from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
 from ._identity import is_gone
+from ._proof import SLACK, Prover, Scope, doubted, proven, unproven
+from ._proxies import NotLive, Unproven
 from ._readiness import unmade
 from ._release import (
     Decision,
     Event,
+    Nothing,
     Phase,
     Plan,
     Refuse,
@@ -29,11 +33,14 @@ from ._release import (
     decide,
     released,
 )
+from ._round import Live
 from ._route import Operations, RouteError, annotate, move, note_of, patched, remove
 from ._snapshot import Refused, Snapshot, Target, pods_of, read
 
 CONFLICTS = 5  # how often others may write in between
 PAUSE = 0.5  # seconds before the pods are watched anew when the API server ended the watch
+RETREATS = frozenset({Event.ROLLED_BACK, Event.FAILED})  # never kept waiting by a proof
+UNASKED = "set proof: none to go on without asking the proxies"
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Call:
     check: predict, write nothing. patience: seconds to wait for pods.
     keep: the lease outlives the request, as long as the release moves on; lasting: it outlives the process too.
     watch: seconds to watch what soaks, None for as long as it does. tell: takes a line for the person who waits.
+    proof: which proxies must show the weights, None for none; proof_timeout: seconds that they may take.
     """
 
     cluster: Cluster
@@ -57,6 +65,13 @@ class Call:
     lasting: bool = False
     watch: float | None = None
     tell: Callable[[str], None] = lambda line: None
+    proof: Scope | None = None
+    proof_timeout: float = 30.0
+
+    @property
+    def prover(self) -> Prover | None:
+        """What asks the proxies; None where nothing is written or they are not to be asked."""
+        return Prover(self.cluster, self.proof, self.proof_timeout) if self.proof and not self.check else None
 
 
 @dataclass(frozen=True)
@@ -64,12 +79,14 @@ class Outcome:
     """What came of a request. before: shares at the start; snapshot: as it is now; written: in order.
 
     decision: the last one; a Refuse says what ended the call after it had begun well.
+    live: the proxies that run the weights which were written last.
     """
 
     before: Mapping[str, int]
     snapshot: Snapshot
     decision: Decision
     written: tuple[Transition, ...] = ()
+    live: tuple[Live, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -98,33 +115,68 @@ class Outcome:
 
 def carry_out(call: Call) -> Outcome:
     """Do it. Raises Refused or ClusterError if it cannot be done; what was written until then is a legal state."""
+    with ExitStack() as streams:
+        prover = call.prover
+        return _carry_out(call, streams.enter_context(prover) if prover else None)
+
+
+def _carry_out(call: Call, prover: Prover | None) -> Outcome:
     deadline = time.monotonic() + call.patience
     snapshot = _read(call)
-    before, conflicts = snapshot.shares, 0
-    written: list[Transition] = []
+    outcome, conflicts = Outcome(snapshot.shares, snapshot, Nothing("")), 0
+    shown: object = None
     while True:
         decision = answer(call, snapshot)
         if isinstance(decision, Refuse):
             raise Refused([f"{call.target.place}: {decision.why}"])
+        if prover and _rests_on_proof(snapshot, decision) and shown != _question(snapshot, decision):
+            snapshot = _proven(call, prover, snapshot, decision)
+            shown = _question(snapshot, decision)
+            continue  # time has passed, and the step soaks from when it is written
         if isinstance(decision, Wait) and decision.until is None and not call.check:
             _wait_for_pods(call, snapshot, decision, deadline)
             snapshot = _read(call)
             continue
         if not isinstance(decision, Transition):
-            return Outcome(before, snapshot, decision, tuple(written))
+            return replace(outcome, snapshot=snapshot, decision=decision)
         if not decision.again and not (call.keep and decision.state.phase is Phase.PROGRESSING):
             decision = replace(decision, state=released(decision.state))
-        following = write(call, snapshot, decision, predicted=call.check and bool(written))
+        if decision.moves:
+            decision = replace(decision, state=proven(decision.state))
+        following = write(call, snapshot, decision, predicted=call.check and bool(outcome.written))
         if following is None:
             conflicts += 1
             if conflicts > CONFLICTS:
                 raise Refused([f"{call.target.place}: somebody else keeps writing it, {conflicts} times by now"])
             snapshot = _read(call)
             continue
-        snapshot = following
-        written.append(decision)
-        if not decision.again:
-            return Outcome(before, snapshot, decision, tuple(written))
+        outcome = replace(outcome, snapshot=following, decision=decision, written=(*outcome.written, decision))
+        if prover and decision.moves:
+            outcome = prove(call, prover, outcome, time.monotonic())
+        snapshot = outcome.snapshot
+        if outcome.decision is not decision or not decision.again:
+            return outcome
+
+
+def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome:
+    """See the last write live. since: when it was written (monotonic). If it is not, a Refuse says where."""
+    snapshot, (*_, last) = outcome.snapshot, outcome.written
+    try:
+        proof = prover.live(snapshot, since)
+    except (Unproven, ClusterError) as error:
+        if last.event in RETREATS and not isinstance(error, NotLive):
+            problem = f"the weights are set, but whether they are live was not seen: {error}"
+            return replace(outcome, snapshot=replace(snapshot, problems=(*snapshot.problems, problem)))
+        live = error.live if isinstance(error, NotLive) else ()
+        why = str(error) if isinstance(error, NotLive) else f"the weights are set, but not seen to be live: {error}"
+        try:
+            snapshot = _note(call, snapshot, lambda state: doubted(released(state)))
+        except ClusterError as failure:
+            why += f"; nor could that be noted: {failure}"
+        return replace(outcome, snapshot=snapshot, decision=Refuse(why), live=live)
+    if proof.after > SLACK:
+        snapshot = _note(call, snapshot, lambda state: replace(state, since=call.cluster.now()))
+    return replace(outcome, snapshot=snapshot, live=proof.live)
 
 
 def answer(call: Call, snapshot: Snapshot) -> Decision:
@@ -182,6 +234,54 @@ def said(shares: Mapping[str, int]) -> str:
 
 def _read(call: Call) -> Snapshot:
     return read(call.cluster, call.target, lenient=call.request.want is Want.ROLLED_BACK)
+
+
+def _rests_on_proof(snapshot: Snapshot, decision: Decision) -> bool:
+    """Whether the weights that are set must be live before this is done; a way back never waits for that."""
+    if isinstance(decision, Transition) and decision.event is not Event.CLEANED:
+        return decision.event not in RETREATS and bool(_gaining(decision))
+    return unproven(snapshot.state)
+
+
+def _gaining(decision: Decision) -> tuple[str, ...]:
+    """The versions that get more requests."""
+    if not isinstance(decision, Transition):
+        return ()
+    return tuple(name for name, share in decision.weights.items() if share > decision.before.get(name, 0))
+
+
+def _question(snapshot: Snapshot, decision: Decision) -> object:
+    return snapshot.virtual_service["metadata"]["resourceVersion"], _gaining(decision)
+
+
+def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) -> Snapshot:
+    """The snapshot, once its weights are live and those that follow can be; what was in doubt soaks from now on."""
+    try:
+        prover.ready(snapshot, _gaining(decision))
+    except NotLive as error:
+        stay = f"the weights stay {said(snapshot.shares)}; state: rolled_back goes back all the same"
+        raise Refused([f"{error}; {stay}"]) from error
+    except (Unproven, ClusterError) as error:
+        stay = f"the weights stay {said(snapshot.shares)}, for it could not be seen whether others are live"
+        raise Refused([f"{error}; {stay}: put that right, or {UNASKED}"]) from error
+    if not unproven(snapshot.state):
+        return snapshot
+    return _note(call, snapshot, lambda state: replace(proven(state), since=call.cluster.now()))
+
+
+def _note(call: Call, snapshot: Snapshot, change: Callable[[State], State]) -> Snapshot:
+    """Change what the annotation says of the weights that were written, as long as nobody has written others."""
+    written = snapshot.state
+    for _ in range(CONFLICTS):
+        state = snapshot.state
+        if not isinstance(state, State) or not isinstance(written, State) or state.since != written.since:
+            break
+        note = snapshot.noted(change(state))
+        following = send(call, snapshot, annotate(snapshot.virtual_service, note), note)
+        if following:
+            return following
+        snapshot = _read(call)
+    return snapshot
 
 
 def _make_sure(snapshot: Snapshot, transition: Transition) -> None:

@@ -39,7 +39,7 @@ def bar(weight: int) -> str:
 
 
 def step_line(outcome: Outcome, seconds: float) -> str:
-    """One step: the service, the bar, the step, the pods, and how long it soaks."""
+    """One step: the service, the bar, the step, the pods, when it was live, and how long it soaks."""
     snapshot = outcome.snapshot
     parts = [_head(snapshot)]
     state = snapshot.state
@@ -47,7 +47,11 @@ def step_line(outcome: Outcome, seconds: float) -> str:
         parts.append(f"step {state.step + 1} of {len(state.steps)}")
     canary = snapshot.version(snapshot.target.canary)
     parts.append(f"{canary.name}: {canary.ready} of {canary.total} pods ready")
-    if seconds > 0:
+    if outcome.live and not outcome.failed:
+        parts.append(f"live in {max(each.after for each in outcome.live) * 1000:.0f} ms")
+    if outcome.failed:
+        parts.append("not live")
+    elif seconds > 0:
         parts.append(f"soaks {ceil(seconds)} s")
     elif isinstance(state, State):
         parts.append(state.phase.replace("_", " "))

@@ -30,6 +30,7 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         ],
         "route": snapshot.route.name,
         "destination_host": snapshot.route.host,
+        "live": [{"proxy": str(each.proxy), "after": round(each.after * 1000)} for each in outcome.live],
         "waits": isinstance(outcome.decision, Wait),
         "next_weight": next_weight(snapshot.state, plan.steps),
         **release_of(snapshot),

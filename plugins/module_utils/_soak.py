@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Kind
 from ._identity import is_gone
-from ._pipeline import Call, Outcome, answer, send, write
+from ._pipeline import Call, Outcome, answer, prove, send, write
 from ._release import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
 from ._route import annotate
 from ._snapshot import Object, Refused, Snapshot, pods_of
@@ -62,7 +62,8 @@ def soak(call: Call, outcome: Outcome, soaked: datetime) -> Outcome:
         with _interruptible():
             failure = watch.run(until)
         if failure:
-            return replace(outcome, snapshot=watch.snapshot, decision=failure, written=(*outcome.written, failure))
+            written = (*outcome.written, failure)
+            return _proven(call, replace(outcome, snapshot=watch.snapshot, decision=failure, written=written), failure)
         if not call.lasting:
             watch.let_go()
         if not outcome.written and until == soaked:
@@ -70,6 +71,15 @@ def soak(call: Call, outcome: Outcome, soaked: datetime) -> Outcome:
     except (Refused, ClusterError) as error:
         decision = Refuse("; ".join([*error.mistakes, *watch.try_to_let_go()]))
     return replace(outcome, snapshot=watch.snapshot, decision=decision)
+
+
+def _proven(call: Call, outcome: Outcome, failure: Transition) -> Outcome:
+    """The same, once what was done about a failure is live."""
+    prover, since = call.prover, time.monotonic()
+    if prover is None or not failure.moves:
+        return outcome
+    with prover:
+        return prove(call, prover, replace(outcome, live=()), since)
 
 
 class _Watch:

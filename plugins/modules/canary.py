@@ -153,6 +153,26 @@ options:
     description: Seconds to wait for these pods. Then it fails with the reason that the pods give, and no weight moves.
     type: int
     default: 120
+  proof:
+    description:
+      - Which proxies must show that a weight is live, for the API server only says what is wished. A step soaks from
+        then on.
+      - Before a version gets more requests, each of these proxies must run the weights that are set and have a healthy
+        host of that version. Afterwards each must run the new weights. If one does not within O(proof_timeout), the
+        task fails and says which and why. No further step is gone until they do.
+      - A way back is written first and asked about then. Where no proxy can be asked it only warns.
+      - V(all) asks the pods of the gateways that the HTTP route is bound to and, if it is bound to V(mesh), the
+        sidecars; of more than 50 sidecars only 50. V(gateways) leaves the sidecars out. V(none) asks nobody.
+      - It needs the right to read the Gateways and to list these pods in the cluster, and C(get) and C(create) on
+        their C(pods/portforward).
+      - Not in check mode.
+    type: str
+    choices: [all, gateways, none]
+    default: all
+  proof_timeout:
+    description: Seconds that the proxies may take to show a weight.
+    type: int
+    default: 30
   run:
     description:
       - The run that a call belongs to, for callers that go several steps. Set by the action plugin.
@@ -329,6 +349,25 @@ used_by:
   type: list
   elements: str
   sample: []
+live:
+  description: The proxies that were seen to run the weights that were written last. Empty where nobody was asked.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    proxy:
+      description: Role, namespace and name of the pod.
+      type: str
+      returned: success
+      sample: gateway istio-system/istio-ingressgateway-7b9f5c6d4-x2x5k
+    after:
+      description: Milliseconds from the write until it was seen.
+      type: int
+      returned: success
+      sample: 118
+  sample:
+    - proxy: gateway istio-system/istio-ingressgateway-7b9f5c6d4-x2x5k
+      after: 118
 transitions:
   description: What was written, in order.
   returned: success
@@ -373,6 +412,7 @@ api_requests:
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -380,10 +420,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._cleanup import removed
 from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect, forget_path
 from ..module_utils._identity import is_gone, this_run
-from ..module_utils._pipeline import Call, Outcome, carry_out
+from ..module_utils._pipeline import UNASKED, Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._progress import step_line, teller
-from ..module_utils._release import Request, Want
+from ..module_utils._proxies import NotLive, Unproven
+from ..module_utils._release import Refuse, Request, Want
 from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
@@ -414,6 +455,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "drain": {"type": "int", "default": 60},
     "min_ready": {"type": "int"},
     "wait_timeout": {"type": "int", "default": 120},
+    "proof": {"type": "str", "choices": ["all", "gateways", "none"], "default": "all"},
+    "proof_timeout": {"type": "int", "default": 30},
     "run": {
         "type": "dict",
         "options": {
@@ -427,7 +470,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host", "min_ready")
 PLAN = ("stable", "canary", "weight", "steps", "step_weight", "max_weight", "interval", "on_failure")
-LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0}
+LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0, "proof_timeout": 1}
 WANTS = {
     "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted
     "cleaned": Want.HELD,  # no weight moves
@@ -453,8 +496,8 @@ def main() -> None:
             read(cluster, target)  # whatever is wrong in the cluster is told too
             raise Refused([])
         call = _call(module, cluster, target, plan)
-        outcome = _act(call)
-        result = result_of(outcome, call.plan) | _removed(call, outcome)
+        outcome, removal = _removed(call, _act(call))
+        result = result_of(outcome, call.plan) | removal
     except (Refused, ClusterError) as error:
         module.fail_json(**_failure([*mistakes, *error.mistakes]), **cluster.facts())
     if module._diff:
@@ -516,6 +559,8 @@ def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan) -
         lasting=moving and params["run"] is not None,
         watch=params["watch"] if moving else 0,
         tell=teller((params["run"] or {}).get("progress")),
+        proof=params["proof"] if params["proof"] != "none" else None,
+        proof_timeout=params["proof_timeout"],
     )
 
 
@@ -525,21 +570,40 @@ def _act(call: Call) -> Outcome:
     until = soaks_until(call, outcome)
     if outcome.changed and not call.check:
         call.tell(step_line(outcome, (until - call.cluster.now()).total_seconds() if until else 0))
-    return soak(call, outcome, until) if until and call.watch != 0 else outcome
+    return soak(call, outcome, until) if until and call.watch != 0 and not outcome.failed else outcome
 
 
-def _removed(call: Call, outcome: Outcome) -> dict[str, Any]:
-    """What a cleanup leaves to others to remove."""
+def _removed(call: Call, outcome: Outcome) -> tuple[Outcome, dict[str, Any]]:
+    """What a cleanup leaves to others to remove, once no proxy leads to it."""
     if call.drain is None:
-        return {}
+        return outcome, {}
     gone = removed(outcome.snapshot.state, outcome.shares)
     if gone is None:
-        return {"removed": None, "used_by": []}
+        return outcome, {"removed": None, "used_by": []}
     namespace, host = call.target.namespace, outcome.snapshot.route.host
     others = call.cluster.list(VIRTUAL_SERVICE, namespace)
     used_by = [place for each in others for place in users(each, host, namespace, gone)]
     here = f"http route {outcome.snapshot.route.name} of {namespace}/{call.target.name}"
-    return {"removed": gone, "used_by": [place for place in used_by if place != here]}
+    used_by = [place for place in used_by if place != here]
+    obstacle = "" if used_by else _still_led_to(call, outcome, gone)
+    if obstacle:
+        return replace(outcome, decision=Refuse(obstacle)), {"removed": None, "used_by": []}
+    return outcome, {"removed": gone, "used_by": used_by}
+
+
+def _still_led_to(call: Call, outcome: Outcome, version: str) -> str:
+    """Why a version that has left the route must stay all the same."""
+    prover = call.prover
+    if prover is None:
+        return ""
+    try:
+        with prover:
+            prover.gone(outcome.snapshot, version)
+    except NotLive as error:
+        return str(error)
+    except (Unproven, ClusterError) as error:
+        return f"whether {version} can be removed could not be seen: {error}; put that right, or {UNASKED}"
+    return ""
 
 
 def _failure(mistakes: list[str]) -> dict[str, Any]:

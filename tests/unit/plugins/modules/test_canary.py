@@ -34,7 +34,7 @@ def call(server: ApiServer, run_module: Callable[..., dict[str, Any]]) -> Call:
     fixed = {"host": server.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE}
 
     def run(check: bool = False, **options: Any) -> dict[str, Any]:
-        defaults = {"stable": "v1", "canary": "v2", "wait_timeout": 0, "interval": 0}
+        defaults = {"stable": "v1", "canary": "v2", "wait_timeout": 0, "interval": 0, "proof": "none"}
         return run_module(canary.main, {**fixed, **defaults, **options}, check)
 
     return run

@@ -1,0 +1,80 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What the proxies must show before and after a write, and the note that they have not shown it yet.
+
+A step soaks from when it was live. Weights that are live at once count from their write, which costs no second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ._cluster import Cluster
+from ._proxies import Proof, Proxies
+from ._release import State
+from ._snapshot import Snapshot
+
+SLACK = 1.0  # seconds after a write that count as at once
+UNPROVEN = "unproven"  # the field of the annotation that says: set, but not seen to be live
+
+Scope = Literal["all", "gateways"]
+
+
+@dataclass
+class Prover:
+    """Asks the proxies of a route. They are looked up with the first question, and their streams serve all others."""
+
+    cluster: Cluster
+    scope: Scope
+    timeout: float
+    _open: ExitStack = field(default_factory=ExitStack)
+    _proxies: Proxies | None = None
+
+    def __enter__(self) -> Prover:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
+        """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
+        proxies = self._of(snapshot)
+        proxies.reach()
+        proxies.await_weights(snapshot.virtual_service, self.timeout)
+        if gaining:
+            proxies.await_subsets(snapshot.route.host, gaining, self.timeout)
+
+    def live(self, snapshot: Snapshot, since: float) -> Proof:
+        """That the weights are live which were written then."""
+        return self._of(snapshot).await_weights(snapshot.virtual_service, self.timeout, since)
+
+    def gone(self, snapshot: Snapshot, version: str) -> Proof:
+        """That no route leads to a version any more."""
+        return self._of(snapshot).await_absence(snapshot.route.host, [version], self.timeout)
+
+    def _of(self, snapshot: Snapshot) -> Proxies:
+        if self._proxies is None:
+            proxies = Proxies(self.cluster, snapshot.virtual_service, snapshot.route.rule, scope=self.scope)
+            self._proxies = self._open.enter_context(proxies)
+        return self._proxies
+
+
+def unproven(state: object) -> bool:
+    """Whether the weights of this state were set, but not seen to be live."""
+    return isinstance(state, State) and bool(state.extra.get(UNPROVEN))
+
+
+def proven(state: State) -> State:
+    """The state without that note."""
+    return replace(state, extra={name: value for name, value in state.extra.items() if name != UNPROVEN})
+
+
+def doubted(state: State) -> State:
+    """The state with it."""
+    return replace(state, extra={**state.extra, UNPROVEN: True})
