@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 from ._cleanup import cleanup
 from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
+from ._doubt import doubted, proven, unproven
 from ._identity import is_gone
-from ._proof import SLACK, Prover, Scope, doubted, proven, unproven
+from ._proof import Prover, Scope
 from ._proxies import NotLive, Unproven
 from ._readiness import unmade
 from ._release import (
@@ -141,8 +142,6 @@ def _carry_out(call: Call, prover: Prover | None) -> Outcome:
             return replace(outcome, snapshot=snapshot, decision=decision)
         if not decision.again and not (call.keep and decision.state.phase is Phase.PROGRESSING):
             decision = replace(decision, state=released(decision.state))
-        if decision.moves:
-            decision = replace(decision, state=proven(decision.state))
         following = write(call, snapshot, decision, predicted=call.check and bool(outcome.written))
         if following is None:
             conflicts += 1
@@ -159,24 +158,29 @@ def _carry_out(call: Call, prover: Prover | None) -> Outcome:
 
 
 def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome:
-    """See the last write live. since: when it was written (monotonic). If it is not, a Refuse says where."""
+    """See the last write live, and let it soak from then on. since: when it was written (monotonic).
+
+    If it is not live, a Refuse says where.
+    """
     snapshot, (*_, last) = outcome.snapshot, outcome.written
+    live: tuple[Live, ...] = ()
     try:
-        proof = prover.live(snapshot, since)
+        live = prover.live(snapshot, since).live
+        return replace(outcome, snapshot=_settled(call, snapshot), live=live)
+    except NotLive as error:
+        why, live = str(error), error.live
     except (Unproven, ClusterError) as error:
-        if last.event in RETREATS and not isinstance(error, NotLive):
-            problem = f"the weights are set, but whether they are live was not seen: {error}"
-            return replace(outcome, snapshot=replace(snapshot, problems=(*snapshot.problems, problem)))
-        live = error.live if isinstance(error, NotLive) else ()
-        why = str(error) if isinstance(error, NotLive) else f"the weights are set, but not seen to be live: {error}"
+        why = (
+            f"the weights are set, but {'that they are live is not noted' if live else 'not seen to be live'}: {error}"
+        )
+        if last.event in RETREATS:
+            return replace(outcome, snapshot=replace(snapshot, problems=(*snapshot.problems, why)), live=live)
+    if isinstance(snapshot.state, State) and snapshot.state.holder:
         try:
-            snapshot = _note(call, snapshot, lambda state: doubted(released(state)))
-        except ClusterError as failure:
-            why += f"; nor could that be noted: {failure}"
-        return replace(outcome, snapshot=snapshot, decision=Refuse(why), live=live)
-    if proof.after > SLACK:
-        snapshot = _note(call, snapshot, lambda state: replace(state, since=call.cluster.now()))
-    return replace(outcome, snapshot=snapshot, live=proof.live)
+            snapshot = _note(call, snapshot, released)
+        except ClusterError as error:
+            why = f"{why}; its lease ends by itself, for {error}"
+    return replace(outcome, snapshot=snapshot, decision=Refuse(why), live=live)
 
 
 def answer(call: Call, snapshot: Snapshot) -> Decision:
@@ -193,7 +197,10 @@ def write(call: Call, snapshot: Snapshot, transition: Transition, predicted: boo
 
     predicted: not sent at all, for a dry run knows nothing of the dry runs before it.
     """
-    virtual_service, note = snapshot.virtual_service, snapshot.noted(transition.state)
+    state = transition.state
+    if transition.moves:
+        state = doubted(state) if call.proof else proven(state)
+    virtual_service, note = snapshot.virtual_service, snapshot.noted(state)
     try:
         if transition.event is Event.CLEANED:
             (over,) = transition.before.keys() - transition.weights.keys()
@@ -264,8 +271,11 @@ def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) 
     except (Unproven, ClusterError) as error:
         stay = f"the weights stay {said(snapshot.shares)}, for it could not be seen whether others are live"
         raise Refused([f"{error}; {stay}: put that right, or {UNASKED}"]) from error
-    if not unproven(snapshot.state):
-        return snapshot
+    return _settled(call, snapshot) if unproven(snapshot.state) else snapshot
+
+
+def _settled(call: Call, snapshot: Snapshot) -> Snapshot:
+    """Note that the weights are live as of now."""
     return _note(call, snapshot, lambda state: replace(proven(state), since=call.cluster.now()))
 
 

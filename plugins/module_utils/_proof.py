@@ -3,25 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What the proxies must show before and after a write, and the note that they have not shown it yet.
-
-A step soaks from when it was live. Weights that are live at once count from their write, which costs no second one.
-"""
+"""What the proxies must show before and after a write."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ._cluster import Cluster
 from ._proxies import Proof, Proxies
-from ._release import State
 from ._snapshot import Snapshot
-
-SLACK = 1.0  # seconds after a write that count as at once
-UNPROVEN = "unproven"  # the field of the annotation that says: set, but not seen to be live
 
 Scope = Literal["all", "gateways"]
 
@@ -63,18 +56,3 @@ class Prover:
             proxies = Proxies(self.cluster, snapshot.virtual_service, snapshot.route.rule, scope=self.scope)
             self._proxies = self._open.enter_context(proxies)
         return self._proxies
-
-
-def unproven(state: object) -> bool:
-    """Whether the weights of this state were set, but not seen to be live."""
-    return isinstance(state, State) and bool(state.extra.get(UNPROVEN))
-
-
-def proven(state: State) -> State:
-    """The state without that note."""
-    return replace(state, extra={name: value for name, value in state.extra.items() if name != UNPROVEN})
-
-
-def doubted(state: State) -> State:
-    """The state with it."""
-    return replace(state, extra={**state.extra, UNPROVEN: True})

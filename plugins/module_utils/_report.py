@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ._doubt import unproven
 from ._pipeline import Outcome, said
 from ._release import Damaged, Phase, Plan, State, Step, Wait
 from ._snapshot import Snapshot
@@ -59,7 +60,7 @@ def release_of(snapshot: Snapshot) -> dict[str, Any]:
         "steps": [step.weight for step in state.steps],
         "since": stamp(state.since),
         "until": stamp(state.soaks_until(state.interval)) if soaks else None,
-        "finished": state.phase is Phase.PROMOTED,
+        "finished": state.phase is Phase.PROMOTED and not unproven(state),
     }
 
 

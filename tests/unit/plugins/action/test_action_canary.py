@@ -33,7 +33,15 @@ class Task:
         self.before_each: Callable[[], object] = lambda: None
 
     def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
-        arguments = {**self.access, "stable": "v1", "canary": "v2", "interval": 0, "wait_timeout": 0, "proof": "none", **options}
+        arguments = {
+            **self.access,
+            "stable": "v1",
+            "canary": "v2",
+            "interval": 0,
+            "wait_timeout": 0,
+            "proof": "none",
+            **options,
+        }
         task = SimpleNamespace(args=arguments, async_val=0, check_mode=check, diff=False)
         connection = SimpleNamespace(transport=self.transport, become=self.become, _shell=SimpleNamespace(tmpdir=None))
         plugin = action.ActionModule(task, connection, None, None, None, None)

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 Answer = bytes | Callable[[str], bytes]  # a body, or what makes one of the whole path
 
+FQDN = "pong.shop.svc.cluster.local"
 FRAME = 1000  # bytes of a pod that one frame carries: most answers need several
 
 
@@ -229,9 +230,55 @@ class Mesh(Server):
                 pod.links.pop().shutdown(socket.SHUT_RDWR)
 
 
+class Envoy(Pod):
+    """A pod whose Envoy splits requests, or has no route at all."""
+
+    def __init__(self, name: str, *split: int, **fields: Any) -> None:
+        super().__init__(name, **fields)
+        self.split = split
+        self.subsets = ["v1", "v2"]
+        self.server.answers |= {"/config_dump": self.routes, "/clusters": self.clusters, "/stats": b"1"}
+
+    def routes(self, _: str) -> bytes:
+        clusters = [
+            {"name": f"outbound|80|{name}|{FQDN}", "weight": weight}
+            for name, weight in zip(("v1", "v2"), self.split, strict=False)
+            if weight
+        ]
+        config = "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/pong"
+        route = {
+            "name": "primary",
+            "route": {"weighted_clusters": {"clusters": clusters}},
+            "metadata": {"filter_metadata": {"istio": {"config": config}}},
+        }
+        hosts = [{"routes": [route] if clusters else []}]
+        return json.dumps({"configs": [{"route_config": {"name": "http.80", "virtual_hosts": hosts}}]}).encode()
+
+    def clusters(self, _: str) -> bytes:
+        return json.dumps(
+            {
+                "cluster_statuses": [
+                    {"name": f"outbound|80|{name}|{FQDN}", "host_statuses": [{"health_status": {}}]}
+                    for name in self.subsets
+                ]
+            }
+        ).encode()
+
+
+def sidecar(name: str, *split: int) -> Envoy:
+    labels = {"security.istio.io/tlsMode": "istio"}
+    return Envoy(name, *split, namespace="shop", role="sidecar", labels=labels)
+
+
+def istiod(mesh: Mesh, error: str = "", **env: str) -> None:
+    resources = {"type.googleapis.com/envoy.config.route.v3.RouteConfiguration": {"lastError": error}}
+    answer = json.dumps([{"proxy": "one.gateways", "resources": resources}]).encode()
+    mesh.add(Pod("istiod", "istio-system", {"app": "istiod"}, env=env, answers={"/debug/syncz": answer}))
+
+
 @contextmanager
-def running() -> Iterator[Mesh]:
-    mesh = Mesh()
+def running(mesh: Mesh | None = None) -> Iterator[Any]:
+    mesh = mesh or Mesh()
     try:
         yield mesh
     finally:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +13,8 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils import _proxies, _round
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import ClusterError, connect
 from ansible_collections.progressive.istio.plugins.module_utils._proxies import NotLive, Proxies, Unproven
-from loopback_mesh import Mesh, Pod, running
+from loopback_mesh import FQDN, Envoy, Mesh, Pod, istiod, running, sidecar
 
-FQDN = "pong.shop.svc.cluster.local"
 HASTE = 0.05  # seconds that stand for a second here
 
 
@@ -46,52 +44,6 @@ def virtual_service(v1: int, v2: int, *gateways: str) -> dict[str, Any]:
             "http": [{"name": "primary", "route": destinations}],
         },
     }
-
-
-class Envoy(Pod):
-    """A pod whose Envoy splits requests, or has no route at all."""
-
-    def __init__(self, name: str, *split: int, **fields: Any) -> None:
-        super().__init__(name, **fields)
-        self.split = split
-        self.subsets = ["v1", "v2"]
-        self.server.answers |= {"/config_dump": self.routes, "/clusters": self.clusters, "/stats": b"1"}
-
-    def routes(self, _: str) -> bytes:
-        clusters = [
-            {"name": f"outbound|80|{name}|{FQDN}", "weight": weight}
-            for name, weight in zip(("v1", "v2"), self.split, strict=False)
-            if weight
-        ]
-        config = "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/pong"
-        route = {
-            "name": "primary",
-            "route": {"weighted_clusters": {"clusters": clusters}},
-            "metadata": {"filter_metadata": {"istio": {"config": config}}},
-        }
-        hosts = [{"routes": [route] if clusters else []}]
-        return json.dumps({"configs": [{"route_config": {"name": "http.80", "virtual_hosts": hosts}}]}).encode()
-
-    def clusters(self, _: str) -> bytes:
-        return json.dumps(
-            {
-                "cluster_statuses": [
-                    {"name": f"outbound|80|{name}|{FQDN}", "host_statuses": [{"health_status": {}}]}
-                    for name in self.subsets
-                ]
-            }
-        ).encode()
-
-
-def sidecar(name: str, *split: int) -> Envoy:
-    labels = {"security.istio.io/tlsMode": "istio"}
-    return Envoy(name, *split, namespace="shop", role="sidecar", labels=labels)
-
-
-def istiod(mesh: Mesh, error: str = "", **env: str) -> None:
-    resources = {"type.googleapis.com/envoy.config.route.v3.RouteConfiguration": {"lastError": error}}
-    answer = json.dumps([{"proxy": "one.gateways", "resources": resources}]).encode()
-    mesh.add(Pod("istiod", "istio-system", {"app": "istiod"}, env=env, answers={"/debug/syncz": answer}))
 
 
 def proxies(mesh: Mesh, *gateways: str, **options: Any) -> Proxies:

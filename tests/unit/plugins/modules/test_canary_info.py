@@ -30,7 +30,15 @@ def info(access: dict[str, str], run_module: Call) -> Call:
 @pytest.fixture
 def release(access: dict[str, str], run_module: Call) -> Call:
     """Go a step with `canary`."""
-    fixed = {"name": "pong", "stable": "v1", "canary": "v2", "state": "advanced", "steps": [10, 100], "watch": 0, "proof": "none"}
+    fixed = {
+        "name": "pong",
+        "stable": "v1",
+        "canary": "v2",
+        "state": "advanced",
+        "steps": [10, 100],
+        "watch": 0,
+        "proof": "none",
+    }
     return lambda **options: run_module(canary.main, {**access, **fixed, **options})
 
 

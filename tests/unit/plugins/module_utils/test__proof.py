@@ -1,0 +1,188 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A weight counts when the proxies run it: the module `canary` in a mesh that takes up what is written, or does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _proxies
+from ansible_collections.progressive.istio.plugins.modules import canary
+from api_server import ApiServer, Request
+from loopback_mesh import ApiHandler, Envoy, Mesh, istiod, running
+from pong_mesh import NAMESPACE, state_of, virtual_service, weights_of
+
+Call = Callable[..., dict[str, Any]]
+
+
+class Istio(Mesh):
+    """A mesh whose API server keeps objects too. holds: whether its gateway gets what is written."""
+
+    def __init__(self, api: ApiServer) -> None:
+        super().__init__()
+        self.RequestHandlerClass = Handler
+        self.api = api
+        self.holds = False
+        self.writes = 0
+        self.gateway = Envoy("one", 100, 0)
+        self.add(self.gateway)
+
+    def push(self) -> None:
+        """What istiod does after each write, and once it is back."""
+        if not self.holds:
+            self.gateway.split = tuple(weights_of(self.api).get(name, 0) for name in ("v1", "v2"))
+
+
+class Handler(ApiHandler):
+    server: Istio
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if path.endswith("/portforward") or "/gateways/" in path or path == "/api/v1/pods":
+            super().do_GET()
+        else:
+            self.keep()
+
+    def do_PATCH(self) -> None:
+        self.server.writes += 1
+        self.keep()
+        self.server.push()
+
+    def keep(self) -> None:
+        url = urlsplit(self.path)
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "null")
+        request = Request(self.command, url.path, dict(parse_qsl(url.query)), self.headers, body)
+        self.answer(*self.server.api.handle(request))
+
+
+@pytest.fixture
+def mesh(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Istio]:
+    monkeypatch.setattr(_proxies, "FIRST_QUESTION", 0.1)
+    server.put("virtualservices", virtual_service(100, 0, gateways=["gateway"]))
+    with running(Istio(server)) as mesh:
+        istiod(mesh)
+        yield mesh
+
+
+@pytest.fixture
+def call(mesh: Istio, run_module: Call) -> Call:
+    fixed = {"host": mesh.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE}
+    fixed |= {"stable": "v1", "canary": "v2", "watch": 0, "wait_timeout": 0, "interval": 0, "proof_timeout": 1}
+
+    def run(state: str, check: bool = False, **options: Any) -> dict[str, Any]:
+        steps = {"steps": [10, 50, 100]} if state == "advanced" else {}
+        return run_module(canary.main, {**fixed, "state": state, **steps, **options}, check)
+
+    return run
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the module warns of."""
+    warnings: list[str] = []
+    monkeypatch.setattr(canary.AnsibleModule, "warn", lambda module, warning: warnings.append(warning))
+    return warnings
+
+
+def in_doubt(server: ApiServer) -> bool:
+    return bool(state_of(server).get("unproven"))
+
+
+def test_a_step_is_live_and_soaks_from_then_on(mesh: Istio, server: ApiServer, call: Call) -> None:
+    result = call("advanced")
+    assert [each["proxy"] for each in result["live"]] == ["gateway gateways/one"]
+    assert (weights_of(server), in_doubt(server), mesh.writes) == ({"v1": 90, "v2": 10}, False, 2)
+    assert result["since"] == state_of(server)["since"] > state_of(server)["history"][-1]["at"]
+    assert (mesh.asked("portforward"), result["api_requests"]) == (1, 11)
+
+
+def test_a_step_that_is_not_live_fails_and_no_other_follows_until_it_is(
+    mesh: Istio, server: ApiServer, call: Call
+) -> None:
+    mesh.holds = True
+    result = call("advanced")
+    assert result["failed"]
+    assert result["changed"]
+    assert "accepted by the API server with v1 90 %, v2 10 %, but that is not live on 1 of 1" in result["msg"]
+    assert in_doubt(server)
+    again = call("advanced")
+    assert again["msg"].endswith("the weights stay v1 90 %, v2 10 %; state: rolled_back goes back all the same")
+    assert (weights_of(server), mesh.writes) == ({"v1": 90, "v2": 10}, 1)
+    mesh.holds = False
+    mesh.push()
+    since = state_of(server)["since"]
+    soaking = call("advanced", interval=60)
+    assert (soaking["waits"], in_doubt(server), soaking["since"] > since) == (True, False, True)
+    assert call("advanced")["weights"]["after"] == {"v1": 50, "v2": 50}
+
+
+def test_weights_in_doubt_are_not_settled_without_a_look(mesh: Istio, call: Call) -> None:
+    mesh.holds = True
+    call("weighted", weight=20)
+    assert "not live" in call("weighted", weight=20)["msg"]
+
+
+def test_what_is_set_must_be_live_before_more_is(mesh: Istio, call: Call) -> None:
+    mesh.gateway.split = (70, 30)
+    assert "runs v1 70 %, v2 30 %" in call("weighted", weight=20)["msg"]
+    assert mesh.writes == 0
+
+
+def test_a_version_without_a_cluster_gets_nothing(mesh: Istio, call: Call) -> None:
+    mesh.gateway.subsets = ["v1"]
+    assert "subset v2 of shop/pong cannot be routed to yet" in call("weighted", weight=20)["msg"]
+    assert mesh.writes == 0
+
+
+@pytest.mark.parametrize("lack", ["pods", "gateway", "right"])
+def test_who_cannot_ask_may_go_back_but_not_on(mesh: Istio, call: Call, warned: list[str], lack: str) -> None:
+    call("weighted", weight=20)
+    if lack == "pods":
+        mesh.gateway.ready = False
+    elif lack == "gateway":
+        mesh.gateways.clear()
+    else:
+        mesh.gateway.refusal = (403, "pods is forbidden")
+    refused = call("weighted", weight=30)
+    assert refused["msg"].endswith("or set proof: none to go on without asking the proxies")
+    back = call("rolled_back")
+    assert (back.get("failed", False), back["weights"]["after"]) == (False, {"v1": 100, "v2": 0})
+    assert any(warning.startswith("the weights are set, but not seen to be live: ") for warning in warned)
+    assert call("weighted", weight=30, proof="none", confirm=True)["live"] == []
+
+
+def test_a_way_back_is_written_before_anybody_is_asked(mesh: Istio, server: ApiServer, call: Call) -> None:
+    call("weighted", weight=20)
+    mesh.holds = True
+    back = call("rolled_back")
+    assert back["failed"]
+    assert weights_of(server) == {"v1": 100, "v2": 0}
+    assert "gateway gateways/one runs v1 80 %, v2 20 %" in back["msg"]
+    assert "not live" in call("rolled_back")["msg"]
+
+
+def test_a_version_is_removable_when_no_proxy_leads_to_it(mesh: Istio, call: Call) -> None:
+    call("weighted", weight=20)
+    call("rolled_back")
+    mesh.holds = True
+    mesh.gateway.split = (80, 20)
+    early = call("cleaned", drain=0)
+    assert (early["failed"], early["changed"], early["removed"]) == (True, True, None)
+    assert "subset v2 of shop/pong cannot be removed yet" in early["msg"]
+    mesh.gateway.split = (100, 0)
+    assert call("cleaned", drain=0)["removed"] == "v2"
+
+
+def test_check_mode_asks_nobody(mesh: Istio, call: Call) -> None:
+    assert call("advanced", check=True)["live"] == []
+    assert mesh.asked("portforward") == 0
+
+
+def test_a_promotion_that_is_not_live_is_not_finished(mesh: Istio, call: Call) -> None:
+    mesh.holds = True
+    assert not call("advanced", steps=[100])["finished"]
