@@ -171,7 +171,7 @@ options:
     default: all
   proof_timeout:
     description: Seconds that the proxies may take to show a weight.
-    type: int
+    type: float
     default: 30
   run:
     description:
@@ -456,7 +456,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "min_ready": {"type": "int"},
     "wait_timeout": {"type": "int", "default": 120},
     "proof": {"type": "str", "choices": ["all", "gateways", "none"], "default": "all"},
-    "proof_timeout": {"type": "int", "default": 30},
+    "proof_timeout": {"type": "float", "default": 30},
     "run": {
         "type": "dict",
         "options": {
@@ -470,7 +470,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host", "min_ready")
 PLAN = ("stable", "canary", "weight", "steps", "step_weight", "max_weight", "interval", "on_failure")
-LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0, "proof_timeout": 1}
+LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0, "proof_timeout": 0.1}
 WANTS = {
     "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted
     "cleaned": Want.HELD,  # no weight moves
