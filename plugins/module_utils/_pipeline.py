@@ -40,7 +40,7 @@ from ._snapshot import Refused, Snapshot, Target, pods_of, read
 
 CONFLICTS = 5  # how often others may write in between
 PAUSE = 0.5  # seconds before the pods are watched anew when the API server ended the watch
-RETREATS = frozenset({Event.ROLLED_BACK, Event.FAILED})  # never kept waiting by a proof
+RETREATS = frozenset({Event.ROLLED_BACK, Event.FAILED, Event.HELD})  # never kept waiting by a proof
 UNASKED = "set proof: none to go on without asking the proxies"
 
 
@@ -245,9 +245,9 @@ def _read(call: Call) -> Snapshot:
 
 def _rests_on_proof(snapshot: Snapshot, decision: Decision) -> bool:
     """Whether the weights that are set must be live before this is done; a way back never waits for that."""
-    if isinstance(decision, Transition) and decision.event is not Event.CLEANED:
-        return decision.event not in RETREATS and bool(_gaining(decision))
-    return unproven(snapshot.state)
+    if isinstance(decision, Transition) and decision.event in RETREATS:
+        return False
+    return unproven(snapshot.state) or bool(_gaining(decision))
 
 
 def _gaining(decision: Decision) -> tuple[str, ...]:

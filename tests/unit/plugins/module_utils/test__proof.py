@@ -160,10 +160,11 @@ def test_who_cannot_ask_may_go_back_but_not_on(mesh: Istio, call: Call, warned: 
 def test_a_way_back_is_written_before_anybody_is_asked(mesh: Istio, server: ApiServer, call: Call) -> None:
     call("weighted", weight=20)
     mesh.holds = True
+    mesh.gateway.split = (70, 30)
     back = call("rolled_back")
     assert back["failed"]
     assert weights_of(server) == {"v1": 100, "v2": 0}
-    assert "gateway gateways/one runs v1 80 %, v2 20 %" in back["msg"]
+    assert "gateway gateways/one runs v1 70 %, v2 30 %" in back["msg"]
     assert "not live" in call("rolled_back")["msg"]
 
 
@@ -187,3 +188,11 @@ def test_check_mode_asks_nobody(mesh: Istio, call: Call) -> None:
 def test_a_promotion_that_is_not_live_is_not_finished(mesh: Istio, call: Call) -> None:
     mesh.holds = True
     assert not call("advanced", steps=[100])["finished"]
+
+
+def test_a_hold_waits_for_nobody_and_leaves_the_doubt(mesh: Istio, server: ApiServer, call: Call) -> None:
+    mesh.holds = True
+    call("advanced")
+    assert call("held")["phase"] == "held"
+    assert in_doubt(server)
+    assert "not live" in call("weighted", weight=10)["msg"]
