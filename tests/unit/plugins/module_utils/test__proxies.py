@@ -55,7 +55,8 @@ def later(seconds: float, function: Any, *arguments: Any) -> None:
 
 
 def test_all_gateways_agree(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_proxies, "LIST_AGAIN", 10.0)
+    monkeypatch.setattr(_proxies, "LIST_AGAIN", 60.0)
+    monkeypatch.setattr(_proxies, "FIRST_QUESTION", 60.0)
     for name in ("one", "two"):
         mesh.add(Envoy(name, 80, 20))
     mesh.add(Envoy("of-another-gateway", 50, 50, labels={"istio": "other"}))
