@@ -12,9 +12,13 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from . import _gates
 from ._cleanup import cleanup
 from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
 from ._doubt import doubted, proven, unproven
+from ._finding import ERROR
+from ._gates import Gates
+from ._guard import guard
 from ._identity import is_gone
 from ._proof import Prover, Scope
 from ._proxies import NotLive, Unproven
@@ -53,6 +57,7 @@ class Call:
     keep: the lease outlives the request, as long as the release moves on; lasting: it outlives the process too.
     watch: seconds to watch what soaks, None for as long as it does. tell: takes a line for the person who waits.
     proof: which proxies must show the weights, None for none; proof_timeout: seconds that they may take.
+    skip: mesh rules that are not checked before a version gets more requests.
     """
 
     cluster: Cluster
@@ -68,6 +73,12 @@ class Call:
     tell: Callable[[str], None] = lambda line: None
     proof: Scope | None = None
     proof_timeout: float = 30.0
+    skip: tuple[str, ...] = ()
+
+    @property
+    def moving(self) -> bool:
+        """Whether a version may get more requests by this."""
+        return self.request.want in (Want.ADVANCED, Want.WEIGHTED) and self.drain is None
 
     @property
     def prover(self) -> Prover | None:
@@ -80,7 +91,7 @@ class Outcome:
     """What came of a request. before: shares at the start; snapshot: as it is now; written: in order.
 
     decision: the last one; a Refuse says what ended the call after it had begun well.
-    live: the proxies that run the weights which were written last.
+    live: the proxies that run the weights which were written last. warnings: what a person should hear of all the same.
     """
 
     before: Mapping[str, int]
@@ -88,6 +99,7 @@ class Outcome:
     decision: Decision
     written: tuple[Transition, ...] = ()
     live: tuple[Live, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -126,16 +138,22 @@ def _carry_out(call: Call, prover: Prover | None) -> Outcome:
     snapshot = _read(call)
     outcome, conflicts = Outcome(snapshot.shares, snapshot, Nothing("")), 0
     shown: object = None
+    guarded = False
     while True:
         decision = answer(call, snapshot)
         if isinstance(decision, Refuse):
             raise Refused([f"{call.target.place}: {decision.why}"])
+        if not guarded and call.moving and (_gaining(decision) or _awaits_pods(decision)):
+            gates, warnings = _guarded(call, snapshot)
+            outcome, guarded = replace(outcome, warnings=warnings), True
+            if prover:
+                prover.know(gates)
         if prover and _rests_on_proof(snapshot, decision) and shown != _question(snapshot, decision):
             snapshot = _proven(call, prover, snapshot, decision)
             shown = _question(snapshot, decision)
             continue  # time has passed, and the step soaks from when it is written
-        if isinstance(decision, Wait) and decision.until is None and not call.check:
-            _wait_for_pods(call, snapshot, decision, deadline)
+        if _awaits_pods(decision) and not call.check:
+            _wait_for_pods(call, snapshot, decision.why, deadline)
             snapshot = _read(call)
             continue
         if not isinstance(decision, Transition):
@@ -147,7 +165,7 @@ def _carry_out(call: Call, prover: Prover | None) -> Outcome:
             conflicts += 1
             if conflicts > CONFLICTS:
                 raise Refused([f"{call.target.place}: somebody else keeps writing it, {conflicts} times by now"])
-            snapshot = _read(call)
+            snapshot, guarded = _read(call), False
             continue
         outcome = replace(outcome, snapshot=following, decision=decision, written=(*outcome.written, decision))
         if prover and decision.moves:
@@ -240,7 +258,31 @@ def said(shares: Mapping[str, int]) -> str:
 
 
 def _read(call: Call) -> Snapshot:
-    return read(call.cluster, call.target, lenient=call.request.want is Want.ROLLED_BACK)
+    rivals = call.moving and "one_route_per_gateway_host" not in call.skip
+    return read(call.cluster, call.target, lenient=call.request.want is Want.ROLLED_BACK, rivals=rivals)
+
+
+def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, ...]]:
+    """The gateways and what should be known of the route; Refused if a rule of the mesh stands against the request."""
+    warnings: list[str] = []
+    gates = None
+    try:
+        gates = _gates.read(call.cluster, snapshot.virtual_service, snapshot.route.rule)
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        if not call.proof:  # else the proof says it
+            warnings.append(f"the rules about gateways were not checked: {error}")
+    found = guard(snapshot, gates, call.skip)
+    errors = [finding for finding in found if finding.severity == ERROR]
+    if errors:
+        stay = f"the weights stay {said(snapshot.shares)}; skip_checks: [{{}}] goes on all the same"
+        raise Refused([f"{finding}; {stay.format(finding.check)}" for finding in errors])
+    return gates, (*warnings, *map(str, found))
+
+
+def _awaits_pods(decision: Decision) -> bool:
+    return isinstance(decision, Wait) and decision.until is None
 
 
 def _rests_on_proof(snapshot: Snapshot, decision: Decision) -> bool:
@@ -307,7 +349,7 @@ def _make_sure(snapshot: Snapshot, transition: Transition) -> None:
                 )
 
 
-def _wait_for_pods(call: Call, snapshot: Snapshot, wait: Wait, deadline: float) -> None:
+def _wait_for_pods(call: Call, snapshot: Snapshot, why: str, deadline: float) -> None:
     """Return as soon as the pods may be enough; Refused, with their own reasons, once patience has run out."""
     left = deadline - time.monotonic()
     if left > 0 and snapshot.service:
@@ -326,8 +368,7 @@ def _wait_for_pods(call: Call, snapshot: Snapshot, wait: Wait, deadline: float) 
     if time.monotonic() < deadline:
         return
     last = answer(call, pods_of(call.cluster, snapshot))
-    why = last.why if isinstance(last, Wait) else wait.why
-    why += _unmade(call, snapshot)
+    why = (last.why if isinstance(last, Wait) else why) + _unmade(call, snapshot)
     raise Refused([f"{call.target.place}: {why}; waited {call.patience:g} s, the weights stay {said(snapshot.shares)}"])
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ._cluster import Cluster
+from ._gates import Gates
 from ._proxies import Proof, Proxies
 from ._snapshot import Snapshot
 
@@ -26,6 +27,7 @@ class Prover:
     cluster: Cluster
     scope: Scope
     timeout: float
+    _gates: Gates | None = None
     _open: ExitStack = field(default_factory=ExitStack)
     _proxies: Proxies | None = None
 
@@ -34,6 +36,10 @@ class Prover:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    def know(self, gates: Gates | None) -> None:
+        """What somebody has just read of the gateways need not be read again."""
+        self._gates = gates
 
     def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
         """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
@@ -53,6 +59,7 @@ class Prover:
 
     def _of(self, snapshot: Snapshot) -> Proxies:
         if self._proxies is None:
-            proxies = Proxies(self.cluster, snapshot.virtual_service, snapshot.route.rule, scope=self.scope)
+            virtual_service, rule = snapshot.virtual_service, snapshot.route.rule
+            proxies = Proxies(self.cluster, virtual_service, rule, gates=self._gates, scope=self.scope)
             self._proxies = self._open.enter_context(proxies)
         return self._proxies

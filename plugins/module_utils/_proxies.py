@@ -17,18 +17,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from . import _gates
 from ._binding import Object, Proxy, bound_as, proxies_in
-from ._cluster import GATEWAY, POD, Cluster, ClusterError
+from ._cluster import POD, Cluster, ClusterError
 from ._envoy import Destination, percentages, rule_of
+from ._gates import Gates, selector_of
 from ._hosts import ServiceName, identity
-from ._mesh import gateway_names, in_mesh
+from ._mesh import in_mesh
 from ._round import READ_TIMEOUT, Live, Round
 from ._sights import AbsenceLook, Look, SubsetsLook, WeightsLook, named, said
 from ._stream import Stream
 
 ADMIN_PORT = 15000
 INJECTED = "security.istio.io/tlsMode=istio"  # the label that injection gives to every pod with a sidecar
-LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed
+LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed; one that comes has what istiod knows then
 LIST_SHARE = 20  # in a large mesh a list takes at most this part of the time
 FIRST_QUESTION = 1.0  # seconds until istiod is asked why; each further question comes after twice that time
 THREADS = 256
@@ -78,6 +80,7 @@ class Proxies:
     """The gateway pods that a rule is bound to and, if it is bound to the mesh, the sidecars.
 
     Each has a stream of its own, which connects in the background and stays open until the end of the `with` block.
+    gates: those of the rule, if somebody has read them just now.
     sidecars: how many of them are read at most. scope: `gateways` leaves all of them out.
     """
 
@@ -87,6 +90,7 @@ class Proxies:
         virtual_service: Object,
         rule: int,
         *,
+        gates: Gates | None = None,
         scope: Literal["all", "gateways"] = "all",
         sidecars: int = 50,
     ) -> None:
@@ -94,11 +98,10 @@ class Proxies:
         self._cluster = cluster
         self._namespace: str = meta["namespace"]
         self._place = f"VirtualService {meta['namespace']}/{meta['name']}"
+        self._virtual_service = virtual_service
         self._rule = rule
-        self._is_delegate = not virtual_service["spec"].get("hosts")
-        bound = bound_as(virtual_service, rule)
-        self._gateways = gateway_names(bound)
-        self._limit = sidecars if scope == "all" and in_mesh(bound) else 0
+        self._gates = gates
+        self._limit = sidecars if scope == "all" and in_mesh(bound_as(virtual_service, rule)) else 0
         self._selectors: dict[ServiceName, str] = {}  # by Gateway
         self._scoped = False  # whether a Gateway selects in its own namespace only
         self._streams: dict[Proxy, Stream] = {}
@@ -109,13 +112,14 @@ class Proxies:
 
     def __enter__(self) -> Proxies:
         try:
-            if self._is_delegate:
+            if not self._virtual_service["spec"].get("hosts"):
                 raise Unproven(
                     f"{self._place} has no hosts: others delegate to it, and which proxies they are bound to cannot be "
                     "told from it"
                 )
-            self._selectors = {name: self._selector(name) for name in self._gateways}
-            self._list()
+            gates = self._gates or _gates.read(self._cluster, self._virtual_service, self._rule)
+            self._selectors = {name: self._selector(name, gateway) for name, gateway in gates.gateways.items()}
+            self._list(gates)
             if not self._streams:
                 raise Unproven(self._nobody())
         except BaseException:
@@ -175,11 +179,11 @@ class Proxies:
             while True:
                 lagging = watch.follow(self._streams, min(self._next_list, question, deadline))
                 now = time.monotonic()
-                if not lagging or now > self._next_list:
-                    before = set(self._streams)
+                before = set(self._streams)
+                if now > self._next_list:
                     self._list()
-                    if not lagging and before and before >= self._streams.keys():
-                        return Proof(*watch.result(), self._sample)
+                if not lagging and before and before >= self._streams.keys():
+                    return Proof(*watch.result(), self._sample)
                 if now > min(question, deadline):
                     question = now + 2 * (now - begin)
                     rejected = self._question(watch, claim, now - begin, late=now > deadline, before=rejected)
@@ -220,20 +224,19 @@ class Proxies:
         where = " and ".join(searched) or "none that may be read: it is bound to the mesh alone"
         return f"no ready proxy runs the routes of {self._place} in {self._cluster.where}; looked for those of {where}"
 
-    def _selector(self, gateway: ServiceName) -> str:
-        found = self._cluster.get(GATEWAY, gateway.name, gateway.namespace)
-        if found is None:
-            raise Unproven(f"Gateway {gateway}, which {self._place} names, does not exist in {self._cluster.where}")
-        labels = (found.get("spec") or {}).get("selector") or {}
-        return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    def _selector(self, name: ServiceName, gateway: Object | None) -> str:
+        if gateway is None:
+            raise Unproven(f"Gateway {name}, which {self._place} names, does not exist in {self._cluster.where}")
+        return selector_of(gateway)
 
-    def _list(self) -> None:
-        """Follow the pods: streams to those that came, none to those that went."""
+    def _list(self, known: Gates | None = None) -> None:
+        """Follow the pods: streams to those that came, none to those that went. known: what was listed just now."""
         begin = time.monotonic()
         found: dict[Proxy, None] = {}
         for gateway, selector in self._selectors.items():
             namespace = gateway.namespace if self._scoped else None
-            found |= dict.fromkeys(proxies_in("gateway", self._cluster.list(POD, namespace, selector)))
+            pods = known.pods[gateway] if known else self._cluster.list(POD, namespace, selector)
+            found |= dict.fromkeys(proxies_in("gateway", pods))
         if self._limit:
             sidecars = sorted(proxies_in("sidecar", self._cluster.list(POD, None, INJECTED)), key=lambda each: each.uid)
             some = sidecars[: self._limit]  # by uid: a random choice that stays the same while others come and go

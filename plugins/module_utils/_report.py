@@ -38,9 +38,10 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
     }
 
 
-def warnings_of(snapshot: Snapshot) -> list[str]:
+def warnings_of(outcome: Outcome) -> list[str]:
     """What a person should hear of although the call went well."""
-    warnings = list(snapshot.problems)
+    snapshot = outcome.snapshot
+    warnings = [*snapshot.problems, *outcome.warnings]
     for name, share in snapshot.shares.items():
         version = snapshot.version(name)
         if share and snapshot.pods is not None and name in snapshot.subsets and not version.ready:

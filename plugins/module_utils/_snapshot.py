@@ -22,6 +22,7 @@ from ._cluster import (
     ClusterError,
 )
 from ._hosts import ServiceName, service_of
+from ._mesh import Mesh, name_of
 from ._readiness import Version, examine
 from ._release import Damaged, Observed, Ready, State, decode, encode
 from ._route import Route, RouteError, locate, note_of, pair
@@ -59,7 +60,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The VirtualService, what it says, and who stands behind it. problems: what could not be made sure of."""
+    """The VirtualService, what it says, and who stands behind it.
+
+    mesh: the objects as they were read, with all other VirtualServices if they were asked for.
+    problems: what could not be made sure of.
+    """
 
     target: Target
     virtual_service: Object
@@ -69,6 +74,7 @@ class Snapshot:
     selects: Mapping[str, str] = field(default_factory=dict)
     subsets: Mapping[str, Subset] = field(default_factory=dict)
     pods: tuple[Object, ...] | None = None
+    mesh: Mesh = field(default_factory=Mesh)
     problems: tuple[str, ...] = ()
 
     @property
@@ -114,12 +120,14 @@ class Snapshot:
         return replace(self, virtual_service=virtual_service, state=new.state, route=new.route)
 
 
-def read(cluster: Cluster, target: Target, *, lenient: bool = False) -> Snapshot:
+def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: bool = False) -> Snapshot:
     """The snapshot, or Refused with all mistakes in what the user named.
 
     lenient: only the VirtualService must be there, and whatever else is missing or broken is noted as a problem.
+    rivals: read all VirtualServices of the cluster, which is one request too, to know of those for the same hosts.
     """
-    snapshot = _virtual_service(cluster, target)
+    snapshot = _virtual_service(cluster, target, rivals)
+    problems = snapshot.problems
     try:
         snapshot = _behind(cluster, snapshot)
         mistakes = _mistakes(snapshot)
@@ -129,7 +137,7 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False) -> Snapshot
         mistakes = [str(error)]
     if mistakes and not lenient:
         raise Refused(mistakes)
-    return replace(snapshot, problems=tuple(mistakes))
+    return replace(snapshot, problems=(*problems, *mistakes))
 
 
 def pods_of(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
@@ -139,11 +147,26 @@ def pods_of(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, pods=tuple(cluster.list(POD, snapshot.service.namespace, snapshot.selector)))
 
 
-def _virtual_service(cluster: Cluster, target: Target) -> Snapshot:
-    virtual_service = cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
+def _virtual_service(cluster: Cluster, target: Target, rivals: bool) -> Snapshot:
+    found, problems = _all_of_them(cluster) if rivals else (None, ())
+    if found is None:
+        one = cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
+        found = (one,) if one else ()
+    wanted = ServiceName(target.namespace, target.name)
+    virtual_service = next((each for each in found if name_of(each) == wanted), None)
     if virtual_service is None:
         raise Refused([_missing(cluster, target)])
-    return _parsed(target, virtual_service)
+    return replace(_parsed(target, virtual_service), mesh=Mesh(virtual_services=found), problems=problems)
+
+
+def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str, ...]]:
+    try:
+        return tuple(cluster.list(VIRTUAL_SERVICE)), ()
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        unknown = "whether others route the same hosts was not seen (skip_checks: [one_route_per_gateway_host])"
+        return None, (f"{unknown}: {error}",)
 
 
 def _parsed(target: Target, virtual_service: Object) -> Snapshot:
@@ -186,7 +209,8 @@ def _behind(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
     found = cluster.get(SERVICE, service.name, service.namespace)
     selects = ((found or {}).get("spec") or {}).get("selector") or {}
     subsets = subsets_of(snapshot.route.host, namespace, rules)
-    return pods_of(cluster, replace(snapshot, service=service, selects=selects, subsets=subsets))
+    mesh = replace(snapshot.mesh, destination_rules=tuple(rules), services=(found,) if found else ())
+    return pods_of(cluster, replace(snapshot, service=service, selects=selects, subsets=subsets, mesh=mesh))
 
 
 def _mistakes(snapshot: Snapshot) -> list[str]:

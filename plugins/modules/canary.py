@@ -173,6 +173,16 @@ options:
     description: Seconds that the proxies may take to show a weight.
     type: float
     default: 30
+  skip_checks:
+    description:
+      - Before a version gets more requests, the rules of the mesh are checked over what has been read. An error is
+        refused before anything is written, a warning is shown.
+      - Names of rules to leave out, where something is meant to be as it is; those of
+        M(progressive.istio.mesh_info#module), which checks them over everything that there is.
+      - Without V(one_route_per_gateway_host) the VirtualServices of other namespaces are not read.
+    type: list
+    elements: str
+    default: []
   run:
     description:
       - The run that a call belongs to, for callers that go several steps. Set by the action plugin.
@@ -422,6 +432,7 @@ from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, Cl
 from ..module_utils._identity import is_gone, this_run
 from ..module_utils._pipeline import UNASKED, Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
+from ..module_utils._preflight import NAMES
 from ..module_utils._progress import step_line, teller
 from ..module_utils._proxies import NotLive, Unproven
 from ..module_utils._release import Refuse, Request, Want
@@ -457,6 +468,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "wait_timeout": {"type": "int", "default": 120},
     "proof": {"type": "str", "choices": ["all", "gateways", "none"], "default": "all"},
     "proof_timeout": {"type": "float", "default": 30},
+    "skip_checks": {"type": "list", "elements": "str", "default": []},
     "run": {
         "type": "dict",
         "options": {
@@ -502,7 +514,7 @@ def main() -> None:
         module.fail_json(**_failure([*mistakes, *error.mistakes]), **cluster.facts())
     if module._diff:
         result["diff"] = diff_of(outcome)
-    for warning in warnings_of(outcome.snapshot):
+    for warning in warnings_of(outcome):
         module.warn(warning)
     if outcome.failed:
         module.fail_json(**result, **cluster.facts())
@@ -515,6 +527,11 @@ def _plan(params: dict[str, Any]) -> Plan | list[str]:
         f"{name} is {params[name]}: it must be at least {least}"
         for name, least in LEAST.items()
         if params[name] is not None and params[name] < least
+    ]
+    mistakes += [
+        f"skip_checks has {name}: it must be one of {', '.join(NAMES)}"
+        for name in params["skip_checks"]
+        if name not in NAMES
     ]
     try:
         plan = validate(**{name: params[name] for name in PLAN} | {"steps": _steps(params["steps"])})
@@ -561,6 +578,7 @@ def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan) -
         tell=teller((params["run"] or {}).get("progress")),
         proof=params["proof"] if params["proof"] != "none" else None,
         proof_timeout=params["proof_timeout"],
+        skip=tuple(params["skip_checks"]),
     )
 
 

@@ -26,6 +26,7 @@ Object = dict[str, Any]
 PLURALS = {
     "virtualservices": ("/apis/networking.istio.io/v1", "VirtualService"),
     "destinationrules": ("/apis/networking.istio.io/v1", "DestinationRule"),
+    "gateways": ("/apis/networking.istio.io/v1", "Gateway"),
     "services": ("/api/v1", "Service"),
     "pods": ("/api/v1", "Pod"),
     "namespaces": ("/api/v1", "Namespace"),

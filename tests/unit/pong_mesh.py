@@ -49,8 +49,8 @@ def pod(version: str, number: int = 1, *, ready: bool = True, sidecar: bool = Tr
 def populate(server: ApiServer, weights: tuple[int, int] = (100, 0)) -> None:
     """Everything, with one ready pod of each version."""
     server.put("namespaces", {"metadata": {"name": NAMESPACE}})
-    service = {"metadata": {"name": "pong", "namespace": NAMESPACE}, "spec": {"selector": {"app": "pong"}}}
-    server.put("services", service)
+    spec = {"selector": {"app": "pong"}, "ports": [{"name": "http", "port": 80}]}
+    server.put("services", {"metadata": {"name": "pong", "namespace": NAMESPACE}, "spec": spec})
     server.put("destinationrules", destination_rule("v1", "v2", "v3"))
     server.put("virtualservices", virtual_service(*weights))
     for version in ("v1", "v2"):

@@ -136,7 +136,8 @@ class ApiHandler(BaseHTTPRequestHandler):
                 },
             )
         elif parts[-2] == "gateways" and parts[-1] in self.server.gateways:
-            self.answer(200, {"kind": "Gateway", "spec": {"selector": self.server.gateways[parts[-1]]}})
+            spec = {"selector": self.server.gateways[parts[-1]], "servers": [{"port": {"number": 80}, "hosts": ["*"]}]}
+            self.answer(200, {"kind": "Gateway", "metadata": {"namespace": parts[-3], "name": parts[-1]}, "spec": spec})
         else:
             self.refuse(404, f'{parts[-2]} "{parts[-1]}" not found')
 

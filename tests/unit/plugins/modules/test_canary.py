@@ -705,7 +705,7 @@ class TestCleanup:
 
     def test_other_users_are_named(self, server: ApiServer, call: Call) -> None:
         other = virtual_service(100, versions=("v1",))
-        other["metadata"]["name"] = "inside"
+        other["metadata"]["name"], other["spec"]["hosts"] = "inside", ["inside"]
         server.put("virtualservices", other)
         call(**advanced(steps=[100]))
         assert call(state="cleaned", drain=0)["used_by"] == ["http route primary of shop/inside"]

@@ -1,0 +1,41 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The Gateways that a rule of a VirtualService is bound to, and the pods that they select: one read of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ._binding import Object, bound_as
+from ._cluster import GATEWAY, POD, Cluster
+from ._hosts import ServiceName
+from ._mesh import gateway_names
+
+
+@dataclass(frozen=True)
+class Gates:
+    """gateways: by name, None where there is none. pods: what each selects, in whatever namespace."""
+
+    gateways: Mapping[ServiceName, Object | None]
+    pods: Mapping[ServiceName, tuple[Object, ...]]
+
+
+def read(cluster: Cluster, virtual_service: Object, rule: int) -> Gates:
+    """Those that this rule is bound to."""
+    names = gateway_names(bound_as(virtual_service, rule))
+    gateways: dict[ServiceName, Object | None] = {
+        name: cluster.get(GATEWAY, name.name, name.namespace) for name in dict.fromkeys(names)
+    }
+    selectors = {name: selector_of(gateway) for name, gateway in gateways.items() if gateway}
+    pods = {selector: tuple(cluster.list(POD, None, selector)) for selector in set(selectors.values())}
+    return Gates(gateways, {name: pods[selector] for name, selector in selectors.items()})
+
+
+def selector_of(gateway: Object) -> str:
+    """By which its pods are found, as the API server wants it."""
+    labels = (gateway.get("spec") or {}).get("selector") or {}
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
