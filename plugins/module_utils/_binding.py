@@ -8,9 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from ._conditions import is_live, is_ready
+from ._hosts import ServiceName
+from ._mesh import gateway_names, in_mesh
 from ._readiness import SIDECAR
 
 Object = Mapping[str, Any]
@@ -29,13 +32,36 @@ class Proxy(NamedTuple):
         return f"{self.role} {self.namespace}/{self.pod}"
 
 
-def bound_as(virtual_service: Object, rule: int) -> Object:
-    """The VirtualService as if it were bound as a whole to where this rule of it is bound."""
-    spec = virtual_service["spec"]
+@dataclass(frozen=True)
+class Binding:
+    """Where routes are. place: whose, for messages; namespace: in which their names are read; mesh: sidecars too.
+
+    rule: which one of the VirtualService. delegated: others decide where they are, and that cannot be told from here.
+    """
+
+    place: str
+    namespace: str
+    gateways: tuple[ServiceName, ...]
+    mesh: bool
+    rule: int = 0
+    delegated: bool = False
+
+
+def binding_of(virtual_service: Object, rule: int) -> Binding:
+    """Where this rule of a VirtualService is bound: as the whole, or to fewer gateways by its own matches."""
+    meta, spec = virtual_service["metadata"], virtual_service["spec"]
     matches = [match.get("gateways") for match in spec["http"][rule].get("match") or []]
-    if not matches or not all(matches):
-        return virtual_service
-    return {**virtual_service, "spec": {**spec, "gateways": [name for match in matches for name in match]}}
+    if matches and all(matches):
+        spec = {**spec, "gateways": [name for match in matches for name in match]}
+    place = f"VirtualService {meta['namespace']}/{meta['name']}"
+    return binding(place, {**virtual_service, "spec": spec}, rule)
+
+
+def binding(place: str, virtual_service: Object, rule: int = 0) -> Binding:
+    """Where a VirtualService is bound as a whole."""
+    gateways = tuple(dict.fromkeys(gateway_names(virtual_service)))
+    delegated = not virtual_service["spec"].get("hosts")
+    return Binding(place, virtual_service["metadata"]["namespace"], gateways, in_mesh(virtual_service), rule, delegated)
 
 
 def proxies_in(role: Role, pods: Iterable[Object]) -> list[Proxy]:

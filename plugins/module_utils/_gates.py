@@ -3,17 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The Gateways that a rule of a VirtualService is bound to, and the pods that they select: one read of both."""
+"""The Gateways that routes are bound to, and the pods that they select: one read of both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ._binding import Object, bound_as
+from ._binding import Binding, Object
 from ._cluster import GATEWAY, POD, Cluster
 from ._hosts import ServiceName
-from ._mesh import gateway_names
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,10 @@ class Gates:
     pods: Mapping[ServiceName, tuple[Object, ...]]
 
 
-def read(cluster: Cluster, virtual_service: Object, rule: int) -> Gates:
-    """Those that this rule is bound to."""
-    names = gateway_names(bound_as(virtual_service, rule))
+def read(cluster: Cluster, binding: Binding) -> Gates:
+    """Those of this binding."""
     gateways: dict[ServiceName, Object | None] = {
-        name: cluster.get(GATEWAY, name.name, name.namespace) for name in dict.fromkeys(names)
+        name: cluster.get(GATEWAY, name.name, name.namespace) for name in binding.gateways
     }
     selectors = {name: selector_of(gateway) for name, gateway in gateways.items() if gateway}
     pods = {selector: tuple(cluster.list(POD, None, selector)) for selector in set(selectors.values())}

@@ -32,6 +32,7 @@ KINDS = {
     "endpoint": "ClusterLoadAssignment",
 }
 SCOPED = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+FILTERED = "PILOT_FILTER_GATEWAY_CLUSTER_CONFIG"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def ask(cluster: Cluster) -> Account:
                 answers.append(stream.get(SYNC))
             except ClusterError as error:
                 failures.append(str(error))
-    return account(answers, missing="; ".join(failures), scoped=any(_is_scoped(pod) for pod in ready))
+    return account(answers, missing="; ".join(failures), scoped=any(_is_on(SCOPED, pod) for pod in ready))
 
 
 def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -> Account:
@@ -109,6 +110,16 @@ def _last_error(proxy: Mapping[str, Any], resource: str) -> str:
     return " ".join("".join(errors).split())[:LONGEST]
 
 
-def _is_scoped(pod: Mapping[str, Any]) -> bool:
+def names_decide(cluster: Cluster) -> bool:
+    """Whether istiod keeps from gateways what no route of theirs names. False where that may not be seen."""
+    try:
+        return any(_is_on(FILTERED, pod) for pod in cluster.list(POD, None, PODS))
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return False
+
+
+def _is_on(name: str, pod: Mapping[str, Any]) -> bool:
     variables = [each for container in pod["spec"]["containers"] for each in container.get("env") or []]
-    return any(each["name"] == SCOPED and each.get("value", "").lower() == "true" for each in variables)
+    return any(each["name"] == name and each.get("value", "").lower() == "true" for each in variables)

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from . import _gates
+from ._binding import binding_of
 from ._cleanup import cleanup
 from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
 from ._doubt import doubted, proven, unproven
@@ -267,7 +268,7 @@ def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, .
     warnings: list[str] = []
     gates = None
     try:
-        gates = _gates.read(call.cluster, snapshot.virtual_service, snapshot.route.rule)
+        gates = _gates.read(call.cluster, binding_of(snapshot.virtual_service, snapshot.route.rule))
     except ClusterError as error:
         if error.status != 403:
             raise

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ._binding import binding_of
 from ._cluster import Cluster
 from ._gates import Gates
 from ._proxies import Proof, Proxies
@@ -59,7 +60,7 @@ class Prover:
 
     def _of(self, snapshot: Snapshot) -> Proxies:
         if self._proxies is None:
-            virtual_service, rule = snapshot.virtual_service, snapshot.route.rule
-            proxies = Proxies(self.cluster, virtual_service, rule, gates=self._gates, scope=self.scope)
+            binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
+            proxies = Proxies(self.cluster, binding, gates=self._gates, scope=self.scope)
             self._proxies = self._open.enter_context(proxies)
         return self._proxies

@@ -18,14 +18,13 @@ from functools import partial
 from typing import Literal
 
 from . import _gates
-from ._binding import Object, Proxy, bound_as, proxies_in
+from ._binding import Binding, Object, Proxy, proxies_in
 from ._cluster import POD, Cluster, ClusterError
 from ._envoy import Destination, percentages, rule_of
 from ._gates import Gates, selector_of
 from ._hosts import ServiceName, identity
-from ._mesh import in_mesh
 from ._round import READ_TIMEOUT, Live, Round
-from ._sights import AbsenceLook, Look, SubsetsLook, WeightsLook, named, said
+from ._sights import AbsenceLook, DefinitionsLook, Look, SubsetsLook, WeightsLook, named, said
 from ._stream import Stream
 
 ADMIN_PORT = 15000
@@ -77,31 +76,27 @@ class NotLive(Unproven):
 
 
 class Proxies:
-    """The gateway pods that a rule is bound to and, if it is bound to the mesh, the sidecars.
+    """The gateway pods that routes are bound to and, if they are bound to the mesh, the sidecars.
 
     Each has a stream of its own, which connects in the background and stays open until the end of the `with` block.
-    gates: those of the rule, if somebody has read them just now.
+    gates: those of the binding, if somebody has read them just now.
     sidecars: how many of them are read at most. scope: `gateways` leaves all of them out.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        virtual_service: Object,
-        rule: int,
+        binding: Binding,
         *,
         gates: Gates | None = None,
         scope: Literal["all", "gateways"] = "all",
         sidecars: int = 50,
     ) -> None:
-        meta = virtual_service["metadata"]
         self._cluster = cluster
-        self._namespace: str = meta["namespace"]
-        self._place = f"VirtualService {meta['namespace']}/{meta['name']}"
-        self._virtual_service = virtual_service
-        self._rule = rule
+        self._binding = binding
+        self._place = binding.place
         self._gates = gates
-        self._limit = sidecars if scope == "all" and in_mesh(bound_as(virtual_service, rule)) else 0
+        self._limit = sidecars if scope == "all" and binding.mesh else 0
         self._selectors: dict[ServiceName, str] = {}  # by Gateway
         self._scoped = False  # whether a Gateway selects in its own namespace only
         self._streams: dict[Proxy, Stream] = {}
@@ -112,12 +107,12 @@ class Proxies:
 
     def __enter__(self) -> Proxies:
         try:
-            if not self._virtual_service["spec"].get("hosts"):
+            if self._binding.delegated:
                 raise Unproven(
                     f"{self._place} has no hosts: others delegate to it, and which proxies they are bound to cannot be "
                     "told from it"
                 )
-            gates = self._gates or _gates.read(self._cluster, self._virtual_service, self._rule)
+            gates = self._gates or _gates.read(self._cluster, self._binding)
             self._selectors = {name: self._selector(name, gateway) for name, gateway in gates.gateways.items()}
             self._list(gates)
             if not self._streams:
@@ -148,10 +143,17 @@ class Proxies:
 
     def await_weights(self, virtual_service: Object, timeout: float, since: float | None = None) -> Proof:
         """Until every proxy splits the requests as this VirtualService says. since: when it was written (monotonic)."""
-        rule = rule_of(virtual_service, self._rule)
+        rule = rule_of(virtual_service, self._binding.rule)
         wish = said(percentages(rule.weights))
         claim = f"{self._place} was accepted by the API server with {wish}, but that is not live"
         return self._await(partial(WeightsLook, rule), claim, timeout, since)
+
+    def await_definitions(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
+        """Until every proxy knows each of these subsets, with hosts or without, so that a route may name them."""
+        places = self._destinations(host, subsets)
+        return self._await(
+            partial(DefinitionsLook, places), f"{_listed(places)} cannot be named by a route yet", timeout
+        )
 
     def await_subsets(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
         """Until every proxy has healthy hosts for each of these subsets, so that a route may name them."""
@@ -213,7 +215,7 @@ class Proxies:
         return rejecting
 
     def _destinations(self, host: str, subsets: Iterable[str]) -> frozenset[Destination]:
-        place = identity(host, self._namespace)
+        place = identity(host, self._binding.namespace)
         return frozenset(Destination(place, subset) for subset in subsets)
 
     def _nobody(self) -> str:

@@ -58,6 +58,20 @@ class WeightsLook:
         return Sight(not other, f"runs {said(shares)}", shares)
 
 
+class DefinitionsLook:
+    """Whether it knows each of these subsets."""
+
+    def __init__(self, wanted: frozenset[Destination]) -> None:
+        self._wanted = wanted
+
+    def __call__(self, get: Get, sidecar: bool) -> Sight:
+        lacks = self._wanted - _envoy.hosts(get(_envoy.hosts_path(self._wanted))).keys()
+        if lacks == self._wanted and sidecar:
+            return Sight(True, "has no such cluster", concerned=False)
+        missing = [f"no cluster for {named(place)}" for place in lacks]
+        return Sight(not lacks, f"has {' and '.join(sorted(missing)) or 'a cluster for each'}")
+
+
 class SubsetsLook:
     """Whether it has a healthy host for each of these subsets."""
 

@@ -7,26 +7,35 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy, bound_as, proxies_in
+from ansible_collections.progressive.istio.plugins.module_utils._binding import (
+    Proxy,
+    binding_of,
+    proxies_in,
+)
 
 
 @pytest.mark.parametrize(
-    ("matches", "names"),
+    ("matches", "gateways", "mesh"),
     [
-        (None, ["edge", "mesh"]),
-        ([], ["edge", "mesh"]),
-        ([{"gateways": ["mesh"]}], ["mesh"]),
-        ([{"gateways": ["mesh"]}, {"gateways": ["edge"]}], ["mesh", "edge"]),
-        ([{"gateways": ["mesh"]}, {"uri": {"prefix": "/"}}], ["edge", "mesh"]),
+        (None, ["shop/edge"], True),
+        ([], ["shop/edge"], True),
+        ([{"gateways": ["mesh"]}], [], True),
+        ([{"gateways": ["outer/edge"]}, {"gateways": ["edge", "outer/edge"]}], ["outer/edge", "shop/edge"], False),
+        ([{"gateways": ["mesh"]}, {"gateways": ["edge"]}], ["shop/edge"], True),
+        ([{"gateways": ["mesh"]}, {"uri": {"prefix": "/"}}], ["shop/edge"], True),
     ],
 )
-def test_where_a_rule_is_bound_to(matches: list[dict[str, Any]] | None, names: list[str]) -> None:
+def test_where_a_rule_is_bound_to(matches: list[dict[str, Any]] | None, gateways: list[str], mesh: bool) -> None:
     rule = {"route": []} if matches is None else {"route": [], "match": matches}
-    spec = {"gateways": ["edge", "mesh"], "http": [{"match": [{"gateways": ["other"]}]}, rule]}
-    given = {"metadata": {"namespace": "shop"}, "spec": spec}
-    found = bound_as(given, 1)
-    assert found["spec"]["gateways"] == names
-    assert {**found, "spec": {**found["spec"], "gateways": spec["gateways"]}} == given  # all else stays
+    spec = {"hosts": ["*"], "gateways": ["edge", "mesh"], "http": [{"match": [{"gateways": ["other"]}]}, rule]}
+    found = binding_of({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, 1)
+    assert ([str(name) for name in found.gateways], found.mesh, found.rule) == (gateways, mesh, 1)
+    assert (found.place, found.namespace, found.delegated) == ("VirtualService shop/pong", "shop", False)
+
+
+def test_a_delegate_is_bound_by_others() -> None:
+    spec = {"http": [{"route": []}]}
+    assert binding_of({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, 0).delegated
 
 
 def pod(*containers: dict[str, Any], ready: str = "True", **fields: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils import _proxies, _round
+from ansible_collections.progressive.istio.plugins.module_utils._binding import binding_of
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import ClusterError, connect
 from ansible_collections.progressive.istio.plugins.module_utils._proxies import NotLive, Proxies, Unproven
 from loopback_mesh import FQDN, Envoy, Mesh, Pod, istiod, running, sidecar
@@ -47,7 +48,8 @@ def virtual_service(v1: int, v2: int, *gateways: str) -> dict[str, Any]:
 
 
 def proxies(mesh: Mesh, *gateways: str, **options: Any) -> Proxies:
-    return Proxies(connect({"host": mesh.url, "api_key": "secret"}), virtual_service(80, 20, *gateways), 0, **options)
+    bound = binding_of(virtual_service(80, 20, *gateways), 0)
+    return Proxies(connect({"host": mesh.url, "api_key": "secret"}), bound, **options)
 
 
 def later(seconds: float, function: Any, *arguments: Any) -> None:
@@ -230,6 +232,19 @@ def test_subsets_are_awaited(mesh: Mesh) -> None:
         assert found.await_subsets(FQDN, ["v1", "v2"], 5).live
 
 
+def test_definitions_are_awaited_with_hosts_or_without(mesh: Mesh) -> None:
+    pod = mesh.add(Envoy("one", hosts=0))
+    pod.subsets = ["v1"]
+    with proxies(mesh) as found:
+        assert found.await_definitions("pong", ["v1"], 5).live
+        with pytest.raises(NotLive, match=r"^subset v2 of shop/pong cannot be named by a route yet .* no cluster"):
+            found.await_definitions("pong", ["v2"], 0.1)
+        with pytest.raises(NotLive, match=r"has 0 of 0 hosts of subset v1 of shop/pong healthy"):
+            found.await_subsets("pong", ["v1"], 0.1)
+        later(0.1, pod.subsets.append, "v2")
+        assert found.await_definitions(FQDN, ["v1", "v2"], 5).live
+
+
 def test_absence_is_awaited(mesh: Mesh) -> None:
     pod = mesh.add(Envoy("one", 80, 20))
     with proxies(mesh) as found:
@@ -295,4 +310,4 @@ def test_a_delegate_is_not_proven(mesh: Mesh) -> None:
     delegate["spec"]["hosts"] = []
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts: others delegate to it"):
-        Proxies(cluster, delegate, 0).__enter__()
+        Proxies(cluster, binding_of(delegate, 0)).__enter__()

@@ -234,10 +234,11 @@ class Mesh(Server):
 class Envoy(Pod):
     """A pod whose Envoy splits requests, or has no route at all."""
 
-    def __init__(self, name: str, *split: int, **fields: Any) -> None:
+    def __init__(self, name: str, *split: int, hosts: int = 1, **fields: Any) -> None:
         super().__init__(name, **fields)
         self.split = split
         self.subsets = ["v1", "v2"]
+        self.hosts = hosts  # of each subset
         self.server.answers |= {"/config_dump": self.routes, "/clusters": self.clusters, "/stats": b"1"}
 
     def routes(self, _: str) -> bytes:
@@ -259,7 +260,7 @@ class Envoy(Pod):
         return json.dumps(
             {
                 "cluster_statuses": [
-                    {"name": f"outbound|80|{name}|{FQDN}", "host_statuses": [{"health_status": {}}]}
+                    {"name": f"outbound|80|{name}|{FQDN}", "host_statuses": [{"health_status": {}}] * self.hosts}
                     for name in self.subsets
                 ]
             }

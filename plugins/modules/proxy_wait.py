@@ -1,0 +1,146 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxy_wait
+version_added: 1.0.0
+short_description: Wait until Istio's proxies know the versions of a service, or have no route to them
+description:
+  - Asks the Envoys of gateways, and the sidecars on request, what they run, until all of them agree.
+  - A route that names a subset before the proxies know it loses requests, and so does a subset that is removed while
+    proxies still have a route to it. An answer of the API server says nothing of either.
+extends_documentation_fragment:
+  - progressive.istio.auth
+  - progressive.istio.attributes
+  - progressive.istio.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It only reads. In check mode it asks nobody, for what it waits for has not been written.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  gateways:
+    description:
+      - The Gateways, as a VirtualService names them. Their pods are asked.
+      - V(mesh) stands for the sidecars; of more than 50 only 50 are asked.
+    type: list
+    elements: str
+    required: true
+  namespace:
+    description: Namespace in which these names and O(destination_host) are read.
+    type: str
+    default: default
+  destination_host:
+    description: Host of the service, as in its DestinationRule.
+    type: str
+    required: true
+  subsets:
+    description: The subsets that are waited for.
+    type: list
+    elements: str
+    required: true
+  state:
+    description:
+      - V(present) waits until each proxy knows every subset, whether it has pods or not. Then a route may name it.
+      - V(absent) waits until no proxy has a route to any of them. Then they may be removed.
+    type: str
+    choices: [present, absent]
+    default: present
+  wait_timeout:
+    description: Seconds to wait. Then it fails and says which proxy does not agree, what it runs, and why.
+    type: float
+    default: 30
+seealso:
+  - module: progressive.istio.canary
+  - module: progressive.istio.mesh_info
+author:
+  - Contributors to the progressive.istio project (@progressive-istio)
+"""
+
+EXAMPLES = r"""
+- name: See the versions known before a route names them
+  progressive.istio.proxy_wait:
+    gateways: [pong-server-gateway]
+    destination_host: pong-server-service.default.svc.cluster.local
+    subsets: [v1, v2]
+
+- name: See that nobody is sent to v1 any more before its pods are removed
+  progressive.istio.proxy_wait:
+    gateways: [pong-server-gateway, mesh]
+    destination_host: pong-server-service.default.svc.cluster.local
+    subsets: [v1]
+    state: absent
+"""
+
+RETURN = r"""
+msg:
+  description: What was seen, or why nobody was asked.
+  returned: success
+  type: str
+  sample: "every proxy (2 asked) knows subset v1, v2 of pong-server-service.default.svc.cluster.local"
+proxies:
+  description: The proxies that agree.
+  returned: success
+  type: list
+  elements: str
+  sample: [gateway istio-system/istio-ingressgateway-5d8f]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.progressive.istio.plugins.module_utils._binding import binding
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import AUTH_ARGUMENTS, ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._istiod import names_decide
+from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proxies, Unproven
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "gateways": {"type": "list", "elements": "str", "required": True},
+    "namespace": {"type": "str", "default": "default"},
+    "destination_host": {"type": "str", "required": True},
+    "subsets": {"type": "list", "elements": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "wait_timeout": {"type": "float", "default": 30},
+}
+
+
+def run(params: dict[str, Any]) -> dict[str, Any]:
+    """Wait. Raises Unproven if some proxy does not agree in time or nobody can be asked, and ClusterError."""
+    cluster, host, subsets = connect(params), params["destination_host"], params["subsets"]
+    if params["state"] == "present" and names_decide(cluster):
+        said = "istiod tells gateways only of what their routes name, so nothing can be seen before a route names it"
+        return {"msg": said, "proxies": []}
+    where = {"namespace": params["namespace"]}
+    bound = {"metadata": where, "spec": {"hosts": ["*"], "gateways": params["gateways"]}}
+    with Proxies(cluster, binding(f"host {host}", bound)) as proxies:
+        proxies.reach()
+        wait = proxies.await_definitions if params["state"] == "present" else proxies.await_absence
+        proof = wait(host, subsets, params["wait_timeout"])
+    found = [str(each.proxy) for each in proof.live]
+    does = "knows" if params["state"] == "present" else "has no route to"
+    said = f"every proxy ({len(found)} asked) {does} subset {', '.join(subsets)} of {host}"
+    return {"msg": said, "proxies": found}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
+    if module.check_mode:
+        module.exit_json(changed=False, msg="nobody is asked in check mode", proxies=[])
+    try:
+        result = run(module.params)
+    except (Unproven, ClusterError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
