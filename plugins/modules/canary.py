@@ -154,6 +154,7 @@ options:
     type: int
     default: 120
   proof:
+    version_added: 1.1.0
     description:
       - Which proxies must show that a weight is live, for the API server only says what is wished. A step soaks from
         then on.
@@ -170,10 +171,12 @@ options:
     choices: [all, gateways, none]
     default: all
   proof_timeout:
+    version_added: 1.1.0
     description: Seconds that the proxies may take to show a weight.
     type: float
     default: 30
   skip_checks:
+    version_added: 1.1.0
     description:
       - Before a version gets more requests, the rules of the mesh are checked over what has been read. An error is
         refused before anything is written, a warning is shown.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: proxy_wait
-version_added: 1.0.0
+version_added: 1.1.0
 short_description: Wait until Istio's proxies know the versions of a service, or have no route to them
 description:
   - Asks the Envoys of gateways, and the sidecars on request, what they run, until all of them agree.
