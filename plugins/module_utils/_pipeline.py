@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from . import _gates
@@ -21,7 +20,7 @@ from ._finding import ERROR
 from ._gates import Gates
 from ._guard import guard
 from ._identity import is_gone
-from ._proof import Prover, Scope
+from ._proof import Prover
 from ._proxies import NotLive, Unproven
 from ._readiness import unmade
 from ._release import (
@@ -57,7 +56,7 @@ class Call:
     check: predict, write nothing. patience: seconds to wait for pods.
     keep: the lease outlives the request, as long as the release moves on; lasting: it outlives the process too.
     watch: seconds to watch what soaks, None for as long as it does. tell: takes a line for the person who waits.
-    proof: which proxies must show the weights, None for none; proof_timeout: seconds that they may take.
+    prover: asks the proxies whether weights are live; None where nothing is written or they are not to be asked.
     skip: mesh rules that are not checked before a version gets more requests.
     """
 
@@ -72,19 +71,13 @@ class Call:
     lasting: bool = False
     watch: float | None = None
     tell: Callable[[str], None] = lambda line: None
-    proof: Scope | None = None
-    proof_timeout: float = 30.0
+    prover: Prover | None = None
     skip: tuple[str, ...] = ()
 
     @property
     def moving(self) -> bool:
         """Whether a version may get more requests by this."""
         return self.request.want in (Want.ADVANCED, Want.WEIGHTED) and self.drain is None
-
-    @property
-    def prover(self) -> Prover | None:
-        """What asks the proxies; None where nothing is written or they are not to be asked."""
-        return Prover(self.cluster, self.proof, self.proof_timeout) if self.proof and not self.check else None
 
 
 @dataclass(frozen=True)
@@ -129,12 +122,7 @@ class Outcome:
 
 def carry_out(call: Call) -> Outcome:
     """Do it. Raises Refused or ClusterError if it cannot be done; what was written until then is a legal state."""
-    with ExitStack() as streams:
-        prover = call.prover
-        return _carry_out(call, streams.enter_context(prover) if prover else None)
-
-
-def _carry_out(call: Call, prover: Prover | None) -> Outcome:
+    prover = call.prover
     deadline = time.monotonic() + call.patience
     snapshot = _read(call)
     outcome, conflicts = Outcome(snapshot.shares, snapshot, Nothing("")), 0
@@ -218,7 +206,7 @@ def write(call: Call, snapshot: Snapshot, transition: Transition, predicted: boo
     """
     state = transition.state
     if transition.moves:
-        state = doubted(state) if call.proof else proven(state)
+        state = doubted(state) if call.prover else proven(state)
     virtual_service, note = snapshot.virtual_service, snapshot.noted(state)
     try:
         if transition.event is Event.CLEANED:
@@ -272,7 +260,7 @@ def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, .
     except ClusterError as error:
         if error.status != 403:
             raise
-        if not call.proof:  # else the proof says it
+        if not call.prover:  # else the proof says it
             warnings.append(f"the rules about gateways were not checked: {error}")
     found = guard(snapshot, gates, call.skip)
     errors = [finding for finding in found if finding.severity == ERROR]

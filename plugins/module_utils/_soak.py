@@ -75,11 +75,9 @@ def soak(call: Call, outcome: Outcome, soaked: datetime) -> Outcome:
 
 def _proven(call: Call, outcome: Outcome, failure: Transition) -> Outcome:
     """The same, once what was done about a failure is live."""
-    prover, since = call.prover, time.monotonic()
-    if prover is None or not failure.moves:
+    if call.prover is None or not failure.moves:
         return outcome
-    with prover:
-        return prove(call, prover, replace(outcome, live=()), since)
+    return prove(call, call.prover, replace(outcome, live=()), time.monotonic())
 
 
 class _Watch:

@@ -425,6 +425,7 @@ api_requests:
 """
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -437,6 +438,7 @@ from ..module_utils._pipeline import UNASKED, Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._preflight import NAMES
 from ..module_utils._progress import step_line, teller
+from ..module_utils._proof import Prover
 from ..module_utils._proxies import NotLive, Unproven
 from ..module_utils._release import Refuse, Request, Want
 from ..module_utils._report import diff_of, result_of, warnings_of
@@ -511,7 +513,8 @@ def main() -> None:
             read(cluster, target)  # whatever is wrong in the cluster is told too
             raise Refused([])
         call = _call(module, cluster, target, plan)
-        outcome, removal = _removed(call, _act(call))
+        with call.prover or nullcontext():
+            outcome, removal = _removed(call, _act(call))
         result = result_of(outcome, call.plan) | removal
     except (Refused, ClusterError) as error:
         module.fail_json(**_failure([*mistakes, *error.mistakes]), **cluster.facts())
@@ -579,10 +582,14 @@ def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan) -
         lasting=moving and params["run"] is not None,
         watch=params["watch"] if moving else 0,
         tell=teller((params["run"] or {}).get("progress")),
-        proof=params["proof"] if params["proof"] != "none" else None,
-        proof_timeout=params["proof_timeout"],
+        prover=_prover(module, cluster),
         skip=tuple(params["skip_checks"]),
     )
+
+
+def _prover(module: AnsibleModule, cluster: Cluster) -> Prover | None:
+    scope = module.params["proof"]
+    return None if scope == "none" or module.check_mode else Prover(cluster, scope, module.params["proof_timeout"])
 
 
 def _act(call: Call) -> Outcome:
@@ -614,12 +621,10 @@ def _removed(call: Call, outcome: Outcome) -> tuple[Outcome, dict[str, Any]]:
 
 def _still_led_to(call: Call, outcome: Outcome, version: str) -> str:
     """Why a version that has left the route must stay all the same."""
-    prover = call.prover
-    if prover is None:
+    if call.prover is None:
         return ""
     try:
-        with prover:
-            prover.gone(outcome.snapshot, version)
+        call.prover.gone(outcome.snapshot, version)
     except NotLive as error:
         return str(error)
     except (Unproven, ClusterError) as error:
