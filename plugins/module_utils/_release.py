@@ -147,6 +147,7 @@ class Request:
     by: the run that asks.
     weight: for weighted only, 0 to 100.
     verdict: for advanced and watched: the analysis of the present weight, if there is one.
+    evidence: for advanced: the present weight must have passed an analysis before a higher one follows.
     since: for watched: State.since of the weight that is watched and that the verdict is about.
     confirm: a person takes the responsibility: ends a pause or a hold, begins again what failed. It never shortens a
         soak. A caller that asks in a loop confirms with its first request only.
@@ -158,6 +159,7 @@ class Request:
     by: Run
     weight: int | None = None
     verdict: Verdict | None = None
+    evidence: bool = False
     since: datetime | None = None
     confirm: bool = False
     adopt: bool = False
@@ -296,6 +298,10 @@ def _advance(case: _Case, state: State) -> Decision:
         return Wait(soaked, f"{_where(state)} soaks until {stamp(soaked)}, {left} s from now")
     if verdict and verdict.result == "inconclusive" and state.judgeable and not confirm:
         return _stay(case, state, Event.HELD, f"inconclusive: {verdict.why}", verdict)
+    judged = verdict or state.verdict
+    passed = judged is not None and judged.result == "pass"
+    if case.request.evidence and not passed and not confirm and state.judgeable and state.weight < 100:
+        return Wait(case.now, f"{_where(state)} has soaked and is not judged yet")
     return _raise(case, state)
 
 

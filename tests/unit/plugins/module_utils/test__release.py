@@ -335,6 +335,35 @@ def test_a_raise_tells_what_it_rests_on_and_starts_unjudged() -> None:
     assert step.state.verdict is None
 
 
+# -- evidence ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("present", "fields", "answer"),
+    [
+        (None, {}, "progressing 10"),  # nothing has been sent to it yet
+        (state("progressing", 30), {}, "wait"),
+        (state("progressing", 30), {"verdict": PASS}, "paused 50"),
+        (state("progressing", 30), {"confirm": True}, "paused 50"),
+        (state("progressing", 30, verdict=PASS), {}, "paused 50"),
+        (state("progressing", 30, verdict=UNSURE), {}, "wait"),
+        (state("weighted", 20), {}, "wait"),
+        (state("weighted", 20, verdict=PASS), {}, "progressing 30"),
+        (state("paused", 50), {}, "nothing"),
+        (state("paused", 50), {"confirm": True}, "promoted 100"),
+        (state("promoted", 100), {}, "nothing"),
+    ],
+)
+def test_no_step_without_evidence(present: State | None, fields: dict[str, Any], answer: str) -> None:
+    assert short(ask(present, "advanced", evidence=True, **fields)) == answer
+
+
+def test_what_is_not_judged_yet_is_told() -> None:
+    assert ask(state("progressing", 30), "advanced", evidence=True) == Wait(
+        NOW, "v2 at 30 % (step 2 of 4) has soaked and is not judged yet"
+    )
+
+
 # -- readiness ---------------------------------------------------------------------------------------------------------
 
 

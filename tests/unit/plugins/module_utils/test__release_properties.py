@@ -108,6 +108,7 @@ def requests(run: Run) -> Iterator[Request]:
     for confirm in (False, True):
         yield Request(Want.ADVANCED, run, confirm=confirm)
         yield Request(Want.ADVANCED, run, confirm=confirm, adopt=True)
+        yield Request(Want.ADVANCED, run, confirm=confirm, evidence=True)
         for result in ("pass", "fail", "inconclusive"):
             yield Request(Want.ADVANCED, run, confirm=confirm, verdict=verdict(result))
         for weight in (0, 10, 25, 100):
@@ -392,6 +393,20 @@ def test_one_call_raises_by_one_step_that_has_soaked_and_is_ready(
             if isinstance(last.state, State) and last.state.canary == written.state.canary and low:
                 assert last.state.phase is Phase.HELD or last.now >= last.state.since + timedelta(seconds=60)
                 assert last.state.phase in (Phase.PROGRESSING, Phase.WEIGHTED) or event.request.confirm
+
+
+@RELAXED
+@given(beginnings, happenings)
+def test_what_must_be_judged_is_raised_by_a_pass_or_a_person(
+    state: State | Damaged | None, events: list[Happening]
+) -> None:
+    for asked in asked_in(walk(state, events)):
+        present, request = asked.state, asked.request
+        if not isinstance(present, State) or not request.evidence or request.confirm:
+            continue
+        decision = asked.decision
+        if isinstance(decision, Transition) and decision.raises and decision.state.canary == present.canary:
+            assert present.weight == 0 or (present.verdict and present.verdict.result == "pass"), asked
 
 
 @RELAXED
