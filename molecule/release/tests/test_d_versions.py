@@ -33,18 +33,33 @@ def remove(release, version: str) -> None:
     release.kube.run("delete", "deployment", f"pong-server-{version}", "--wait=false")
 
 
+def told(release, version: str) -> set[str]:
+    """What the kubelet has said so far of the server in the pods of a version."""
+    statuses = [pod["status"].get("containerStatuses", []) for pod in release.kube.list("pods", f"version={version}")]
+    servers = [server for each in statuses for server in each if server["name"] != "istio-proxy"]
+    states = [state for server in servers for state in (server["state"], server["lastState"])]
+    return {word for each in states for kind, details in each.items() for word in (kind, details.get("reason"))}
+
+
 @pytest.mark.parametrize(
-    ("version", "image", "environment", "reason"),
+    ("version", "image", "environment", "state", "reason"),
     [
-        ("missing", "localhost/does-not-exist:1", {}, "ErrImagePull|ImagePullBackOff"),
-        ("crashing", None, {"PONG_CRASH_AFTER": "0.2"}, "exit|CrashLoopBackOff|terminated"),
-        ("sleeping", None, {"PONG_NOT_READY": "true"}, "ready"),
+        (
+            "missing",
+            "localhost/does-not-exist:1",
+            {},
+            {"ErrImagePull", "ImagePullBackOff"},
+            "ErrImagePull|ImagePullBackOff",
+        ),
+        ("crashing", None, {"PONG_CRASH_AFTER": "0.2"}, {"terminated"}, "exit|CrashLoopBackOff|terminated"),
+        ("sleeping", None, {"PONG_NOT_READY": "true"}, {"running"}, "is not ready"),
     ],
 )
-def test_a_version_that_never_gets_ready(release, version, image, environment, reason):
+def test_a_version_that_never_gets_ready(release, eventually, version, image, environment, state, reason):
     deploy(release, version, image, **environment)
     try:
-        result = release.canary("advanced", canary=version, wait_timeout=5)
+        eventually(lambda: told(release, version) & state)
+        result = release.canary("advanced", canary=version, wait_timeout=1)
         assert result["failed"]
         assert any(word in result["msg"] for word in reason.split("|")), result["msg"]
         assert version in result["msg"]
