@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ._binding import binding_of
-from ._cluster import Cluster
+from ._binding import Proxy, binding_of
+from ._cluster import Cluster, ClusterError
 from ._gates import Gates
 from ._proxies import Proof, Proxies
 from ._snapshot import Snapshot
@@ -57,6 +57,10 @@ class Prover:
     def gone(self, snapshot: Snapshot, version: str) -> Proof:
         """That no route leads to a version any more."""
         return self._of(snapshot).await_absence(snapshot.route.host, [version], self.timeout)
+
+    def read(self, snapshot: Snapshot, path: str, timeout: float) -> dict[Proxy, bytes | ClusterError]:
+        """What the admin interface of each proxy answers to this path."""
+        return self._of(snapshot).read(path, timeout)
 
     def _of(self, snapshot: Snapshot) -> Proxies:
         if self._proxies is None:

@@ -30,6 +30,7 @@ from ._stream import Stream
 ADMIN_PORT = 15000
 INJECTED = "security.istio.io/tlsMode=istio"  # the label that injection gives to every pod with a sidecar
 LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed; one that comes has what istiod knows then
+READ_LIST_AGAIN = 5.0  # the same where proxies are only read, for as long as a step soaks
 LIST_SHARE = 20  # in a large mesh a list takes at most this part of the time
 FIRST_QUESTION = 1.0  # seconds until istiod is asked why; each further question comes after twice that time
 THREADS = 256
@@ -102,7 +103,7 @@ class Proxies:
         self._streams: dict[Proxy, Stream] = {}
         self._opened: dict[Proxy, Future[None]] = {}
         self._sample = ""
-        self._next_list = 0.0
+        self._listed, self._list_took = 0.0, 0.0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="proxy")
 
     def __enter__(self) -> Proxies:
@@ -167,7 +168,8 @@ class Proxies:
 
     def read(self, path: str, timeout: float = READ_TIMEOUT) -> dict[Proxy, bytes | ClusterError]:
         """What the admin interface of each proxy answers to this path now."""
-        self._list()
+        if time.monotonic() > self._next_list(READ_LIST_AGAIN):
+            self._list()
         tasks = {proxy: self._threads.submit(_read, stream, path, timeout) for proxy, stream in self._streams.items()}
         return {proxy: task.result() for proxy, task in tasks.items()}
 
@@ -175,14 +177,14 @@ class Proxies:
         begin = time.monotonic()
         deadline, question = begin + timeout, begin + FIRST_QUESTION
         rejected: set[Proxy] = set()
-        if begin > self._next_list:
+        if begin > self._next_list():
             self._list()
         with Round(look, self._threads, begin if since is None else since) as watch:
             while True:
-                lagging = watch.follow(self._streams, min(self._next_list, question, deadline))
+                lagging = watch.follow(self._streams, min(self._next_list(), question, deadline))
                 now = time.monotonic()
                 before = set(self._streams)
-                if now > self._next_list:
+                if now > self._next_list():
                     self._list()
                 if not lagging and before and before >= self._streams.keys():
                     return Proof(*watch.result(), self._sample)
@@ -250,8 +252,12 @@ class Proxies:
             stream = Stream(self._cluster, proxy.namespace, proxy.pod, ADMIN_PORT)
             self._streams[proxy] = stream
             self._opened[proxy] = self._threads.submit(stream.open)
-        now = time.monotonic()
-        self._next_list = now + max(LIST_AGAIN, LIST_SHARE * (now - begin))
+        self._listed = time.monotonic()
+        self._list_took = self._listed - begin
+
+    def _next_list(self, again: float | None = None) -> float:
+        """When the pods are to be listed next (monotonic)."""
+        return self._listed + max(LIST_AGAIN if again is None else again, LIST_SHARE * self._list_took)
 
 
 def _read(stream: Stream, path: str, timeout: float) -> bytes | ClusterError:
