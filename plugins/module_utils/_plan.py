@@ -7,17 +7,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
+from ._values import LONGEST, seconds, show, truth, whole
+
 OnFailure = Literal["rollback", "hold", "step_down"]
 
-LONGEST_INTERVAL = 31_536_000  # seconds in a year; keeps every sum of times inside what datetime can hold
+LONGEST_INTERVAL = LONGEST
 _EXAMPLE = "such as [5, 20, 50, 100]"
-_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
 @dataclass(frozen=True)
@@ -82,26 +82,26 @@ def validate(
     mistakes: list[str] = []
     for option, name in (("stable", stable), ("canary", canary)):
         if not isinstance(name, str) or not name.strip():
-            mistakes.append(f"{option} is {_show(name)}: it must be the name of a subset, such as v1")
+            mistakes.append(f"{option} is {show(name)}: it must be the name of a subset, such as v1")
     if stable == canary and isinstance(stable, str) and stable.strip():
         mistakes.append(f"stable and canary are both {stable}: they must be two different subsets")
-    if weight is not None and _whole(weight, 0, 100) is None:
-        mistakes.append(f"weight is {_show(weight)}: it must be a whole number from 0 to 100")
+    if weight is not None and whole(weight, 0, 100) is None:
+        mistakes.append(f"weight is {show(weight)}: it must be a whole number from 0 to 100")
     if steps is not None:
         path = _listed(steps, mistakes)
         if step_weight is not None or max_weight is not None:
             mistakes.append("steps and step_weight/max_weight are given: they say the same, give one of them")
     else:
         path = _even(step_weight, max_weight, mistakes)
-    seconds = _seconds(interval)
-    if seconds is None:
-        mistakes.append(f"interval is {_show(interval)}: it must be a number of seconds from 0 to {LONGEST_INTERVAL}")
+    soak = seconds(interval)
+    if soak is None:
+        mistakes.append(f"interval is {show(interval)}: it must be a number of seconds from 0 to {LONGEST_INTERVAL}")
     policy = next((known for known in get_args(OnFailure) if known == on_failure), None)
     if policy is None:
-        mistakes.append(f"on_failure is {_show(on_failure)}: it must be one of {', '.join(get_args(OnFailure))}")
-    if mistakes or seconds is None or policy is None:
+        mistakes.append(f"on_failure is {show(on_failure)}: it must be one of {', '.join(get_args(OnFailure))}")
+    if mistakes or soak is None or policy is None:
         raise InvalidPlan(mistakes)
-    return Plan(str(stable), str(canary), path, seconds, policy)
+    return Plan(str(stable), str(canary), path, soak, policy)
 
 
 def rising(steps: tuple[Step, ...]) -> bool:
@@ -112,7 +112,7 @@ def rising(steps: tuple[Step, ...]) -> bool:
 
 def _listed(steps: object, mistakes: list[str]) -> tuple[Step, ...]:
     if not isinstance(steps, (list, tuple)):
-        mistakes.append(f"steps is {_show(steps)}: it must be a list of weights, {_EXAMPLE}")
+        mistakes.append(f"steps is {show(steps)}: it must be a list of weights, {_EXAMPLE}")
         return ()
     if not steps:
         mistakes.append(f"steps is empty: give at least one weight, {_EXAMPLE}")
@@ -138,14 +138,14 @@ def _step(where: str, given: object, mistakes: list[str]) -> Step | None:
     if unknown:
         mistakes.append(f"{where} has {', '.join(unknown)}: a step has only weight and pause")
     pause = fields.get("pause", False)
-    truth = pause if isinstance(pause, bool) else _TRUTH.get(str(pause).lower())
-    if truth is None:
-        mistakes.append(f"{where}.pause is {_show(pause)}: it must be true or false")
-    weight = _whole(fields.get("weight"), 1, 100)
+    paused = truth(pause)
+    if paused is None:
+        mistakes.append(f"{where}.pause is {show(pause)}: it must be true or false")
+    weight = whole(fields.get("weight"), 1, 100)
     if weight is None:
-        mistakes.append(f"{where} is {_show(fields.get('weight'))}: a weight must be a whole number from 1 to 100")
+        mistakes.append(f"{where} is {show(fields.get('weight'))}: a weight must be a whole number from 1 to 100")
         return None
-    return Step(weight, bool(truth))
+    return Step(weight, bool(paused))
 
 
 def _even(step_weight: object, max_weight: object, mistakes: list[str]) -> tuple[Step, ...]:
@@ -153,40 +153,13 @@ def _even(step_weight: object, max_weight: object, mistakes: list[str]) -> tuple
         if max_weight is not None:
             mistakes.append("max_weight is given without step_weight: give both, or steps")
         return ()
-    width = _whole(step_weight, 1, 100)
-    top = 100 if max_weight is None else _whole(max_weight, 1, 100)
+    width = whole(step_weight, 1, 100)
+    top = 100 if max_weight is None else whole(max_weight, 1, 100)
     if width is None:
-        mistakes.append(f"step_weight is {_show(step_weight)}: it must be a whole number from 1 to 100")
+        mistakes.append(f"step_weight is {show(step_weight)}: it must be a whole number from 1 to 100")
     if top is None:
-        mistakes.append(f"max_weight is {_show(max_weight)}: it must be a whole number from 1 to 100")
+        mistakes.append(f"max_weight is {show(max_weight)}: it must be a whole number from 1 to 100")
     if width is None or top is None:
         return ()
     weights = sorted({*range(width, top, width), top, 100})
     return tuple(Step(weight) for weight in weights)
-
-
-def _whole(value: object, low: int, high: int) -> int | None:
-    """The whole number that a value means, where it lies in the range: 10, 10.0 and "10", but not true or "10%"."""
-    number: int | None = None
-    if isinstance(value, str) and re.fullmatch("[+-]?[0-9]{1,9}", value.strip()):
-        number = int(value.strip())
-    elif isinstance(value, int) and not isinstance(value, bool):
-        number = value
-    elif isinstance(value, float) and value.is_integer():
-        number = int(value)
-    return number if number is not None and low <= number <= high else None
-
-
-def _seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if 0 <= number <= LONGEST_INTERVAL else None
-
-
-def _show(value: object) -> str:
-    text = "missing" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

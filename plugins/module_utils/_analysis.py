@@ -1,0 +1,96 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""From counts to a verdict, with the numbers it rests on and one sentence for people. Pure.
+
+    judge(criteria, counts, answers) -> Judgement
+
+A verdict may be asked for at every moment: that a good version is ever failed, however often one looks until the soak
+ends, is as unlikely as the checks' alphas together; that a bad one is ever passed as unlikely as their betas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import _checks as checks
+from ._checks import Check
+from ._counts import Counts
+from ._criteria import Criteria, Limit
+from ._histogram import quantile
+from ._state import Result
+
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict. why: one sentence; percentiles: milliseconds by version and by p50, p95, p99, for people."""
+
+    result: Result
+    why: str
+    checks: tuple[Check, ...] = ()
+    percentiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """As part of a module's result."""
+        return {
+            "result": self.result,
+            "why": self.why,
+            "checks": [
+                {"name": each.name, "result": each.result, "why": each.why, "dry_run": each.dry_run, **each.numbers}
+                for each in self.checks
+            ],
+            "percentiles": {version: dict(found) for version, found in self.percentiles.items()},
+        }
+
+
+def judge(criteria: Criteria, counts: Counts, answers: Mapping[str, float | str] | None = None) -> Judgement:
+    """The verdict about the canary.
+
+    counts: since its weight is live. answers: to the custom queries, by name; a text says why there is no number.
+    One check that fails is enough to fail it, and it passes only if all do. A dry run never decides.
+    """
+    return _combined(_checked(criteria, counts, answers or {}), _percentiles(counts))
+
+
+def undecided(why: str) -> Judgement:
+    """The verdict where nothing could be counted."""
+    return Judgement("inconclusive", why)
+
+
+def _checked(criteria: Criteria, counts: Counts, answers: Mapping[str, float | str]) -> tuple[Check, ...]:
+    minimum = criteria.minimum_requests
+    found: list[Check] = []
+    if criteria.success:
+        found.append(checks.errors(criteria.success, counts, minimum))
+    if criteria.worse_than_stable:
+        found.append(checks.worse_than_stable(criteria.worse_than_stable, counts, minimum))
+    if criteria.latency:
+        found.append(checks.latency(criteria.latency, counts, minimum))
+    if criteria.unattributed:
+        found.append(checks.unattributed(criteria.unattributed, criteria.success or Limit(), counts))
+    return (*found, *(checks.custom(query, answers.get(query.name)) for query in criteria.queries))
+
+
+def _combined(found: tuple[Check, ...], percentiles: Mapping[str, Mapping[str, float]]) -> Judgement:
+    deciding = [check for check in found if not check.dry_run]
+    for result in ("fail", "inconclusive"):
+        reasons = [check.why for check in deciding if check.result == result]
+        if reasons:
+            return Judgement(result, "; ".join(dict.fromkeys(reasons)), found, percentiles)
+    passed = "; ".join(check.why for check in deciding) or "nothing decides, all checks are dry runs"
+    return Judgement("pass", passed, found, percentiles)
+
+
+def _percentiles(counts: Counts) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for version in (counts.stable, counts.canary):
+        if version:
+            quantiles = {f"p{each}": quantile(version.buckets, each / 100) for each in PERCENTILES}
+            found[version.name] = {name: value for name, value in quantiles.items() if value is not None}
+    return found

@@ -1,0 +1,172 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The checks that a version goes through: each takes counts and gives a result with its numbers. Pure.
+
+Each may be asked at every moment and as often as one likes: see _evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil, isnan, log
+from typing import Any
+
+from ._counts import Counts, Sample, VersionCounts
+from ._criteria import Comparison, Latency, Limit, Query, Unattributed
+from ._evidence import over_limit, worse
+from ._histogram import slower_than
+from ._state import Result
+from ._words import plural
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one check found. why: a half sentence; numbers: all that it rests on; dry_run: it is only reported."""
+
+    name: str
+    result: Result
+    why: str
+    dry_run: bool = False
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def errors(limit: Limit, counts: Counts, minimum: int) -> Check:
+    """Whether more requests to the canary fail than may."""
+    stable = counts.stable.answers if counts.stable else None
+    return _within("errors", "failed", limit, counts, counts.canary.answers, stable, minimum)
+
+
+def latency(options: Latency, counts: Counts, minimum: int) -> Check:
+    """Whether more requests to the canary are slow than may be."""
+    threshold, limit = options.threshold_ms, options.limit
+    canary = slower_than(counts.canary.buckets, threshold)
+    stable = slower_than(counts.stable.buckets, threshold) if counts.stable else None
+    if canary is None or (stable is None and counts.stable):
+        why = f"the proxies count no latencies at {threshold:g} ms: their buckets are not Envoy's own"
+        return Check("latency", "inconclusive", why, limit.dry_run)
+    return _within("latency", f"took longer than {threshold:g} ms", limit, counts, canary, stable, minimum)
+
+
+def worse_than_stable(options: Comparison, counts: Counts, minimum: int) -> Check:
+    """Whether more requests to the canary fail than to stable, be it within the limit or not."""
+    name, canary, stable = "worse_than_stable", counts.canary, counts.stable
+    if stable is None:
+        return Check(name, "pass", "there is no other version to compare with", options.dry_run)
+    evidence = worse(stable.answers, canary.answers, options.max_ratio)
+    numbers = {"evidence": evidence, "fails_at": options.fails_at, "max_ratio": options.max_ratio}
+    if evidence >= options.fails_at:
+        told = f"{_of(canary.answers, canary.name)} failed, and {_of(stable.answers, stable.name)}"
+        times = f" more than {options.max_ratio:g} times" if options.max_ratio > 1 else ""
+        why = f"{canary.name} is{times} worse than {stable.name}: {told}"
+        return Check(name, "fail", why, options.dry_run, numbers)
+    if canary.answers.requests < minimum:
+        why = _too_few("failed", canary, canary.answers, minimum)
+        return Check(name, "inconclusive", why, options.dry_run, numbers)
+    return Check(name, "pass", f"{canary.name} is not shown to be worse than {stable.name}", options.dry_run, numbers)
+
+
+def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
+    """Whether failures that belong to no version could be the canary's.
+
+    They pass if the canary would be within its limit even if all of them were its own. They fail it if it would not,
+    and their share of all requests is higher than before it got its weight. Else nobody knows whose they are.
+    """
+    name, canary, number = "unattributed", counts.canary, counts.unattributed
+    own = Sample(canary.answers.requests + number, canary.answers.bad + number)
+    now = Sample(own.requests + (counts.stable.answers.requests if counts.stable else 0), number)
+    evidence, before = over_limit(own, limit.good, limit.bad), worse(counts.before, now)
+    numbers = {
+        "failures": number,
+        "evidence": evidence,
+        "fails_at": limit.fails_at,
+        "passes_at": limit.passes_at,
+        "evidence_against_before": before,
+    }
+    if not number:
+        return Check(name, "pass", "every failure belongs to a version", options.dry_run, numbers)
+    told = f"{_count(now)} requests failed and belong to no version"
+    if evidence <= limit.passes_at:
+        why = f"{told}, and {canary.name} is within its limit even with them"
+        return Check(name, "pass", why, options.dry_run, numbers)
+    if min(evidence, before) >= limit.fails_at:
+        why = f"{told}, and before {canary.name} had its weight it was {_count(counts.before)}"
+        return Check(name, "fail", why, options.dry_run, numbers)
+    why = f"{told}: the gateways' logs tell whose they are, and were they {canary.name}'s it would not pass"
+    return Check(name, "inconclusive", why, options.dry_run, numbers)
+
+
+def custom(query: Query, answer: float | str | None) -> Check:
+    """Whether a number lies in its range. answer: a text says why there is no number; None: it has not been asked."""
+    if not isinstance(answer, float) or isnan(answer):
+        why = answer if isinstance(answer, str) else "it has no value yet"
+        return Check(query.name, "inconclusive", f"{query.name} is unknown: {why}", query.dry_run)
+    numbers = {"value": answer}
+    if query.min <= answer <= query.max:
+        return Check(query.name, "pass", f"{query.name} is {answer:g}", query.dry_run, numbers)
+    bound = f"below its min of {query.min:g}" if answer < query.min else f"above its max of {query.max:g}"
+    return Check(query.name, "fail", f"{query.name} is {answer:g}, {bound}", query.dry_run, numbers)
+
+
+def _within(
+    name: str, what: str, limit: Limit, counts: Counts, canary: Sample, stable: Sample | None, minimum: int
+) -> Check:
+    """Whether the bad requests of the canary are within a limit.
+
+    They fail it only if stable is shown to be better too: one look at both versions tells a bad canary from something
+    bad that both depend on. Without a request to stable the limit decides alone, once the canary has had `minimum`.
+    """
+    evidence = over_limit(canary, limit.good, limit.bad)
+    numbers: dict[str, Any] = {
+        "requests": canary.requests,
+        "bad": canary.bad,
+        "share": canary.share,
+        "limit": limit.good,
+        "evidence": evidence,
+        "fails_at": limit.fails_at,
+        "passes_at": limit.passes_at,
+    }
+    told = f"{_of(canary, counts.canary.name)} {what}, {_percent(limit.good)} may"
+
+    def check(result: Result, why: str) -> Check:
+        return Check(name, result, why, limit.dry_run, numbers)
+
+    if evidence >= limit.fails_at:
+        if stable is None or counts.stable is None or (not stable.requests and canary.requests >= minimum):
+            return check("fail", f"{told}, and there is no other version to compare with")
+        against = _of(stable, counts.stable.name)
+        numbers |= {"stable_requests": stable.requests, "stable_bad": stable.bad, "stable_share": stable.share}
+        numbers["evidence_against_stable"] = worse(stable, canary)
+        if numbers["evidence_against_stable"] >= limit.fails_at:
+            return check("fail", f"{told}, and {against} did")
+        if over_limit(stable, limit.good, limit.bad) >= limit.fails_at:
+            remedy = "mend what both depend on, or set limits that the service can keep"
+            return check("inconclusive", f"the baseline is bad: {told}, but {against} did as well: {remedy}")
+        return check("inconclusive", f"{told}, but {counts.stable.name} is not shown to be better yet: {against} did")
+    if canary.requests < minimum:
+        return check("inconclusive", _too_few(what, counts.canary, canary, minimum))
+    if evidence <= limit.passes_at:
+        return check("pass", told)
+    more = ceil((evidence - limit.passes_at) / log((1 - limit.good) / (1 - limit.bad)))
+    return check("inconclusive", f"{told}: to pass it takes at least {plural(more, 'more request')} of which none did")
+
+
+def _too_few(what: str, version: VersionCounts, sample: Sample, minimum: int) -> str:
+    if not sample.requests:
+        return f"{version.name} has answered no request since its weight is live, and {minimum} are needed"
+    return f"{_of(sample, version.name)} {what}, and {minimum} requests are needed"
+
+
+def _of(sample: Sample, version: str) -> str:
+    return f"{_count(sample)} requests to {version} ({_percent(sample.share)})"
+
+
+def _count(sample: Sample) -> str:
+    return f"{sample.bad} of {sample.requests}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"

@@ -1,0 +1,318 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What a version is judged by: the user's `analysis` options as data, or a list of everything that is wrong. Pure."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf, log
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
+
+from ._histogram import EDGES
+from ._options import Options
+from ._values import LONGEST, show
+
+Source = Literal["envoy", "prometheus", "probe"]
+Reporter = Literal["source", "destination"]
+OnInconclusive = Literal["hold", "rollback"]
+
+MOST_REQUESTS = 1_000_000
+LONGEST_TIMEOUT = 60
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A share of requests that may be bad, as a test with two kinds of error. 0 < good < bad < 1.
+
+    good, bad: a version with at most `good` is well, one with `bad` or more is not. Between them either may come out.
+    alpha: the highest chance that a good one is failed. beta: the highest chance that a bad one is passed.
+    The further good and bad are apart, the fewer requests it takes.
+    """
+
+    good: float = 0.01
+    bad: float = 0.05
+    alpha: float = 0.01
+    beta: float = 0.05
+    dry_run: bool = False
+
+    @property
+    def fails_at(self) -> float:
+        """The log evidence for `bad` that fails a version."""
+        return -log(self.alpha)
+
+    @property
+    def passes_at(self) -> float:
+        """The log evidence for `bad`, a negative one, that passes it."""
+        return log(self.beta)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much worse than stable a canary may be, even if within its limit.
+
+    max_ratio: how many times the errors of stable it may have, 1 or more. With 1 a long soak fails it for any
+        difference at all, also one that nobody would care about.
+    alpha: the highest chance that one that is no worse is failed.
+    """
+
+    max_ratio: float = 1.5
+    alpha: float = 0.01
+    dry_run: bool = False
+
+    @property
+    def fails_at(self) -> float:
+        """The log evidence for a worse canary that fails it."""
+        return -log(self.alpha)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How many requests may take longer than a threshold (milliseconds), which is an edge of Envoy's histograms."""
+
+    threshold_ms: float = 500.0
+    limit: Limit = Limit()
+
+
+@dataclass(frozen=True)
+class Unattributed:
+    """Failures that belong to no version are judged, by the limit for errors."""
+
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """PromQL for one number, and the range that it must lie in, both ends included."""
+
+    name: str
+    query: str
+    min: float = -inf
+    max: float = inf
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class PrometheusOptions:
+    """Where Prometheus is, and as whom it is asked. timeout: seconds for one query."""
+
+    url: str
+    reporter: Reporter = "source"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bearer_token: str = field(default="", repr=False)
+    ca_cert: str = ""
+    validate_certs: bool = True
+    timeout: float = 5.0
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """All that a version is judged by; made by validate(). A part that is None is switched off.
+
+    source: who counts the requests. minimum_requests: that a version must have answered before it can pass.
+    deadline: seconds after a step's interval until an inconclusive verdict is treated as on_inconclusive says.
+    """
+
+    source: Source = "envoy"
+    success: Limit | None = Limit()
+    worse_than_stable: Comparison | None = Comparison()
+    latency: Latency | None = Latency()
+    unattributed: Unattributed | None = Unattributed()
+    minimum_requests: int = 100
+    deadline: float = 600.0
+    on_inconclusive: OnInconclusive = "hold"
+    queries: tuple[Query, ...] = ()
+    prometheus: PrometheusOptions | None = None
+
+
+class InvalidCriteria(ValueError):
+    """Criteria that cannot be meant. mistakes: all of them, one sentence each, in the order of the options."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+def validate(analysis: object) -> Criteria:
+    """The criteria that these options mean, or InvalidCriteria with all mistakes at once.
+
+    An empty mapping gives the defaults. A part that is false is switched off, one that is true has its defaults.
+    """
+    mistakes: list[str] = []
+    options = Options("analysis", analysis, mistakes)
+    source = cast(Source, options.choice("source", get_args(Source), "envoy"))
+    criteria = Criteria(
+        source=source,
+        success=_limit(options.part("success"), "max_error", "bad_error"),
+        worse_than_stable=_comparison(options.part("worse_than_stable")),
+        latency=_latency(options.part("latency")),
+        unattributed=_unattributed(options.part("unattributed")),
+        minimum_requests=options.whole("minimum_requests", 1, MOST_REQUESTS, 100),
+        deadline=options.seconds("deadline", 0, LONGEST, 600.0),
+        on_inconclusive=cast(OnInconclusive, options.choice("on_inconclusive", get_args(OnInconclusive), "hold")),
+        queries=_queries(options),
+        prometheus=_prometheus(options.part("prometheus", optional=True)),
+    )
+    options.end()
+    parts = (criteria.success, criteria.worse_than_stable, criteria.latency, criteria.unattributed)
+    if not any(parts) and not criteria.queries:
+        mistakes.append("analysis has every part switched off: leave one on, or leave analysis out")
+    needs = "source is prometheus" if source == "prometheus" else "queries are given" if criteria.queries else ""
+    if needs and criteria.prometheus is None:
+        mistakes.append(
+            f"analysis.prometheus is missing: {needs}, so give its url, such as http://prometheus.istio-system:9090"
+        )
+    if mistakes:
+        raise InvalidCriteria(mistakes)
+    return criteria
+
+
+def _limit(options: Options | None, good: str, bad: str) -> Limit | None:
+    if options is None:
+        return None
+    default = Limit()
+    limit = Limit(
+        good=options.rate(good, default.good),
+        bad=options.rate(bad, default.bad),
+        alpha=options.rate("alpha", default.alpha, 0.5),
+        beta=options.rate("beta", default.beta, 0.5),
+        dry_run=options.flag("dry_run", False),
+    )
+    options.end()
+    if limit.good >= limit.bad:
+        options.note(
+            good,
+            f"is {limit.good:g} and {bad} is {limit.bad:g}: {bad} must be higher, so that the two can be told apart",
+        )
+    return limit
+
+
+def _comparison(options: Options | None) -> Comparison | None:
+    if options is None:
+        return None
+    default = Comparison()
+    comparison = Comparison(
+        max_ratio=options.number("max_ratio", 1, default.max_ratio),
+        alpha=options.rate("alpha", default.alpha, 0.5),
+        dry_run=options.flag("dry_run", False),
+    )
+    options.end()
+    return comparison
+
+
+def _latency(options: Options | None) -> Latency | None:
+    if options is None:
+        return None
+    threshold = options.number("threshold_ms", 0, Latency.threshold_ms)
+    if threshold not in EDGES:
+        after = bisect(EDGES, threshold)
+        nearest = " and ".join(f"{edge:.10g}" for edge in EDGES[max(0, after - 1) : after + 1])
+        options.note(
+            "threshold_ms",
+            f"is {threshold:.10g}: Envoy counts latencies at fixed edges only, take one of the nearest, {nearest}",
+        )
+    return Latency(threshold, _limit(options, "max_slow", "bad_slow") or Limit())
+
+
+def _unattributed(options: Options | None) -> Unattributed | None:
+    if options is None:
+        return None
+    found = Unattributed(options.flag("dry_run", False))
+    options.end()
+    return found
+
+
+def _queries(options: Options) -> tuple[Query, ...]:
+    queries: list[Query] = []
+    for item in options.items("queries"):
+        query = Query(
+            name=item.text("name", "a name for people"),
+            query=item.text("query", "PromQL that gives one number"),
+            min=item.bound("min", -inf),
+            max=item.bound("max", inf),
+            dry_run=item.flag("dry_run", False),
+        )
+        item.end()
+        if query.min > query.max:
+            item.note("min", f"is {query.min:g} and max is {query.max:g}: nothing lies between them")
+        if (query.min, query.max) == (-inf, inf) and not query.dry_run:
+            item.note("", "has neither min nor max: give one, or set dry_run: true to have it reported only")
+        if query.name and query.name in (other.name for other in queries):
+            item.note("name", f"is {show(query.name)}, as that of another query: each needs its own")
+        queries.append(query)
+    return tuple(queries)
+
+
+def _prometheus(options: Options | None) -> PrometheusOptions | None:
+    """Messages show no header and no token."""
+    if options is None:
+        return None
+    prometheus = PrometheusOptions(
+        url=_url(options),
+        reporter=cast(Reporter, options.choice("reporter", get_args(Reporter), "source")),
+        headers=_headers(options),
+        bearer_token=_token(options),
+        ca_cert=""
+        if options.raw("ca_cert") is None
+        else options.text("ca_cert", "the path of a file with certificates"),
+        validate_certs=options.flag("validate_certs", True),
+        timeout=options.seconds("timeout", 0.1, LONGEST_TIMEOUT, 5.0),
+    )
+    options.end()
+    if prometheus.bearer_token and any(name.lower() == "authorization" for name in prometheus.headers):
+        options.note("headers", "has Authorization, and bearer_token is given too: give one of them")
+    return prometheus
+
+
+def _url(options: Options) -> str:
+    wish = "a URL, such as http://prometheus.istio-system:9090"
+    url = options.text("url", wish)
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        options.note("url", f"cannot be read: it must be {wish}")
+        return ""
+    if "@" in parts.netloc:
+        options.note("url", "holds a user: give credentials by headers or bearer_token, which are never shown")
+    elif not usable or parts.query or parts.fragment or re.search(r"\s", url):
+        options.wrong("url", url, wish)
+    return url.rstrip("/")
+
+
+def _headers(options: Options) -> dict[str, str]:
+    given = options.raw("headers")
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        options.note("headers", "is no mapping: it must be one of header names to values")
+        return {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            options.note("headers", f"has {show(name)}: that is no name of a header")
+        elif not _sendable(str(value)):
+            options.note(f"headers.{name}", "has characters that a header cannot carry, such as a line break")
+    return {str(name): str(value) for name, value in given.items()}
+
+
+def _token(options: Options) -> str:
+    given = options.raw("bearer_token")
+    if given is None:
+        return ""
+    token = given.strip() if isinstance(given, str) else ""
+    if not token or not _sendable(token):
+        options.note("bearer_token", "is no token: it must be text without line breaks")
+    return token
+
+
+def _sendable(text: str) -> bool:
+    return text.isascii() and text.isprintable()

@@ -1,0 +1,79 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""How much counts say for or against a version, in a way that stays valid however often one looks. Pure.
+
+Both functions give the logarithm of an e-value: a quantity whose mean is at most 1 when the hypothesis that it speaks
+against is true, at any time and under any rule for when to stop. By Ville's inequality the chance that it *ever*
+reaches 1 / alpha is then at most alpha (Ramdas, Gruenwald, Vovk, Shafer: Game-theoretic statistics and safe
+anytime-valid inference, Statistical Science 38, 2023). A p-value has no such bound: looked at ten times a second it
+accuses everybody in the end.
+"""
+
+from __future__ import annotations
+
+from math import exp, lgamma, log, log1p, sqrt
+
+from ._counts import Sample
+
+# What the rates are taken to be before anything is seen, as weighted Beta(a, b) priors. They change how soon a verdict
+# comes, never how often it is wrong: stable fails seldom, and a canary fails as seldom or at any rate.
+_STABLE = ((1.0, 0.5, 50.0),)
+_CANARY = ((0.5, 0.5, 50.0), (0.5, 0.5, 0.5))
+
+
+def over_limit(sample: Sample, good: float, bad: float) -> float:
+    """Wald's log-likelihood ratio of a rate `bad` against a rate `good`, 0 < good < bad < 1.
+
+    It reaches ln(1 / alpha) with a chance of at most alpha if the rate is `good` or less, and falls to ln(beta) with a
+    chance of at most beta if it is `bad` or more. These bounds are Wald's ln((1 - beta) / alpha) and
+    ln(beta / (1 - alpha)) but for a hair (Sequential Tests of Statistical Hypotheses, 1945). His hold for who stops
+    at the first bound that is reached; ours also for who goes on after a pass, as a soak does.
+    """
+    return sample.bad * log(bad / good) + (sample.requests - sample.bad) * log((1 - bad) / (1 - good))
+
+
+def worse(stable: Sample, canary: Sample, ratio: float = 1.0) -> float:
+    """The log e-value against: the canary's rate is at most `ratio` (1 or more) times that of stable.
+
+    By universal inference (Wasserman, Ramdas, Balakrishnan: Universal inference, PNAS 117, 2020): the likelihood of
+    the counts under a mixture of rates, divided by the highest that the hypothesis allows. It needs no weight and no
+    number of requests known beforehand, and it stays valid for rates that change while both versions share them, since
+    Envoy draws the version of each request without knowing how it will end. So a failure of what both depend on is not
+    put to the canary's account, whenever it comes and goes.
+    """
+    return _mixed(stable, _STABLE) + _mixed(canary, _CANARY) - _highest(stable, canary, ratio)
+
+
+def _mixed(sample: Sample, priors: tuple[tuple[float, float, float], ...]) -> float:
+    """The log likelihood of a sample whose rate is drawn from these priors."""
+    good = sample.requests - sample.bad
+    terms = [log(weight) + _beta(a + sample.bad, b + good) - _beta(a, b) for weight, a, b in priors]
+    top = max(terms)
+    return top + log(sum(exp(term - top) for term in terms))
+
+
+def _beta(a: float, b: float) -> float:
+    return lgamma(a) + lgamma(b) - lgamma(a + b)
+
+
+def _highest(stable: Sample, canary: Sample, ratio: float) -> float:
+    """The highest log likelihood with a canary's rate of at most `ratio` times that of stable.
+
+    If the rates as seen do not obey that, it lies where the canary's rate is just `ratio` times that of stable, at the
+    smaller root of a quadratic (Miettinen, Nurminen: Comparative analysis of two rates, Statistics in Medicine 4,
+    1985).
+    """
+    if canary.bad * stable.requests <= ratio * stable.bad * canary.requests:
+        return _likelihood(stable, stable.share) + _likelihood(canary, canary.share)
+    requests, bad = stable.requests + canary.requests, stable.bad + canary.bad
+    middle = stable.requests + canary.bad + ratio * (canary.requests + stable.bad)
+    rate = 2 * bad / (middle + sqrt(max(0.0, middle * middle - 4 * ratio * requests * bad)))
+    return _likelihood(stable, rate) + _likelihood(canary, min(1.0, ratio * rate))
+
+
+def _likelihood(sample: Sample, rate: float) -> float:
+    good = sample.requests - sample.bad
+    return (sample.bad * log(rate) if sample.bad else 0.0) + (good * log1p(-rate) if good else 0.0)

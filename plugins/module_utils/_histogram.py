@@ -1,0 +1,44 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Latencies as Envoy counts them: how many requests took at most so long, at fixed edges. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from math import inf
+
+from ._counts import Sample
+
+# The edges (milliseconds) that Envoy has unless its bootstrap names others, and that Istio leaves as they are.
+EDGES = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000)
+
+
+def slower_than(buckets: Mapping[float, int], threshold: float) -> Sample | None:
+    """The requests, and those that took longer than a threshold in milliseconds.
+
+    Buckets tell this exactly only at their edges, so for a threshold between them there is no answer (None).
+    """
+    if not buckets.get(inf):
+        return Sample()
+    if threshold not in buckets:
+        return None
+    return Sample(buckets[inf], buckets[inf] - buckets[threshold])
+
+
+def quantile(buckets: Mapping[float, int], share: float) -> float | None:
+    """About how many milliseconds this share (0 to 1) of the requests took at most; None without requests.
+
+    As in Prometheus' histogram_quantile it is interpolated within a bucket, so it is for people, not for decisions,
+    and the last edge stands for all that is slower.
+    """
+    if not buckets.get(inf):
+        return None
+    rank = share * buckets[inf]
+    for (low, below), (high, upto) in pairwise([(0.0, 0), *sorted(buckets.items())]):
+        if upto >= rank and upto > below and high < inf:
+            return low + (high - low) * (rank - below) / (upto - below)
+    return max((edge for edge in buckets if edge < inf), default=None)

@@ -1,0 +1,89 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Istio's standard metrics in Prometheus: which queries give them, and what the answers count. Pure.
+
+The queries ask for the samples as they were scraped, not for `increase()`: that extrapolates to the ends of its window,
+so that it gives 4.3 requests where there were 3, and it reaches back to before the weight was live.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from ._counters import BUCKETS, REQUESTS, Series, series_of
+from ._tally import Tally, add
+
+_POD_LABELS = ("pod", "kubernetes_pod_name", "pod_name")
+
+
+class Samples(NamedTuple):
+    """One counter: its labels, and its values by the time (seconds since 1970) at which each was scraped."""
+
+    labels: Mapping[str, str]
+    values: Sequence[tuple[float, int]]
+
+
+class Target(NamedTuple):
+    """What Prometheus scrapes. pod: the proxy's, which may be scraped by more than one job."""
+
+    pod: str
+    job: str
+    instance: str
+
+
+def queries(host: str, seconds: float, reporter: str, gateways: Iterable[str] = ()) -> list[str]:
+    """What gives all samples about a service of the last so many seconds: from the moment its weight was live.
+
+    gateways: the workloads whose requests without a service count as failures, for the reporter `source`.
+    """
+    window = f"[{max(1, round(seconds * 1000))}ms]"
+    service = f'reporter="{reporter}",destination_service={_quoted(host)}'
+    found = [f"{REQUESTS}{{{service}}}{window}", f"{BUCKETS}{{{service}}}{window}"]
+    names = "|".join(sorted(map(re.escape, gateways)))
+    if names and reporter == "source":
+        lost = f'reporter="source",destination_service=~"|-|unknown",source_workload=~{_quoted(names)}'
+        found.append(f"{REQUESTS}{{{lost}}}{window}")
+    return found
+
+
+def tally(answers: Iterable[Samples], host: str, reporter: str) -> Tally:
+    """What was counted from the first scrape in these samples to the last.
+
+    A pod that several jobs scrape counts once, by the job that has most of its series.
+    """
+    scrapes: dict[Target, dict[float, dict[Series, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
+    for labels, values in answers:
+        series = series_of(labels.get("__name__", ""), labels, host, reporter)
+        if series:
+            for moment, value in values:
+                scrapes[_target(labels)][moment][series] += value
+    chosen: dict[str, Target] = {}
+    for target in sorted(scrapes, key=lambda each: (len(_all_series(scrapes[each].values())), each)):
+        chosen[target.pod] = target
+    looks = sorted((moment, target) for target in chosen.values() for moment in scrapes[target])
+    found = Tally()
+    for moment, target in looks:
+        found = add(found, {target: scrapes[target][moment]})
+    return found
+
+
+def _all_series(scrapes: Iterable[Mapping[Series, int]]) -> set[Series]:
+    return {series for scrape in scrapes for series in scrape}
+
+
+def _target(labels: Mapping[str, str]) -> Target:
+    instance, job = labels.get("instance", ""), labels.get("job", "")
+    pod = next((labels[name] for name in _POD_LABELS if name in labels), "")
+    place = f"{labels.get('namespace', '')}/{pod}" if pod else instance.rpartition(":")[0] or instance
+    return Target(place, job, instance)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

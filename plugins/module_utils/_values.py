@@ -1,0 +1,60 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What a value from a play means: numbers may come as text, as templating makes them. Pure."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 31_536_000  # seconds in a year; keeps every sum of times inside what datetime can hold
+_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def whole(value: object, low: int, high: int) -> int | None:
+    """The whole number that a value means, where it lies in the range: 10, 10.0 and "10", but not true or "10%"."""
+    number: int | None = None
+    if isinstance(value, str) and re.fullmatch("[+-]?[0-9]{1,9}", value.strip()):
+        number = int(value.strip())
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    return number if number is not None and low <= number <= high else None
+
+
+def number(value: object) -> float | None:
+    """The number that a value means; infinities are numbers, nan and true are not."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if found == found else None
+
+
+def share(value: object) -> float | None:
+    """The number that a value means, which may be percent: 0.01, "0.01" and "1 %" are the same."""
+    percent = isinstance(value, str) and value.rstrip().endswith("%")
+    found = number(value.rstrip()[:-1] if percent and isinstance(value, str) else value)
+    return found / 100 if percent and found is not None else found
+
+
+def seconds(value: object) -> float | None:
+    """A time of at most a year."""
+    found = number(value)
+    return found if found is not None and 0 <= found <= LONGEST else None
+
+
+def truth(value: object) -> bool | None:
+    """Whether it is true or false."""
+    return value if isinstance(value, bool) else _TRUTH.get(str(value).lower())
+
+
+def show(value: object) -> str:
+    """The value as a message about it has it."""
+    text = "missing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
