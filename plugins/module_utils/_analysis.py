@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from . import _checks as checks
 from ._checks import Check
 from ._counts import Counts
-from ._criteria import Criteria, Limit
+from ._criteria import Criteria, Limit, OnInconclusive
 from ._histogram import quantile
-from ._state import Result
+from ._state import Result, Verdict
 
 PERCENTILES = (50, 95, 99)
 
@@ -35,6 +36,16 @@ class Judgement:
     why: str
     checks: tuple[Check, ...] = ()
     percentiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def verdict(self, now: datetime, on_inconclusive: OnInconclusive, late: bool) -> Verdict | None:
+        """What counts of it; None if it may still come to something. late: that time is over."""
+        if self.result != "inconclusive":
+            return Verdict(self.result, self.why, now)
+        if not late:
+            return None
+        if on_inconclusive == "rollback":
+            return Verdict("fail", f"inconclusive: {self.why}; on_inconclusive is rollback", now)
+        return Verdict("inconclusive", self.why, now)
 
     def facts(self) -> dict[str, Any]:
         """As part of a module's result."""

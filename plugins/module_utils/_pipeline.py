@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from . import _gates
+from ._analysis import Judgement
 from ._binding import binding_of
 from ._cleanup import cleanup
 from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
+from ._criteria import Criteria
 from ._doubt import doubted, proven, unproven
 from ._finding import ERROR
 from ._gates import Gates
@@ -58,6 +60,7 @@ class Call:
     watch: seconds to watch what soaks, None for as long as it does. tell: takes a line for the person who waits.
     prover: asks the proxies whether weights are live; None where nothing is written or they are not to be asked.
     skip: mesh rules that are not checked before a version gets more requests.
+    criteria: what a step is judged by while it soaks; None: it is not.
     """
 
     cluster: Cluster
@@ -73,6 +76,7 @@ class Call:
     tell: Callable[[str], None] = lambda line: None
     prover: Prover | None = None
     skip: tuple[str, ...] = ()
+    criteria: Criteria | None = None
 
     @property
     def moving(self) -> bool:
@@ -86,6 +90,7 @@ class Outcome:
 
     decision: the last one; a Refuse says what ended the call after it had begun well.
     live: the proxies that run the weights which were written last. warnings: what a person should hear of all the same.
+    judgement: the last one on the present step.
     """
 
     before: Mapping[str, int]
@@ -94,6 +99,7 @@ class Outcome:
     written: tuple[Transition, ...] = ()
     live: tuple[Live, ...] = ()
     warnings: tuple[str, ...] = ()
+    judgement: Judgement | None = None
 
     @property
     def changed(self) -> bool:
@@ -117,7 +123,8 @@ class Outcome:
     def failed(self) -> bool:
         """Whether a person must look."""
         failed = any(transition.event is Event.FAILED for transition in self.written)
-        return failed or isinstance(self.decision, Refuse)
+        unsure = self.judgement is not None and any(each.event is Event.HELD for each in self.written)
+        return failed or unsure or isinstance(self.decision, Refuse)
 
 
 def carry_out(call: Call) -> Outcome:

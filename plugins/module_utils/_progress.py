@@ -58,6 +58,16 @@ def step_line(outcome: Outcome, seconds: float) -> str:
     return "  ".join(parts)
 
 
+def verdict_line(outcome: Outcome) -> str:
+    """What a step came to, with the numbers that it rests on."""
+    judgement = outcome.judgement
+    if judgement is None:
+        return _head(outcome.snapshot)
+    p99 = judgement.percentiles.get(outcome.snapshot.target.canary, {}).get("p99")
+    parts = [_head(outcome.snapshot), judgement.result, judgement.why, *([f"p99 {p99:.3g} ms"] if p99 else [])]
+    return "  ".join(parts)
+
+
 def _head(snapshot: Snapshot) -> str:
     target = snapshot.target
     return f"{target.namespace}/{target.name}  {bar(snapshot.shares.get(target.canary, 0))}"

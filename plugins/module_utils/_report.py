@@ -35,6 +35,7 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         "waits": isinstance(outcome.decision, Wait),
         "next_weight": next_weight(snapshot.state, plan.steps),
         **release_of(snapshot),
+        **({"analysis": outcome.judgement.facts()} if outcome.judgement else {}),
     }
 
 

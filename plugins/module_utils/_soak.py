@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The time between two steps: keep the lease, see whether the canary still serves, stop when others take over.
+"""The time between two steps: keep the lease, judge the canary, stop when others take over.
 
 Nothing here raises a weight.
 """
@@ -14,13 +14,16 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
+from ._analysis import Judgement, undecided
+from ._analyst import Analyst
 from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Kind
 from ._identity import is_gone
 from ._pipeline import Call, Outcome, answer, prove, send, write
@@ -34,43 +37,49 @@ GLANCE = timedelta(seconds=5)  # the longest time without a look at everything
 RESTARTED = "RESTARTED"  # a watch began anew, and may have missed something
 FORBIDDEN = "FORBIDDEN"  # a watch is not allowed
 
-Change = tuple[Kind, str, Object]
-
 
 class _Interrupted(Refused):
     """A signal asked this process to end."""
 
 
 def soaks_until(call: Call, outcome: Outcome) -> datetime | None:
-    """When the present weight will have had its interval; None where nothing soaks."""
+    """When the present weight will have had its interval, or its verdict at the latest; None where nothing soaks."""
     state = outcome.snapshot.state
-    if call.check or not isinstance(state, State) or state.phase is not Phase.PROGRESSING or not state.weight:
+    if call.check or not isinstance(state, State) or state.phase not in _soaking(call) or not state.weight:
         return None
     until = state.soaks_until(call.plan.interval)
+    if call.criteria and state.judgeable and state.verdict is None and state.weight < 100:
+        until = max(until, call.cluster.now()) + timedelta(seconds=call.criteria.deadline)
     return until if until > call.cluster.now() else None
 
 
-def soak(call: Call, outcome: Outcome, soaked: datetime) -> Outcome:
+def soak(call: Call, outcome: Outcome, latest: datetime, analyst: Analyst | None = None) -> Outcome:
     """Watch the present weight until then, or as long as the call may, and take it back if the canary fails.
 
     A Refuse in the outcome says why the watch had to stop.
     """
-    until = soaked if call.watch is None else min(soaked, call.cluster.now() + timedelta(seconds=call.watch))
-    watch = _Watch(call, outcome.snapshot)
+    until = latest if call.watch is None else min(latest, call.cluster.now() + timedelta(seconds=call.watch))
+    watch = _Watch(call, outcome.snapshot, analyst, latest)
     decision = outcome.decision
     try:
         with _interruptible():
-            failure = watch.run(until)
-        if failure:
-            written = (*outcome.written, failure)
-            return _proven(call, replace(outcome, snapshot=watch.snapshot, decision=failure, written=written), failure)
+            ended = watch.run(until)
+        outcome = replace(outcome, judgement=watch.judgement)
+        if ended:
+            written = (*outcome.written, ended)
+            return _proven(call, replace(outcome, snapshot=watch.snapshot, decision=ended, written=written), ended)
         if not call.lasting:
             watch.let_go()
-        if not outcome.written and until == soaked:
-            decision = Nothing(f"{call.plan.canary} has soaked")
+        if not outcome.written and (watch.passed or until == latest):
+            decision = Nothing(f"{call.plan.canary} has {'passed' if watch.passed else 'soaked'}")
     except (Refused, ClusterError) as error:
         decision = Refuse("; ".join([*error.mistakes, *watch.try_to_let_go()]))
     return replace(outcome, snapshot=watch.snapshot, decision=decision)
+
+
+def _soaking(call: Call) -> tuple[Phase, ...]:
+    """Phases in which a weight is watched; an analysis has something to say of the others too."""
+    return (Phase.PROGRESSING, Phase.WEIGHTED, Phase.PAUSED) if call.criteria else (Phase.PROGRESSING,)
 
 
 def _proven(call: Call, outcome: Outcome, failure: Transition) -> Outcome:
@@ -81,30 +90,39 @@ def _proven(call: Call, outcome: Outcome, failure: Transition) -> Outcome:
 
 
 class _Watch:
-    """One step under watch. snapshot: as the API server last told."""
+    """One step under watch. snapshot: as the API server last told; judgement: the last one; passed: it has."""
 
-    def __init__(self, call: Call, snapshot: Snapshot) -> None:
+    def __init__(self, call: Call, snapshot: Snapshot, analyst: Analyst | None, latest: datetime) -> None:
         self._call = call
+        self._analyst = analyst
+        self._latest = latest
         self.snapshot = snapshot
+        self.judgement: Judgement | None = None
+        self.passed = False
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else None
-        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # each takes itself in
         self._well = time.monotonic()
 
     def run(self, until: datetime) -> Transition | None:
-        """What was done about a failure; None if the time has passed without one."""
+        """What was done about a failure or a doubt; None if the canary has passed or the time is over without one."""
+        if self._analyst:
+            threading.Thread(target=self._judge, args=(self._analyst, until), daemon=True).start()
         for kind in (VIRTUAL_SERVICE, POD) if self.snapshot.service else (VIRTUAL_SERVICE,):
             threading.Thread(target=self._follow, args=(kind, until), daemon=True).start()
-        while (now := self._call.cluster.now()) < until:
+        while not self.passed and (now := self._call.cluster.now()) < until:
             try:
-                failure = self._look()
+                ended = self._look(self._loss() or self._verdict(now))
                 self._well = time.monotonic()
-                if failure:
-                    return failure
-                self._take_in(min(until - now, GLANCE))
+                if ended:
+                    return ended
+                if not self.passed:
+                    self._take_in(min(until - now, GLANCE))
             except ClusterError:
                 if time.monotonic() - self._well > OUTAGE:
                     raise
                 time.sleep(PAUSE)
+        if self._analyst and not self.passed and until == self._latest:
+            return self._look(self._verdict(self._call.cluster.now(), late=True))
         return None
 
     def let_go(self) -> None:
@@ -123,22 +141,23 @@ class _Watch:
             return [f"its lease ends by itself, for {error}"]
         return []
 
-    def _look(self) -> Transition | None:
-        """Ask the state machine; write what it says."""
-        decision = self._ask(self._loss())
+    def _look(self, verdict: Verdict | None) -> Transition | None:
+        """Ask the state machine; write what it says, and return what ends the watch."""
+        decision = self._ask(verdict)
         if isinstance(decision, Refuse):
             raise Refused([decision.why])
         if not isinstance(decision, Transition) or (decision.event is Event.RENEWED and self._orphaned()):
             return None
-        failed = decision.event is Event.FAILED
-        if failed:
+        ends = decision.event in (Event.FAILED, Event.HELD)
+        if ends:
             decision = replace(decision, state=released(decision.state))
         following = write(self._call, self.snapshot, decision)
         if following is None:
             self._read_route()
             return None
         self.snapshot = following
-        return decision if failed else None
+        self.passed = decision.event is Event.JUDGED
+        return decision if ends else None
 
     def _ask(self, verdict: Verdict | None) -> object:
         request = replace(
@@ -156,6 +175,26 @@ class _Watch:
             return None
         return Verdict("fail", f"{canary.name} has no ready pod left: {canary.carries(1)[1]}", self._call.cluster.now())
 
+    def _verdict(self, now: datetime, late: bool = False) -> Verdict | None:
+        """What the analysis has come to: a failure counts at once, a pass once the step has soaked."""
+        judgement, state, criteria = self.judgement, self.snapshot.state, self._call.criteria
+        if criteria is None or not isinstance(state, State):
+            return None
+        verdict = (judgement or undecided("nothing was counted")).verdict(now, criteria.on_inconclusive, late)
+        passed = verdict is not None and verdict.result == "pass"
+        return None if passed and now < state.soaks_until(self._call.plan.interval) else verdict
+
+    def _judge(self, analyst: Analyst, until: datetime) -> None:
+        """Tell what the analysis says; runs in a thread of its own while the step soaks."""
+        while self._call.cluster.now() < until:
+            begin = time.monotonic()
+            try:
+                self._news.put(partial(setattr, self, "judgement", analyst.look()))
+            except Exception as error:  # a flaw must not be taken for a canary without failures
+                self._news.put(partial(_throw, error))
+                return
+            time.sleep(max(0.0, begin + analyst.pace - time.monotonic()))
+
     def _orphaned(self) -> bool:
         """Whether the run that this process works for has ended: then nobody needs its lease."""
         by = self._call.request.by
@@ -164,14 +203,13 @@ class _Watch:
     def _take_in(self, patience: timedelta) -> None:
         """Wait for news, and take in all there is."""
         try:
-            self._learn(self._changes.get(timeout=patience.total_seconds()))
+            self._news.get(timeout=patience.total_seconds())()
             while True:
-                self._learn(self._changes.get_nowait())
+                self._news.get_nowait()()
         except queue.Empty:
             return
 
-    def _learn(self, change: Change) -> None:
-        kind, event, thing = change
+    def _learn(self, kind: Kind, event: str, thing: Object) -> None:
         if event == FORBIDDEN:
             raise Refused([thing["why"]])
         if kind is POD and event == RESTARTED:
@@ -207,13 +245,13 @@ class _Watch:
                 else:
                     changes = cluster.watch(VIRTUAL_SERVICE, target.namespace, left, name=target.name)
                 if not first:
-                    self._changes.put((kind, RESTARTED, {}))
+                    self._news.put(partial(self._learn, kind, RESTARTED, {}))
                 first = False
                 for event, thing in changes:
-                    self._changes.put((kind, event, thing))
+                    self._news.put(partial(self._learn, kind, event, thing))
             except ClusterError as error:
                 if error.status in (401, 403):
-                    self._changes.put((kind, FORBIDDEN, {"why": str(error)}))
+                    self._news.put(partial(self._learn, kind, FORBIDDEN, {"why": str(error)}))
                     return
                 time.sleep(PAUSE)  # the main thread meets the same outage and judges it
 
@@ -221,6 +259,10 @@ class _Watch:
 def _newer(one: Object, other: Object) -> bool:
     versions = [thing["metadata"]["resourceVersion"] for thing in (one, other)]
     return not all(version.isdecimal() for version in versions) or int(versions[0]) > int(versions[1])
+
+
+def _throw(error: Exception) -> NoReturn:
+    raise error
 
 
 @contextmanager

@@ -186,6 +186,87 @@ options:
     type: list
     elements: str
     default: []
+  analysis:
+    version_added: 1.1.0
+    description:
+      - What the canary is judged by while a weight soaks. Without it a step passes when its time is over. An empty
+        dictionary stands for the defaults.
+      - Requests are counted from the moment on when the weight is live. The test can be looked at at any time, and its
+        error rates hold all the same. A failure is acted on at once, see O(on_failure); a pass lets the next step
+        follow once the weight has soaked; too little to tell is neither.
+      - At the end of the steps, with all requests on the canary, nothing is judged.
+      - With O(watch=0) only the source V(prometheus) can judge, at the next call.
+    type: dict
+    suboptions:
+      source:
+        description:
+          - Who counts. V(envoy) reads Istio's metrics out of the proxies that O(proof) asks, ten times a second.
+            V(prometheus) asks Prometheus for them.
+        type: raw
+        default: envoy
+      success:
+        description:
+          - How many requests may fail, as a dictionary. An answer of 500 and above fails, and a request without answer.
+          - C(max_error) (V(0.01)) is a share that is well, C(bad_error) (V(0.05)) one that is not. C(alpha) (V(0.01))
+            is the highest chance that a good canary fails, C(beta) (V(0.05)) that a bad one passes. With C(dry_run) it
+            is only reported. V(false) switches it off.
+        type: raw
+      worse_than_stable:
+        description:
+          - Whether a canary fails that is worse than the stable version, even within the limit. A dictionary with
+            C(max_ratio) (V(1.5)), how many times the failures of stable it may have, C(alpha) and C(dry_run).
+          - Where stable is as bad, the canary is not blamed, and the verdict is that the baseline is bad.
+        type: raw
+      latency:
+        description:
+          - How many requests may be slow. A dictionary with C(threshold_ms) (V(500)), which must be one of Envoy's
+            bucket edges, C(max_slow) (V(0.01)), C(bad_slow) (V(0.05)), C(alpha), C(beta) and C(dry_run).
+        type: raw
+      unattributed:
+        description: Whether failures that belong to no version count, such as those of a subset that is not there.
+        type: raw
+      minimum_requests:
+        description: How many requests the canary must have answered before it can pass.
+        type: raw
+        default: 100
+      deadline:
+        description: Seconds after the interval until a verdict must have come.
+        type: raw
+        default: 600
+      on_inconclusive:
+        description: What to do if none has come then, V(hold) or V(rollback).
+        type: raw
+        default: hold
+      queries:
+        description:
+          - Queries of your own to Prometheus, a list of dictionaries with C(name), C(query), C(min), C(max) and
+            C(dry_run). Each must give one number, which must lie between C(min) and C(max).
+        type: raw
+      prometheus:
+        description: Where Prometheus is, for O(analysis.source=prometheus) and for O(analysis.queries).
+        type: dict
+        suboptions:
+          url:
+            description: Its URL, from where the module runs.
+            type: raw
+          reporter:
+            description: Whose metrics count, V(source) for the gateways and callers or V(destination) for the sidecars.
+            type: raw
+          headers:
+            description: Headers of each request. Their values are never shown.
+            type: dict
+          bearer_token:
+            description: A token to log in with. It is never shown.
+            type: str
+          ca_cert:
+            description: Path of the certificates of who signed its certificate.
+            type: raw
+          validate_certs:
+            description: Whether its certificate is checked.
+            type: raw
+          timeout:
+            description: Seconds for one query.
+            type: raw
   run:
     description:
       - The run that a call belongs to, for callers that go several steps. Set by the action plugin.
@@ -349,6 +430,31 @@ waits:
   returned: success
   type: bool
   sample: false
+analysis:
+  description: The last verdict on the canary in this call, with the numbers that it rests on.
+  returned: if a step was judged
+  type: dict
+  contains:
+    result:
+      description: C(pass), C(fail) or C(inconclusive).
+      type: str
+      returned: always
+      sample: pass
+    why:
+      description: One sentence with the numbers.
+      type: str
+      returned: always
+      sample: 0 of 412 requests to v2 (0 %) failed, 1 % may
+    checks:
+      description: What each check came to, and the numbers that it rests on.
+      type: list
+      elements: dict
+      returned: always
+    percentiles:
+      description: Milliseconds by version and by C(p50), C(p95) and C(p99).
+      type: dict
+      returned: always
+      sample: {v1: {p50: 2.1, p95: 4.8, p99: 9.6}, v2: {p50: 2.2, p95: 4.9, p99: 9.9}}
 removed:
   description: The version that is no destination of the route any more. Null if both are.
   returned: success and O(state=cleaned)
@@ -427,20 +533,24 @@ api_requests:
 import json
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._analyst import analyst_of
 from ..module_utils._cleanup import removed
 from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect, forget_path
+from ..module_utils._criteria import Criteria, InvalidCriteria
+from ..module_utils._criteria import validate as validate_criteria
 from ..module_utils._identity import is_gone, this_run
 from ..module_utils._pipeline import UNASKED, Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._preflight import NAMES
-from ..module_utils._progress import step_line, teller
+from ..module_utils._progress import step_line, teller, verdict_line
 from ..module_utils._proof import Prover
 from ..module_utils._proxies import NotLive, Unproven
-from ..module_utils._release import Refuse, Request, Want
+from ..module_utils._release import Refuse, Request, State, Want
 from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
@@ -474,6 +584,30 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "proof": {"type": "str", "choices": ["all", "gateways", "none"], "default": "all"},
     "proof_timeout": {"type": "float", "default": 30},
     "skip_checks": {"type": "list", "elements": "str", "default": []},
+    "analysis": {
+        "type": "dict",
+        "options": {
+            **{
+                name: {"type": "raw"} for name in ("success", "worse_than_stable", "latency", "unattributed", "queries")
+            },
+            "source": {"type": "raw", "default": "envoy"},
+            "minimum_requests": {"type": "raw", "default": 100},
+            "deadline": {"type": "raw", "default": 600},
+            "on_inconclusive": {"type": "raw", "default": "hold"},
+            "prometheus": {
+                "type": "dict",
+                "options": {
+                    "url": {"type": "raw"},
+                    "reporter": {"type": "raw"},
+                    "ca_cert": {"type": "raw"},
+                    "validate_certs": {"type": "raw"},
+                    "timeout": {"type": "raw"},
+                    "headers": {"type": "dict", "no_log": True},
+                    "bearer_token": {"type": "str", "no_log": True},
+                },
+            },
+        },
+    },
     "run": {
         "type": "dict",
         "options": {
@@ -502,7 +636,8 @@ def main() -> None:
     )
     forget_path(module)
     target = Target(**{name: module.params[name] for name in TARGET})
-    plan = _plan(module.params)
+    criteria, mistakes = _criteria(module.params)
+    plan = _plan(module.params, mistakes)
     mistakes = [] if isinstance(plan, Plan) else plan
     try:
         cluster = connect(module.params)
@@ -512,7 +647,7 @@ def main() -> None:
         if not isinstance(plan, Plan):
             read(cluster, target)  # whatever is wrong in the cluster is told too
             raise Refused([])
-        call = _call(module, cluster, target, plan)
+        call = _call(module, cluster, target, plan, criteria)
         with call.prover or nullcontext():
             outcome, removal = _removed(call, _act(call))
         result = result_of(outcome, call.plan) | removal
@@ -527,13 +662,34 @@ def main() -> None:
     module.exit_json(**result, **cluster.facts())
 
 
-def _plan(params: dict[str, Any]) -> Plan | list[str]:
+def _criteria(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
+    """What a step is judged by, and the mistakes in that."""
+    if params["analysis"] is None or params["state"] not in ("advanced", "promoted"):
+        return None, []
+    try:
+        criteria = validate_criteria(params["analysis"])
+    except InvalidCriteria as invalid:
+        return None, list(invalid.mistakes)
+    if criteria.source == "prometheus":
+        return criteria, []
+    mistakes = []
+    if params["proof"] == "none":
+        mistakes.append(
+            "proof is none: analysis reads the proxies; let them be asked or set its source to prometheus"
+        )
+    if params["watch"] == 0 and params["state"] == "advanced":
+        mistakes.append("watch is 0: then nobody counts; leave it out or set the source of analysis to prometheus")
+    return criteria, mistakes
+
+
+def _plan(params: dict[str, Any], others: list[str]) -> Plan | list[str]:
     """What is asked for, or all mistakes in it."""
     mistakes = [
         f"{name} is {params[name]}: it must be at least {least}"
         for name, least in LEAST.items()
         if params[name] is not None and params[name] < least
     ]
+    mistakes += others
     mistakes += [
         f"skip_checks has {name}: it must be one of {', '.join(NAMES)}"
         for name in params["skip_checks"]
@@ -556,7 +712,7 @@ def _steps(given: object) -> object:
         return given.split(",")
 
 
-def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan) -> Call:
+def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan, criteria: Criteria | None) -> Call:
     params = module.params
     run = this_run(params["run"])
     if is_gone(run.host, run.pid):
@@ -573,17 +729,20 @@ def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan) -
             weight=int(float(params["weight"])) if want is Want.WEIGHTED else None,
             confirm=params["confirm"],
             adopt=params["adopt"],
+            evidence=criteria is not None,
             why=params["reason"],
         ),
         check=module.check_mode,
         patience=params["wait_timeout"],
         drain=params["drain"] if params["state"] == "cleaned" else None,
-        keep=moving and (params["run"] is not None or (params["watch"] != 0 and plan.interval > 0)),
+        keep=moving
+        and (params["run"] is not None or (params["watch"] != 0 and (plan.interval > 0 or criteria is not None))),
         lasting=moving and params["run"] is not None,
         watch=params["watch"] if moving else 0,
         tell=teller((params["run"] or {}).get("progress")),
         prover=_prover(module, cluster),
         skip=tuple(params["skip_checks"]),
+        criteria=criteria,
     )
 
 
@@ -593,12 +752,34 @@ def _prover(module: AnsibleModule, cluster: Cluster) -> Prover | None:
 
 
 def _act(call: Call) -> Outcome:
-    """Raise first, then watch."""
+    """Raise first, then watch. A step that has soaked without being judged is judged first."""
     outcome = carry_out(call)
     until = soaks_until(call, outcome)
     if outcome.changed and not call.check:
         call.tell(step_line(outcome, (until - call.cluster.now()).total_seconds() if until else 0))
-    return soak(call, outcome, until) if until and call.watch != 0 and not outcome.failed else outcome
+    if until is None or outcome.failed:
+        return outcome
+    if call.watch == 0:
+        return _judged(call, outcome)
+    analyst = analyst_of(call, call.criteria, outcome.snapshot) if call.criteria else None
+    outcome = soak(call, outcome, until, analyst)
+    if outcome.judgement:
+        call.tell(verdict_line(outcome))
+    return outcome
+
+
+def _judged(call: Call, outcome: Outcome) -> Outcome:
+    """Where nobody watches, the step that follows rests on one look at all that was counted meanwhile."""
+    state = outcome.snapshot.state
+    if not call.criteria or outcome.written or not isinstance(state, State):
+        return outcome
+    now, soaked = call.cluster.now(), state.soaks_until(call.plan.interval)
+    judgement = analyst_of(call, call.criteria, outcome.snapshot).look()
+    late = now >= soaked + timedelta(seconds=call.criteria.deadline)
+    verdict = judgement.verdict(now, call.criteria.on_inconclusive, late)
+    if verdict is None or (verdict.result == "pass" and now < soaked):
+        return replace(outcome, judgement=judgement)
+    return replace(carry_out(replace(call, request=replace(call.request, verdict=verdict))), judgement=judgement)
 
 
 def _removed(call: Call, outcome: Outcome) -> tuple[Outcome, dict[str, Any]]:

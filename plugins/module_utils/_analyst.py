@@ -1,0 +1,65 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Judges a step again and again while it soaks, from the moment on when its weight is live."""
+
+from __future__ import annotations
+
+import time
+
+from ._analysis import Judgement, judge, undecided
+from ._criteria import Criteria
+from ._meters import Meter, PrometheusMeter, ProxyMeter, Uncounted
+from ._pipeline import Call
+from ._prometheus import Prometheus, PrometheusError
+from ._release import State
+from ._snapshot import Snapshot
+
+ASK_AGAIN = 5.0  # seconds between two answers to a custom query
+
+
+class Analyst:
+    """The present weight under analysis. pace: seconds between two looks."""
+
+    def __init__(self, criteria: Criteria, meter: Meter, prometheus: Prometheus | None) -> None:
+        self.criteria = criteria
+        self.pace = meter.pace
+        self._meter = meter
+        self._prometheus = prometheus
+        self._answers: dict[str, float | str] = {}
+        self._ask_next = 0.0
+
+    def look(self) -> Judgement:
+        """The verdict as of now."""
+        try:
+            counted = self._meter.look()
+        except Uncounted as error:
+            return undecided(str(error))
+        return judge(self.criteria, counted, self._asked())
+
+    def _asked(self) -> dict[str, float | str]:
+        if self._prometheus and time.monotonic() >= self._ask_next:
+            self._answers = {each.name: _answer(self._prometheus, each.query) for each in self.criteria.queries}
+            self._ask_next = time.monotonic() + ASK_AGAIN
+        return self._answers
+
+
+def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot) -> Analyst:
+    """The one for the weight that this snapshot shows live."""
+    options = criteria.prometheus
+    prometheus = Prometheus(options) if options else None
+    if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
+        meter = PrometheusMeter(prometheus, options.reporter, call.cluster, snapshot, snapshot.state.since)
+        return Analyst(criteria, meter, prometheus)
+    if call.prover is None:
+        raise ValueError("the proxies count, and nobody asks them")
+    return Analyst(criteria, ProxyMeter(call.prover, snapshot), prometheus)
+
+
+def _answer(prometheus: Prometheus, query: str) -> float | str:
+    try:
+        return prometheus.number(query)
+    except PrometheusError as error:
+        return str(error)
