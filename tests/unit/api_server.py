@@ -154,6 +154,8 @@ class ApiServer:
                 request = Request(self.command, parts.path, query, self.headers, body)
                 server.requests.append(request)
                 number = len(server.requests)
+                if server.stopped:  # a client that has outlived its test would go on asking
+                    return self._fail(Answer(403, "Forbidden", "this server has stopped"))
                 try:
                     fault = server.before(number, request)
                     if fault:
