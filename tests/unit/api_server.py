@@ -76,6 +76,7 @@ class ApiServer:
         self.after: Callable[[int, Request], Answer | None] = lambda number, request: None
         self.missing: set[str] = set()  # plurals that are not served
         self.page = 500
+        self.second = 1.0  # how long a second of a watch lasts
         self._version = 100
         self._log: list[tuple[int, str, str, Object]] = []
         self._changed = threading.Condition()
@@ -219,7 +220,7 @@ class ApiServer:
     def events(self, request: Request) -> Any:
         """What a watch tells: all that is there unless it asks from a version on, then what comes."""
         plural, namespace, _name = self._place(request.path)
-        deadline = time.monotonic() + float(request.query["timeoutSeconds"])
+        deadline = time.monotonic() + self.second * float(request.query["timeoutSeconds"])
         with self._changed:
             seen = int(request.query.get("resourceVersion") or self._version)
             there = [] if "resourceVersion" in request.query else self._list(plural, namespace, request.query)["items"]
