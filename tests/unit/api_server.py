@@ -77,6 +77,7 @@ class ApiServer:
         self.after: Callable[[int, Request], Answer | None] = lambda number, request: None
         self.missing: set[str] = set()  # plurals that are not served
         self.page = 500
+        self.second = 1.0  # how long a second of a watch lasts
         self._version = 100
         self._log: list[tuple[int, str, str, Object]] = []
         self._changed = threading.Condition()
@@ -155,6 +156,8 @@ class ApiServer:
                 request = Request(self.command, parts.path, query, self.headers, body)
                 server.requests.append(request)
                 number = len(server.requests)
+                if server.stopped:  # a client that has outlived its test would go on asking
+                    return self._fail(Answer(403, "Forbidden", "this server has stopped"))
                 try:
                     fault = server.before(number, request)
                     if fault:
@@ -218,7 +221,7 @@ class ApiServer:
     def events(self, request: Request) -> Any:
         """What a watch tells: all that is there unless it asks from a version on, then what comes."""
         plural, namespace, _name = self._place(request.path)
-        deadline = time.monotonic() + float(request.query["timeoutSeconds"])
+        deadline = time.monotonic() + self.second * float(request.query["timeoutSeconds"])
         with self._changed:
             seen = int(request.query.get("resourceVersion") or self._version)
             there = [] if "resourceVersion" in request.query else self._list(plural, namespace, request.query)["items"]

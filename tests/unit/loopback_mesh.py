@@ -45,6 +45,7 @@ class PodHandler(BaseHTTPRequestHandler):
     """Answers in chunks, as Envoy does, over a connection that stays open."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: PodServer
 
     def do_GET(self) -> None:
@@ -111,6 +112,7 @@ class Pod:
 
 class ApiHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Mesh
 
     def do_GET(self) -> None:

@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 REASONS = {403: "Forbidden", 404: "NotFound"}
@@ -71,10 +72,11 @@ def fixed_api() -> Iterator[FixedApi]:
 
 
 @pytest.fixture
-def run_module(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+def run_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Run the main function of a module with options, and return what it prints."""
 
     def run(main: Callable[[], None], options: dict[str, Any], check: bool = False) -> dict[str, Any]:
+        monkeypatch.setattr(warnings, "_global_warnings", {})  # as in the process of its own that it usually has
         with patch_module_args({**options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
             main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)

@@ -77,7 +77,10 @@ def test_requests_say_who_asks(server: ApiServer) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_failure_that_passes_is_tried_again(server: ApiServer, cluster: Cluster, status: int) -> None:
+def test_a_failure_that_passes_is_tried_again(
+    server: ApiServer, cluster: Cluster, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cluster, "PAUSES", (0.01,))
     server.before = lambda number, request: Answer(status, "Trouble", "wait") if number < 3 else None
     assert cluster.get(NAMESPACE, SHOP)
     assert cluster.requests == 3
@@ -126,7 +129,7 @@ def test_no_server_is_said_within_seconds() -> None:
     started = time.monotonic()
     with pytest.raises(ClusterError, match=r"cannot be reached: .*Connection refused; is the cluster up"):
         Cluster(lambda: Access(url, url), patience=0.3).get(NAMESPACE, SHOP)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +184,8 @@ def test_a_watch_from_a_version_on_tells_only_what_came_after(server: ApiServer,
     assert _named(next(changes)) == ("MODIFIED", "pong")
 
 
-def test_a_watch_ends_when_the_server_ends_it(cluster: Cluster) -> None:
+def test_a_watch_ends_when_the_server_ends_it(server: ApiServer, cluster: Cluster) -> None:
+    server.second = 0.05
     assert len(list(cluster.watch(POD, SHOP, 1))) == 2
 
 

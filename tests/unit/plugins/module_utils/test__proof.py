@@ -76,7 +76,7 @@ def call(mesh: Istio, run_module: Call) -> Call:
 
     def run(state: str, check: bool = False, **options: Any) -> dict[str, Any]:
         steps = {"steps": [10, 50, 100]} if state == "advanced" else {}
-        patience = {"proof_timeout": 0.2 if mesh.holds else 5}
+        patience = {"proof_timeout": 0.3 if mesh.holds else 30}
         return run_module(canary.main, {**fixed, "state": state, **patience, **steps, **options}, check)
 
     return run
@@ -130,13 +130,13 @@ def test_weights_in_doubt_are_not_settled_without_a_look(mesh: Istio, call: Call
 
 def test_what_is_set_must_be_live_before_more_is(mesh: Istio, call: Call) -> None:
     mesh.gateway.split = (70, 30)
-    assert "runs v1 70 %, v2 30 %" in call("weighted", weight=20, proof_timeout=0.2)["msg"]
+    assert "runs v1 70 %, v2 30 %" in call("weighted", weight=20, proof_timeout=0.3)["msg"]
     assert mesh.writes == 0
 
 
 def test_a_version_without_a_cluster_gets_nothing(mesh: Istio, call: Call) -> None:
     mesh.gateway.subsets = ["v1"]
-    assert "subset v2 of shop/pong cannot be routed to yet" in call("weighted", weight=20, proof_timeout=0.2)["msg"]
+    assert "subset v2 of shop/pong cannot be routed to yet" in call("weighted", weight=20, proof_timeout=0.3)["msg"]
     assert mesh.writes == 0
 
 

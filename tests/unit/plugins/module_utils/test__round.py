@@ -23,15 +23,19 @@ class Source:
 
     def __init__(self, answer: bytes, *, free: bool = True) -> None:
         self.answer = answer
-        self.asked = threading.Event()
+        self.asked = threading.Semaphore(0)
         self.free = threading.Event()
         if free:
             self.free.set()
 
     def get(self, path: str, timeout: float) -> bytes:
-        self.asked.set()
+        self.asked.release()
         self.free.wait()
         return self.answer
+
+    def has_been_seen(self) -> bool:
+        """Whether an answer was taken in: who asks a second time has taken in the first one."""
+        return all(self.asked.acquire(timeout=30) for _ in range(2))
 
 
 def look(get: Get, sidecar: bool) -> Sight:
@@ -40,8 +44,14 @@ def look(get: Get, sidecar: bool) -> Sight:
 
 
 @pytest.fixture
-def watch() -> Iterator[Round]:
-    with ThreadPoolExecutor() as threads, Round(lambda: look, threads, time.monotonic()) as watch:
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+
+
+@pytest.fixture
+def watch(threads: ThreadPoolExecutor) -> Iterator[Round]:
+    with Round(lambda: look, threads, time.monotonic()) as watch:
         yield watch
 
 
@@ -49,35 +59,39 @@ def follow(watch: Round, seconds: float, *sources: Any) -> list[Proxy]:
     return watch.follow(dict(zip([ONE], sources, strict=False)), time.monotonic() + seconds)
 
 
-def test_what_a_closed_stream_still_brings_does_not_count(watch: Round) -> None:
+def test_what_a_closed_stream_still_brings_does_not_count(watch: Round, threads: ThreadPoolExecutor) -> None:
     old, new = Source(b"yes", free=False), Source(b"no")
     assert follow(watch, 0.05, old) == [ONE]
     assert watch.shows(ONE) == "has not answered yet"
     assert follow(watch, 0.05, new) == [ONE]
     old.free.set()
-    assert follow(watch, 0.05, new) == [ONE]
+    threads.submit(lambda: None).result(30)  # by the thread that asked the old one
+    assert new.has_been_seen()
     assert watch.shows(ONE) == "no"
 
 
 def test_a_proxy_with_another_stream_is_asked_anew(watch: Round) -> None:
     old, new = Source(b"yes"), Source(b"yes", free=False)
-    assert follow(watch, 5, old) == []
+    assert follow(watch, 30, old) == []
     assert follow(watch, 0.05, new) == [ONE]
     new.free.set()
-    assert follow(watch, 5, new) == []
+    assert follow(watch, 30, new) == []
 
 
 def test_a_proxy_that_went_is_forgotten(watch: Round) -> None:
-    assert follow(watch, 5, Source(b"yes")) == []
+    assert follow(watch, 30, Source(b"yes")) == []
     assert [live.proxy for live in watch.result()[0]] == [ONE]
     assert follow(watch, 0) == []
     assert watch.result() == ((), 0)
 
 
-def test_nobody_is_asked_any_more_when_it_is_over(watch: Round) -> None:
+def test_nobody_is_asked_any_more_when_it_is_over(watch: Round, threads: ThreadPoolExecutor) -> None:
     source = Source(b"no")
     follow(watch, 0.05, source)
     watch.__exit__()
-    time.sleep(0.15)
-    source.asked.clear()
-    assert not source.asked.wait(0.15)
+    both = threading.Barrier(2)
+    try:
+        threads.submit(both.wait, 30)
+        threads.submit(both.wait, 30).result()  # both threads of the pool are free: nobody asks
+    finally:
+        source.answer = b"yes"

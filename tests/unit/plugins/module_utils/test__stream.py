@@ -75,12 +75,12 @@ def test_a_forward_that_was_closed_while_idle_is_made_anew(mesh: Mesh) -> None:
 
 def test_a_pod_that_does_not_answer(mesh: Mesh) -> None:
     frozen = threading.Event()
-    mesh.add(Pod("one", answers={"/": lambda _: b"late" if frozen.wait(2) else b""}))
+    mesh.add(Pod("one", answers={"/": lambda _: b"late" if frozen.wait(30) else b""}))
     with stream(mesh) as open_:
         begin = time.monotonic()
         with pytest.raises(ClusterError, match=r"no answer within 0\.1 s at port 15000 of pod gateways/one in "):
             open_.get("/", timeout=0.1)
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 10
         frozen.set()
         assert open_.get("/") == b"late"  # by a new forward: the old one still holds the first answer
 
