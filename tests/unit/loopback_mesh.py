@@ -148,7 +148,9 @@ class ApiHandler(BaseHTTPRequestHandler):
         self.answer(status, {"kind": "Status", "message": message, "reason": reason})
 
     def answer(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
+        self.reply(status, json.dumps(body).encode())
+
+    def reply(self, status: int, data: bytes) -> None:
         self.send_response(status)
         self.send_header("Location", f"ws://127.0.0.1:{self.server.server_port}/elsewhere")
         self.send_header("Content-Length", str(len(data)))

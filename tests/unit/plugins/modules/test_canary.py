@@ -42,14 +42,6 @@ def call(server: ApiServer, run_module: Callable[..., dict[str, Any]]) -> Call:
     return run
 
 
-@pytest.fixture
-def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the module warns of; with the controller's code in the same process, results do not have it."""
-    warnings: list[str] = []
-    monkeypatch.setattr(canary.AnsibleModule, "warn", lambda module, warning: warnings.append(warning))
-    return warnings
-
-
 def advanced(**options: Any) -> dict[str, Any]:
     """Options for one step."""
     return {"state": "advanced", "steps": STEPS} | options

@@ -101,22 +101,18 @@ def test_a_route_that_is_never_used_is_refused(server: ApiServer, gateway: dict[
 
 
 def test_what_is_only_fragile_is_told(
-    server: ApiServer, gateway: dict[str, Any], call: Call, monkeypatch: pytest.MonkeyPatch
+    server: ApiServer, gateway: dict[str, Any], call: Call, warned: list[str]
 ) -> None:
-    warnings: list[str] = []
-    monkeypatch.setattr(canary.AnsibleModule, "warn", lambda module, warning: warnings.append(warning))
     second = destination_rule("v7")
     second["metadata"]["name"] = "more"
     server.put("destinationrules", second)
     assert call()["changed"]
-    assert [warning for warning in warnings if "is one of 2 for Service shop/pong" in warning]
+    assert [warning for warning in warned if "is one of 2 for Service shop/pong" in warning]
 
 
 def test_who_may_not_see_others_is_told_so(
-    server: ApiServer, gateway: dict[str, Any], call: Call, monkeypatch: pytest.MonkeyPatch
+    server: ApiServer, gateway: dict[str, Any], call: Call, warned: list[str]
 ) -> None:
-    warnings: list[str] = []
-    monkeypatch.setattr(canary.AnsibleModule, "warn", lambda module, warning: warnings.append(warning))
     everywhere = (
         "/apis/networking.istio.io/v1/virtualservices",
         "/apis/networking.istio.io/v1/namespaces/shop/gateways/gateway",
@@ -127,13 +123,13 @@ def test_who_may_not_see_others_is_told_so(
 
     server.before = forbid
     assert call()["changed"]
-    assert [warning.split(":")[0] for warning in warnings] == [
+    assert [warning.split(":")[0] for warning in warned] == [
         "whether others route the same hosts was not seen (skip_checks",
         "the rules about gateways were not checked",
     ]
-    warnings.clear()
+    warned.clear()
     assert call(weight=30, skip_checks=["one_route_per_gateway_host"])["changed"]
-    assert len(warnings) == 1
+    assert len(warned) == 1
 
 
 def test_an_unknown_rule_is_a_mistake(server: ApiServer, call: Call) -> None:

@@ -5,68 +5,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _proxies
 from ansible_collections.progressive.istio.plugins.modules import canary
-from api_server import ApiServer, Request
-from loopback_mesh import ApiHandler, Envoy, Mesh, istiod, running
-from pong_mesh import NAMESPACE, state_of, virtual_service, weights_of
+from api_server import ApiServer
+from istio_mesh import Istio
+from pong_mesh import NAMESPACE, state_of, weights_of
 
 Call = Callable[..., dict[str, Any]]
-
-
-class Istio(Mesh):
-    """A mesh whose API server keeps objects too. holds: whether its gateway gets what is written."""
-
-    def __init__(self, api: ApiServer) -> None:
-        super().__init__()
-        self.RequestHandlerClass = Handler
-        self.api = api
-        self.holds = False
-        self.writes = 0
-        self.gateway = Envoy("one", 100, 0)
-        self.add(self.gateway)
-
-    def push(self) -> None:
-        """What istiod does after each write, and once it is back."""
-        if not self.holds:
-            self.gateway.split = tuple(weights_of(self.api).get(name, 0) for name in ("v1", "v2"))
-
-
-class Handler(ApiHandler):
-    server: Istio
-
-    def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        if path.endswith("/portforward") or "/gateways/" in path or path == "/api/v1/pods":
-            super().do_GET()
-        else:
-            self.keep()
-
-    def do_PATCH(self) -> None:
-        self.server.writes += 1
-        self.keep()
-        self.server.push()
-
-    def keep(self) -> None:
-        url = urlsplit(self.path)
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "null")
-        request = Request(self.command, url.path, dict(parse_qsl(url.query)), self.headers, body)
-        self.answer(*self.server.api.handle(request))
-
-
-@pytest.fixture
-def mesh(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Istio]:
-    monkeypatch.setattr(_proxies, "FIRST_QUESTION", 0.1)
-    server.put("virtualservices", virtual_service(100, 0, gateways=["gateway"]))
-    with running(Istio(server)) as mesh:
-        istiod(mesh)
-        yield mesh
 
 
 @pytest.fixture
@@ -80,14 +28,6 @@ def call(mesh: Istio, run_module: Call) -> Call:
         return run_module(canary.main, {**fixed, "state": state, **patience, **steps, **options}, check)
 
     return run
-
-
-@pytest.fixture
-def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the module warns of."""
-    warnings: list[str] = []
-    monkeypatch.setattr(canary.AnsibleModule, "warn", lambda module, warning: warnings.append(warning))
-    return warnings
 
 
 def in_doubt(server: ApiServer) -> bool:

@@ -1,0 +1,83 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mesh whose gateway takes up what is written to the API server, or does not, and counts the requests it is given."""
+
+from __future__ import annotations
+
+from collections import Counter
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+from api_server import ApiServer
+from loopback_mesh import ApiHandler, Envoy, Mesh
+from pong_mesh import HOST, weights_of
+
+LABELS = 'reporter="source",destination_service="{}",destination_version="{}",response_code="{}",response_flags="-"'
+
+
+class Istio(Mesh):
+    """holds: whether its gateway gets what is written.
+
+    traffic: how many requests the gateway answers between two looks at its counters, by version and code. A version
+    without a weight gets none.
+    """
+
+    def __init__(self, api: ApiServer) -> None:
+        super().__init__()
+        self.RequestHandlerClass = Handler
+        self.api = api
+        self.holds = False
+        self.writes = 0
+        self.traffic: dict[tuple[str, int], int] = {}
+        self.counted: Counter[tuple[str, int]] = Counter()
+        self.gateway = Envoy("one", 100, 0)
+        self.gateway.server.answers["/stats/prometheus"] = self.count
+        self.add(self.gateway)
+
+    def push(self) -> None:
+        """What istiod does after each write, and once it is back."""
+        if not self.holds:
+            self.gateway.split = tuple(weights_of(self.api).get(name, 0) for name in ("v1", "v2"))
+
+    def count(self, _path: str) -> bytes:
+        served = dict(zip(("v1", "v2"), self.gateway.split, strict=True))
+        self.counted.update({key: count for key, count in self.traffic.items() if served.get(key[0], 1)})
+        lines = [
+            f"envoy_istio_requests_total{{{LABELS.format(HOST, version, code)}}} {count}"
+            for (version, code), count in self.counted.items()
+        ]
+        return "\n".join([*lines, ""]).encode()
+
+
+class Handler(ApiHandler):
+    """The mesh's own answers for its gateways, and those of the API server for all else."""
+
+    server: Istio
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if path.endswith("/portforward") or "/gateways/" in path or path == "/api/v1/pods":
+            super().do_GET()
+        else:
+            self.pass_on()
+
+    def do_PATCH(self) -> None:
+        self.server.writes += 1
+        self.pass_on()
+        self.server.push()
+
+    def pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        api = HTTPConnection(urlsplit(self.server.api.url).netloc)
+        api.request(self.command, self.path, body or None)
+        answer = api.getresponse()
+        if answer.headers.get("Transfer-Encoding") != "chunked":
+            return self.reply(answer.status, answer.read())
+        self.send_response(answer.status)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for line in answer:
+            self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+        return None

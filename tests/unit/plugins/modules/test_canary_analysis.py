@@ -1,0 +1,172 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps that are judged: the module `canary` in a mesh whose gateway counts what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _meters
+from ansible_collections.progressive.istio.plugins.modules import canary
+from api_server import ApiServer
+from istio_mesh import Istio
+from pong_mesh import NAMESPACE, state_of, weights_of
+
+Call = Callable[..., dict[str, Any]]
+
+WELL = {("v1", 200): 90, ("v2", 200): 50}
+BAD = {("v1", 200): 90, ("v2", 500): 2}
+
+
+@pytest.fixture
+def call(mesh: Istio, run_module: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
+    monkeypatch.setattr(_meters.ProxyMeter, "pace", 0.01)
+    fixed = {"host": mesh.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE, "wait_timeout": 0}
+    fixed |= {"stable": "v1", "canary": "v2", "state": "advanced", "steps": [10, 50, 100], "interval": 0}
+
+    def run(analysis: dict[str, Any] | None = None, check: bool = False, **options: Any) -> dict[str, Any]:
+        judged = {"latency": False, "deadline": 0.3, **(analysis or {})}
+        return run_module(canary.main, {**fixed, "analysis": judged, **options}, check)
+
+    return run
+
+
+def test_a_good_canary_passes_step_by_step(mesh: Istio, server: ApiServer, call: Call) -> None:
+    mesh.traffic = WELL
+    for weight in (10, 50, 100):
+        result = call({"deadline": 30})
+        assert not result.get("failed"), result["msg"]
+        assert weights_of(server)["v2"] == weight
+    assert result["finished"]
+    assert "analysis" not in result  # with all requests on it there is nothing to judge
+
+
+def test_a_verdict_tells_its_numbers_and_is_kept(mesh: Istio, server: ApiServer, call: Call) -> None:
+    mesh.traffic = WELL
+    result = call({"deadline": 30})
+    assert result["analysis"]["result"] == "pass"
+    assert "requests to v2 (0 %) failed, 1 % may" in result["analysis"]["why"]
+    assert [check["name"] for check in result["analysis"]["checks"]] == ["errors", "worse_than_stable", "unattributed"]
+    assert state_of(server)["verdict"]["result"] == "pass"
+    assert state_of(server).get("holder") is None
+
+
+def test_a_bad_canary_is_rolled_back_and_that_is_live(mesh: Istio, server: ApiServer, call: Call) -> None:
+    mesh.traffic = BAD
+    result = call({"deadline": 30}, interval=60)
+    assert result["failed"]
+    assert (weights_of(server), mesh.gateway.split) == ({"v1": 100, "v2": 0}, (100, 0))
+    assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
+    assert "requests to v2 (100 %) failed" in result["msg"]
+    assert len(result["live"]) == 1
+    assert "to go on all the same set confirm: true" in call()["msg"]
+
+
+def test_a_bad_canary_may_be_held(mesh: Istio, server: ApiServer, call: Call) -> None:
+    mesh.traffic = BAD
+    assert call({"deadline": 30}, interval=60, on_failure="hold")["phase"] == "held"
+    assert weights_of(server) == {"v1": 90, "v2": 10}
+
+
+@pytest.mark.parametrize(
+    ("traffic", "words"),
+    [
+        ({}, "v2 has answered no request since its weight is live"),
+        ({("v1", 500): 90, ("v2", 500): 10}, "the baseline is bad"),
+        ({("", 503): 9}, "belong to no version"),
+    ],
+)
+def test_what_stays_unclear_holds(
+    mesh: Istio, server: ApiServer, call: Call, traffic: dict[tuple[str, int], int], words: str
+) -> None:
+    mesh.traffic = traffic
+    result = call()
+    assert result["failed"]
+    assert (result["phase"], result["analysis"]["result"]) == ("held", "inconclusive")
+    assert words in result["msg"]
+    assert weights_of(server) == {"v1": 90, "v2": 10}
+    assert state_of(server)["verdict"]["result"] == "inconclusive"
+
+
+def test_what_stays_unclear_may_be_rolled_back(mesh: Istio, server: ApiServer, call: Call) -> None:
+    result = call({"on_inconclusive": "rollback"})
+    assert (result["failed"], result["phase"]) == (True, "rolled_back")
+    assert "on_inconclusive is rollback" in result["msg"]
+    assert weights_of(server) == {"v1": 100, "v2": 0}
+
+
+def test_what_a_gateway_counted_before_does_not_matter(mesh: Istio, call: Call) -> None:
+    mesh.counted[("v2", 500)] = 1000
+    mesh.traffic = WELL
+    assert call({"deadline": 30})["analysis"]["result"] == "pass"
+
+
+def test_gateways_that_cannot_be_read(mesh: Istio, server: ApiServer, call: Call) -> None:
+    del mesh.gateway.server.answers["/stats/prometheus"]
+    result = call()
+    assert (result["phase"], weights_of(server)) == ("held", {"v1": 90, "v2": 10})
+    assert "no proxy can be read" in result["msg"]
+
+
+def test_a_step_that_was_set_and_not_judged_is_judged_before_the_next(
+    mesh: Istio, server: ApiServer, call: Call
+) -> None:
+    """As after a kill: nobody knows what the canary did meanwhile."""
+    call(state="weighted", weight=10)
+    mesh.traffic = BAD
+    result = call({"deadline": 30})
+    assert [each["event"] for each in result["transitions"]] == ["failed"]
+    assert weights_of(server) == {"v1": 100, "v2": 0}
+
+
+def test_a_person_may_go_on_without_a_verdict(mesh: Istio, server: ApiServer, call: Call) -> None:
+    call()
+    mesh.traffic = WELL
+    assert call({"deadline": 30}, confirm=True)["weights"]["after"] == {"v1": 50, "v2": 50}
+
+
+def test_a_flaw_is_not_taken_for_a_good_canary(
+    mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flawed(meter: object) -> None:
+        raise ZeroDivisionError("flawed")
+
+    monkeypatch.setattr(_meters.ProxyMeter, "look", flawed)
+    with pytest.raises(ZeroDivisionError):
+        call(interval=60)
+    assert weights_of(server) == {"v1": 90, "v2": 10}
+
+
+def test_check_mode_counts_nothing(mesh: Istio, call: Call) -> None:
+    mesh.traffic = BAD
+    assert "analysis" not in call(check=True)
+    assert mesh.counted == {}
+
+
+def test_all_mistakes_at_once(call: Call) -> None:
+    mistakes = call({"deadline": -1, "success": {"max_error": 2}}, steps=[50, 20])["mistakes"]
+    assert [mistake.split(" ")[0] for mistake in mistakes] == [
+        "steps[1]",
+        "analysis.success.max_error",
+        "analysis.deadline",
+    ]
+
+
+@pytest.mark.parametrize(("options", "words"), [({"proof": "none"}, "proof is none"), ({"watch": 0}, "watch is 0")])
+def test_somebody_must_count(call: Call, options: dict[str, Any], words: str) -> None:
+    assert words in call(**options)["msg"]
+
+
+def test_the_verdict_is_shown_as_it_comes(mesh: Istio, call: Call, tmp_path: Path) -> None:
+    mesh.traffic = WELL
+    progress = tmp_path / "progress"
+    progress.touch()
+    call({"deadline": 30}, run={"id": "r1", "progress": str(progress)})
+    step, verdict = progress.read_text().splitlines()
+    assert "step 1 of 3" in step
+    assert "10 %  pass  " in verdict
+    assert "failed, 1 % may" in verdict
