@@ -1,0 +1,27 @@
+"""Requests at a steady rate, by fortio, Istio's own load tool."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+LONGEST = 120  # seconds
+
+
+class Load:
+    """Running from the start until it is stopped."""
+
+    def __init__(self, url: str, host: str, rate: int, result: Path) -> None:
+        self._result = result
+        options = ["-qps", str(rate), "-c", "8", "-t", f"{LONGEST}s", "-H", f"Host: {host}", "-json", str(result)]
+        command = ["fortio", "load", *options, "-nocatchup", "-allow-initial-errors", url]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self) -> dict[str, int]:
+        """How many answers there were of each status; -1 stands for those that never came."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        self._process.wait(30)
+        return json.loads(self._result.read_text())["RetCodes"]
