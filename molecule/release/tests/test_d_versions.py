@@ -52,7 +52,7 @@ def told(release, version: str) -> set[str]:
             "ErrImagePull|ImagePullBackOff",
         ),
         ("crashing", None, {"PONG_CRASH_AFTER": "0.2"}, {"terminated"}, "exit|CrashLoopBackOff|terminated"),
-        ("sleeping", None, {"PONG_NOT_READY": "true"}, {"running"}, "is not ready"),
+        ("sleeping", None, {"PONG_NOT_READY": "true"}, {"running"}, "readiness probe does not pass"),
     ],
 )
 def test_a_version_that_never_gets_ready(release, eventually, version, image, environment, state, reason):
