@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -30,6 +31,42 @@ def test_a_person_watches(release):
     shown = [int(weight) for weight in re.findall(r"\[[#.]+\] +(\d+) %", run.output)]
     assert sorted(set(shown), key=shown.index) == STEPS, run.output
     assert "\r" not in run.output
+
+
+@pytest.fixture
+def hooks(tmp_path):
+    """Task files that write down when they run and what they see, and the file with what they wrote."""
+    told = tmp_path / "told"
+    seen = {
+        "before_step": "before {{ canary_status.weights.v2 }}",
+        "after_step": "after {{ canary_result.weights.after.v2 | default('a refusal') }}",
+        "on_end": "end {{ canary_result.failed | default(false) }}",
+    }
+    files = {}
+    for name, line in seen.items():
+        files[f"canary_{name}"] = str(tmp_path / f"{name}.yml")
+        tell = {"name": "Tell", "ansible.builtin.shell": f"echo {line} >> {told}"}
+        (tmp_path / f"{name}.yml").write_text(json.dumps([tell]))
+    return files, told
+
+
+def test_others_take_part_in_each_step(release, hooks):
+    files, told = hooks
+    release.play("canary", canary_steps=[30, 100], canary_interval=1, **files).succeeded()
+    assert told.read_text().splitlines() == ["before 0", "after 30", "before 30", "after 100", "end False"]
+    assert release.raised == [30, 100]
+
+
+def test_others_hear_of_a_failure_and_may_forbid_a_step(release, hooks, tmp_path):
+    files, told = hooks
+    assert release.play("promote", canary_canary="v9", canary_steps=STEPS, **files).code != 0
+    assert told.read_text().splitlines() == ["before 0", "after a refusal", "end True"]
+    forbidding = tmp_path / "forbidding.yml"
+    forbidding.write_text(json.dumps([{"name": "Forbid", "ansible.builtin.fail": {"msg": "not today"}}]))
+    forbidden = release.play("promote", canary_before_step=str(forbidding), canary_steps=STEPS)
+    assert forbidden.code != 0
+    assert "not today" in forbidden.output
+    assert release.weights == {"v1": 100, "v2": 0}
 
 
 def test_promote_before_its_time_changes_nothing(release):
