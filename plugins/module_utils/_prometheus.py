@@ -66,9 +66,7 @@ class Prometheus:
             raise PrometheusError(f"{_named(query)} gave a {kind} where samples over a time are needed")
         try:
             return [
-                Samples(
-                    dict(series["metric"]), [(float(moment), int(float(value))) for moment, value in series["values"]]
-                )
+                Samples(series["metric"], [(float(moment), int(float(value))) for moment, value in series["values"]])
                 for series in result
             ]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
