@@ -138,7 +138,7 @@ def test_worse_than_stable(canary: tuple[int, ...], stable: tuple[int, ...] | No
 
 
 def test_a_canary_within_its_limit_may_be_worse_if_nobody_minds() -> None:
-    seen = counts((2000, 13), (8000, 4))
+    seen = counts((2000, 16), (8000, 4))
     assert judge(DEFAULTS, seen).result == "fail"
     assert judge(replace(DEFAULTS, worse_than_stable=None), seen).result == "pass"
     assert judge(replace(DEFAULTS, worse_than_stable=Comparison(max_ratio=20)), seen).result == "pass"

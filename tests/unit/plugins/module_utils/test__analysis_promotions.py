@@ -91,10 +91,10 @@ def test_a_bad_version_is_seldom_missed() -> None:
 
 @pytest.mark.parametrize("weight", [0.2, 0.5])
 def test_what_both_share_is_not_put_to_the_canarys_account(weight: float) -> None:
-    found = outcomes(250, weight, 100, always(0.1), always(0.1))
+    found = outcomes(200, weight, 150, always(0.1), always(0.1))
     assert found["fail"] <= 2
     assert found["baseline"] >= 90
 
 
 def test_nor_is_what_comes_and_goes_for_both() -> None:
-    assert outcomes(250, 0.2, 120, outage, outage)["fail"] <= 2
+    assert outcomes(200, 0.2, 120, outage, outage)["fail"] <= 2

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 from itertools import product
 from math import comb, exp, log
@@ -123,3 +124,14 @@ def test_a_canary_that_turns_bad_after_a_long_good_time_is_soon_worse() -> None:
         if worse(stable, Sample(before.requests + number, before.bad + number)) >= FAILED
     )
     assert failures <= 30
+
+
+def test_the_limit_alone_seldom_fails_a_version_just_within_it() -> None:
+    """A thousand of 1 % errors, looked at after each of 2 000 requests, with a fixed seed."""
+    dice = random.Random(20260131)
+
+    def ever_fails() -> bool:
+        failures = [number for number in range(2000) if dice.random() < 0.01]
+        return any(over_limit(Sample(at + 1, bad), 0.01, 0.05) >= FAILED for bad, at in enumerate(failures, 1))
+
+    assert sum(ever_fails() for _ in range(1000)) <= 10
