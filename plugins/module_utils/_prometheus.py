@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import time
 from math import isfinite, isnan
 from typing import Any
 from urllib.parse import urlencode
@@ -66,9 +65,7 @@ class Prometheus:
             raise PrometheusError(f"{_named(query)} gave a {kind} where samples over a time are needed")
         try:
             return [
-                Samples(
-                    dict(series["metric"]), [(float(moment), int(float(value))) for moment, value in series["values"]]
-                )
+                Samples(series["metric"], [(float(moment), int(float(value))) for moment, value in series["values"]])
                 for series in result
             ]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -102,7 +99,7 @@ class Prometheus:
         """The type of the result, and the result."""
         import urllib3
 
-        begin, timeout = time.monotonic(), self._options.timeout
+        timeout = self._options.timeout
         fields = {"query": query} | ({} if at is None else {"time": f"{at:.3f}"})
         try:
             response = self._pool.request(
@@ -113,11 +110,10 @@ class Prometheus:
                 retries=False,  # also no redirect: credentials are for this server alone
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            late = isinstance(error, urllib3.exceptions.TimeoutError) or time.monotonic() - begin >= timeout
+            unreached = isinstance(error, urllib3.exceptions.NewConnectionError)  # a kind of timeout to urllib3
+            late = isinstance(error, urllib3.exceptions.TimeoutError) and not unreached
             why = f"no answer within {timeout:g} s" if late else self._hide(_brief(error))
-            hint = (
-                "does ca_cert name who signed its certificate" if _is_tls(error) else "is its url right, and is it up"
-            )
+            hint = "does ca_cert name its authority" if _is_tls(error) else "is its url right, and is it up"
             raise PrometheusError(f"{self._where} cannot be asked: {why}; {hint}?") from error
         return self._read(query, response.status, response.headers.get("Location"), response.data)
 

@@ -1,0 +1,105 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scraped samples become the counts since a moment, exactly."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._counters import Answers, Bucket, Counters
+from ansible_collections.progressive.istio.plugins.module_utils._promql import Samples, queries, tally
+
+HOST = "pong.shop.svc.cluster.local"
+OK, FAILED = Answers("v1", "2xx", "-"), Answers("v1", "5xx", "-")
+REQUESTS = "istio_requests_total"
+BUCKETS = "istio_request_duration_milliseconds_bucket"
+
+
+def series(*values: int, begin: int = 0, name: str = REQUESTS, **labels: str) -> Samples:
+    """A counter of the first gateway pod, scraped every 15 s."""
+    told = {
+        "__name__": name,
+        "reporter": "source",
+        "destination_service": HOST,
+        "destination_version": "v1",
+        "response_code": "200",
+        "response_flags": "-",
+        "job": "pods",
+        "instance": "10.0.0.1:15020",
+        **labels,
+    }
+    return Samples(told, [(begin + 15.0 * number, value) for number, value in enumerate(values)])
+
+
+def test_queries_of_the_source() -> None:
+    assert queries(HOST, 90, "source", ["istio-ingressgateway", "my.gw"]) == [
+        f'istio_requests_total{{reporter="source",destination_service="{HOST}"}}[90000ms]',
+        f'istio_request_duration_milliseconds_bucket{{reporter="source",destination_service="{HOST}"}}[90000ms]',
+        'istio_requests_total{reporter="source",destination_service=~"|-|unknown",'
+        'source_workload=~"istio\\\\-ingressgateway|my\\\\.gw"}[90000ms]',
+    ]
+
+
+@pytest.mark.parametrize(("reporter", "gateways"), [("destination", ["gw"]), ("source", [])])
+def test_only_gateways_tell_of_requests_without_a_service(reporter: str, gateways: list[str]) -> None:
+    asked = queries('a"\\b', 0.0001, reporter, gateways)
+    assert [query.partition("{")[0] for query in asked] == [REQUESTS, BUCKETS]
+    assert all('"a\\"\\\\b"}[1ms]' in query for query in asked)
+
+
+@pytest.mark.parametrize(
+    ("answers", "gained"),
+    [
+        ([], {}),
+        ([series(100)], {}),
+        ([series(100, 103)], {OK: 3}),  # increase() would say 4.0
+        ([series(100, 103, 2, 5)], {OK: 8}),  # the proxy restarted
+        ([series(100, 103, 106), series(2, begin=30, response_code="503")], {OK: 6, FAILED: 2}),  # absent was 0
+        ([series(100, 103), series(80, 81, instance="10.0.0.2:15020")], {OK: 4}),
+        ([series(100, 103, 106), series(900, 901, begin=15, instance="10.0.0.2:15020")], {OK: 7}),  # a pod came
+        ([series(100, 103, 106), series(80, 81, instance="10.0.0.2:15020")], {OK: 7}),  # a pod went
+        ([series(1, 2), series(5, 7, source_workload="other")], {OK: 3}),
+        ([series(1, 2), series(5, 7, reporter="destination"), series(5, 7, destination_service="other")], {OK: 1}),
+        (
+            [series(1, 4, name=BUCKETS, le="250"), series(1, 5, name=BUCKETS, le="+Inf")],
+            {Bucket("v1", 250): 3, Bucket("v1", inf): 4},
+        ),
+    ],
+)
+def test_what_was_gained(answers: list[Samples], gained: Counters) -> None:
+    assert tally(answers, HOST, "source").gained == gained
+
+
+POD = {"namespace": "istio-system", "pod": "gateway-1"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"job": "envoy-stats"},
+        {"instance": "10.0.0.1:15090"},
+        {"instance": "10.0.0.1:15090", "job": "envoy-stats"},
+    ],
+)
+@pytest.mark.parametrize("begin", [0, 7])
+def test_a_pod_that_two_jobs_scrape_counts_once(labels: dict[str, str], begin: int) -> None:
+    """The job that has more of its series is believed."""
+    both = [
+        series(100, 103),
+        series(5, 6, response_code="503"),
+        series(100, 103, begin=begin, **labels),
+    ]
+    assert tally(both, HOST, "source").gained == {OK: 3, FAILED: 1}
+    named = [Samples({**labels_, **POD}, values) for labels_, values in both]
+    assert tally(named, HOST, "source").gained == {OK: 3, FAILED: 1}
+
+
+def test_pods_are_told_apart_by_name_where_the_instance_does_not() -> None:
+    pods = [series(100, 103, pod=name, instance=name) for name in ("a", "b")]
+    assert tally(pods, HOST, "source").gained == {OK: 6}
+
+
+def test_what_was_counted_before() -> None:
+    assert tally([series(100, 103)], HOST, "source").before == {OK: 100}

@@ -1,0 +1,109 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nothing is counted twice, nothing is negative, nothing from before the first look counts."""
+
+from __future__ import annotations
+
+from functools import reduce
+from math import inf
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._counters import Answers, Bucket, Counters
+from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
+from ansible_collections.progressive.istio.plugins.module_utils._tally import Label, Tally, add, counts, gain
+from hypothesis import given
+from hypothesis import strategies as st
+
+OK, BROKEN = Answers("v1", "2xx", "-"), Answers("v1", "5xx", "UF")
+GOOD2, BROKEN2 = Answers("v2", "2xx", "-"), Answers("2.0", "5xx", "-")
+LOST, NOT_ROUTED = Answers("", "5xx", "NC"), Answers("", "4xx", "NR")
+STABLE, CANARY = Label("v1", frozenset({"v1"})), Label("v2", frozenset({"v2", "2.0"}))
+
+
+def tally(*looks: dict[str, Counters]) -> Tally:
+    return reduce(add, looks, Tally())
+
+
+@pytest.mark.parametrize(
+    ("looks", "gained"),
+    [
+        ([], {}),
+        ([{"a": {OK: 100}}], {}),
+        ([{"a": {OK: 100}}, {"a": {OK: 107, BROKEN: 2}}], {OK: 7, BROKEN: 2}),
+        ([{"a": {OK: 100}, "b": {OK: 50}}, {"a": {OK: 101}, "b": {OK: 52}}], {OK: 3}),
+        ([{"a": {OK: 100}}, {"a": {OK: 4}}], {OK: 4}),  # the proxy restarted
+        ([{"a": {OK: 100}}, {"a": {OK: 4}}, {"a": {OK: 9}}], {OK: 9}),
+        ([{"a": {OK: 100, BROKEN: 5}}, {"a": {OK: 104}}, {"a": {OK: 105, BROKEN: 5}}], {OK: 5, BROKEN: 0}),  # dropped
+        ([{"a": {OK: 100, BROKEN: 5}}, {"a": {OK: 104}}, {"a": {OK: 105, BROKEN: 1}}], {OK: 5, BROKEN: 1}),
+        ([{"a": {OK: 100}}, {"a": {OK: 101}, "new": {OK: 80}}, {"a": {OK: 102}, "new": {OK: 81}}], {OK: 3}),
+        ([{"a": {OK: 1}, "b": {OK: 1}}, {"a": {OK: 2}}, {"a": {OK: 3}}], {OK: 2}),  # b went
+        ([{"a": {OK: 1}}, {}, {"a": {OK: 5}}], {OK: 4}),  # one read failed
+        ([{"a": {}}, {"a": {OK: 5}}], {OK: 5}),  # a proxy without a request before
+    ],
+)
+def test_what_was_gained(looks: list[dict[str, Counters]], gained: Counters) -> None:
+    assert tally(*looks).gained == gained
+
+
+counters = st.dictionaries(st.sampled_from([OK, BROKEN, LOST, Bucket("v1", inf)]), st.integers(0, 50))
+
+
+@given(counters, counters)
+def test_a_gain_is_never_negative_nor_more_than_what_is_shown(last: Counters, now: Counters) -> None:
+    gained = gain(last, now)
+    assert gained.keys() == now.keys()
+    assert all(0 <= gained[series] <= now[series] for series in now)
+
+
+events = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["count", "look", "restart", "go"])), max_size=60)
+
+
+@given(events)
+def test_of_what_happens_while_looked_at_everything_is_counted_once(happenings: list[tuple[str, str]]) -> None:
+    """Proxies count, restart, come and go. What one counts before its first look, or since the last before it restarts
+    or goes, is not seen; all else is.
+    """
+    found = Tally()
+    shown: dict[str, int] = {}
+    unseen: dict[str, int] = {}
+    expected = 0
+    for proxy, happening in happenings:
+        if happening == "count":
+            shown[proxy] = shown.get(proxy, 0) + 1
+            unseen[proxy] = unseen.get(proxy, 0) + 1
+        elif happening == "look":
+            known = proxy in found.last
+            found = add(found, {proxy: {OK: shown.get(proxy, 0)}})
+            expected += unseen.get(proxy, 0) if known else 0
+            unseen[proxy] = 0
+        elif happening == "restart":
+            shown[proxy] = unseen[proxy] = 0
+            found = add(found, {proxy: {OK: 0}}) if proxy in found.last else found
+    assert found.gained.get(OK, 0) == expected
+
+
+def test_counts_of_both_versions() -> None:
+    edges = {Bucket("v2", 250.0): 3, Bucket("2.0", 250.0): 1, Bucket("v2", inf): 4, Bucket("2.0", inf): 1}
+    found = tally({"a": {OK: 1000, LOST: 1}}, {"a": {OK: 1040, BROKEN: 2, GOOD2: 9, BROKEN2: 1, LOST: 4, **edges}})
+    assert counts(found, CANARY, STABLE) == Counts(
+        canary=VersionCounts("v2", Sample(10, 1), {250: 4, inf: 5}),
+        stable=VersionCounts("v1", Sample(42, 2), {}),
+        unattributed=3,
+        before=Sample(1001, 1),
+    )
+    assert counts(found, CANARY, None).stable is None
+
+
+@pytest.mark.parametrize(
+    ("before", "gained", "expected"),
+    [
+        ({OK: 900, NOT_ROUTED: 100}, {OK: 90, NOT_ROUTED: 10}, 0),
+        ({OK: 900, NOT_ROUTED: 100}, {OK: 60, NOT_ROUTED: 40}, 30),
+        ({OK: 900}, {OK: 60, NOT_ROUTED: 40}, 40),
+        ({}, {NOT_ROUTED: 4}, 4),
+        ({OK: 900, LOST: 100}, {OK: 90, LOST: 10}, 10),  # only what no weight can make may be usual
+    ],
+)
+def test_requests_without_a_route_count_beyond_what_is_usual(before: Counters, gained: Counters, expected: int) -> None:
+    assert counts(Tally({}, gained, before), CANARY, STABLE).unattributed == expected
