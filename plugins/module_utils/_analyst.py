@@ -13,7 +13,7 @@ from ._analysis import Judgement, judge, undecided
 from ._criteria import Criteria
 from ._meters import Meter, PrometheusMeter, ProxyMeter, Uncounted
 from ._pipeline import Call
-from ._prometheus import Prometheus, PrometheusError
+from ._prometheus import Prometheus, PrometheusError, UnusableQuery
 from ._release import State
 from ._snapshot import Snapshot
 
@@ -56,6 +56,21 @@ def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot) -> Analyst:
     if call.prover is None:
         raise ValueError("the proxies count, and nobody asks them")
     return Analyst(criteria, ProxyMeter(call.prover, snapshot), prometheus)
+
+
+def unusable(criteria: Criteria) -> list[str]:
+    """What is wrong with the custom queries, as Prometheus says. That it is down, or has no data yet, is no mistake."""
+    if not criteria.prometheus:
+        return []
+    prometheus, found = Prometheus(criteria.prometheus), []
+    for each in criteria.queries:
+        try:
+            prometheus.number(each.query)
+        except UnusableQuery as error:
+            found.append(f"analysis.queries: {each.name}: {error}")
+        except PrometheusError:
+            continue  # it is asked again while the step soaks, and then this is a reason for no verdict
+    return found
 
 
 def _answer(prometheus: Prometheus, query: str) -> float | str:

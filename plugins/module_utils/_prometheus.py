@@ -22,6 +22,10 @@ class PrometheusError(Exception):
     """One sentence: what was asked, what came of it, and why."""
 
 
+class UnusableQuery(PrometheusError):
+    """A query that never gives one number, whatever Prometheus has counted."""
+
+
 class Prometheus:
     """One Prometheus, or what answers as one does, over a connection that stays open."""
 
@@ -40,7 +44,7 @@ class Prometheus:
                 raise PrometheusError(f"{_named(query)} gave no data")
             if len(result) > 1:
                 first, second = (_labels(series) for series in result[:2])
-                raise PrometheusError(
+                raise UnusableQuery(
                     f"{_named(query)} gave {len(result)} series where one is needed, such as {first} and {second}: "
                     "sum them, or select one by its labels"
                 )
@@ -48,7 +52,7 @@ class Prometheus:
         elif kind == "scalar":
             value = result
         else:
-            raise PrometheusError(f"{_named(query)} gave a {kind} where one number is needed")
+            raise UnusableQuery(f"{_named(query)} gave a {kind} where one number is needed")
         number = _number(value)
         if number is None:
             raise self._rubbish(value)
@@ -126,7 +130,8 @@ class Prometheus:
             raise self._rubbish(answer)
         if answer.get("status") == "error":
             said = self._hide(f"{answer.get('error')} ({answer.get('errorType')})")
-            raise PrometheusError(f"{_named(query)} was refused by {self._where}: {said}")
+            kind = UnusableQuery if answer.get("errorType") == "bad_data" else PrometheusError
+            raise kind(f"{_named(query)} was refused by {self._where}: {said}")
         if 300 <= status < 400:
             raise PrometheusError(
                 f"{self._where} sends elsewhere, to {self._hide(location or 'nowhere')}: give that url, or credentials"

@@ -538,7 +538,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._analyst import analyst_of
+from ..module_utils._analyst import analyst_of, unusable
 from ..module_utils._cleanup import removed
 from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect, forget_path
 from ..module_utils._criteria import Criteria, InvalidCriteria
@@ -670,9 +670,9 @@ def _criteria(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
         criteria = validate_criteria(params["analysis"])
     except InvalidCriteria as invalid:
         return None, list(invalid.mistakes)
+    mistakes = unusable(criteria)
     if criteria.source == "prometheus":
-        return criteria, []
-    mistakes = []
+        return criteria, mistakes
     if params["proof"] == "none":
         mistakes.append(
             "proof is none: analysis reads the proxies; let them be asked or set its source to prometheus"
