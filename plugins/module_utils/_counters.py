@@ -27,7 +27,7 @@ _ABSENT = frozenset({"", "-", "unknown"})  # how Envoy and Istio write a label t
 # The gRPC statuses that stand for an HTTP status of 500 and above: unknown, deadline exceeded, unimplemented, internal,
 # unavailable, data loss.
 _GRPC_FAILURES = frozenset({"2", "4", "12", "13", "14", "15"})
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _LINE = re.compile(  # a time may follow the value
     rb"((?:envoy_)?(?:%s|%s)\{.*)\} (\d+(?:\.\d*)?(?:e\+?\d+)?)(?: \d+)?" % (REQUESTS.encode(), BUCKETS.encode())
 )

@@ -122,7 +122,7 @@ def test_large_numbers_and_times_are_read() -> None:
     assert read(line(REQUESTS, "1.2e+06 1700000000000")) == {OK: 1_200_000}
 
 
-def test_an_escaped_label_does_not_end_it() -> None:
+def test_a_label_with_quotes_and_braces_does_not_end_the_others() -> None:
     assert read(line(REQUESTS, 1, source_app=r"say \"} 9", response_flags="DC")) == {Answers("v1", "2xx", "DC"): 1}
 
 

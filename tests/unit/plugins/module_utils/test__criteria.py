@@ -204,6 +204,7 @@ def test_mistake(analysis: object, sentence: str) -> None:
             "analysis.queries[0].min is 2 and max is 1: nothing lies between them",
         ),
         ({"name": "a", "query": "up", "max": "inf"}, "analysis.queries[0].max is 'inf': it must be a number"),
+        ({"name": "a", "query": "up", "max": "nan"}, "analysis.queries[0].max is 'nan': it must be a number"),
         (
             {"name": "a", "query": "up", "max": 1, "limit": 2},
             "analysis.queries[0] has limit: it has only name, query, min, max, dry_run",

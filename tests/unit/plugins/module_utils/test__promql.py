@@ -96,9 +96,10 @@ def test_a_pod_that_two_jobs_scrape_counts_once(labels: dict[str, str], begin: i
     assert tally(named, HOST, "source").gained == {OK: 3, FAILED: 1}
 
 
-def test_pods_are_told_apart_by_name_where_the_instance_does_not() -> None:
-    pods = [series(100, 103, pod=name, instance=name) for name in ("a", "b")]
-    assert tally(pods, HOST, "source").gained == {OK: 6}
+def test_a_pod_is_known_by_its_name_where_jobs_call_its_instance_differently() -> None:
+    both = [series(100, 103, **POD), series(100, 103, **POD, instance="gateway-1")]
+    assert tally(both, HOST, "source").gained == {OK: 3}
+    assert tally([*both, series(7, 8, namespace="other", pod="gateway-1")], HOST, "source").gained == {OK: 4}
 
 
 def test_what_was_counted_before() -> None:

@@ -85,7 +85,10 @@ def test_of_what_happens_while_looked_at_everything_is_counted_once(happenings: 
 
 def test_counts_of_both_versions() -> None:
     edges = {Bucket("v2", 250.0): 3, Bucket("2.0", 250.0): 1, Bucket("v2", inf): 4, Bucket("2.0", inf): 1}
-    found = tally({"a": {OK: 1000, LOST: 1}}, {"a": {OK: 1040, BROKEN: 2, GOOD2: 9, BROKEN2: 1, LOST: 4, **edges}})
+    unnamed = {Answers("", "2xx", "-"): 7}  # answered well, by who knows whom
+    found = tally(
+        {"a": {OK: 1000, LOST: 1}}, {"a": {OK: 1040, BROKEN: 2, GOOD2: 9, BROKEN2: 1, LOST: 4, **edges, **unnamed}}
+    )
     assert counts(found, CANARY, STABLE) == Counts(
         canary=VersionCounts("v2", Sample(10, 1), {250: 4, inf: 5}),
         stable=VersionCounts("v1", Sample(42, 2), {}),
