@@ -10,13 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from . import _gates
-from ._analysis import Judgement
 from ._binding import binding_of
 from ._cleanup import cleanup
 from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
-from ._criteria import Criteria
 from ._doubt import doubted, proven, unproven
 from ._finding import ERROR
 from ._gates import Gates
@@ -43,6 +42,10 @@ from ._release import (
 from ._round import Live
 from ._route import Operations, RouteError, annotate, move, note_of, patched, remove
 from ._snapshot import Refused, Snapshot, Target, pods_of, read
+
+if TYPE_CHECKING:  # a call that judges nothing need not compile them
+    from ._analysis import Judgement
+    from ._criteria import Criteria
 
 CONFLICTS = 5  # how often others may write in between
 PAUSE = 0.5  # seconds before the pods are watched anew when the API server ended the watch

@@ -20,16 +20,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from ._analysis import Judgement, undecided
-from ._analyst import Analyst
 from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Kind
 from ._identity import is_gone
 from ._pipeline import Call, Outcome, answer, prove, send, write
 from ._release import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
 from ._route import annotate
 from ._snapshot import Object, Refused, Snapshot, pods_of
+
+if TYPE_CHECKING:  # a call that judges nothing need not compile them
+    from ._analysis import Judgement
+    from ._analyst import Analyst
 
 OUTAGE = 60.0  # seconds that the API server may be away while a step soaks
 PAUSE = 1.0  # seconds before something that failed is tried again
@@ -180,6 +182,8 @@ class _Watch:
         judgement, state, criteria = self.judgement, self.snapshot.state, self._call.criteria
         if criteria is None or not isinstance(state, State):
             return None
+        from ._analysis import undecided
+
         verdict = (judgement or undecided("nothing was counted")).verdict(now, criteria.on_inconclusive, late)
         passed = verdict is not None and verdict.result == "pass"
         return None if passed and now < state.soaks_until(self._call.plan.interval) else verdict

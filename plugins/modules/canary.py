@@ -534,15 +534,12 @@ import json
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._analyst import analyst_of, unusable
 from ..module_utils._cleanup import removed
 from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect, forget_path
-from ..module_utils._criteria import Criteria, InvalidCriteria
-from ..module_utils._criteria import validate as validate_criteria
 from ..module_utils._identity import is_gone, this_run
 from ..module_utils._pipeline import UNASKED, Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
@@ -555,6 +552,10 @@ from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
 from ..module_utils._soak import soak, soaks_until
+
+if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
+    from ..module_utils._analyst import Analyst
+    from ..module_utils._criteria import Criteria
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -636,7 +637,7 @@ def main() -> None:
     )
     forget_path(module)
     target = Target(**{name: module.params[name] for name in TARGET})
-    criteria, mistakes = _criteria(module.params)
+    criteria, mistakes = _judged_by(module.params)
     plan = _plan(module.params, mistakes)
     mistakes = [] if isinstance(plan, Plan) else plan
     try:
@@ -662,21 +663,21 @@ def main() -> None:
     module.exit_json(**result, **cluster.facts())
 
 
-def _criteria(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
+def _judged_by(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
     """What a step is judged by, and the mistakes in that."""
     if params["analysis"] is None or params["state"] not in ("advanced", "promoted"):
         return None, []
+    from ..module_utils import _analyst, _criteria
+
     try:
-        criteria = validate_criteria(params["analysis"])
-    except InvalidCriteria as invalid:
+        criteria = _criteria.validate(params["analysis"])
+    except _criteria.InvalidCriteria as invalid:
         return None, list(invalid.mistakes)
-    mistakes = unusable(criteria)
+    mistakes = _analyst.unusable(criteria)
     if criteria.source == "prometheus":
         return criteria, mistakes
     if params["proof"] == "none":
-        mistakes.append(
-            "proof is none: analysis reads the proxies; let them be asked or set its source to prometheus"
-        )
+        mistakes.append("proof is none: analysis reads the proxies; let them be asked or set its source to prometheus")
     if params["watch"] == 0 and params["state"] == "advanced":
         mistakes.append("watch is 0: then nobody counts; leave it out or set the source of analysis to prometheus")
     return criteria, mistakes
@@ -761,20 +762,28 @@ def _act(call: Call) -> Outcome:
         return outcome
     if call.watch == 0:
         return _judged(call, outcome)
-    analyst = analyst_of(call, call.criteria, outcome.snapshot) if call.criteria else None
-    outcome = soak(call, outcome, until, analyst)
+    outcome = soak(call, outcome, until, _analyst_of(call, outcome))
     if outcome.judgement:
         call.tell(verdict_line(outcome))
     return outcome
 
 
+def _analyst_of(call: Call, outcome: Outcome) -> Analyst | None:
+    if not call.criteria:
+        return None
+    from ..module_utils import _analyst
+
+    return _analyst.analyst_of(call, call.criteria, outcome.snapshot)
+
+
 def _judged(call: Call, outcome: Outcome) -> Outcome:
     """Where nobody watches, the step that follows rests on one look at all that was counted meanwhile."""
     state = outcome.snapshot.state
-    if not call.criteria or outcome.written or not isinstance(state, State):
+    analyst = _analyst_of(call, outcome)
+    if not call.criteria or not analyst or outcome.written or not isinstance(state, State):
         return outcome
     now, soaked = call.cluster.now(), state.soaks_until(call.plan.interval)
-    judgement = analyst_of(call, call.criteria, outcome.snapshot).look()
+    judgement = analyst.look()
     late = now >= soaked + timedelta(seconds=call.criteria.deadline)
     verdict = judgement.verdict(now, call.criteria.on_inconclusive, late)
     if verdict is None or (verdict.result == "pass" and now < soaked):
