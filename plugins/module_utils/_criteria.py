@@ -19,7 +19,7 @@ from ._histogram import EDGES
 from ._options import Options
 from ._values import LONGEST, show
 
-Source = Literal["envoy", "prometheus", "probe"]
+Source = Literal["envoy", "prometheus"]
 Reporter = Literal["source", "destination"]
 OnInconclusive = Literal["hold", "rollback"]
 

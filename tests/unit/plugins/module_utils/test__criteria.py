@@ -65,7 +65,7 @@ def test_an_empty_mapping_gives_the_defaults() -> None:
         ),
         ({"unattributed": {"dry_run": True}}, Criteria(unattributed=Unattributed(dry_run=True))),
         ({"minimum_requests": "20", "deadline": 0}, Criteria(minimum_requests=20, deadline=0)),
-        ({"source": "probe", "on_inconclusive": "rollback"}, Criteria(source="probe", on_inconclusive="rollback")),
+        ({"source": "envoy", "on_inconclusive": "rollback"}, Criteria(on_inconclusive="rollback")),
         (
             {**NONE, "queries": [{"name": "lag", "query": "max(lag)", "max": "5"}], "prometheus": {"url": f"{URL}/"}},
             Criteria(
@@ -167,7 +167,7 @@ def at(path: str, value: Any) -> dict[str, Any]:
         (at("minimum_requests", 0), "analysis.minimum_requests is 0: it must be a whole number from 1 to 1000000"),
         (at("deadline", "5m"), "analysis.deadline is '5m': it must be a number of seconds from 0 to 31536000"),
         (at("on_inconclusive", "panic"), "analysis.on_inconclusive is 'panic': it must be one of hold, rollback"),
-        (at("source", ["envoy"]), "analysis.source is ['envoy']: it must be one of envoy, prometheus, probe"),
+        (at("source", ["envoy"]), "analysis.source is ['envoy']: it must be one of envoy, prometheus"),
         (NONE, "analysis has every part switched off: leave one on, or leave analysis out"),
         (
             at("source", "prometheus"),

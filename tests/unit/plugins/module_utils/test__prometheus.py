@@ -5,84 +5,26 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._criteria import PrometheusOptions
-from ansible_collections.progressive.istio.plugins.module_utils._prometheus import Prometheus, PrometheusError
+from ansible_collections.progressive.istio.plugins.module_utils._prometheus import (
+    Prometheus,
+    PrometheusError,
+    UnusableQuery,
+)
 from ansible_collections.progressive.istio.plugins.module_utils._promql import Samples
-
-
-@dataclass
-class Answer:
-    body: object = ""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    delay: float = 0.0
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = Answer()
-        self.asked: list[tuple[str, dict[str, str], Any]] = []
-        Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), OSError):  # clients hang up as they please
-            super().handle_error(request, client_address)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def vector(self, *values: object) -> None:
-        result = [{"metric": {"pod": str(number)}, "value": [1.0, value]} for number, value in enumerate(values)]
-        self.result("vector", result)
-
-    def result(self, kind: str, result: object) -> None:
-        self.answer = Answer({"status": "success", "data": {"resultType": kind, "result": result}})
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        fields = {name: values[0] for name, values in parse_qs(url.query).items()}
-        self.server.asked.append((url.path, fields, self.headers))
-        answer = self.server.answer
-        time.sleep(answer.delay)
-        body = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+from prometheus_server import Answer, Server, serving
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    running = Server()
-    yield running
-    running.shutdown()
-    running.server_close()
+    with serving() as server:
+        yield server
 
 
 def client(server: Server, **options: Any) -> Prometheus:
@@ -159,6 +101,22 @@ def test_it_says_who_asks_and_keeps_its_connection(server: Server) -> None:
 def test_no_number(server: Server, kind: str, result: object, sentence: str) -> None:
     server.result(kind, result)
     assert failure(lambda: client(server).number("up"), server) == sentence
+
+
+def test_queries_that_never_give_a_number_are_told_from_those_without_data(server: Server) -> None:
+    unusable = []
+    for answer in (
+        {"status": "success", "data": {"resultType": "vector", "result": []}},
+        {"status": "success", "data": {"resultType": "vector", "result": [{"value": [1, "1"]}] * 2}},
+        {"status": "success", "data": {"resultType": "matrix", "result": []}},
+        {"status": "error", "errorType": "bad_data", "error": "parse error"},
+        {"status": "error", "errorType": "timeout", "error": "slow"},
+    ):
+        server.answer = Answer(answer, 200 if answer["status"] == "success" else 400)
+        with pytest.raises(PrometheusError) as caught:
+            client(server).number("up")
+        unusable.append(isinstance(caught.value, UnusableQuery))
+    assert unusable == [False, True, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer
 from istio_mesh import Istio
 from pong_mesh import NAMESPACE, state_of, weights_of
+from prometheus_server import serving
 
 Call = Callable[..., dict[str, Any]]
 
@@ -159,6 +160,21 @@ def test_all_mistakes_at_once(call: Call) -> None:
 @pytest.mark.parametrize(("options", "words"), [({"proof": "none"}, "proof is none"), ({"watch": 0}, "watch is 0")])
 def test_somebody_must_count(call: Call, options: dict[str, Any], words: str) -> None:
     assert words in call(**options)["msg"]
+
+
+def test_queries_that_never_give_a_number_are_refused_before_the_first_write(
+    mesh: Istio, server: ApiServer, call: Call
+) -> None:
+    with serving() as prometheus:
+        prometheus.vector("1", "2")
+        asked = {"queries": [{"name": "orders", "query": "orders", "min": 1}], "prometheus": {"url": prometheus.url}}
+        result = call(asked, steps=[50, 20])
+        assert [mistake.split(" ")[0] for mistake in result["mistakes"]] == ["steps[1]", "analysis.queries:"]
+        assert "gave 2 series where one is needed" in result["msg"]
+        assert mesh.writes == 0
+        prometheus.result("vector", [])
+        assert "gave no data" in call(asked)["msg"]
+    assert weights_of(server) == {"v1": 90, "v2": 10}
 
 
 def test_the_verdict_is_shown_as_it_comes(mesh: Istio, call: Call, tmp_path: Path) -> None:
