@@ -720,6 +720,7 @@ def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan, c
         raise Refused([f"the run {run.id} that asked, process {run.pid}, has ended: nothing is done in its name"])
     want = WANTS.get(params["state"]) or Want(params["state"])
     moving = want is Want.ADVANCED
+    others_follow = params["state"] == "promoted" and params["run"] is not None  # calls of the same run
     return Call(
         cluster,
         target,
@@ -736,9 +737,8 @@ def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan, c
         check=module.check_mode,
         patience=params["wait_timeout"],
         drain=params["drain"] if params["state"] == "cleaned" else None,
-        keep=moving
-        and (params["run"] is not None or (params["watch"] != 0 and (plan.interval > 0 or criteria is not None))),
-        lasting=moving and params["run"] is not None,
+        keep=others_follow or (moving and params["watch"] != 0 and (plan.interval > 0 or criteria is not None)),
+        lasting=others_follow,
         watch=params["watch"] if moving else 0,
         tell=teller((params["run"] or {}).get("progress")),
         prover=_prover(module, cluster),

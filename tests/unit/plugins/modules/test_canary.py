@@ -469,7 +469,7 @@ class TestRollback:
         assert warned == ["v1 gets 100 % of the requests and has no ready pod: it has no pods"]
 
     def test_over_another_run(self, server: ApiServer, call: Call) -> None:
-        call(**advanced(interval=60, watch=0, run={"id": "other", "host": "elsewhere", "pid": 1}))
+        call(**advanced(state="promoted", interval=60, watch=0, run={"id": "other", "host": "elsewhere", "pid": 1}))
         assert "canary v2 is held by" in call(**advanced())["msg"]
         assert call(state="rolled_back")["changed"]
 
@@ -490,7 +490,7 @@ class TestLease:
 
     def test_another_run_is_named(self, server: ApiServer, call: Call) -> None:
         run = {"id": "other", "who": "jane", "host": "elsewhere", "pid": 7}
-        call(**advanced(interval=60, watch=0, run=run))
+        call(**advanced(state="promoted", interval=60, watch=0, run=run))
         before = server.get("virtualservices", "pong", NAMESPACE)
         for options in (advanced(), {"weight": 50}):
             result = call(**options)
@@ -500,16 +500,25 @@ class TestLease:
     def test_the_same_run_goes_on(self, server: ApiServer, call: Call) -> None:
         run = {"id": "mine", "host": "elsewhere", "pid": 7}
         for _ in range(3):
-            result = call(**advanced(watch=0, run=run))
+            result = call(**advanced(state="promoted", watch=0, run=run))
         assert result["finished"]
         assert state_of(server)["holder"] is None
+
+    @pytest.mark.parametrize("options", [{"watch": 0}, {"interval": 0.2}])
+    def test_one_step_of_a_run_leaves_the_next_to_others(
+        self, server: ApiServer, call: Call, options: dict[str, Any]
+    ) -> None:
+        """A play may hold several such tasks, each a run of its own."""
+        assert call(**advanced(run={"id": "mine", "host": "elsewhere", "pid": 7}, **options))["changed"]
+        assert state_of(server)["holder"] is None
+        assert call(**advanced(run={"id": "next", "host": "elsewhere", "pid": 7}))["changed"]
 
     def test_a_run_that_has_died_holds_nothing(self, server: ApiServer, call: Call) -> None:
         child = os.fork()
         if not child:
             os._exit(0)
         os.waitpid(child, 0)
-        call(**advanced(watch=0, run={"id": "dead", "host": "elsewhere", "pid": child}))
+        call(**advanced(state="promoted", watch=0, run={"id": "dead", "host": "elsewhere", "pid": child}))
 
         def at_home(service: dict[str, Any]) -> None:
             state = json.loads(service["metadata"]["annotations"][ANNOTATION])

@@ -54,7 +54,7 @@ def test_before_any_release_the_route_tells_the_versions(server: ApiServer, info
 
 
 def test_a_release_under_way_is_told(info: Call, release: Call) -> None:
-    release(interval=60, run={"id": "x", "who": "jane", "host": "far", "pid": 7})
+    release(state="promoted", interval=60, run={"id": "x", "who": "jane", "host": "far", "pid": 7})
     found = info()
     assert (found["phase"], found["step"], found["steps"], found["next_weight"]) == ("progressing", 1, [10, 100], 100)
     holder = found["holder"]
