@@ -1,0 +1,94 @@
+"""`python3 -m bench [--rounds N]`: measure everything on the lab's `bench` cluster, print a table, write bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from functools import partial
+
+from bench import machine, service
+from bench.context import BUILD, FOLDER, Bench
+from bench.findings import Findings
+from bench.measures import footprint, live, lost, step
+from bench.table import missed, table
+from lab.cache import ROOT
+from lab.cluster import Cluster
+from lab.progress import LabError, Progress, duration
+
+CLUSTER = "bench"
+RESULTS = BUILD.parent / "bench.json"
+
+# A measure is a module of `measures` with a function `measure`, and a line here. They run in this order.
+MEASURES = {
+    "Step cost: canary, kubernetes.core and kubectl in turn": step.measure,
+    "Memory and import time of the module process": footprint.measure,
+    "Time to live: what Envoy says of itself": live.measure,
+    "Lost requests: five scenes under load, by both": lost.measure,
+}
+
+
+def measured(rounds: int) -> list[Findings]:
+    """Carry out every measure and return what they found; whatever was made is removed."""
+    cluster = Cluster(CLUSTER, ROOT / "bin", "", own_images=True)
+    port = cluster.loopback_port()
+    if port is None:
+        raise LabError(f"the lab's cluster '{CLUSTER}' does not run: 'make -C lab up CLUSTER={CLUSTER}'")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    progress = Progress(total=len(MEASURES) + 2, log=BUILD / "bench.log")
+    bench = Bench(rounds, progress, service.Service(), port)
+    remove = partial(service.remove, service.NAMESPACE, lost.PLAIN)
+    with ExitStack() as cleanup:
+        with progress.step("Set the service up by progressive.istio.site"):
+            remove()
+            cleanup.callback(remove)
+            bench.service.set_up()
+        findings = []
+        for title, measure in MEASURES.items():
+            with progress.step(title):
+                findings.append(measure(bench))
+        with progress.step("Remove the namespaces"):
+            cleanup.close()
+    return findings
+
+
+def report(findings: list[Findings], seconds: float) -> None:
+    """Print the table and write the numbers."""
+    where = machine.described()
+    numbers = {key: value for each in findings for key, value in each.numbers.items()}
+    RESULTS.write_text(json.dumps({**numbers, **where, "bench_seconds": round(seconds)}, indent=2) + "\n")
+    print(f"\n{table(findings)}\n")
+    for title, facts in where.items():
+        print(f"{title}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
+    print(f"Measured in {duration(seconds)}; {RESULTS.relative_to(FOLDER.parent)} has the numbers.")
+    if late := missed(findings):
+        print(f"Not reached: {'; '.join(late)}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="how often a step is repeated (default: %(default)s)")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("--rounds must be at least 1")
+    begin = time.monotonic()
+    try:
+        report(measured(rounds), time.monotonic() - begin)
+    except LabError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or "").strip() or "it said nothing"
+        print(f"bench: '{' '.join(map(str, error.cmd))}' ended with {error.returncode}: {said}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted; nothing was measured to its end", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
