@@ -7,11 +7,13 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from functools import partial
 
 from bench import machine, service
-from bench.context import BUILD, FOLDER, Bench
+from bench.commands import BUILD, LOG
+from bench.context import FOLDER, Bench
 from bench.findings import Findings
 from bench.measures import footprint, live, lost, step
 from bench.table import missed, table
@@ -23,22 +25,21 @@ CLUSTER = "bench"
 RESULTS = BUILD.parent / "bench.json"
 
 # A measure is a module of `measures` with a function `measure`, and a line here. They run in this order.
-MEASURES = {
-    "Step cost: canary, kubernetes.core and kubectl in turn": step.measure,
-    "Memory and import time of the module process": footprint.measure,
-    "Time to live: what Envoy says of itself": live.measure,
-    "Lost requests: five scenes under load, by both": lost.measure,
+MEASURES: dict[str, tuple[str, Callable[[Bench], Findings]]] = {
+    "step": ("Step cost: canary, kubernetes.core and kubectl in turn", step.measure),
+    "footprint": ("Memory and import time of the module process", footprint.measure),
+    "live": ("Time to live: what Envoy says of itself", live.measure),
+    "lost": ("Lost requests: five scenes under load, by both", lost.measure),
 }
 
 
-def measured(rounds: int) -> list[Findings]:
-    """Carry out every measure and return what they found; whatever was made is removed."""
+def measured(measures: Collection[str], rounds: int) -> list[Findings]:
+    """Carry out measures and return what they found; whatever was made is removed."""
     cluster = Cluster(CLUSTER, ROOT / "bin", "", own_images=True)
     port = cluster.loopback_port()
     if port is None:
         raise LabError(f"the lab's cluster '{CLUSTER}' does not run: 'make -C lab up CLUSTER={CLUSTER}'")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    progress = Progress(total=len(MEASURES) + 2, log=BUILD / "bench.log")
+    progress = Progress(total=len(measures) + 2, log=LOG)
     bench = Bench(rounds, progress, service.Service(), port)
     remove = partial(service.remove, service.NAMESPACE, lost.PLAIN)
     with ExitStack() as cleanup:
@@ -47,7 +48,7 @@ def measured(rounds: int) -> list[Findings]:
             cleanup.callback(remove)
             bench.service.set_up()
         findings = []
-        for title, measure in MEASURES.items():
+        for title, measure in (MEASURES[name] for name in measures):
             with progress.step(title):
                 findings.append(measure(bench))
         with progress.step("Remove the namespaces"):
@@ -56,14 +57,16 @@ def measured(rounds: int) -> list[Findings]:
 
 
 def report(findings: list[Findings], seconds: float) -> None:
-    """Print the table and write the numbers."""
+    """Print the table and, after a whole run, write the numbers."""
     where = machine.described()
-    numbers = {key: value for each in findings for key, value in each.numbers.items()}
-    RESULTS.write_text(json.dumps({**numbers, **where, "bench_seconds": round(seconds)}, indent=2) + "\n")
     print(f"\n{table(findings)}\n")
     for title, facts in where.items():
         print(f"{title}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
-    print(f"Measured in {duration(seconds)}; {RESULTS.relative_to(FOLDER.parent)} has the numbers.")
+    print(f"measured in {duration(seconds)}")
+    if len(findings) == len(MEASURES):
+        numbers = {key: value for each in findings for key, value in each.numbers.items()}
+        RESULTS.write_text(json.dumps({**numbers, **where, "bench_seconds": round(seconds)}, indent=2) + "\n")
+        print(f"The numbers are in {RESULTS.relative_to(FOLDER.parent)}.")
     if late := missed(findings):
         print(f"Not reached: {'; '.join(late)}")
 
@@ -71,12 +74,14 @@ def report(findings: list[Findings], seconds: float) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="how often a step is repeated (default: %(default)s)")
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
+    parser.add_argument("--only", choices=MEASURES, help="one measure; no numbers are written then")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
     begin = time.monotonic()
     try:
-        report(measured(rounds), time.monotonic() - begin)
+        findings = measured([arguments.only] if arguments.only else MEASURES, arguments.rounds)
+        report(findings, time.monotonic() - begin)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -15,6 +15,8 @@ from typing import IO
 
 from lab.progress import LabError
 
+BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
+LOG = BUILD / "bench.log"
 TIMEOUT = 240.0  # seconds
 TAIL_LINES = 8
 
@@ -47,6 +49,7 @@ def run(
 ) -> Ended:
     """Run a program to its end; one that takes longer than the timeout is killed."""
     words = [str(word) for word in command]
+    _log(f"$ {' '.join(words)}")
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin.encode())
         given.seek(0)
@@ -64,7 +67,15 @@ def run(
         seconds = time.monotonic() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
         output, errors = _text(out), _text(err)
+    _log(output, errors)
     return Ended(" ".join(words[:3]), process.returncode, output, errors, seconds, usage.ru_maxrss / 1024)
+
+
+def _log(*texts: str) -> None:
+    """Keep it for those who want to know more, and for the line that says what is being done."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with LOG.open("a", encoding="utf-8") as log:
+        log.write("\n".join(filter(None, texts)) + "\n")
 
 
 def _text(file: IO[bytes]) -> str:

@@ -9,7 +9,6 @@ from bench.service import Service
 from lab.progress import Progress
 
 FOLDER = Path(__file__).resolve().parent
-BUILD = FOLDER.parent / "build" / "bench"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lab.progress import LabError
 RATE = 220.0  # requests a second from each of the two, so that at least 200 arrive
 LEAST = 200.0
 CONNECTIONS = 8
-LONGEST = 150.0  # seconds that a load lasts at most
+LONGEST = 240.0  # seconds that a load lasts at most
 BEFORE, AFTER = 1.0, 3.0  # seconds of load around what is done meanwhile
 PORT = 8080
 PATH = "/version"

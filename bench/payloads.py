@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import commands, turns
-from bench.context import BUILD
+from bench.commands import BUILD
 from lab.progress import LabError
 
 MODULES = {"canary": "AnsiballZ_canary.py", "core": "AnsiballZ_k8s_json_patch.py"}

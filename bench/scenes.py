@@ -12,16 +12,25 @@ from bench.service import IN_MESH, Service
 
 STEPS = [20, 40, 60, 80, 100]
 INTERVAL = 1  # seconds at each weight
+MOVE = "Move requests of pong-server"  # the task of the collection's playbooks that does it
 
-PROMOTION = "a full promotion"
+# In this order: v2 comes and goes, v3 replaces it and takes over from v1, and at last v2 takes over from v3.
+ROLLBACK = "rollback at 50 %"
+SUPERSEDED = "a new version while another has half"
+PROMOTION = f"a full promotion in {len(STEPS)} steps"
 CLEANUP = "cleanup, with the pods of the old version"
-ROLLBACK = "a version comes, gets half, is rolled back"
-SUPERSEDED = "a version with half is superseded by another"
 TEARDOWN = "the last step, and at once the old pods deleted"
 
 Tasks = list[playbooks.Task]
 Play = Callable[[], Tasks]
-MOVE = "Move requests of pong-server"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """play: what is done under load; prepare: what is done before there is any."""
+
+    play: Play
+    prepare: Play = list
 
 
 @dataclass(frozen=True)
@@ -30,37 +39,36 @@ class Ours:
 
     service: Service
 
-    def scenes(self) -> Mapping[str, Play]:
+    def set_up(self) -> None:
+        """From where the other measures have left it."""
+        self._play("canary", "v1", "v2", weight=0)
+        self.service.serve_mesh()
+
+    def scenes(self) -> Mapping[str, Scene]:
+        """The scenes in their order."""
         return {
-            PROMOTION: self._promotion,
-            CLEANUP: lambda: self._play("cleanup", "v1", "v2", canary_cleanup_after=1),
-            ROLLBACK: self._rollback,
-            SUPERSEDED: self._superseded,
-            TEARDOWN: self._teardown,
+            ROLLBACK: Scene(self._rollback),
+            SUPERSEDED: Scene(self._superseded),
+            PROMOTION: Scene(self._promotion, lambda: self._play("canary", "v1", "v3", weight=0)),
+            CLEANUP: Scene(lambda: self._play("cleanup", "v1", "v3", canary_cleanup_after=1)),
+            TEARDOWN: Scene(self._teardown, lambda: self._play("canary", "v3", "v2", weight=50, canary_confirm=True)),
         }
 
-    def _promotion(self) -> Tasks:
-        return self._play("canary", "v1", "v2", canary_steps=STEPS, canary_interval=INTERVAL)
-
     def _rollback(self) -> Tasks:
-        return [
-            *self._play("site", "v2", "v3"),
-            *self._play("canary", "v2", "v3", weight=50),
-            *self._play("rollback", "v2", "v3", canary_reason="bench"),
-        ]
+        half = self._play("canary", "v1", "v2", weight=50)
+        return half + self._play("rollback", "v1", "v2", canary_reason="bench")
 
     def _superseded(self) -> Tasks:
-        return [
-            *self._play("canary", "v2", "v3", weight=50),
-            *self._play("site", "v2", "v4"),
-            *self._play("canary", "v2", "v4", weight=20),
-            *self._play("canary", "v2", "v4", weight=50),
-        ]
+        half = self._play("canary", "v1", "v2", weight=50)
+        comes = self._play("site", "v1", "v3")
+        return half + comes + self._play("promote", "v1", "v3", canary_steps=STEPS, canary_watch=0)
+
+    def _promotion(self) -> Tasks:
+        return self._play("canary", "v1", "v3", canary_steps=STEPS, canary_interval=INTERVAL)
 
     def _teardown(self) -> Tasks:
-        tasks = self._play("canary", "v2", "v4", weight=100)
-        self.service.kube.run("delete", "deployment", "pong-server-v2", "pong-server-v3", "--wait=false")
-        self.service.kube.run("wait", "--for=delete", "pod", "-l", "version in (v2,v3)", "--timeout=60s")
+        tasks = self._play("canary", "v3", "v2", weight=100)
+        self.service.kube.run("delete", "deployment", "pong-server-v3", "--cascade=foreground", "--timeout=90s")
         return tasks
 
     def _play(self, name: str, stable: str, canary: str, **variables: Any) -> Tasks:
@@ -74,17 +82,18 @@ class Plain:
     settings: Mapping[str, Any]
 
     def set_up(self) -> None:
+        """Create the same service."""
         self._play("set_up")
 
-    def scenes(self) -> Mapping[str, Play]:
-        plays = {
-            PROMOTION: "promotion",
-            CLEANUP: "cleanup",
-            ROLLBACK: "rollback",
-            SUPERSEDED: "superseded",
-            TEARDOWN: "teardown",
+    def scenes(self) -> Mapping[str, Scene]:
+        """The same scenes."""
+        return {
+            ROLLBACK: Scene(lambda: self._play("rollback")),
+            SUPERSEDED: Scene(lambda: self._play("superseded")),
+            PROMOTION: Scene(lambda: self._play("promotion"), lambda: self._play("promotion_before")),
+            CLEANUP: Scene(lambda: self._play("cleanup")),
+            TEARDOWN: Scene(lambda: self._play("teardown"), lambda: self._play("teardown_before")),
         }
-        return {scene: lambda play=play: self._play(play) for scene, play in plays.items()}  # type: ignore[misc]
 
     def _play(self, name: str) -> Tasks:
         return playbooks.run(FOLDER / "plain" / f"{name}.yml", **self.settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from molecule_helpers import Kube
@@ -46,6 +47,11 @@ class Service:
             spec = {**model["spec"], "hosts": [f"{name}.bench.test"]}
             meta = {"name": name, "namespace": NAMESPACE}
             self.kube.apply({"apiVersion": model["apiVersion"], "kind": model["kind"], "metadata": meta, "spec": spec})
+
+    def serve_mesh(self) -> None:
+        """Bind the route to the mesh too, for callers in it."""
+        patch = {"spec": {"hosts": IN_MESH["virtual_service_hosts"], "gateways": IN_MESH["virtual_service_gateways"]}}
+        self.kube.run("patch", "virtualservice", VIRTUAL_SERVICE, "--type=merge", "-p", json.dumps(patch))
 
 
 def remove(*namespaces: str) -> None:

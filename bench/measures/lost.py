@@ -14,8 +14,8 @@ from bench.context import Bench
 from bench.findings import Findings, Row
 from bench.load import Both, Site, Under
 from bench.playbooks import Task, named
-from bench.scenes import INTERVAL, MOVE, PROMOTION, STEPS, Ours, Plain, Play
-from bench.service import HOST, IN_MESH, MESH_HOST, NAMESPACE
+from bench.scenes import INTERVAL, MOVE, PROMOTION, STEPS, Ours, Plain, Scene
+from bench.service import HOST, MESH_HOST, NAMESPACE
 from lab.progress import LabError
 
 PLAIN = "bench-plain"
@@ -27,6 +27,7 @@ Side = Mapping[str, Both]
 def measure(bench: Bench) -> Findings:
     """Play all scenes by both."""
     gateway = f"http://127.0.0.1:{bench.port}"
+    us = Ours(bench.service)
     plain = Plain(
         {
             "namespace": PLAIN,
@@ -36,8 +37,7 @@ def measure(bench: Bench) -> Findings:
             "interval": INTERVAL,
         }
     )
-    bench.service.play("rollback")
-    bench.service.play("site", **IN_MESH)
+    us.set_up()
     plain.set_up()
     with ExitStack() as stack:
         outside = stack.enter_context(load.outside())
@@ -45,7 +45,7 @@ def measure(bench: Bench) -> Findings:
         mesh = f"http://pong-server-service.{PLAIN}.svc.cluster.local"
         theirs = Under(outside, stack.enter_context(load.inside(PLAIN)), Site(gateway, PLAIN_HOST, mesh))
         our_tasks: dict[str, list[Task]] = {}
-        our_side = _played(bench, "progressive.istio", Ours(bench.service).scenes(), ours, our_tasks)
+        our_side = _played(bench, "progressive.istio", us.scenes(), ours, our_tasks)
         their_side = _played(bench, "kubernetes.core", plain.scenes(), theirs, {})
     return findings_of(our_side, their_side, _requests(our_tasks[PROMOTION]))
 
@@ -78,17 +78,18 @@ def findings_of(ours: Side, theirs: Side, requests: int) -> Findings:
 
 
 def _played(
-    bench: Bench, by: str, scenes: Mapping[str, Play], under: Under, tasks: dict[str, list[Task]]
+    bench: Bench, by: str, scenes: Mapping[str, Scene], under: Under, tasks: dict[str, list[Task]]
 ) -> dict[str, Both]:
     """Play each scene under load; `tasks` is filled with those of each scene."""
     found = {}
-    for scene, play in scenes.items():
+    for name, scene in scenes.items():
+        scene.prepare()
         with under.load():
-            tasks[scene] = play()
+            tasks[name] = scene.play()
         if under.answers is None:
-            raise LabError(f"nothing is known of the requests during {scene}")
-        found[scene] = under.answers
-        bench.progress.say(f"      {by}: {scene}: {_said(under.answers)}")
+            raise LabError(f"nothing is known of the requests during {name}")
+        found[name] = under.answers
+        bench.progress.say(f"      {by}: {name}: {_said(under.answers)}")
     return found
 
 
