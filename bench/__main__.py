@@ -56,9 +56,9 @@ def measured(measures: Collection[str], rounds: int) -> list[Findings]:
     return findings
 
 
-def report(findings: list[Findings], seconds: float) -> None:
+def report(findings: list[Findings], seconds: float, load: str) -> None:
     """Print the table and, after a whole run, write the numbers."""
-    where = machine.described()
+    where = machine.described(load)
     print(f"\n{table(findings)}\n")
     for title, facts in where.items():
         print(f"{title}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
@@ -78,10 +78,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
-    begin = time.monotonic()
+    begin, load = time.monotonic(), machine.busy()
     try:
         findings = measured([arguments.only] if arguments.only else MEASURES, arguments.rounds)
-        report(findings, time.monotonic() - begin)
+        report(findings, time.monotonic() - begin, load)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -15,14 +15,20 @@ from lab import pins
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def described() -> dict[str, dict[str, str]]:
-    """Return the facts by which somebody else can judge the numbers."""
+def busy() -> str:
+    """Return how many processes wanted a CPU in the last minute: what else the machine does changes all seconds."""
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+def described(load: str) -> dict[str, dict[str, str]]:
+    """Return the facts by which somebody else can judge the numbers. load: before anything was measured."""
     return {
         "machine": {
             "cpus": str(os.cpu_count()),
             "model": _line("/proc/cpuinfo", "model name"),
             "memory": _line("/proc/meminfo", "MemTotal"),
             "kernel": platform.release(),
+            "load before": load,
         },
         "versions": {
             "progressive.istio": _collection(),
