@@ -78,7 +78,7 @@ test: ## Everything that CI runs
 	@$(MAKE) -j2 lint unit lab-up CLUSTER=test
 	@$(MAKE) molecule
 
-BENCH_ROUNDS ?= 15
+BENCH_ROUNDS ?= 12
 .PHONY: bench
 bench: tools ## What it costs and loses, side by side with kubernetes.core and kubectl; fewer by BENCH_ROUNDS=3
 	@$(MAKE) lab-up CLUSTER=bench

@@ -73,7 +73,7 @@ def report(findings: list[Findings], seconds: float, load: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="how often a step is repeated (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=12, help="how often a step is repeated (default: %(default)s)")
     parser.add_argument("--only", choices=MEASURES, help="one measure; no numbers are written then")
     arguments = parser.parse_args()
     if arguments.rounds < 1:

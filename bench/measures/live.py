@@ -35,10 +35,11 @@ SYSTEM, INGRESS = "istio-system", "istio-ingressgateway"
 
 @dataclass(frozen=True)
 class Times:
-    """When a weight was written, when every gateway ran it, and when that was proven; seconds of the epoch."""
+    """When a weight was written, when every gateway ran it, and when that was seen and proven; seconds of the epoch."""
 
     written: float
     fact: float
+    seen: float
     proven: float
 
 
@@ -52,12 +53,14 @@ def measure(bench: Bench) -> Findings:
 def findings_of(times: Sequence[Times]) -> Findings:
     """Medians and the worst. Pure."""
     lags = [1000 * (each.proven - each.fact) for each in times]
+    sights = [1000 * (each.seen - each.fact) for each in times]
     live = median(1000 * (each.fact - each.written) for each in times)
     worst = max(lags)
     return Findings(
         "Time to live",
         (
             Row(f"written to live in {GATEWAYS} gateways, median of {len(times)}", f"{live:.0f} ms"),
+            Row("live to seen, median / most", f"{median(sights):.1f} / {max(sights):.1f} ms"),
             Row(
                 "live to proven, median / most",
                 f"{median(lags):.1f} / {worst:.1f} ms",
@@ -68,6 +71,8 @@ def findings_of(times: Sequence[Times]) -> Findings:
         {
             "proof_lag_ms": round(median(lags), 1),
             "proof_lag_ms_max": round(worst, 1),
+            "seen_lag_ms": round(median(sights), 1),
+            "seen_lag_ms_max": round(max(sights), 1),
             "live_after_ms": round(live),
             "gateways": GATEWAYS,
         },
@@ -100,7 +105,7 @@ def _timed(weight: int, admins: Sequence[str]) -> Times:
     facts = [_updated(admin) for admin in admins]
     if any(fact == old for fact, old in zip(facts, before, strict=True)):
         raise LabError(f"a gateway does not say when it took {weight} % on, so how late the proof is cannot be told")
-    return Times(stamps["written"], max(facts), stamps["proven"])
+    return Times(stamps["written"], max(facts), stamps["seen"], stamps["proven"])
 
 
 def _step(weight: int) -> dict[str, float]:
@@ -112,7 +117,7 @@ def _step(weight: int) -> dict[str, float]:
         stdin=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
     ).succeeded()
     stamps: dict[str, float] = json.loads(ended.errors.splitlines()[-1])
-    if not stamps.keys() >= {"written", "proven"}:
+    if not stamps.keys() >= {"written", "seen", "proven"}:
         raise LabError(f"canary did not write and prove {weight} %: {ended.output.strip()}")
     return stamps
 

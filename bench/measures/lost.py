@@ -30,11 +30,11 @@ def measure(bench: Bench) -> Findings:
     us = Ours(bench.service)
     plain = Plain(
         {
-            "namespace": PLAIN,
-            "host": PLAIN_HOST,
-            "image": _image(bench),
-            "steps": STEPS,
-            "interval": INTERVAL,
+            "plain_namespace": PLAIN,
+            "plain_host": PLAIN_HOST,
+            "plain_image": _image(bench),
+            "plain_steps": STEPS,
+            "plain_interval": INTERVAL,
         }
     )
     us.set_up()

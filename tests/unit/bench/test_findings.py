@@ -30,9 +30,14 @@ def test_step_cost_compares_medians() -> None:
 
 
 def test_the_worst_proof_decides() -> None:
-    times = [Times(10.0, 10.1, 10.105), Times(20.0, 20.12, 20.15), Times(30.0, 30.11, 30.117)]
+    times = [
+        Times(10.0, 10.1, 10.102, 10.105),
+        Times(20.0, 20.12, 20.13, 20.15),
+        Times(30.0, 30.11, 30.114, 30.117),
+    ]
     found = live.findings_of(times)
     assert (found.numbers["proof_lag_ms"], found.numbers["proof_lag_ms_max"]) == (7.0, 30.0)
+    assert (found.numbers["seen_lag_ms"], found.numbers["seen_lag_ms_max"]) == (4.0, 10.0)
     assert found.numbers["live_after_ms"] == 110
     assert len(missed([found])) == 1
     assert not missed([live.findings_of(times[:1])])
