@@ -59,7 +59,7 @@ demo: ## The whole tutorial on a real cluster: lab up, site.yml, 20 % canary, fi
 .PHONY: lint
 lint: tools ## Style, types, ansible-lint (production), changelog fragments
 	ruff check . && ruff format --check .
-	mypy lab && MYPYPATH=build/collections mypy -p ansible_collections.progressive.istio.plugins
+	mypy lab bench && mypy -p ansible_collections.progressive.istio.plugins
 	ANSIBLE_HOME=$(CURDIR)/build/ansible ansible-lint --offline
 	antsibull-changelog lint
 
@@ -77,6 +77,12 @@ molecule: tools ## Every Molecule scenario on one kind cluster with real Istio, 
 test: ## Everything that CI runs
 	@$(MAKE) -j2 lint unit lab-up CLUSTER=test
 	@$(MAKE) molecule
+
+BENCH_ROUNDS ?= 12
+.PHONY: bench
+bench: tools ## What it costs and loses, side by side with kubernetes.core and kubectl; fewer by BENCH_ROUNDS=3
+	@$(MAKE) lab-up CLUSTER=bench
+	@eval "$$($(MAKE) -s env CLUSTER=bench)" && PYTHONPATH=$(CURDIR):$(CURDIR)/molecule python -m bench --rounds $(BENCH_ROUNDS)
 
 .PHONY: clean
 clean: ## Delete what was made in this checkout; clusters and cache stay

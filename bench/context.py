@@ -1,0 +1,21 @@
+"""What every measure is given: how often to measure, and what says where the run stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.service import Service
+from lab.progress import Progress
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One run of the bench. rounds: how often what is measured is repeated; port: of the gateway, on loopback."""
+
+    rounds: int
+    progress: Progress
+    service: Service
+    port: int

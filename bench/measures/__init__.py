@@ -1,0 +1,1 @@
+"""One measure a file; each has `measure(bench)` that returns what it found."""

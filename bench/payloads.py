@@ -1,0 +1,35 @@
+"""The very files that Ansible makes of module calls and runs, kept to be run on their own."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import commands, turns
+from bench.commands import BUILD
+from lab.progress import LabError
+
+MODULES = {"canary": "AnsiballZ_canary.py", "core": "AnsiballZ_k8s_json_patch.py"}
+KEEP = {"ANSIBLE_KEEP_REMOTE_FILES": "True", "ANSIBLE_PIPELINING": "False"}
+
+
+@contextmanager
+def made(weights: Sequence[int]) -> Iterator[Mapping[tuple[str, int], Path]]:
+    """Yield, by module and weight, the files of the calls that set these weights; making them sets them in order."""
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        turns.taken(weights, {**KEEP, "ANSIBLE_REMOTE_TMP": folder})
+        files: dict[tuple[str, int], Path] = {}
+        for key, name in MODULES.items():
+            found = sorted(Path(folder).glob(f"*/{name}"), key=lambda file: file.stat().st_mtime_ns)
+            if len(found) != len(weights):
+                raise LabError(f"Ansible kept {len(found)} files {name} instead of {len(weights)}: {folder}")
+            files |= {(key, weight): file for weight, file in zip(weights, found, strict=True)}
+        yield files
+
+
+def execute(file: Path, *options: str) -> commands.Ended:
+    """Run one, with options for Python, as Ansible does."""
+    return commands.run([sys.executable, *options, file]).succeeded()

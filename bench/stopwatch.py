@@ -1,0 +1,42 @@
+"""Run the canary module; the last line of its standard error says when its write was answered, seen live and proven.
+
+By this machine's clock, which the lab's node shares. It is proven when the module goes on: by then it has looked for
+more proxies.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import Cluster
+from ansible_collections.progressive.istio.plugins.module_utils._proof import Prover
+from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proof
+from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot
+from ansible_collections.progressive.istio.plugins.modules import canary
+
+stamps: dict[str, float] = {}
+patch, live = Cluster.patch, Prover.live
+
+
+def stamped_patch(self: Cluster, *arguments: Any, **options: Any) -> Any:
+    answer = patch(self, *arguments, **options)
+    stamps.setdefault("written", time.time())  # what it writes later is a note
+    return answer
+
+
+def stamped_live(self: Prover, snapshot: Snapshot, since: float) -> Proof:
+    proof = live(self, snapshot, since)
+    stamps["proven"] = time.time()
+    stamps["seen"] = stamps["proven"] - (time.monotonic() - since - proof.after)
+    return proof
+
+
+Cluster.patch = stamped_patch  # type: ignore[method-assign]
+Prover.live = stamped_live  # type: ignore[method-assign]
+try:
+    canary.main()
+finally:
+    print(json.dumps(stamps), file=sys.stderr)
