@@ -67,10 +67,28 @@ lint: tools ## Style, types, ansible-lint (production), changelog fragments
 unit: tools ## Unit tests: the pure rooms by tables and properties
 	python -m pytest
 
+# A scenario waits for pods and timers much of its time, so several run at once, the longest first. Each has a namespace
+# (or a cluster) of its own, and a folder for what Molecule keeps. The second round is for the one that takes istiod away
+# from all, and for those that need none. What a scenario prints is shown when it has ended; all run to their end, and one
+# that fails fails the whole.
+FIRST := release analysis tutorial
+APART := proof without_istio refusals
+OTHERS := $(filter-out default $(FIRST) $(APART),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
+AT_ONCE ?= 3
+ROUND := $(MAKE) --keep-going --jobs=$(AT_ONCE) --output-sync=target
+
 .PHONY: molecule
-molecule: tools ## Every Molecule scenario on one kind cluster with real Istio, verified by testinfra
+molecule: tools ## Every Molecule scenario, on one kind cluster with real Istio, verified by testinfra
 	@$(MAKE) lab-up CLUSTER=test
-	@eval "$$($(MAKE) -s env CLUSTER=test)" && COLUMNS=150 NO_COLOR=1 molecule test --all --report
+	@eval "$$($(MAKE) -s env CLUSTER=test)"; ended=0; \
+	  $(ROUND) $(addprefix scenario-,$(FIRST) $(OTHERS)) || ended=$$?; \
+	  $(ROUND) $(addprefix scenario-,$(APART)) || ended=$$?; \
+	  $(MAKE) -C lab down CLUSTER=test && exit $$ended
+
+.PHONY: scenario-%
+scenario-%:
+	@MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/build/molecule/$* COLUMNS=150 NO_COLOR=1 \
+	  env -u MAKEFLAGS -u MFLAGS molecule test --scenario-name $* --no-shared-state --destroy never --report
 
 # The cluster comes up while lint and unit tests run: it mostly waits.
 .PHONY: test
