@@ -8,7 +8,7 @@ from collections import Counter
 
 from bench.fortio import Answers
 from bench.load import Both
-from bench.measures import footprint, live, lost, step
+from bench.measures import bad, footprint, live, lost, step
 from bench.measures.live import Times
 from bench.table import missed
 
@@ -53,6 +53,12 @@ def test_losses_of_both_loads_count() -> None:
     scenes = found.numbers["scenes"]
     assert isinstance(scenes, dict)
     assert scenes["a"]["kubernetes_core"]["gateway"]["by_status"] == {"200": 90, "503": 4}
+
+
+def test_the_worst_bad_canary_decides() -> None:
+    found = bad.findings_of([bad.Turn(6, 400, 0.5), bad.Turn(13, 410, 0.9), bad.Turn(7, 400, 0.6)])
+    assert (found.numbers["bad_answers_before_rollback"], found.numbers["seconds_exposed"]) == (7, 0.6)
+    assert len(missed([found])) == 1
 
 
 def test_footprint() -> None:
