@@ -17,7 +17,7 @@ from lab.programs import ALL, TOOLS, GoModule
 from lab.progress import LabError, Progress, ask, duration, fail
 
 PULL_SECONDS = 20
-# Steps beside the building of programs: Docker and images. A cluster has one more, and three for what it carries.
+# Steps beside the building of programs: Docker and images. A cluster has one more, and four for what it carries.
 IMAGE_STEPS = 2
 
 
@@ -80,7 +80,7 @@ def prepare(name: str, log: str, steps: int) -> tuple[Progress, Cluster]:
 
 def up(name: str) -> None:
     bare = name in pins.WITHOUT_MESH
-    progress, cluster = prepare(name, "up", IMAGE_STEPS + (1 if bare else 4))
+    progress, cluster = prepare(name, "up", IMAGE_STEPS + (1 if bare else 5))
     created = cluster.ensure(progress)
     if created and not cluster.own_images:
         progress.run(cluster.kind("load", "docker-image", pins.PONG_IMAGE))
@@ -90,7 +90,18 @@ def up(name: str) -> None:
 
 
 def carry_mesh(cluster: Cluster, progress: Progress) -> str:
-    """Give the cluster MetalLB and Istio unless it has them, and return the address of its ingress gateway."""
+    """Give the cluster what it lacks of MetalLB, Istio and Istio's series, and return its ingress gateway's address."""
+    address = carry_istio(cluster, progress)
+    what = "Istio's standard series of requests"
+    if mesh.counts_requests(cluster):
+        progress.done(what, "counted")
+    else:
+        with progress.step(f"{what}, by upstream's Envoy"):
+            mesh.count_requests(cluster, progress)
+    return address
+
+
+def carry_istio(cluster: Cluster, progress: Progress) -> str:
     address = mesh.ingress_address(cluster)
     if address and not cluster.unready():
         progress.done("MetalLB", "runs")

@@ -16,8 +16,10 @@ from lab.progress import Progress, ask
 NODE_REPOSITORY = "progressive-istio-lab/node"
 BASE_REPOSITORY = "progressive-istio-lab/base"
 FORTIO_IMAGE = "localhost/fortio:lab"
+PROMETHEUS_IMAGE = "localhost/prometheus:lab"
 
 RECIPES = LAB / "images"
+DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 BASE_PACKAGES = (RECIPES / "base-packages").read_text().split()
 
 Programs = Mapping[str, Path]
@@ -121,6 +123,35 @@ def _envoy(progress: Progress) -> Path:
     return built("envoy", key_of([pins.ENVOY]), make) / "envoy"
 
 
+def _prometheus(progress: Progress) -> Path:
+    """Return Prometheus out of Debian's package, which is fetched and not installed."""
+
+    def make(folder: Path) -> None:
+        apt = folder / "apt"
+        for name in ("lists", "cache"):
+            (apt / name / "partial").mkdir(parents=True)
+        (apt / "status").touch()
+        mirror = _debian_mirror() or "http://deb.debian.org/debian/"
+        (apt / "sources.list").write_text(f"deb [signed-by={DEBIAN_KEYS}] {mirror} {pins.DEBIAN} main\n")
+        # Lists of its own, so that the machine's stay as they are and its release does not matter.
+        places = {
+            "Dir::Etc::SourceList": apt / "sources.list",
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::State::Lists": apt / "lists",
+            "Dir::State::Status": apt / "status",
+            "Dir::Cache": apt / "cache",
+            "APT::Sandbox::User": "root",
+        }
+        options = [word for name, value in places.items() for word in ("-o", f"{name}={value}")]
+        progress.run(["apt-get", *options, "-q", "update"])
+        progress.run(["apt-get", *options, "-q", "download", "prometheus"], cwd=apt)
+        progress.run(["dpkg-deb", "-x", next(apt.glob("*.deb")), apt / "package"])
+        shutil.move(apt / "package/usr/bin/prometheus", folder / "prometheus")
+        shutil.rmtree(apt)
+
+    return built("prometheus", key_of([pins.DEBIAN]), make) / "prometheus"
+
+
 def _build_all(progress: Progress, programs: Programs, base: str) -> list[str]:
     """Build every image a cluster runs and return their references."""
     kube = pins.KUBE_REGISTRY
@@ -156,7 +187,14 @@ def _build_all(progress: Progress, programs: Programs, base: str) -> list[str]:
         {"envoy": _envoy(progress), "pilot-agent": programs["pilot-agent"], "envoy_bootstrap.json": bootstrap},
         {"BASE": base, "ENVOY_VERSION": pins.ENVOY},
     )
-    return [*static, kube_proxy, proxy]
+    _docker_build(
+        progress,
+        PROMETHEUS_IMAGE,
+        (RECIPES / "prometheus.Dockerfile").read_text(),
+        {"prometheus": _prometheus(progress)},
+        {"BASE": base},
+    )
+    return [*static, kube_proxy, proxy, PROMETHEUS_IMAGE]
 
 
 def _build_node(progress: Progress, programs: Programs, base: str, images: list[str]) -> None:
@@ -209,7 +247,7 @@ def build_node_image(progress: Progress, programs: Programs) -> None:
         progress.done("Node image with every other image inside", "cached")
         return
     with progress.step(
-        "Build the images (control plane, Istio, MetalLB, pong) and a node image with all of them inside"
+        "Build the images (control plane, Istio, MetalLB, Prometheus, pong) and a node image with all of them inside"
     ):
         base = _base(progress)
         _build_node(progress, programs, base, _build_all(progress, programs, base))

@@ -1,4 +1,4 @@
-"""What every cluster of the lab carries: MetalLB with a pool of addresses, and Istio by the collection's own role."""
+"""What every cluster of the lab carries: MetalLB with addresses, Istio by the collection's own role, Istio's series."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import time
 from pathlib import Path
 
 from lab import pins
-from lab.cache import LAB
+from lab.cache import LAB, key_of
 from lab.cluster import NODE_PORT, Cluster
 from lab.programs import METALLB
 from lab.progress import LabError, Progress, ask
 
 ADDRESSES_PER_CLUSTER = 10
 ADDRESS_SECONDS = 60
+
+# What upstream's Envoy needs to count requests as Istio's does. An annotation says which state of the file was applied.
+REQUEST_STATS = LAB / "request-stats.yml"
+REQUEST_STATS_OBJECT = ("envoyfilters.networking.istio.io/request-stats", "-n", "istio-system")
+REQUEST_STATS_NOTE = "lab-key"
 
 # Upstream Envoy carries none of Istio's own filters, so istiod must not send them (see lab/README.md).
 UPSTREAM_ENVOY_VALUES = {
@@ -99,6 +104,21 @@ def install_istio(cluster: Cluster, programs: Path, progress: Progress) -> None:
         ],
         env={**cluster.env, "K8S_AUTH_KUBECONFIG": str(cluster.kubeconfig), "ANSIBLE_NOCOLOR": "1"},
     )
+
+
+def counts_requests(cluster: Cluster) -> bool:
+    """Tell whether the proxies give Istio's standard series: Istio's own Envoy does, upstream's by an EnvoyFilter."""
+    if not cluster.own_images:
+        return True
+    path = f"{{.metadata.annotations.{REQUEST_STATS_NOTE}}}"
+    noted = ask(cluster.kubectl("get", *REQUEST_STATS_OBJECT, "-o", f"jsonpath={path}"))
+    return noted == key_of([REQUEST_STATS])
+
+
+def count_requests(cluster: Cluster, progress: Progress) -> None:
+    progress.run(cluster.kubectl("apply", "-f", str(REQUEST_STATS)))
+    note = f"{REQUEST_STATS_NOTE}={key_of([REQUEST_STATS])}"
+    progress.run(cluster.kubectl("annotate", "--overwrite", *REQUEST_STATS_OBJECT, note))
 
 
 def ingress_address(cluster: Cluster) -> str | None:
