@@ -1,10 +1,11 @@
-"""Run the canary module and hurt it: `kill-after N` requests, or `before-patch COMMAND` by somebody else."""
+"""Run the canary module and hurt it: `kill-after N` requests, `kill-after-write N` or `before-patch COMMAND`."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import Cluster
@@ -15,18 +16,18 @@ KILLED = 137
 send, patch = Cluster._send, Cluster.patch
 
 
-def killed_after(count: int) -> None:
+def killed_after(count: int, method: Callable[..., Any]) -> Callable[..., Any]:
     answered = 0
 
     def dying(self: Cluster, *arguments: Any, **options: Any) -> Any:
         nonlocal answered
-        answer = send(self, *arguments, **options)
+        answer = method(self, *arguments, **options)
         answered += 1
         if answered == count:
             os._exit(KILLED)
         return answer
 
-    Cluster._send = dying
+    return dying
 
 
 def interfered_with(command: str) -> None:
@@ -43,7 +44,9 @@ def interfered_with(command: str) -> None:
 fault, argument = sys.argv[1:3]
 del sys.argv[1:]
 if fault == "kill-after":
-    killed_after(int(argument))
+    Cluster._send = killed_after(int(argument), send)
+elif fault == "kill-after-write":
+    Cluster.patch = killed_after(int(argument), patch)
 elif fault == "before-patch":
     interfered_with(argument)
 else:
