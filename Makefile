@@ -67,22 +67,21 @@ lint: tools ## Style, types, ansible-lint (production), changelog fragments
 unit: tools ## Unit tests: the pure rooms by tables and properties
 	python -m pytest
 
-# A scenario waits for pods and timers much of its time, so several run at once, the longest first. Each has a namespace
-# (or a cluster) of its own, and a folder for what Molecule keeps. The second round is for the one that takes istiod away
-# from all, and for those that need none. What a scenario prints is shown when it has ended; all run to their end, and one
-# that fails fails the whole.
-FIRST := release analysis tutorial
-APART := proof without_istio refusals
-OTHERS := $(filter-out default $(FIRST) $(APART),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
-AT_ONCE ?= 3
-ROUND := $(MAKE) --keep-going --jobs=$(AT_ONCE) --output-sync=target
+# A scenario waits for pods and timers much of its time, so three run at once, the longest first. Each has a namespace (or a
+# cluster) of its own, and a folder for what Molecule keeps. Two come afterwards, one by one: `analysis` counts how soon a
+# bad canary is found out, and `proof` takes istiod away from all. What a scenario prints is shown when it has ended; all
+# run to their end, and one that fails fails the whole.
+FIRST := release check_mode tutorial
+ALONE := analysis proof
+OTHERS := $(filter-out default $(FIRST) $(ALONE),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
+ROUND := $(MAKE) --keep-going --output-sync=target
 
 .PHONY: molecule
 molecule: tools ## Every Molecule scenario, on one kind cluster with real Istio, verified by testinfra
 	@$(MAKE) lab-up CLUSTER=test
 	@eval "$$($(MAKE) -s env CLUSTER=test)"; ended=0; \
-	  $(ROUND) $(addprefix scenario-,$(FIRST) $(OTHERS)) || ended=$$?; \
-	  $(ROUND) $(addprefix scenario-,$(APART)) || ended=$$?; \
+	  $(ROUND) --jobs=3 $(addprefix scenario-,$(FIRST) $(OTHERS)) || ended=$$?; \
+	  $(ROUND) --jobs=1 $(addprefix scenario-,$(ALONE)) || ended=$$?; \
 	  $(MAKE) -C lab down CLUSTER=test && exit $$ended
 
 .PHONY: scenario-%
