@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -14,6 +15,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._binomial import
 HOST = "observability.test"
 SERVICE = 'destination_service_name="pong-server-service",destination_service_namespace="observability"'
 FROM_GATEWAY = f'reporter="source",source_workload="istio-ingressgateway",{SERVICE}'
+PROXIES = 4
 SERIES_SECONDS = 20  # DNS, scrape, and Envoy's flush of histograms every 5 s
 
 
@@ -46,26 +48,26 @@ def query(url):
 
 
 @pytest.fixture(scope="module")
-def sent(ours, play, answers, query, eventually):
+def settled(query, eventually):
+    """Wait until every proxy (gateway, v1, v2, caller) was read after this moment. Its counters are live."""
+
+    def wait() -> None:
+        moment = time.time()
+        eventually(lambda: query(f"count(timestamp(up) > {moment})").get("", 0) >= PROXIES, SERIES_SECONDS)
+
+    return wait
+
+
+@pytest.fixture(scope="module")
+def sent(play, answers, query, settled):
     """A thousand requests at 80/20: what callers saw of them, and what Prometheus has counted since."""
     play("canary", weight=20, canary_namespace="observability", canary_probe_requests=0).succeeded()
     requests = f"sum by (destination_version) (istio_requests_total{{{FROM_GATEWAY}}})"
-    seen: Counter[str] = answers("/version", HOST, 50)
-    settled: list[dict[str, float]] = [{}]
-
-    def quiet() -> bool:
-        settled.append(query(requests))
-        return set(settled[-1]) == set(seen) == {"v1", "v2"} and settled[-1] == settled[-2]
-
-    eventually(quiet, SERIES_SECONDS)
-    before = settled[-1]
-    seen = answers("/version", HOST, 1000)
-
-    def gained() -> dict[str, float]:
-        return {version: count - before[version] for version, count in query(requests).items()}
-
-    eventually(lambda: sum(gained().values()) >= 1000, SERIES_SECONDS)
-    return seen, gained()
+    settled()
+    before = query(requests)
+    seen: Counter[str] = answers("/version", HOST, 1000)
+    settled()
+    return seen, {version: count - before.get(version, 0) for version, count in query(requests).items()}
 
 
 def test_one_that_is_there_is_found_and_nothing_is_written(found):
@@ -97,22 +99,26 @@ def test_p99_of_a_version_is_where_its_slow_requests_are(sent, query, eventually
     assert p99["v1"] < 100 < p99["v2"] < 500, p99
 
 
-def test_a_request_for_a_missing_subset_belongs_to_no_version(answers, query, eventually):
+def test_a_request_for_a_missing_subset_belongs_to_no_version(answers, query, settled):
     lost = 'istio_requests_total{source_workload="istio-ingressgateway",response_flags="NC",response_code="503"}'
-    count = f"sum({lost}) or vector(0)"
-    before = query(count)[""]
+    settled()
+    before = sum(query(f"sum({lost})").values())
     assert answers("/version", "missing.test", 20) == {"503": 20}
-    eventually(lambda: query(count)[""] == before + 20, SERIES_SECONDS)
+    settled()
+    assert sum(query(f"sum({lost})").values()) == before + 20
     assert set(query(f"sum by (destination_version) ({lost})")) <= {"", "unknown"}  # upstream's Envoy, and Istio's
 
 
-def test_a_caller_in_the_mesh_is_counted_by_its_own_sidecar(ours, query, eventually):
+def test_a_caller_in_the_mesh_is_counted_by_its_own_sidecar(ours, query, settled):
     counted = f'sum by (destination_workload) (istio_requests_total{{source_workload="caller",{SERVICE}}})'
+    settled()
     before = sum(query(counted, "destination_workload").values())
     load = ("fortio", "load", "-quiet", "-c", "2", "-n", "100", "-qps", "0")
     ours.run("exec", "deploy/caller", "-c", "caller", "--", *load, "http://pong-server-service/version")
-    eventually(lambda: sum(query(counted, "destination_workload").values()) == before + 100, SERIES_SECONDS)
-    assert set(query(counted, "destination_workload")) == {"pong-server-v1", "pong-server-v2"}
+    settled()
+    after = query(counted, "destination_workload")
+    assert sum(after.values()) == before + 100
+    assert set(after) == {"pong-server-v1", "pong-server-v2"}
 
 
 def test_doctor_finds_nothing_wrong(play):
@@ -166,10 +172,11 @@ def test_somebody_elses_stays_as_it_is(play, kube, url):
     theirs.run(*label, "app.kubernetes.io/managed-by=progressive.istio")
 
 
-def test_one_that_only_pods_reach_is_said_with_how_to_reach_it(play, kube, url):
+def test_one_that_only_pods_reach_is_said_with_how_to_reach_it(play, kube):
     theirs = kube("observability-prometheus")
     theirs.run("patch", "service", "prometheus", "-p", '{"spec": {"type": "ClusterIP"}}')
     run = play("observability", observability_namespace="observability-prometheus").succeeded()
+    theirs.run("patch", "service", "prometheus", "-p", '{"spec": {"type": "NodePort"}}')
     assert run.changed == 0
     said = " ".join(run.output.split())
     assert "http://prometheus.observability-prometheus.svc.cluster.local:9090 and is not reached from here" in said
