@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import Counter
 from urllib.parse import urlencode
@@ -22,17 +21,6 @@ SERIES_SECONDS = 20  # DNS, scrape, and Envoy's flush of histograms every 5 s
 @pytest.fixture(scope="module")
 def ours(kube):
     return kube("observability")
-
-
-@pytest.fixture(scope="module")
-def found(play):
-    """How a run without a word about installing finds what is there."""
-    return play("observability", observability_namespace="observability-prometheus").succeeded()
-
-
-@pytest.fixture(scope="module")
-def url(found) -> str:
-    return re.search(r"Prometheus answers at (http://[\d.]+:\d+)", found.output).group(1)
 
 
 @pytest.fixture(scope="module")
