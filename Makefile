@@ -92,7 +92,7 @@ scenario-%:
 # The cluster comes up while lint and unit tests run: it mostly waits.
 .PHONY: test
 test: ## Everything that CI runs
-	@$(MAKE) -j2 lint unit lab-up CLUSTER=test
+	@$(MAKE) -j3 lab-up lint unit CLUSTER=test
 	@$(MAKE) molecule
 
 BENCH_ROUNDS ?= 12
