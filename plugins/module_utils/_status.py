@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from ._doubt import unproven
 from ._pipeline import said
 from ._readiness import Version
 from ._release import Damaged, Plan, Refuse, Request, Run, State, Want, decide
@@ -81,6 +82,8 @@ def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
     if isinstance(state, State) and not state.matches(snapshot.shares):
         wrote = said(state.weights)
         found.append(f"somebody moved the weights: {said(snapshot.shares)} now, {wrote} when the release wrote them")
+    if isinstance(state, State) and unproven(state):
+        found.append(f"{said(state.weights)} were set at {stamp(state.since)} and not seen to be live in every proxy")
     for version in versions:
         known = snapshot.pods is not None and version.name in snapshot.subsets
         if known and snapshot.shares[version.name] and not version.ready:

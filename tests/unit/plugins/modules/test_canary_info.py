@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_info
 from api_server import Answer, ApiServer
-from pong_mesh import ANNOTATION, NAMESPACE, pod, virtual_service
+from pong_mesh import ANNOTATION, NAMESPACE, pod, state_of, virtual_service
 
 Call = Callable[..., dict[str, Any]]
 
@@ -110,6 +111,17 @@ def test_drift_is_told(server: ApiServer, info: Call, release: Call) -> None:
     assert info()["problems"] == [
         "somebody moved the weights: v1 60 %, v2 40 % now, v1 90 %, v2 10 % when the release wrote them"
     ]
+
+
+def test_weights_in_doubt_are_told(server: ApiServer, info: Call, release: Call) -> None:
+    release(interval=0)
+    service = server.get("virtualservices", "pong", NAMESPACE)
+    state = {**state_of(server), "unproven": True}
+    service["metadata"]["annotations"] = {ANNOTATION: json.dumps(state)}
+    server.put("virtualservices", service)
+    (problem,) = info()["problems"]
+    assert problem.startswith("v1 90 %, v2 10 % were set at 2")
+    assert problem.endswith("Z and not seen to be live in every proxy")
 
 
 @pytest.mark.parametrize(
