@@ -83,6 +83,7 @@ def _failing(service: Service) -> Iterator[None]:
         yield
     finally:
         module("canary", **OPTIONS, state="rolled_back")
+        service.kube.run("annotate", "virtualservice", VIRTUAL_SERVICE, "progressive.istio/canary-")
         service.kube.run("set", "env", f"deployment/{APP}-v2", "PONG_ERROR_RATE-")
         _rolled_out(service)
 
