@@ -63,8 +63,10 @@ def verdict_line(outcome: Outcome) -> str:
     judgement = outcome.judgement
     if judgement is None:
         return _head(outcome.snapshot)
+    passed = judgement.result == "pass" and judgement.checks  # then the first of them says enough
+    why = judgement.checks[0].why if passed else judgement.why
     p99 = judgement.percentiles.get(outcome.snapshot.target.canary, {}).get("p99")
-    parts = [_head(outcome.snapshot), judgement.result, judgement.why, *([f"p99 {p99:.3g} ms"] if p99 else [])]
+    parts = [_head(outcome.snapshot), judgement.result, why, *([f"p99 {p99:.3g} ms"] if p99 else [])]
     return "  ".join(parts)
 
 

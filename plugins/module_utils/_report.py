@@ -12,7 +12,7 @@ from typing import Any
 
 from ._doubt import unproven
 from ._pipeline import Outcome, said
-from ._release import Damaged, Phase, Plan, State, Step, Wait
+from ._release import Damaged, Phase, Plan, Refuse, State, Step, Wait
 from ._snapshot import Snapshot
 from ._state import stamp
 
@@ -20,9 +20,10 @@ from ._state import stamp
 def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
     """The outcome of a call on a canary."""
     target, snapshot = outcome.snapshot.target, outcome.snapshot
+    now = f"now {said(outcome.shares)}{_live(outcome)}"
     return {
         "changed": outcome.changed,
-        "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; now {said(outcome.shares)}",
+        "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; {now}",
         "weights": {"before": dict(outcome.before), "after": dict(outcome.shares)},
         "transitions": [
             {"event": each.event.value, "why": each.why, "weights": dict(each.weights)}
@@ -37,6 +38,14 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         **release_of(snapshot),
         **({"analysis": outcome.judgement.facts()} if outcome.judgement else {}),
     }
+
+
+def _live(outcome: Outcome) -> str:
+    """Where the weights were seen, and how soon; nothing where nobody was asked or some proxy disagreed."""
+    if not outcome.live or isinstance(outcome.decision, Refuse):
+        return ""
+    where = str(outcome.live[0].proxy) if len(outcome.live) == 1 else f"all {len(outcome.live)} proxies"
+    return f", live in {where} after {max(each.after for each in outcome.live) * 1000:.0f} ms"
 
 
 def warnings_of(outcome: Outcome) -> list[str]:

@@ -55,6 +55,13 @@ def soaks_until(call: Call, outcome: Outcome) -> datetime | None:
     return until if until > call.cluster.now() else None
 
 
+def soaking(call: Call, outcome: Outcome) -> float:
+    """Seconds until the present weight has had its interval."""
+    state = outcome.snapshot.state
+    until = state.soaks_until(call.plan.interval) if isinstance(state, State) else call.cluster.now()
+    return (until - call.cluster.now()).total_seconds()
+
+
 def soak(call: Call, outcome: Outcome, latest: datetime, analyst: Analyst | None = None) -> Outcome:
     """Watch the present weight until then, or as long as the call may, and take it back if the canary fails.
 

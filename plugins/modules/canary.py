@@ -371,7 +371,7 @@ msg:
   type: str
   sample: >-
     VirtualService default/pong-server-virtual-service, HTTP route primary: v2: from 0 to 20 % by hand;
-    now v1 80 %, v2 20 %
+    now v1 80 %, v2 20 %, live in gateway istio-system/istio-ingressgateway-5d8f after 112 ms
 weights:
   description: Percentages by version before and after the call.
   returned: success
@@ -551,7 +551,7 @@ from ..module_utils._release import Refuse, Request, State, Want
 from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
-from ..module_utils._soak import soak, soaks_until
+from ..module_utils._soak import soak, soaking, soaks_until
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
     from ..module_utils._analyst import Analyst
@@ -757,7 +757,7 @@ def _act(call: Call) -> Outcome:
     outcome = carry_out(call)
     until = soaks_until(call, outcome)
     if outcome.changed and not call.check:
-        call.tell(step_line(outcome, (until - call.cluster.now()).total_seconds() if until else 0))
+        call.tell(step_line(outcome, soaking(call, outcome) if until else 0))
     if until is None or outcome.failed:
         return outcome
     if call.watch == 0:

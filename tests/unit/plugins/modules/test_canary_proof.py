@@ -37,6 +37,8 @@ def in_doubt(server: ApiServer) -> bool:
 def test_a_step_is_live_and_soaks_from_then_on(mesh: Istio, server: ApiServer, call: Call) -> None:
     result = call("advanced")
     assert [each["proxy"] for each in result["live"]] == ["gateway gateways/one"]
+    after = result["live"][0]["after"]
+    assert result["msg"].endswith(f"; now v1 90 %, v2 10 %, live in gateway gateways/one after {after} ms")
     assert (weights_of(server), in_doubt(server), mesh.writes) == ({"v1": 90, "v2": 10}, False, 2)
     assert result["since"] == state_of(server)["since"] > state_of(server)["history"][-1]["at"]
     assert (mesh.asked("portforward"), result["api_requests"]) == (1, 8)
