@@ -68,11 +68,11 @@ unit: tools ## Unit tests: the pure rooms by tables and properties
 	python -m pytest
 
 # A scenario waits for pods and timers much of its time, so three run at once, the longest first. Each has a namespace (or a
-# cluster) of its own, and a folder for what Molecule keeps. Two come afterwards, one by one: `analysis` counts how soon a
-# bad canary is found out, and `proof` takes istiod away from all. What a scenario prints is shown when it has ended; all
-# run to their end, and one that fails fails the whole.
+# cluster) of its own, and a folder for what Molecule keeps. Three come afterwards, one by one: `observability` and
+# `analysis` judge by what they count in a given time, and `proof` takes istiod away from all. What a scenario prints is
+# shown when it has ended; all run to their end, and one that fails fails the whole.
 FIRST := release check_mode tutorial
-ALONE := analysis proof
+ALONE := observability analysis proof
 OTHERS := $(filter-out default $(FIRST) $(ALONE),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 ROUND := $(MAKE) --keep-going --output-sync=target
 
