@@ -110,6 +110,11 @@ class Outcome:
         return any(transition.changed for transition in self.written)
 
     @property
+    def live_after(self) -> float:
+        """Seconds from the last write until every proxy was seen to run it; 0 where nobody was asked."""
+        return max((each.after for each in self.live), default=0.0)
+
+    @property
     def shares(self) -> Mapping[str, int]:
         """Percent by version now."""
         return self.snapshot.shares

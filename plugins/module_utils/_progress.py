@@ -48,7 +48,7 @@ def step_line(outcome: Outcome, seconds: float) -> str:
     canary = snapshot.version(snapshot.target.canary)
     parts.append(f"{canary.name}: {canary.ready} of {canary.total} pods ready")
     if outcome.live and not outcome.failed:
-        parts.append(f"live in {max(each.after for each in outcome.live) * 1000:.0f} ms")
+        parts.append(f"live in {outcome.live_after * 1000:.0f} ms")
     if outcome.failed:
         parts.append("not live")
     elif seconds > 0:

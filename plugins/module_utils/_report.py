@@ -45,7 +45,7 @@ def _live(outcome: Outcome) -> str:
     if not outcome.live or isinstance(outcome.decision, Refuse):
         return ""
     where = str(outcome.live[0].proxy) if len(outcome.live) == 1 else f"all {len(outcome.live)} proxies"
-    return f", live in {where} after {max(each.after for each in outcome.live) * 1000:.0f} ms"
+    return f", live in {where} after {outcome.live_after * 1000:.0f} ms"
 
 
 def warnings_of(outcome: Outcome) -> list[str]:
