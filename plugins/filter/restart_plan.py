@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.plugin_utils._pods import Pod, has_sidecar, is_member, owner_of
+from ansible_collections.progressive.istio.plugins.module_utils._owners import owner_of
+from ansible_collections.progressive.istio.plugins.plugin_utils._pods import Pod, has_sidecar, is_member
 
 RESTARTABLE = ("Deployment", "StatefulSet", "DaemonSet")
 

@@ -37,13 +37,17 @@ class Judgement:
     checks: tuple[Check, ...] = ()
     percentiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
-    def verdict(self, now: datetime, on_inconclusive: OnInconclusive, late: bool) -> Verdict | None:
-        """What counts of it; None if it may still come to something. late: that time is over."""
-        if self.result != "inconclusive":
+    def verdict(self, now: datetime, soaked: datetime, deadline: datetime, otherwise: OnInconclusive) -> Verdict | None:
+        """What counts of it; None if it may still come to something.
+
+        A failure counts at once, a pass once the weight has soaked, and what is inconclusive at the deadline, when it
+        is treated as `otherwise` says.
+        """
+        if self.result == "fail" or (self.result == "pass" and now >= soaked):
             return Verdict(self.result, self.why, now)
-        if not late:
+        if self.result == "pass" or now < deadline:
             return None
-        if on_inconclusive == "rollback":
+        if otherwise == "rollback":
             return Verdict("fail", f"inconclusive: {self.why}; on_inconclusive is rollback", now)
         return Verdict("inconclusive", self.why, now)
 

@@ -11,7 +11,7 @@ import time
 
 from ._analysis import Judgement, judge, undecided
 from ._criteria import Criteria
-from ._meters import Meter, PrometheusMeter, ProxyMeter, Uncounted
+from ._meters import Meter, ProbeMeter, PrometheusMeter, ProxyMeter, Uncounted
 from ._pipeline import Call
 from ._prometheus import Prometheus, PrometheusError, UnusableQuery
 from ._release import State
@@ -51,8 +51,10 @@ def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot) -> Analyst:
     options = criteria.prometheus
     prometheus = Prometheus(options) if options else None
     if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
-        meter = PrometheusMeter(prometheus, options.reporter, call.cluster, snapshot, snapshot.state.since)
+        meter = PrometheusMeter(prometheus, criteria, call.cluster, snapshot, snapshot.state.since)
         return Analyst(criteria, meter, prometheus)
+    if criteria.source == "probe" and criteria.probe:
+        return Analyst(criteria, ProbeMeter(criteria.probe, snapshot), prometheus)
     if call.prover is None:
         raise ValueError("the proxies count, and nobody asks them")
     return Analyst(criteria, ProxyMeter(call.prover, snapshot), prometheus)

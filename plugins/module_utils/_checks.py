@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from math import ceil, isnan, log
 from typing import Any
 
+from ._blend import Blend
+from ._blend import worse as worse_by_split
 from ._counts import Counts, Sample, VersionCounts
 from ._criteria import Comparison, Latency, Limit, Query, Unattributed
 from ._evidence import over_limit, worse
@@ -73,18 +75,20 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
     """Whether failures that belong to no version could be the canary's.
 
     They pass if the canary would be within its limit even if all of them were its own. They fail it if it would not,
-    and their share of all requests is higher than before it got its weight. Else nobody knows whose they are.
+    and something speaks for that they are: see _whose. Else nobody knows.
     """
     name, canary, number = "unattributed", counts.canary, counts.unattributed
     own = Sample(canary.answers.requests + number, canary.answers.bad + number)
-    now = Sample(own.requests + (counts.stable.answers.requests if counts.stable else 0), number)
-    evidence, before = over_limit(own, limit.good, limit.bad), worse(counts.before, now)
+    others = counts.stable.answers.requests if counts.stable else 0
+    now = Sample(own.requests + others, number)
+    evidence = over_limit(own, limit.good, limit.bad)
+    clue, whose, sign = _whose(counts, now, others)
     numbers = {
         "failures": number,
         "evidence": evidence,
         "fails_at": limit.fails_at,
         "passes_at": limit.passes_at,
-        "evidence_against_before": before,
+        clue: whose,
     }
     if not number:
         return Check(name, "pass", "every failure belongs to a version", options.dry_run, numbers)
@@ -92,9 +96,8 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
     if evidence <= limit.passes_at:
         why = f"{told}, and {canary.name} is within its limit even with them"
         return Check(name, "pass", why, options.dry_run, numbers)
-    if min(evidence, before) >= limit.fails_at:
-        why = f"{told}, and before {canary.name} had its weight it was {_count(counts.before)}"
-        return Check(name, "fail", why, options.dry_run, numbers)
+    if min(evidence, whose) >= limit.fails_at:
+        return Check(name, "fail", f"{told}, and {sign}", options.dry_run, numbers)
     why = f"{told}: the gateways' logs tell whose they are, and were they {canary.name}'s it would not pass"
     return Check(name, "inconclusive", why, options.dry_run, numbers)
 
@@ -109,6 +112,22 @@ def custom(query: Query, answer: float | str | None) -> Check:
         return Check(query.name, "pass", f"{query.name} is {answer:g}", query.dry_run, numbers)
     bound = f"below its min of {query.min:g}" if answer < query.min else f"above its max of {query.max:g}"
     return Check(query.name, "fail", f"{query.name} is {answer:g}, {bound}", query.dry_run, numbers)
+
+
+def _whose(counts: Counts, now: Sample, others: int) -> tuple[str, float, str]:
+    """The log evidence that failures without a version are the canary's: its name, itself, and what it rests on.
+
+    Of our own requests the canary's share is known, so that one which is heard of too seldom accuses itself. Of those
+    of users it is that such failures were fewer before it had its weight.
+    """
+    canary = counts.canary
+    if counts.share is None:
+        before = f"before {canary.name} had its weight it was {_count(counts.before)}"
+        return "evidence_against_before", worse(counts.before, now), before
+    heard = canary.answers.requests
+    evidence = worse_by_split(Blend(heard, others, now.bad, counts.share))
+    answers = f"{canary.name} gave {heard} of the {heard + others} other answers"
+    return "evidence_against_split", evidence, f"{answers}, where its share is {_percent(counts.share)}"
 
 
 def _within(

@@ -19,12 +19,15 @@ from ._histogram import EDGES
 from ._options import Options
 from ._values import LONGEST, show
 
-Source = Literal["envoy", "prometheus"]
+Source = Literal["envoy", "prometheus", "probe"]
 Reporter = Literal["source", "destination"]
 OnInconclusive = Literal["hold", "rollback"]
 
 MOST_REQUESTS = 1_000_000
 LONGEST_TIMEOUT = 60
+MOST_PER_SECOND = 100  # of our own requests
+PROMETHEUS_URL = "such as http://prometheus.istio-system:9090"
+PROBE_URL = "such as http://192.0.2.1/version, whose answers name their version"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 
 
@@ -113,6 +116,23 @@ class PrometheusOptions:
 
 
 @dataclass(frozen=True)
+class ProbeOptions:
+    """Our own requests: where to, and how each answer names its version, by a header or by what its body holds.
+
+    version_pattern: a regular expression; the default finds the two versions as whole words. timeout: seconds for one.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    version_header: str = ""
+    version_pattern: str = ""
+    per_second: int = 20
+    ca_cert: str = ""
+    validate_certs: bool = True
+    timeout: float = 5.0
+
+
+@dataclass(frozen=True)
 class Criteria:
     """All that a version is judged by; made by validate(). A part that is None is switched off.
 
@@ -130,6 +150,7 @@ class Criteria:
     on_inconclusive: OnInconclusive = "hold"
     queries: tuple[Query, ...] = ()
     prometheus: PrometheusOptions | None = None
+    probe: ProbeOptions | None = None
 
 
 class InvalidCriteria(ValueError):
@@ -159,6 +180,7 @@ def validate(analysis: object) -> Criteria:
         on_inconclusive=cast(OnInconclusive, options.choice("on_inconclusive", get_args(OnInconclusive), "hold")),
         queries=_queries(options),
         prometheus=_prometheus(options.part("prometheus", optional=True)),
+        probe=_probe(options.part("probe", optional=True)),
     )
     options.end()
     parts = (criteria.success, criteria.worse_than_stable, criteria.latency, criteria.unattributed)
@@ -166,9 +188,9 @@ def validate(analysis: object) -> Criteria:
         mistakes.append("analysis has every part switched off: leave one on, or leave analysis out")
     needs = "source is prometheus" if source == "prometheus" else "queries are given" if criteria.queries else ""
     if needs and criteria.prometheus is None:
-        mistakes.append(
-            f"analysis.prometheus is missing: {needs}, so give its url, such as http://prometheus.istio-system:9090"
-        )
+        mistakes.append(f"analysis.prometheus is missing: {needs}, so give its url, {PROMETHEUS_URL}")
+    if source == "probe" and criteria.probe is None:
+        mistakes.append(f"analysis.probe is missing: source is probe, so give its url, {PROBE_URL}")
     if mistakes:
         raise InvalidCriteria(mistakes)
     return criteria
@@ -255,13 +277,11 @@ def _prometheus(options: Options | None) -> PrometheusOptions | None:
     if options is None:
         return None
     prometheus = PrometheusOptions(
-        url=_url(options),
+        url=_url(options, f"a URL, {PROMETHEUS_URL}").rstrip("/"),
         reporter=cast(Reporter, options.choice("reporter", get_args(Reporter), "source")),
         headers=_headers(options),
         bearer_token=_token(options),
-        ca_cert=""
-        if options.raw("ca_cert") is None
-        else options.text("ca_cert", "the path of a file with certificates"),
+        ca_cert=options.text("ca_cert", "the path of a file with certificates", ""),
         validate_certs=options.flag("validate_certs", True),
         timeout=options.seconds("timeout", 0.1, LONGEST_TIMEOUT, 5.0),
     )
@@ -271,8 +291,35 @@ def _prometheus(options: Options | None) -> PrometheusOptions | None:
     return prometheus
 
 
-def _url(options: Options) -> str:
-    wish = "a URL, such as http://prometheus.istio-system:9090"
+def _probe(options: Options | None) -> ProbeOptions | None:
+    if options is None:
+        return None
+    probe = ProbeOptions(
+        url=_url(options, f"a URL, {PROBE_URL}", query=True),
+        headers=_headers(options),
+        version_header=options.text("version_header", "the name of a header", ""),
+        version_pattern=_pattern(options),
+        per_second=options.whole("per_second", 1, MOST_PER_SECOND, 20),
+        ca_cert=options.text("ca_cert", "the path of a file with certificates", ""),
+        validate_certs=options.flag("validate_certs", True),
+        timeout=options.seconds("timeout", 0.1, LONGEST_TIMEOUT, 5.0),
+    )
+    options.end()
+    if probe.version_header and not _HEADER_NAME.fullmatch(probe.version_header):
+        options.wrong("version_header", probe.version_header, "the name of a header")
+    return probe
+
+
+def _pattern(options: Options) -> str:
+    pattern = options.text("version_pattern", "a regular expression", "")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        options.note("version_pattern", f"is no regular expression: {error}")
+    return pattern
+
+
+def _url(options: Options, wish: str, query: bool = False) -> str:
     url = options.text("url", wish)
     if not url:
         return ""
@@ -284,9 +331,9 @@ def _url(options: Options) -> str:
         return ""
     if "@" in parts.netloc:
         options.note("url", "holds a user: give credentials by headers or bearer_token, which are never shown")
-    elif not usable or parts.query or parts.fragment or re.search(r"\s", url):
+    elif not usable or (parts.query and not query) or parts.fragment or re.search(r"\s", url):
         options.wrong("url", url, wish)
-    return url.rstrip("/")
+    return url
 
 
 def _headers(options: Options) -> dict[str, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ._binding import Binding, Object
 from ._cluster import GATEWAY, POD, Cluster
 from ._hosts import ServiceName
+from ._selectors import as_text
 
 
 @dataclass(frozen=True)
@@ -35,5 +36,4 @@ def read(cluster: Cluster, binding: Binding) -> Gates:
 
 def selector_of(gateway: Object) -> str:
     """By which its pods are found, as the API server wants it."""
-    labels = (gateway.get("spec") or {}).get("selector") or {}
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return as_text((gateway.get("spec") or {}).get("selector") or {})

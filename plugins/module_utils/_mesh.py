@@ -13,7 +13,7 @@ from typing import Any
 
 from ._conditions import is_live
 from ._hosts import ServiceName, identity, service_of
-from ._selectors import includes, labels_of
+from ._selectors import as_text, includes, labels_of
 from ._subsets import Subset, subsets_of
 
 Object = Mapping[str, Any]
@@ -80,8 +80,7 @@ class Server:
     @property
     def listener(self) -> str:
         """What Gateways with the same selector and port share: one port of the same proxies."""
-        selector = self.gateway["spec"].get("selector") or {}
-        return ",".join(f"{key}={value}" for key, value in sorted(selector.items())) + f":{self.port}"
+        return f"{as_text(self.gateway['spec'].get('selector') or {})}:{self.port}"
 
     def takes(self, host: str, namespace: str) -> bool:
         """Whether requests for the host of a VirtualService in the namespace come in here."""

@@ -26,6 +26,7 @@ from ._cluster import (
     Kind,
 )
 from ._mesh import Focus, Mesh, Object, gateway_names, name_of
+from ._selectors import as_text
 
 SERVICE_ENTRY = Kind("networking.istio.io", "v1", "serviceentries", "ServiceEntry")
 VALIDATING_WEBHOOK = Kind(
@@ -94,7 +95,7 @@ def _gateway_selectors(mesh: Mesh) -> set[str]:
     names = {name for each in mesh.focused() for name in gateway_names(each)}
     gateways = [gateway for gateway in mesh.gateways if name_of(gateway) in names]
     selectors = [gateway["spec"].get("selector") or {} for gateway in gateways]
-    return {",".join(f"{key}={value}" for key, value in sorted(each.items())) for each in selectors if each}
+    return {as_text(each) for each in selectors if each}
 
 
 def _injector_namespaces(mesh: Mesh) -> set[str]:

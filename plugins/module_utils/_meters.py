@@ -3,28 +3,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Who counts the requests of a step: the proxies themselves, or Prometheus."""
+"""Who counts the requests of a step: the proxies themselves, Prometheus, or who sends some of our own."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Hashable
 from datetime import datetime
+from math import inf
 from typing import Protocol
 
+from ._binding import binding_of
 from ._cluster import Cluster, ClusterError
-from ._counters import STATS_PATH, Counters, parse
-from ._counts import Counts
+from ._counters import NO_VERSION, STATS_PATH, Counters, parse
+from ._counts import Counts, Sample, VersionCounts
+from ._criteria import Criteria, ProbeOptions
+from ._gates import read
+from ._histogram import EDGES
 from ._hosts import service_of
+from ._owners import workload_of
+from ._probe import Outcome, probe, target_of
 from ._prometheus import Prometheus, PrometheusError
 from ._promql import queries
 from ._promql import tally as scraped
 from ._proof import Prover
 from ._proxies import Unproven
 from ._snapshot import Snapshot
+from ._split import names, version_pattern
 from ._tally import Label, Tally, add, counts
 
 READ_TIMEOUT = 0.5  # seconds for one proxy; one that does not answer is asked again with the next look
 DOMAIN = "cluster.local"
+FAILED = 500  # the lowest status of a failure, as Istio's metrics count it
+LONGEST_ANSWER = 80  # characters of an answer in a message
 
 
 class Uncounted(Exception):
@@ -75,21 +87,96 @@ class PrometheusMeter:
 
     pace = 2.0
 
-    def __init__(self, prometheus: Prometheus, reporter: str, cluster: Cluster, snapshot: Snapshot, since: datetime):
+    def __init__(
+        self, prometheus: Prometheus, criteria: Criteria, cluster: Cluster, snapshot: Snapshot, since: datetime
+    ) -> None:
         self._prometheus = prometheus
-        self._reporter = reporter
+        self._reporter = criteria.prometheus.reporter if criteria.prometheus else "source"
+        self._lost = criteria.unattributed is not None and self._reporter == "source"
+        self._workloads: frozenset[str] | None = None
         self._cluster = cluster
         self._snapshot = snapshot
         self._since = since
 
     def look(self) -> Counts:
         host, now = full_host(self._snapshot), self._cluster.now()
-        asked = queries(host, (now - self._since).total_seconds(), self._reporter)
+        asked = queries(host, (now - self._since).total_seconds(), self._reporter, self._gateways())
         try:
             answers = [each for query in asked for each in self._prometheus.samples(query, now.timestamp())]
         except PrometheusError as error:
             raise Uncounted(str(error)) from error
         return counts(scraped(answers, host, self._reporter), *labels(self._snapshot))
+
+    def _gateways(self) -> frozenset[str]:
+        """The workloads whose failures without a service may be the canary's. A call reads them once."""
+        if self._workloads is None and self._lost:
+            binding = binding_of(self._snapshot.virtual_service, self._snapshot.route.rule)
+            try:
+                gates = read(self._cluster, binding)
+            except ClusterError as error:
+                remedy = "allow that, or set analysis.unattributed: false"
+                raise Uncounted(f"whose failures belong to no version cannot be seen: {error}; {remedy}") from error
+            self._workloads = frozenset(workload_of(pod) for pods in gates.pods.values() for pod in pods)
+        return self._workloads or frozenset()
+
+
+class ProbeMeter:
+    """Sends requests of our own, and counts how they are answered. Each look sends as many as its pace allows."""
+
+    pace = 0.5
+
+    def __init__(self, options: ProbeOptions, snapshot: Snapshot) -> None:
+        self._canary, self._stable = labels(snapshot)
+        known = self._canary.values | (self._stable.values if self._stable else frozenset())
+        self._options = options
+        self._pattern = re.compile(options.version_pattern) if options.version_pattern else version_pattern(known)
+        self._share = snapshot.shares[self._canary.name] / sum(snapshot.shares.values())
+        self._answers: Counter[tuple[str, bool]] = Counter()  # by version and whether it failed
+        self._buckets: Counter[tuple[str, float]] = Counter()
+
+    def look(self) -> Counts:
+        options, number = self._options, max(1, round(self._options.per_second * self.pace))
+        try:
+            target = target_of(
+                options.url,
+                options.headers,
+                timeout=options.timeout,
+                validate_certs=options.validate_certs,
+                ca_path=options.ca_cert or None,
+            )
+        except OSError as error:
+            raise Uncounted(f"{options.ca_cert}, the ca_cert of the probe, cannot be read: {error}") from error
+        outcomes = probe(target, number, concurrency=number, deadline=options.timeout + 1)
+        for outcome in outcomes:
+            self._add(outcome)
+        if outcomes and all(version == NO_VERSION for version, _failed in self._answers):
+            raise Uncounted(f"no answer of {options.url} names a version, the last one was {_told(outcomes[-1])}")
+        return Counts(
+            canary=self._version(self._canary),
+            stable=self._version(self._stable) if self._stable else None,
+            unattributed=sum(self._answers[NO_VERSION, failed] for failed in (True, False)),
+            share=self._share,
+        )
+
+    def _add(self, outcome: Outcome) -> None:
+        header = self._options.version_header.lower()
+        found = names(self._pattern, outcome.headers.get(header, "") if header else outcome.body)
+        version = found.pop() if len(found) == 1 else NO_VERSION
+        failed = bool(outcome.error) or outcome.status >= FAILED
+        self._answers[version, failed] += 1
+        if version != NO_VERSION and not failed:
+            for edge in (*EDGES, inf):
+                self._buckets[version, edge] += outcome.seconds * 1000 <= edge
+
+    def _version(self, label: Label) -> VersionCounts:
+        good, bad = (sum(self._answers[name, failed] for name in label.values) for failed in (False, True))
+        buckets = {edge: sum(self._buckets[name, edge] for name in label.values) for edge in (*EDGES, inf)}
+        return VersionCounts(label.name, Sample(good + bad, bad), buckets)
+
+
+def _told(outcome: Outcome) -> str:
+    said = " ".join((outcome.detail or outcome.body).split())[:LONGEST_ANSWER]
+    return f"{outcome.error or outcome.status}: {said}" if said else outcome.error or str(outcome.status)
 
 
 def full_host(snapshot: Snapshot) -> str:

@@ -20,12 +20,14 @@ from queue import Empty, SimpleQueue
 from socket import gaierror
 from threading import Thread
 from time import monotonic, perf_counter, sleep
+from typing import Any
 from urllib.parse import urlsplit
 
 # A version is told at the start of an answer; more than this is not read.
 _BODY_LIMIT = 65536
 _RETRY_PAUSE = 0.25
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 # The first that fits names the error: the order is from the special to the general.
@@ -62,7 +64,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one request: an answer with status and body, or the kind of the error and its words."""
+    """What became of one request: an answer with status, headers (by name in lower case) and body, or the kind of the
+    error and its words.
+    """
 
     seconds: float
     status: int = 0
@@ -70,6 +74,7 @@ class Outcome:
     error: str = ""
     detail: str = ""
     reconnected: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def url_mistakes(url: str) -> list[str]:
@@ -98,6 +103,11 @@ def header_mistakes(headers: Mapping[str, str]) -> list[str]:
         if not _HEADER_VALUE.fullmatch(value)
     ]
     return names + values
+
+
+def secrets_in(headers: Mapping[str, Any]) -> set[str]:
+    """The values of headers by which people prove who they are: no output may show them."""
+    return {str(value) for name, value in headers.items() if str(name).lower() in _SECRET_HEADERS}
 
 
 def target_of(
@@ -218,7 +228,8 @@ class _Client:
             kind = next(name for type_, name in _ERROR_KINDS if isinstance(error, type_))
             said = getattr(error, "strerror", None) or str(error)
             return Outcome(perf_counter() - started, error=kind, detail=said, reconnected=reconnected)
-        return Outcome(perf_counter() - started, response.status, body, reconnected=reconnected)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Outcome(perf_counter() - started, response.status, body, reconnected=reconnected, headers=headers)
 
     def _send(self, end: float) -> HTTPResponse:
         self._limit(end)

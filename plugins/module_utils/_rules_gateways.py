@@ -13,6 +13,7 @@ from ._conditions import is_ready
 from ._finding import Finding, error, warning
 from ._hosts import ServiceName, identity
 from ._mesh import MESH, Mesh, Object, behind, gateway_names, in_mesh, name_of, servers_of
+from ._selectors import as_text
 from ._words import plural
 
 _VIRTUAL_SERVICE = "VirtualService"
@@ -141,5 +142,4 @@ def _taken(gateway: Object) -> set[tuple[str, str]]:
 
 
 def _selector(gateway: Object) -> str:
-    selector = gateway["spec"].get("selector") or {}
-    return ",".join(f"{key}={value}" for key, value in sorted(selector.items())) or "an empty selector"
+    return as_text(gateway["spec"].get("selector") or {}) or "an empty selector"

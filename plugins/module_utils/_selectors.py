@@ -24,6 +24,11 @@ def includes(wanted: Labels, labels: Labels) -> bool:
     return all(key in labels and labels[key] == value for key, value in wanted.items())
 
 
+def as_text(wanted: Labels) -> str:
+    """The wanted labels as the API server takes them, and kubectl after -l."""
+    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+
+
 def selects(selector: Mapping[str, Any], labels: Labels) -> bool:
     """Whether a selector of `matchLabels` and `matchExpressions` selects what has these labels; an empty one does."""
     return includes(selector.get("matchLabels") or {}, labels) and all(

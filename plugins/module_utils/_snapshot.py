@@ -26,6 +26,7 @@ from ._mesh import Mesh, name_of
 from ._readiness import Version, examine
 from ._release import Damaged, Observed, Ready, State, decode, encode
 from ._route import Route, RouteError, locate, note_of, pair
+from ._selectors import as_text
 from ._subsets import Subset, subsets_of
 
 Object = Mapping[str, Any]
@@ -85,7 +86,7 @@ class Snapshot:
     @property
     def selector(self) -> str:
         """The Service's, as the API server wants it."""
-        return ",".join(f"{key}={value}" for key, value in sorted(self.selects.items()))
+        return as_text(self.selects)
 
     def labels(self, version: str) -> dict[str, str]:
         """What a pod must carry to get the requests of a version."""

@@ -131,7 +131,7 @@ class _Watch:
                     raise
                 time.sleep(PAUSE)
         if self._analyst and not self.passed and until == self._latest:
-            return self._look(self._verdict(self._call.cluster.now(), late=True))
+            return self._look(self._verdict(self._call.cluster.now()))
         return None
 
     def let_go(self) -> None:
@@ -184,16 +184,16 @@ class _Watch:
             return None
         return Verdict("fail", f"{canary.name} has no ready pod left: {canary.carries(1)[1]}", self._call.cluster.now())
 
-    def _verdict(self, now: datetime, late: bool = False) -> Verdict | None:
-        """What the analysis has come to: a failure counts at once, a pass once the step has soaked."""
+    def _verdict(self, now: datetime) -> Verdict | None:
+        """What the analysis has come to by now."""
         judgement, state, criteria = self.judgement, self.snapshot.state, self._call.criteria
         if criteria is None or not isinstance(state, State):
             return None
         from ._analysis import undecided
 
-        verdict = (judgement or undecided("nothing was counted")).verdict(now, criteria.on_inconclusive, late)
-        passed = verdict is not None and verdict.result == "pass"
-        return None if passed and now < state.soaks_until(self._call.plan.interval) else verdict
+        soaked = state.soaks_until(self._call.plan.interval)
+        found = judgement or undecided("nothing was counted")
+        return found.verdict(now, soaked, self._latest, criteria.on_inconclusive)
 
     def _judge(self, analyst: Analyst, until: datetime) -> None:
         """Tell what the analysis says; runs in a thread of its own while the step soaks."""

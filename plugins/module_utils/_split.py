@@ -156,12 +156,17 @@ def _judge(question: Question, outcome: Outcome) -> tuple[str, str]:
         return "", outcome.error
     if outcome.status not in question.statuses:
         return "", f"http_{outcome.status}"
-    named = {_named(match) for match in question.pattern.finditer(outcome.body)} - {""}
+    named = names(question.pattern, outcome.body)
     if len(named) == 1:
         return named.pop(), ""
     if not question.versions_required:
         return "", ""
     return "", "several_versions" if named else "no_version"
+
+
+def names(pattern: re.Pattern[str], text: str) -> set[str]:
+    """The versions that a text names."""
+    return {_named(match) for match in pattern.finditer(text)} - {""}
 
 
 def _named(match: re.Match[str]) -> str:

@@ -201,7 +201,8 @@ options:
       source:
         description:
           - Who counts. V(envoy) reads Istio's metrics out of the proxies that O(proof) asks, ten times a second.
-            V(prometheus) asks Prometheus for them.
+            V(prometheus) asks Prometheus for them. V(probe) sends requests of its own, for services that too few others
+            send any to.
         type: raw
         default: envoy
       success:
@@ -266,6 +267,40 @@ options:
             type: raw
           timeout:
             description: Seconds for one query.
+            type: raw
+      probe:
+        description:
+          - Our own requests, for O(analysis.source=probe). They go through the gateway as those of users do, and only
+            while a weight soaks.
+          - An answer of 500 and above fails, and a request without answer. Those that do not name their version are
+            judged by C(unattributed). They are the canary's if it is heard of less often than its weight explains.
+        type: dict
+        suboptions:
+          url:
+            description: A URL whose answers name the version that gave them, from where the module runs.
+            type: raw
+          headers:
+            description: Headers of each request, such as C(Host). Those that hold a secret are never shown.
+            type: dict
+          version_header:
+            description: The header of the answer that names its version. The default is to search its body.
+            type: raw
+          version_pattern:
+            description:
+              - A regular expression for the version, in its group C(version) or its first one.
+              - The default finds the subsets' names and the pods' label C(version) as whole words.
+            type: raw
+          per_second:
+            description: How many requests are sent a second, V(1) to V(100). The default is V(20).
+            type: raw
+          ca_cert:
+            description: Path of the certificates of who signed the gateway's certificate.
+            type: raw
+          validate_certs:
+            description: Whether its certificate is checked.
+            type: raw
+          timeout:
+            description: Seconds for one request. The default is V(5).
             type: raw
   run:
     description:
@@ -544,6 +579,7 @@ from ..module_utils._identity import is_gone, this_run
 from ..module_utils._pipeline import UNASKED, Call, Outcome, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._preflight import NAMES
+from ..module_utils._probe import secrets_in
 from ..module_utils._progress import step_line, teller, verdict_line
 from ..module_utils._proof import Prover
 from ..module_utils._proxies import NotLive, Unproven
@@ -595,6 +631,14 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "minimum_requests": {"type": "raw", "default": 100},
             "deadline": {"type": "raw", "default": 600},
             "on_inconclusive": {"type": "raw", "default": "hold"},
+            "probe": {
+                "type": "dict",
+                "options": {
+                    **{name: {"type": "raw"} for name in ("url", "version_header", "version_pattern", "per_second")},
+                    **{name: {"type": "raw"} for name in ("ca_cert", "validate_certs", "timeout")},
+                    "headers": {"type": "dict"},
+                },
+            },
             "prometheus": {
                 "type": "dict",
                 "options": {
@@ -636,6 +680,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     forget_path(module)
+    module.no_log_values |= secrets_in(_probe_headers(module.params))
     target = Target(**{name: module.params[name] for name in TARGET})
     criteria, mistakes = _judged_by(module.params)
     plan = _plan(module.params, mistakes)
@@ -663,6 +708,11 @@ def main() -> None:
     module.exit_json(**result, **cluster.facts())
 
 
+def _probe_headers(params: dict[str, Any]) -> dict[str, Any]:
+    probe = (params["analysis"] or {}).get("probe") or {}
+    return probe.get("headers") or {}
+
+
 def _judged_by(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
     """What a step is judged by, and the mistakes in that."""
     if params["analysis"] is None or params["state"] not in ("advanced", "promoted"):
@@ -676,8 +726,13 @@ def _judged_by(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
     mistakes = _analyst.unusable(criteria)
     if criteria.source == "prometheus":
         return criteria, mistakes
-    if params["proof"] == "none":
+    if params["proof"] == "none" and criteria.source == "envoy":
         mistakes.append("proof is none: analysis reads the proxies; let them be asked or set its source to prometheus")
+    if params["proof"] == "none" and criteria.source == "probe":
+        mistakes.append(
+            "proof is none: a probe is judged by the weights that the proxies run; let them be asked or set the source "
+            "of analysis to prometheus"
+        )
     if params["watch"] == 0 and params["state"] == "advanced":
         mistakes.append("watch is 0: then nobody counts; leave it out or set the source of analysis to prometheus")
     return criteria, mistakes
@@ -784,9 +839,9 @@ def _judged(call: Call, outcome: Outcome) -> Outcome:
         return outcome
     now, soaked = call.cluster.now(), state.soaks_until(call.plan.interval)
     judgement = analyst.look()
-    late = now >= soaked + timedelta(seconds=call.criteria.deadline)
-    verdict = judgement.verdict(now, call.criteria.on_inconclusive, late)
-    if verdict is None or (verdict.result == "pass" and now < soaked):
+    deadline = soaked + timedelta(seconds=call.criteria.deadline)
+    verdict = judgement.verdict(now, soaked, deadline, call.criteria.on_inconclusive)
+    if verdict is None:
         return replace(outcome, judgement=judgement)
     return replace(carry_out(replace(call, request=replace(call.request, verdict=verdict))), judgement=judgement)
 

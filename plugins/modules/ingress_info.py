@@ -161,6 +161,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._ingress import 
     port_of,
     reason,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._selectors import as_text
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "default": "istio-ingressgateway"},
@@ -219,7 +220,7 @@ def _nodes(cluster: Cluster, service: Object) -> list[Any]:
     nodes = cluster.list(NODE)
     if not only_nodes_with_pods(service):
         return nodes
-    selector = ",".join(f"{key}={value}" for key, value in (service["spec"].get("selector") or {}).items())
+    selector = as_text(service["spec"].get("selector") or {})
     return list(nodes_with_pods(nodes, cluster.list(POD, service["metadata"]["namespace"], selector)))
 
 

@@ -262,6 +262,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._probe import (
     Target,
     header_mistakes,
     probe,
+    secrets_in,
     target_of,
     url_mistakes,
     wait_for_answer,
@@ -303,7 +304,6 @@ BOUNDS = {
     "max_errors": (0, 100_000),
     "wait_timeout": (0, 3600),
 }
-SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
 def mistakes(params: dict[str, Any]) -> list[str]:
@@ -419,7 +419,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
     headers = _headers(params)
-    module.no_log_values |= {value for name, value in headers.items() if name.lower() in SECRET_HEADERS}
+    module.no_log_values |= secrets_in(headers)
     if found := mistakes(params):
         module.fail_json(msg="; ".join(found))
     try:

@@ -10,19 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.progressive.istio.plugins.module_utils._owners import owner_of
+
 Pod = Mapping[str, Any]
 
 SIDECAR = "istio-proxy"
 OPT_OUT = "sidecar.istio.io/inject"
 MIRROR = "kubernetes.io/config.mirror"
-
-
-def owner_of(thing: Mapping[str, Any]) -> tuple[str, str]:
-    """Kind and name of the controller that made a pod or ReplicaSet; empty for one that was made by hand."""
-    for reference in thing["metadata"].get("ownerReferences") or []:
-        if reference.get("controller"):
-            return reference["kind"], reference["name"]
-    return "", ""
 
 
 def is_member(pod: Pod) -> bool:

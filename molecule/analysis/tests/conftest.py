@@ -15,6 +15,11 @@ def judged() -> Judged:
 
 
 @pytest.fixture
+def probe(ingress) -> dict[str, object]:
+    return {"url": f"http://{ingress}/version", "headers": {"Host": "analysis.test"}, "per_second": 100}
+
+
+@pytest.fixture
 def load(ingress, tmp_path):
     """Steady requests through the gateway until the test ends; the answers are counted by their status."""
     running: list[Load] = []

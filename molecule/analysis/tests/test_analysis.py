@@ -97,6 +97,33 @@ def test_failures_that_only_the_gateway_sees(judged, load):
     assert judged.weights == {"v1": 100, "v2": 0}
 
 
+def test_own_requests_are_evidence_where_nobody_else_sends_any(judged, probe):
+    judged.reset("v1", "v2")
+    passed = judged.step("v2", {"source": "probe", "probe": probe, **QUICK}, steps=[50, 100], interval=2)
+    assert passed["analysis"]["result"] == "pass", passed["msg"]
+    assert judged.weights == {"v1": 50, "v2": 50}
+    judged.reset("v1", "bad")
+    failed = judged.step("bad", {"source": "probe", "probe": probe})
+    assert failed["phase"] == "rolled_back", failed["msg"]
+    assert failed["live"], "the way back was not proven"
+    assert judged.weights == {"v1": 100, "bad": 0}
+
+
+def test_own_requests_tell_by_the_split_whose_nameless_failures_are(judged, probe):
+    """The subset goes in mid-soak: the gateway answers the canary's part itself, and names no version."""
+    judged.reset("v1", "v2")
+    subsets = judged.kube.get("destinationrule", RULE)["spec"]["subsets"]
+    without = [{"op": "replace", "path": "/spec/subsets", "value": [each for each in subsets if each["name"] != "v2"]}]
+    patch = f"kubectl -n analysis patch destinationrule {RULE} --type=json -p '{json.dumps(without)}'"
+    with subprocess.Popen(f"sleep 4; {patch}", shell=True, stdout=subprocess.DEVNULL):
+        result = judged.step("v2", {"source": "probe", "probe": probe, **QUICK}, steps=[50, 100], interval=60)
+    restored = [{"op": "replace", "path": "/spec/subsets", "value": subsets}]
+    judged.kube.run("patch", "destinationrule", RULE, "--type=json", "-p", json.dumps(restored))
+    assert result["phase"] == "rolled_back", result["msg"]
+    assert "where its share is 50 %" in result["msg"]
+    assert judged.weights == {"v1": 100, "v2": 0}
+
+
 def test_without_requests_nobody_knows(judged):
     result = judged.step("v2", {**QUICK, "deadline": 1}, interval=1)
     assert (result["failed"], result["phase"]) == (True, "held")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -51,6 +52,22 @@ def test_a_query_out_of_its_range_rolls_back(judged, load):
     assert result["phase"] == "rolled_back", result["msg"]
     assert "answered is 7, above its max of 6" in result["msg"]
     assert weights() == {"v1": 100, "v2": 0}
+
+
+def test_failures_that_only_the_gateway_has_counted(judged, load):
+    """The subset goes in mid-soak, so that requests to the canary belong to no service and no version."""
+    kube, rule = Kube("observability"), "pong-server-destination-rule"
+    subsets = kube.get("destinationrule", rule)["spec"]["subsets"]
+    without = [{"op": "replace", "path": "/spec/subsets", "value": [each for each in subsets if each["name"] != "v2"]}]
+    patch = f"kubectl -n observability patch destinationrule {rule} --type=json -p '{json.dumps(without)}'"
+    try:
+        with subprocess.Popen(f"sleep 6; {patch}", shell=True, stdout=subprocess.DEVNULL):
+            result = judged()
+    finally:
+        restored = [{"op": "replace", "path": "/spec/subsets", "value": subsets}]
+        kube.run("patch", "destinationrule", rule, "--type=json", "-p", json.dumps(restored))
+    assert "belong to no version" in result["msg"], result["msg"]
+    assert result["failed"]
 
 
 @pytest.mark.parametrize(

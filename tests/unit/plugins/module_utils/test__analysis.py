@@ -215,6 +215,33 @@ def test_a_subset_that_is_not_there_fails_the_canary() -> None:
 
 
 @pytest.mark.parametrize(
+    ("canary", "stable", "number", "expected"),
+    [
+        ((400,), (1600,), 2, "pass"),  # within the limit even if they were the canary's
+        ((), (80,), 20, "fail"),  # nothing is heard of it, and as many failed as would have been its own
+        ((200, 200), (1600,), 0, "fail"),  # they name their version, so another check has them
+        ((320,), (1280,), 400, "inconclusive"),  # each is heard of as its share has it
+        ((380,), (1520,), 100, "inconclusive"),
+    ],
+)
+def test_failures_without_a_version_among_our_own_requests(
+    canary: tuple[int, ...], stable: tuple[int, ...], number: int, expected: str
+) -> None:
+    found = judge(DEFAULTS, replace(counts(canary, stable, unattributed=number), share=0.2))
+    assert found.result == expected
+
+
+def test_our_own_requests_tell_by_the_split_whose_failures_are() -> None:
+    found = judge(DEFAULTS, replace(counts((), (80,), unattributed=20), share=0.2))
+    assert found.why == (
+        "20 of 100 requests failed and belong to no version, and v2 gave 0 of the 80 other answers, "
+        "where its share is 20 %"
+    )
+    numbers = next(check.numbers for check in found.checks if check.name == "unattributed")
+    assert numbers["evidence_against_split"] >= numbers["fails_at"]
+
+
+@pytest.mark.parametrize(
     ("query", "answer", "expected", "why"),
     [
         (Query("lag", "", max=5.0), 5.0, "pass", "lag is 5"),

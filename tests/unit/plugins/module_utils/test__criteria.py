@@ -15,6 +15,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._criteria import
     InvalidCriteria,
     Latency,
     Limit,
+    ProbeOptions,
     PrometheusOptions,
     Query,
     Unattributed,
@@ -97,6 +98,31 @@ def test_an_empty_mapping_gives_the_defaults() -> None:
                 ),
             ),
         ),
+        (
+            {"source": "probe", "probe": {"url": "http://gateway/version?deep=1"}},
+            Criteria(source="probe", probe=ProbeOptions("http://gateway/version?deep=1")),
+        ),
+        (
+            {
+                "source": "probe",
+                "probe": {
+                    "url": "https://gateway/",
+                    "headers": {"Host": "shop"},
+                    "version_header": "X-Version",
+                    "version_pattern": "v[0-9]+",
+                    "per_second": "50",
+                    "ca_cert": "/ca.pem",
+                    "validate_certs": False,
+                    "timeout": 2,
+                },
+            },
+            Criteria(
+                source="probe",
+                probe=ProbeOptions(
+                    "https://gateway/", {"Host": "shop"}, "X-Version", "v[0-9]+", 50, "/ca.pem", False, 2
+                ),
+            ),
+        ),
     ],
 )
 def test_what_is_meant(analysis: object, expected: Criteria) -> None:
@@ -116,7 +142,7 @@ def at(path: str, value: Any) -> dict[str, Any]:
         (
             {"sucess": {}},
             "analysis has sucess: it has only source, success, worse_than_stable, latency, unattributed, "
-            "minimum_requests, deadline, on_inconclusive, queries, prometheus",
+            "minimum_requests, deadline, on_inconclusive, queries, prometheus, probe",
         ),
         (at("success", 5), "analysis.success is 5: it must be a mapping, or false"),
         (
@@ -167,7 +193,7 @@ def at(path: str, value: Any) -> dict[str, Any]:
         (at("minimum_requests", 0), "analysis.minimum_requests is 0: it must be a whole number from 1 to 1000000"),
         (at("deadline", "5m"), "analysis.deadline is '5m': it must be a number of seconds from 0 to 31536000"),
         (at("on_inconclusive", "panic"), "analysis.on_inconclusive is 'panic': it must be one of hold, rollback"),
-        (at("source", ["envoy"]), "analysis.source is ['envoy']: it must be one of envoy, prometheus"),
+        (at("source", ["envoy"]), "analysis.source is ['envoy']: it must be one of envoy, prometheus, probe"),
         (NONE, "analysis has every part switched off: leave one on, or leave analysis out"),
         (
             at("source", "prometheus"),
@@ -178,6 +204,28 @@ def at(path: str, value: Any) -> dict[str, Any]:
             {"queries": [{"name": "a", "query": "b", "min": 1}]},
             "analysis.prometheus is missing: queries are given, so "
             "give its url, such as http://prometheus.istio-system:9090",
+        ),
+        (
+            at("source", "probe"),
+            "analysis.probe is missing: source is probe, so give its url, such as http://192.0.2.1/version, "
+            "whose answers name their version",
+        ),
+        (
+            {"probe": {"url": "gateway/version"}},
+            "analysis.probe.url is 'gateway/version': it must be a URL, such as http://192.0.2.1/version, "
+            "whose answers name their version",
+        ),
+        (
+            {"probe": {"url": URL, "version_header": "x version"}},
+            "analysis.probe.version_header is 'x version': it must be the name of a header",
+        ),
+        (
+            {"probe": {"url": URL, "version_pattern": "v["}},
+            "analysis.probe.version_pattern is no regular expression: unterminated character set at position 1",
+        ),
+        (
+            {"probe": {"url": URL, "per_second": 500}},
+            "analysis.probe.per_second is 500: it must be a whole number from 1 to 100",
         ),
         (at("queries", "up"), "analysis.queries is 'up': it must be a list"),
     ],

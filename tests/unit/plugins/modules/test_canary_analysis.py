@@ -177,6 +177,19 @@ def test_queries_that_never_give_a_number_are_refused_before_the_first_write(
     assert weights_of(server) == {"v1": 90, "v2": 10}
 
 
+def test_prometheus_is_asked_for_what_the_gateways_could_not_route_too(mesh: Istio, call: Call) -> None:
+    with serving() as prometheus:
+        prometheus.result("matrix", [])
+        analysis = {"source": "prometheus", "prometheus": {"url": prometheus.url}}
+        call(analysis)
+        asked = [fields["query"] for _path, fields, _headers in prometheus.asked]
+        workload = f'source_workload=~"{mesh.gateway.name}"'
+        assert any('destination_service=~"|-|unknown"' in query and workload in query for query in asked)
+        prometheus.asked.clear()
+        call({**analysis, "unattributed": False}, confirm=True)
+        assert not any("source_workload" in fields["query"] for _path, fields, _headers in prometheus.asked)
+
+
 def test_the_verdict_is_shown_as_it_comes(mesh: Istio, call: Call, tmp_path: Path) -> None:
     mesh.traffic = WELL
     progress = tmp_path / "progress"
