@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -97,11 +98,16 @@ def test_failures_that_only_the_gateway_sees(judged, load):
     assert judged.weights == {"v1": 100, "v2": 0}
 
 
-def test_own_requests_are_evidence_where_nobody_else_sends_any(judged, probe):
-    judged.reset("v1", "v2")
-    passed = judged.step("v2", {"source": "probe", "probe": probe, **QUICK}, steps=[50, 100], interval=2)
-    assert passed["analysis"]["result"] == "pass", passed["msg"]
+def test_own_requests_are_evidence_where_nobody_else_sends_any(judged, play):
+    """The playbook finds the ingress gateway by itself."""
+    analysis = {"source": "probe", "probe": {"per_second": 50}, **QUICK}
+    settings = {"canary_namespace": "analysis", "canary_gateway_hosts": ["analysis.test"], "canary_analysis": analysis}
+    run = play("promote", **settings, canary_steps=[50, 100], canary_interval=2).succeeded()
+    assert re.search(r"50 %  pass  0 of \d{3,} requests to v2 \(0 %\) failed, 1 % may", run.output), run.output
     assert judged.weights == {"v1": 50, "v2": 50}
+
+
+def test_own_requests_find_a_bad_canary_out(judged, probe):
     judged.reset("v1", "bad")
     failed = judged.step("bad", {"source": "probe", "probe": probe})
     assert failed["phase"] == "rolled_back", failed["msg"]
