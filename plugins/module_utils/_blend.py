@@ -50,25 +50,21 @@ def worse(seen: Blend) -> float:
     """The log e-value against: the canary fails no larger part of its requests than the other versions of theirs.
 
     By universal inference, as in _evidence: the likelihood under a mixture of rates, divided by the highest that the
-    hypothesis allows. It holds at any time, and for rates that change while all versions share them. If the likeliest
-    rates do not obey the hypothesis, the highest likelihood lies where both are the same, failed / requests.
+    hypothesis allows. It holds at any time, and for rates that change while all versions share them.
     """
-    if not seen.requests:
-        return 0.0
-    canary, others = _likeliest(seen)
-    if canary > others:
-        canary = others = seen.failed / seen.requests
-    return _mixed(seen) - _likelihood(seen, canary, others)
+    return _mixed(seen) - _likelihood(seen, *_likeliest(seen)) if seen.requests else 0.0
 
 
 def _likeliest(seen: Blend) -> tuple[float, float]:
-    """The rates with the highest likelihood. It is concave, so if the best of all have one below 0, that one is 0."""
+    """The rates with the highest likelihood that the hypothesis allows. It is concave, so they are the best of all, or
+    lie on the border: both the same, or the canary's 0.
+    """
     canary = 1 - seen.canary / (seen.share * seen.requests)
     others = 1 - seen.others / ((1 - seen.share) * seen.requests)
+    if canary > others:
+        return seen.failed / seen.requests, seen.failed / seen.requests
     if canary < 0:
         return 0.0, seen.failed / ((seen.failed + seen.others) or 1)
-    if others < 0:
-        return seen.failed / ((seen.failed + seen.canary) or 1), 0.0
     return canary, others
 
 

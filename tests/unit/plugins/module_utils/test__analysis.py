@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from math import inf, nan
 from typing import Any
 
@@ -18,10 +19,12 @@ from ansible_collections.progressive.istio.plugins.module_utils._criteria import
     Criteria,
     Latency,
     Limit,
+    OnInconclusive,
     Query,
     Unattributed,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._histogram import EDGES
+from ansible_collections.progressive.istio.plugins.module_utils._state import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -239,6 +242,25 @@ def test_our_own_requests_tell_by_the_split_whose_failures_are() -> None:
     )
     numbers = next(check.numbers for check in found.checks if check.name == "unattributed")
     assert numbers["evidence_against_split"] >= numbers["fails_at"]
+
+
+@pytest.mark.parametrize(
+    ("found", "seconds", "otherwise", "expected"),
+    [
+        ("fail", 0, "hold", "fail"),
+        ("pass", 59, "hold", None),
+        ("pass", 60, "hold", "pass"),
+        ("inconclusive", 659, "rollback", None),
+        ("inconclusive", 660, "hold", "inconclusive"),
+        ("inconclusive", 660, "rollback", "fail"),
+    ],
+)
+def test_when_a_verdict_counts(found: Result, seconds: int, otherwise: OnInconclusive, expected: str | None) -> None:
+    """Of a weight that soaks for 60 s, and has 600 s more for its verdict."""
+    start = datetime(2026, 1, 31, tzinfo=UTC)
+    soaked, deadline = start + timedelta(seconds=60), start + timedelta(seconds=660)
+    verdict = Judgement(found, "why").verdict(start + timedelta(seconds=seconds), soaked, deadline, otherwise)
+    assert (verdict and verdict.result) == expected
 
 
 @pytest.mark.parametrize(
