@@ -181,7 +181,7 @@ options:
       - Before a version gets more requests, the rules of the mesh are checked over what has been read. An error is
         refused before anything is written, a warning is shown.
       - Names of rules to leave out, where something is meant to be as it is; those of
-        M(progressive.istio.mesh_info#module), which checks them over everything that there is.
+        M(progressive.istio.mesh_info), which checks them over everything that there is.
       - Without V(one_route_per_gateway_host) the VirtualServices of other namespaces are not read.
     type: list
     elements: str
