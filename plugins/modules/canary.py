@@ -307,15 +307,6 @@ EXAMPLES = r"""
     canary: v2
     weight: 20
 
-- name: Release v2 in four steps, ten minutes each
-  progressive.istio.canary:
-    name: pong-server-virtual-service
-    stable: v1
-    canary: v2
-    state: promoted
-    steps: [5, 20, 50, 100]
-    interval: 600
-
 - name: Go one step if its time has come, from a schedule
   progressive.istio.canary:
     name: pong-server-virtual-service
@@ -329,6 +320,15 @@ EXAMPLES = r"""
       - 100
     interval: 3600
     watch: 0
+
+- name: See what the next step would change
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    state: advanced
+  check_mode: true
+  diff: true
 
 - name: Go on after the pause
   progressive.istio.canary:
@@ -346,14 +346,14 @@ EXAMPLES = r"""
     state: rolled_back
     reason: customers complain
 
-- name: See what the next step would change
+- name: Release v2 in four steps, ten minutes each
   progressive.istio.canary:
     name: pong-server-virtual-service
     stable: v1
     canary: v2
-    state: advanced
-  check_mode: true
-  diff: true
+    state: promoted
+    steps: [5, 20, 50, 100]
+    interval: 600
 
 - name: Take v1 out of the route, ten minutes after v2 got all requests
   progressive.istio.canary:
