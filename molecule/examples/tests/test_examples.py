@@ -26,7 +26,7 @@ FAILURES = {"canary": {**SERVICE, "weight": "10%"}}
 # A verdict needs thousands of requests; the scenario `analysis` is about it.
 UNSEEN = {"analysis"}
 
-# Most examples are about a service with 20 % on v2. `canary` ends with v1 out of the route; `proxy_wait` waits for that.
+# Most examples are about 20 % on v2. `canary` ends with v1 out of the route, and `proxy_wait` waits for that.
 LAST = ["canary", "proxy_wait"]
 STORY = sorted(map(read, MODULES), key=lambda module: (module.name in LAST, module.name))
 
