@@ -112,7 +112,7 @@ ansible-test: package $(VENV)/home ## ansible-test sanity, all tests, and ansibl
 	@rm -rf $(TREE) && mkdir -p $(TREE) && tar -xzf $(TARBALL) -C $(TREE) && git init -q $(TREE)
 	@tar -c --exclude=__pycache__ $(addprefix --exclude=,$(REPOSITORY_TESTS)) tests/unit tests/config.yml | tar -x -C $(TREE)
 	$(ANSIBLE_TEST) sanity --local --color no
-	$(ANSIBLE_TEST) units --local --color no --python $$($(VENV)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	$(ANSIBLE_TEST) units --local --color no --num-workers 1 --python $$($(VENV)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 .PHONY: unit
 unit: tools ## Unit tests: the pure rooms by tables and properties; some of them by UNIT=...
