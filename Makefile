@@ -8,7 +8,12 @@ PYTHON ?= python3
 CLUSTER ?= demo
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/progressive.istio
 VENV := $(CACHE)/venv/$(shell (cat tests/requirements.txt; $(PYTHON) -V 2>&1) | sha256sum | cut -c1-12)
-COLLECTION := build/collections/ansible_collections/progressive/istio
+PLACE := ansible_collections/progressive/istio
+COLLECTION := build/collections/$(PLACE)
+# What depends on the ansible-core, and so on the Python, is apart.
+BUILD := build/$(notdir $(VENV))
+TREE := $(BUILD)/$(PLACE)
+TARBALL := $(BUILD)/progressive-istio-$(shell sed -n 's/^version: //p' galaxy.yml).tar.gz
 
 export PATH := $(VENV)/bin:$(CACHE)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
@@ -18,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {gsub(/\$$\$$/, "$$"); printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.complete:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d is too old: progressive.istio needs Python 3.11 or newer; name one by PYTHON=..." % sys.version_info[:2])'
@@ -34,14 +39,14 @@ $(COLLECTION):
 	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
 
 .PHONY: tools
-tools: $(VENV)/.complete $(COLLECTION)
+tools: $(VENV)/.complete $(COLLECTION) ## Install Ansible and the test tools into the cache folder
 
 .PHONY: lab-up
-lab-up: tools
+lab-up: tools ## Bring the cluster CLUSTER up (demo, test, bench), with Istio
 	@$(VENV)/bin/python -m lab up --cluster $(CLUSTER)
 
 .PHONY: lab-images
-lab-images: tools
+lab-images: tools ## Build the lab's programs and images and create no cluster
 	@$(VENV)/bin/python -m lab images
 
 .PHONY: env
@@ -56,16 +61,62 @@ demo: ## The whole tutorial on a real cluster: lab up, site.yml, 20 % canary, fi
 	@$(MAKE) lab-up CLUSTER=demo
 	@eval "$$($(MAKE) -s env CLUSTER=demo)" && ansible-playbook playbooks/site.yml && ansible-playbook playbooks/canary.yml -e weight=20
 
-.PHONY: lint
-lint: tools ## Style, types, ansible-lint (production), changelog fragments
+.PHONY: style
+style: tools ## Style and types, in seconds
 	ruff check . && ruff format --check .
 	mypy lab bench && mypy -p ansible_collections.progressive.istio.plugins
-	ANSIBLE_HOME=$(CURDIR)/build/ansible ansible-lint --offline
+
+# ansible-core 2.19 is the last one for Python 3.11, and 2.21 needs a newer one. So the checks run with $(PYTHON) and with another.
+.PHONY: lint
+lint: style checks other-checks importer ## Everything but the cluster, on two ansible-cores; faster as make -j2 lint
+
+.PHONY: checks
+checks: rules docs ansible-test ## What depends on the ansible-core, on that of PYTHON
+
+.PHONY: other-checks
+other-checks: ## The same on the other ansible-core
+	@python=$$($(PYTHON) tests/other_python.py) && $(MAKE) checks PYTHON=$$python
+
+.PHONY: rules
+rules: tools ## ansible-lint, profile production
+	ANSIBLE_HOME=$(CURDIR)/$(BUILD)/ansible ansible-lint --offline
+
+.PHONY: docs
+docs: tools ## Documentation of modules, filters and roles; changelog fragments
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent --disallow-unknown-collection-refs .
 	antsibull-changelog lint
 
+.PHONY: package
+package: tools ## Build the collection's tarball
+	@mkdir -p $(BUILD) && ansible-galaxy collection build --force --output-path $(BUILD)
+
+.PHONY: importer
+importer: package ## What is in the tarball, and what Galaxy says of it
+	TARBALL=$(TARBALL) python -m pytest tests/package
+
+# ansible-test keeps its environments below the home folder, and would download what puts pip into them.
+$(VENV)/home: $(VENV)/.complete tests/get_pip.py
+	@mkdir -p $@/.ansible/test/cache && ln -sfn $(HOME)/.config $@/.config && ln -sfn $(HOME)/.cache $@/.cache
+	@version=$$($(VENV)/bin/python -c 'from types import SimpleNamespace as Python; \
+	  from ansible_test._internal.python_requirements import get_venv_packages as packages; \
+	  print(packages(Python(version=""))["pip"].replace(".", "_"))') && cp tests/get_pip.py $@/.ansible/test/cache/get_pip_$$version.py
+	@touch $@
+
+# It tests what the tarball holds, in a folder with the name that it insists on and a repository of its own, for it would
+# leave out what this one ignores. These unit tests are not about the collection:
+REPOSITORY_TESTS := tests/unit/bench tests/unit/test_scenarios.py
+ANSIBLE_TEST := cd $(TREE) && HOME=$(VENV)/home PATH=$(VENV)/bin:/usr/local/bin:/usr/bin:/bin ansible-test
+
+.PHONY: ansible-test
+ansible-test: package $(VENV)/home ## ansible-test sanity, all tests, and ansible-test units
+	@rm -rf $(TREE) && mkdir -p $(TREE) && tar -xzf $(TARBALL) -C $(TREE) && git init -q $(TREE)
+	@tar -c --exclude=__pycache__ $(addprefix --exclude=,$(REPOSITORY_TESTS)) tests/unit tests/config.yml | tar -x -C $(TREE)
+	$(ANSIBLE_TEST) sanity --local --color no
+	$(ANSIBLE_TEST) units --local --color no --num-workers 1 --python $$($(VENV)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
 .PHONY: unit
-unit: tools ## Unit tests: the pure rooms by tables and properties
-	python -m pytest
+unit: tools ## Unit tests: the pure rooms by tables and properties; some of them by UNIT=...
+	python -m pytest $(UNIT)
 
 # A scenario waits for pods and timers much of its time, so three run at once, the longest first. Each has a namespace (or a
 # cluster) of its own, and a folder for what Molecule keeps. Three come afterwards, one by one: `observability` and
@@ -85,14 +136,14 @@ molecule: tools ## Every Molecule scenario, on one kind cluster with real Istio,
 	  $(MAKE) -C lab down CLUSTER=test && exit $$ended
 
 .PHONY: scenario-%
-scenario-%:
+scenario-%: ## One scenario, on the cluster of the shell: see env
 	@MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/build/molecule/$* COLUMNS=150 NO_COLOR=1 \
 	  env -u MAKEFLAGS -u MFLAGS molecule test --scenario-name $* --no-shared-state --destroy never --report
 
-# The cluster comes up while lint and unit tests run: it mostly waits.
+# The cluster comes up while the checks run: it mostly waits. The unit tests of the collection are among the checks.
 .PHONY: test
 test: ## Everything that CI runs
-	@$(MAKE) -j3 lab-up lint unit CLUSTER=test
+	@$(MAKE) -j3 --output-sync=target lab-up lint unit CLUSTER=test UNIT="$(REPOSITORY_TESTS)"
 	@$(MAKE) molecule
 
 BENCH_ROUNDS ?= 12

@@ -15,7 +15,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 STATS_PATH = "/stats/prometheus?filter=istio.request"  # a pattern, for both ways the names begin inside Envoy
 REQUESTS = "istio_requests_total"
@@ -56,7 +56,7 @@ class Bucket(NamedTuple):
     edge: float
 
 
-Series = Answers | Bucket
+Series: TypeAlias = "Answers | Bucket"
 Counters = Mapping[Series, int]
 
 

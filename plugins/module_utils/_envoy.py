@@ -76,7 +76,7 @@ def weights_by_config(dump: bytes, rule: Rule) -> dict[str, list[Weights]]:
 
 def destinations(dump: bytes) -> set[Destination]:
     """Everything that any route leads to."""
-    return {destination for _, route in _routes(dump) for destination in _weights(route)}
+    return {destination for _config, route in _routes(dump) for destination in _weights(route)}
 
 
 def same_shares(one: Weights, other: Weights) -> bool:

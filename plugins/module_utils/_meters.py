@@ -50,7 +50,6 @@ class Meter(Protocol):
 
     def look(self) -> Counts:
         """What was counted since the weight is live; Uncounted if that cannot be known."""
-        ...
 
 
 class ProxyMeter:

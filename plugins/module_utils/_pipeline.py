@@ -184,7 +184,7 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
 
     If it is not live, a Refuse says where.
     """
-    snapshot, (*_, last) = outcome.snapshot, outcome.written
+    snapshot, (*_earlier, last) = outcome.snapshot, outcome.written
     live: tuple[Live, ...] = ()
     try:
         live = prover.live(snapshot, since).live
@@ -328,7 +328,7 @@ def _settled(call: Call, snapshot: Snapshot) -> Snapshot:
 def _note(call: Call, snapshot: Snapshot, change: Callable[[State], State]) -> Snapshot:
     """Change what the annotation says of the weights that were written, as long as nobody has written others."""
     written = snapshot.state
-    for _ in range(CONFLICTS):
+    for _attempt in range(CONFLICTS):
         state = snapshot.state
         if not isinstance(state, State) or not isinstance(written, State) or state.since != written.since:
             break

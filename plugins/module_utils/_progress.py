@@ -32,7 +32,7 @@ def teller(file: str | None) -> Callable[[str], None]:
     return tell
 
 
-def bar(weight: int) -> str:
+def weight_bar(weight: int) -> str:
     """The weight as people see it, in plain characters for any terminal and log."""
     filled = round(weight * WIDTH / 100)
     return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {weight:3d} %"
@@ -72,4 +72,4 @@ def verdict_line(outcome: Outcome) -> str:
 
 def _head(snapshot: Snapshot) -> str:
     target = snapshot.target
-    return f"{target.namespace}/{target.name}  {bar(snapshot.shares.get(target.canary, 0))}"
+    return f"{target.namespace}/{target.name}  {weight_bar(snapshot.shares.get(target.canary, 0))}"

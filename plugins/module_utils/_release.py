@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
+from typing import TypeAlias
 
 from ._plan import InvalidPlan, OnFailure, Plan, Step, validate
 from ._state import (
@@ -219,7 +220,7 @@ class Refuse:
     why: str
 
 
-Decision = Transition | Wait | Nothing | Refuse
+Decision: TypeAlias = "Transition | Wait | Nothing | Refuse"
 
 
 def decide(state: State | Damaged | None, observed: Observed, plan: Plan, request: Request, now: datetime) -> Decision:

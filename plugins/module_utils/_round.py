@@ -72,8 +72,8 @@ class Round:
     def lagging(self) -> list[Proxy]:
         """Those that do not agree, or all if none of them knows what is asked for."""
         with self._news:
-            if any(sight.concerned for _, sight in self._sights.values()):
-                agreed = {proxy for proxy, (_, sight) in self._sights.items() if sight.agrees}
+            if any(sight.concerned for _after, sight in self._sights.values()):
+                agreed = {proxy for proxy, (_after, sight) in self._sights.items() if sight.agrees}
                 return sorted(self._watched.keys() - agreed)
             return sorted(self._watched)
 
@@ -89,7 +89,7 @@ class Round:
         agreed = tuple(
             Live(proxy, after, sight.weights) for proxy, after, sight in sights if sight.agrees and sight.concerned
         )
-        return agreed, sum(not sight.concerned for _, _, sight in sights)
+        return agreed, sum(not sight.concerned for _proxy, _after, sight in sights)
 
     def _is_done(self) -> bool:
         return bool(self._failure or (self._watched and not self.lagging))

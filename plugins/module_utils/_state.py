@@ -249,7 +249,7 @@ class _Fields:
 
     def typed(self, key: str, kind: type[_Value], what: str) -> _Value:
         value = self.take(key)
-        if type(value) is not kind:
+        if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
             raise _Unreadable(f"{key} of {self._where} is not {what}")
         return value
 
@@ -305,7 +305,7 @@ def to_milliseconds(moment: datetime) -> datetime:
 
 def _state(fields: _Fields) -> State:
     version = fields.take("version")
-    if type(version) is not int or version != VERSION:
+    if not isinstance(version, int) or isinstance(version, bool) or version != VERSION:
         raise _Unreadable(f"its version is {json.dumps(version)}, and this collection reads version {VERSION}")
     fields.take("step")  # for readers; it follows from the weight
     weights = fields.within("weights")

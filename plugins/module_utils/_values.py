@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 LONGEST = 31_536_000  # seconds in a year; keeps every sum of times inside what datetime can hold
@@ -33,7 +34,7 @@ def number(value: object) -> float | None:
         found = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if found == found else None
+    return None if math.isnan(found) else found
 
 
 def share(value: object) -> float | None:

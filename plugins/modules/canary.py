@@ -181,7 +181,7 @@ options:
       - Before a version gets more requests, the rules of the mesh are checked over what has been read. An error is
         refused before anything is written, a warning is shown.
       - Names of rules to leave out, where something is meant to be as it is; those of
-        M(progressive.istio.mesh_info#module), which checks them over everything that there is.
+        M(progressive.istio.mesh_info), which checks them over everything that there is.
       - Without V(one_route_per_gateway_host) the VirtualServices of other namespaces are not read.
     type: list
     elements: str
@@ -342,15 +342,6 @@ EXAMPLES = r"""
     canary: v2
     weight: 20
 
-- name: Release v2 in four steps, ten minutes each
-  progressive.istio.canary:
-    name: pong-server-virtual-service
-    stable: v1
-    canary: v2
-    state: promoted
-    steps: [5, 20, 50, 100]
-    interval: 600
-
 - name: Go one step if its time has come, from a schedule
   progressive.istio.canary:
     name: pong-server-virtual-service
@@ -364,6 +355,15 @@ EXAMPLES = r"""
       - 100
     interval: 3600
     watch: 0
+
+- name: See what the next step would change
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    state: advanced
+  check_mode: true
+  diff: true
 
 - name: Go on after the pause
   progressive.istio.canary:
@@ -381,14 +381,14 @@ EXAMPLES = r"""
     state: rolled_back
     reason: customers complain
 
-- name: See what the next step would change
+- name: Release v2 in four steps, ten minutes each
   progressive.istio.canary:
     name: pong-server-virtual-service
     stable: v1
     canary: v2
-    state: advanced
-  check_mode: true
-  diff: true
+    state: promoted
+    steps: [5, 20, 50, 100]
+    interval: 600
 
 - name: Take v1 out of the route, ten minutes after v2 got all requests
   progressive.istio.canary:

@@ -68,6 +68,8 @@ EXAMPLES = r"""
 - name: Call the service behind it
   ansible.builtin.uri:
     url: "{{ ingress.url }}/ping"
+    headers:
+      Host: pong.example.com
   when: ingress.found
 
 - name: Find a gateway that the Helm chart has installed, for TLS

@@ -122,6 +122,8 @@ EXAMPLES = r"""
 - name: Wait until the service answers
   progressive.istio.traffic_probe:
     url: "{{ ingress.url }}/ping"
+    headers:
+      Host: pong.example.com
     requests: 1
     wait_timeout: 60
 
@@ -140,13 +142,15 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ probe.table.splitlines() }}"
 
-- name: Read the version from a field of a JSON answer
+- name: Compare by the number alone, out of an answer such as v2
   progressive.istio.traffic_probe:
-    url: "{{ ingress.url }}/info"
-    version_pattern: '"build":\s*"([^"]+)"'
+    url: "{{ ingress.url }}/version"
+    headers:
+      Host: pong.example.com
+    version_pattern: 'v(\d+)'
     expect:
-      "2026.7": 95
-      "2026.8": 5
+      "1": 80
+      "2": 20
 """
 
 RETURN = r"""
@@ -176,31 +180,15 @@ requests:
   type: int
   sample: 50
 versions:
-  description: Each version that answered or was expected.
+  description:
+    - Each version that answered or was expected, by its name.
+    - C(requests), how many answers named it, and C(share), its part of all answers that named a version, 0 to 1.
+    - C(weight), the wanted share, 0 to 1; null without O(expect).
+    - C(low) and C(high), the least and the greatest count that the weight explains, and C(p_value), the probability of
+      a count at least as far out; null without O(expect) or without any answer.
+    - C(ok), whether the count lies in the range; true without O(expect).
   returned: always
   type: dict
-  contains:
-    requests:
-      description: How many answers named it.
-      type: int
-    share:
-      description: Its part of all answers that named a version, 0 to 1.
-      type: float
-    weight:
-      description: The wanted share, 0 to 1; V(null) without O(expect).
-      type: float
-    low:
-      description: The least count that the weight explains; V(null) without O(expect) or without any answer.
-      type: int
-    high:
-      description: The greatest count that the weight explains; V(null) without O(expect) or without any answer.
-      type: int
-    p_value:
-      description: The probability of a count at least as far out; V(null) without O(expect) or without any answer.
-      type: float
-    ok:
-      description: Whether the count lies in the range; V(true) without O(expect).
-      type: bool
   sample:
     v2: {requests: 9, share: 0.18, weight: 0.2, low: 2, high: 20, p_value: 0.888, ok: true}
 errors:

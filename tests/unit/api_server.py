@@ -247,7 +247,7 @@ class ApiServer:
     def _list(self, plural: str, namespace: str, query: dict[str, str]) -> Object:
         found = [
             thing
-            for (kind, _, _), thing in sorted(self.objects.items())
+            for (kind, _namespace, _name), thing in sorted(self.objects.items())
             if kind == plural and _selected(thing, namespace, query)
         ]
         start = int(query.get("continue") or 0)

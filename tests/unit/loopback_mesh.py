@@ -193,7 +193,7 @@ class ApiHandler(BaseHTTPRequestHandler):
         self.wfile.write(b"\x82" + length + payload)
 
     def receive_frame(self) -> bytes:
-        _, length = struct.unpack("!BB", self.rfile.read(2))
+        _opcode, length = struct.unpack("!BB", self.rfile.read(2))
         length &= 0x7F
         if length == 126:
             (length,) = struct.unpack("!H", self.rfile.read(2))
@@ -226,7 +226,7 @@ class Mesh(Server):
         return next((pod for pod in self.pods if (pod.namespace, pod.name) == (namespace, name)), None)
 
     def asked(self, ending: str) -> int:
-        return sum(path.endswith(ending) for path, _ in self.requests)
+        return sum(path.endswith(ending) for path, _headers in self.requests)
 
     def cut(self) -> None:
         """Close all forwards, as a load balancer does with what is idle."""
@@ -245,7 +245,7 @@ class Envoy(Pod):
         self.hosts = hosts  # of each subset
         self.server.answers |= {"/config_dump": self.routes, "/clusters": self.clusters, "/stats": b"1"}
 
-    def routes(self, _: str) -> bytes:
+    def routes(self, _query: str) -> bytes:
         clusters = [
             {"name": f"outbound|80|{name}|{FQDN}", "weight": weight}
             for name, weight in zip(("v1", "v2"), self.split, strict=False)
@@ -260,7 +260,7 @@ class Envoy(Pod):
         hosts = [{"routes": [route] if clusters else []}]
         return json.dumps({"configs": [{"route_config": {"name": "http.80", "virtual_hosts": hosts}}]}).encode()
 
-    def clusters(self, _: str) -> bytes:
+    def clusters(self, _query: str) -> bytes:
         return json.dumps(
             {
                 "cluster_statuses": [

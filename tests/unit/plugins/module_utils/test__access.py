@@ -61,10 +61,10 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def written(path: Path, config: Any = CONFIG) -> str:
+def written(path: Path, config: Any = None) -> str:
     """A kubeconfig on disk."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(config if isinstance(config, str) else yaml.safe_dump(config))
+    path.write_text(config if isinstance(config, str) else yaml.safe_dump(CONFIG if config is None else config))
     return str(path)
 
 

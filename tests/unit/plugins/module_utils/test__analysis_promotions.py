@@ -54,7 +54,7 @@ def outcomes(promotions: int, weight: float, requests: int, stable: Rate, canary
     """How many promotions of a hundred came out so."""
     dice = random.Random(20260131)
     found: Counter[str] = Counter(fail=0)
-    for _ in range(promotions):
+    for _promotion in range(promotions):
         verdict, passed = promote(dice, weight, requests, stable, canary)
         found[verdict.result] += 1
         found["ever passed"] += passed

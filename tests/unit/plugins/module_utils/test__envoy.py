@@ -144,7 +144,7 @@ def test_everything_that_is_routed_to() -> None:
 )
 def test_shares_are_compared_and_not_numbers(one: Weights, other: Weights, same: bool) -> None:
     assert same_shares(one, other) is same
-    assert same_shares(other, one) is same
+    assert same_shares(one=other, other=one) is same
 
 
 WEIGHTS = st.dictionaries(st.sampled_from([V1, V2, V3, OUTSIDE]), st.integers(0, 1000), max_size=4)

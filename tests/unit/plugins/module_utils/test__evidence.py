@@ -134,4 +134,4 @@ def test_the_limit_alone_seldom_fails_a_version_just_within_it() -> None:
         failures = [number for number in range(2000) if dice.random() < 0.01]
         return any(over_limit(Sample(at + 1, bad), 0.01, 0.05) >= FAILED for bad, at in enumerate(failures, 1))
 
-    assert sum(ever_fails() for _ in range(1000)) <= 10
+    assert sum(ever_fails() for _trial in range(1000)) <= 10

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._pipeline import Outcome
 from ansible_collections.progressive.istio.plugins.module_utils._plan import Step
-from ansible_collections.progressive.istio.plugins.module_utils._progress import bar, step_line, teller
+from ansible_collections.progressive.istio.plugins.module_utils._progress import step_line, teller, weight_bar
 from ansible_collections.progressive.istio.plugins.module_utils._release import Nothing, Phase, State
 from ansible_collections.progressive.istio.plugins.module_utils._route import locate
 from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target
@@ -31,7 +31,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
     ],
 )
 def test_the_bar_is_plain_text(weight: int, shown: str) -> None:
-    assert bar(weight) == shown
+    assert weight_bar(weight) == shown
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_step_is_one_line(phase: Phase, weight: int, seconds: float, end: str)
         pods=(pod("v2", 1), pod("v2", 2, ready=False)),
     )
     line = step_line(Outcome({}, snapshot, Nothing("")), seconds)
-    assert line == f"shop/pong  {bar(weight)}  {end}"
+    assert line == f"shop/pong  {weight_bar(weight)}  {end}"
 
 
 def test_lines_are_appended_or_dropped(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_it_says_who_asks_and_keeps_its_connection(server: Server) -> None:
     server.vector("1")
     prometheus = client(server, headers={"X-Scope-OrgID": "shop"}, bearer_token="hush")
     addresses = set()
-    for _ in range(3):
+    for _time in range(3):
         prometheus.number("up")
         headers = server.asked[-1][2]
         addresses.add(headers["Host"])

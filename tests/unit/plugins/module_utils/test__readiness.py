@@ -128,7 +128,7 @@ def test_ready_pods_carry_their_share(
 
 def test_a_sentence_names_three_pods() -> None:
     pods = [pod("v2", number, ready=False) for number in range(1, 6)]
-    _, why = examine("v2", V2, pods).carries(5)
+    _ready, why = examine("v2", V2, pods).carries(5)
     assert why.endswith("pod pong-v2-3 is not ready; and 2 more")
 
 

@@ -198,7 +198,7 @@ def test_table(phase: str, request_name: str, answer: str) -> None:
 
 
 def test_table_is_whole() -> None:
-    assert {(phase, request) for phase, request, _ in cells()} == {(p, r) for p in PHASES for r in REQUESTS}
+    assert {(phase, request) for phase, request, _answer in cells()} == {(p, r) for p in PHASES for r in REQUESTS}
 
 
 # -- the way up --------------------------------------------------------------------------------------------------------
@@ -732,7 +732,7 @@ NEXT = Plan("v1", "v3", (Step(20), Step(100)), 60)
 def run_through(present: State | None, plan: Plan, weights: Mapping[str, int], **request: Any) -> list[Transition]:
     """All transitions of one call, which are three at most."""
     observed, steps = Observed(weights), []
-    for _ in range(3):
+    for _time in range(3):
         decision = decide(present, observed, plan, Request(Want.ADVANCED, ALICE, **request), NOW)
         if not isinstance(decision, Transition):
             break

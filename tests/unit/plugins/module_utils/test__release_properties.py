@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from ansible_collections.progressive.istio.plugins.module_utils._release import (
     Damaged,
@@ -97,7 +98,7 @@ class LetGo:
     """The holder's last write."""
 
 
-Happening = Call | Later | Moved | Broken | Pods | LetGo
+Happening: TypeAlias = "Call | Later | Moved | Broken | Pods | LetGo"
 
 
 def verdict(result: str) -> Verdict:
@@ -243,7 +244,7 @@ class World:
     def call(self, call: Call) -> list[Asked]:
         """All that one call of the module does."""
         asked = []
-        for _ in range(call.writes):
+        for _write in range(call.writes):
             asked.append(self.decide(call))
             decision = asked[-1].decision
             if isinstance(decision, Transition):
@@ -448,7 +449,7 @@ def test_check_mode_predicts_exactly(state: State | Damaged | None, events: list
     world = walk(state, events)
     foretold: list[Decision] = []
     present, observed = world.state, world.observed
-    for _ in range(4):
+    for _time in range(4):
         since = present.since if isinstance(present, State) and call.request.want is Want.WATCHED else None
         foretold.append(decide(present, observed, call.plan, replace(call.request, since=since), world.now))
         decision = foretold[-1]

@@ -35,7 +35,7 @@ class Source:
 
     def has_been_seen(self) -> bool:
         """Whether an answer was taken in: who asks a second time has taken in the first one."""
-        return all(self.asked.acquire(timeout=30) for _ in range(2))
+        return all(self.asked.acquire(timeout=30) for _time in range(2))
 
 
 def look(get: Get, sidecar: bool) -> Sight:

@@ -66,7 +66,7 @@ def test_a_second_look_asks_for_the_known_configurations_alone() -> None:
         return answers[path]
 
     look = WeightsLook(RULE)
-    assert [look(get, False).agrees for _ in range(3)] == [False, True, True]
+    assert [look(get, False).agrees for _time in range(3)] == [False, True, True]
     assert asked == [routes_path(), routes_path(["http.80"]), routes_path(["http.80"])]
 
 

@@ -35,7 +35,7 @@ def test_many_requests_take_one_forward(mesh: Mesh) -> None:
     with stream(mesh) as open_:
         assert [open_.get(path) for path in ("/ready", "/long?a=b", "/ready")] == [b"LIVE", b"x" * 70_000, b"LIVE"]
     assert pod.server.asked == ["/ready", "/long?a=b", "/ready"]
-    assert [path for path, _ in mesh.requests] == ["/api/v1/namespaces/gateways/pods/one/portforward"]
+    assert [path for path, _headers in mesh.requests] == ["/api/v1/namespaces/gateways/pods/one/portforward"]
 
 
 def test_it_asks_as_the_one_who_was_named(mesh: Mesh) -> None:
@@ -148,7 +148,7 @@ class Proxy(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        client, _ = self.listener.accept()
+        client, _address = self.listener.accept()
         while not self.asked.endswith(b"\r\n\r\n"):
             self.asked += client.recv(1)
         client.sendall(self.answer + b"\r\n\r\n")

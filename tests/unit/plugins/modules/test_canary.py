@@ -280,7 +280,7 @@ class TestSteps:
     """One step a call."""
 
     def test_step_by_step_to_the_end(self, server: ApiServer, call: Call) -> None:
-        results = [call(**advanced()) for _ in range(4)]
+        results = [call(**advanced()) for _time in range(4)]
         assert [result["weights"]["after"]["v2"] for result in results] == [10, 50, 100, 100]
         assert [result["changed"] for result in results] == [True, True, True, False]
         assert [result["phase"] for result in results] == ["progressing", "progressing", "promoted", "promoted"]
@@ -499,7 +499,7 @@ class TestLease:
 
     def test_the_same_run_goes_on(self, server: ApiServer, call: Call) -> None:
         run = {"id": "mine", "host": "elsewhere", "pid": 7}
-        for _ in range(3):
+        for _time in range(3):
             result = call(**advanced(state="promoted", watch=0, run=run))
         assert result["finished"]
         assert state_of(server)["holder"] is None
@@ -739,7 +739,7 @@ class TestKills:
                 break
             deaths += 1
             assert agree(server)
-            for _ in range(4):
+            for _time in range(4):
                 assert not call(**advanced(interval=0)).get("failed")
             assert events(server) == [("advanced", 10), ("advanced", 50), ("promoted", 100)]
         assert deaths >= 5

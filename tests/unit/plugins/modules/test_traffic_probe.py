@@ -86,7 +86,7 @@ def test_results_are_those_documented(url: str, call: Callable[..., dict[str, An
     result = call(url=url, requests=1, expect={"v1": 1})
     documented = yaml.safe_load(traffic_probe.RETURN)
     assert set(documented) == set(result) - {"changed", "invocation"}
-    assert set(documented["versions"]["contains"]) == set(result["versions"]["v1"])
+    assert set(documented["versions"]["sample"]["v2"]) == set(result["versions"]["v1"])
 
 
 def test_wrong_split_fails_with_all_numbers(url: str, call: Callable[..., dict[str, Any]]) -> None:

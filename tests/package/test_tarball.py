@@ -1,0 +1,62 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tarball holds what users need and nothing else, and Galaxy would take it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from galaxy_importer.collection import CollectionFilename, import_collection
+from galaxy_importer.config import Config
+
+ROOT = Path(__file__).parents[2]
+TARBALL = ROOT / os.environ["TARBALL"]
+SHIPPED = {"changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
+BESIDE = {
+    ".ansible-lint",
+    ".yamllint",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "FILES.json",
+    "LICENSE",
+    "MANIFEST.json",
+    "README.md",
+}
+CACHES = {"__pycache__", ".cache", ".plugin-cache.yaml", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"}
+
+
+@pytest.fixture(scope="module")
+def names() -> set[str]:
+    with tarfile.open(TARBALL) as tarball:
+        return {member.name.rstrip("/") for member in tarball}
+
+
+def test_it_holds_the_collection_and_nothing_else(names: set[str]) -> None:
+    assert {name.split("/")[0] for name in names} == SHIPPED | BESIDE
+
+
+def test_it_holds_no_caches(names: set[str]) -> None:
+    assert [name for name in names if CACHES & set(name.split("/")) or name.endswith((".pyc", ".tar.gz"))] == []
+
+
+@pytest.mark.parametrize("folder", sorted(SHIPPED - {"changelogs"}))
+def test_it_holds_every_file_of_what_is_shipped(names: set[str], folder: str) -> None:
+    files = (path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc")
+    assert {str(path.relative_to(ROOT)) for path in files} == {
+        name for name in names if name.startswith(f"{folder}/") and (ROOT / name).is_file()
+    }
+
+
+def test_galaxy_would_take_it_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    namespace, name, version = TARBALL.name.removesuffix(".tar.gz").split("-")
+    with TARBALL.open("rb") as file:
+        import_collection(file, CollectionFilename(namespace, name, version), cfg=Config({"check_required_tags": True}))
+    said = [record.getMessage() for record in caplog.records]
+    assert any("ansible-lint run complete" in line for line in said), said
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
