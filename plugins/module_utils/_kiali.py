@@ -64,12 +64,13 @@ class Kiali:
         """Its root, and its way to authenticate, which it tells everybody."""
         for root in roots:
             answer = self._ask("GET", f"{root}/api/auth/info", self._headers, None)
-            if answer.status != 404:
+            said = _decoded(answer.body)
+            if answer.status == 200 and isinstance(said, dict) and "strategy" in said:
+                return root, str(said["strategy"])
+            if answer.status not in (200, 404):
                 break
-        said = self._read(answer)
-        if not isinstance(said, dict) or "strategy" not in said:
-            raise self._rubbish(answer)
-        return root, str(said["strategy"])
+        self._read(answer)
+        raise self._rubbish(answer)
 
     def _log_in(self) -> None:
         if not self._token:

@@ -251,12 +251,9 @@ class NoService(ClusterError):
 def mistakes(params: dict[str, Any]) -> list[str]:
     """All that cannot be meant."""
     found = []
-    if params["kiali_url"]:
-        parts = urlsplit(params["kiali_url"])
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            found.append(
-                f"kiali_url must be a URL such as http://kiali.example.com/kiali, and is {params['kiali_url']!r}"
-            )
+    url = params["kiali_url"]
+    if url and not is_url(url):
+        found.append(f"kiali_url must be a URL such as http://kiali.example.com/kiali, and is {url!r}")
     if params["duration"] < 1:
         found.append(f"duration must be at least 1 second, and is {params['duration']}")
     if not params["kiali_timeout"] > 0:
@@ -294,7 +291,7 @@ def in_cluster(params: dict[str, Any]) -> tuple[Stream, str]:
     what = f"Service {namespace}/{name} in {cluster.where}"
     if service is None:
         raise NoService(
-            f"{what} does not exist: give canary_kiali_url (kiali_url) of a Kiali that is elsewhere, "
+            f"{what} does not exist: name another one, give canary_kiali_url (kiali_url) of a Kiali that is elsewhere, "
             "or install one by 'ansible-playbook progressive.istio.observability -e observability_install=true'"
         )
     selector = ",".join(f"{key}={value}" for key, value in (service["spec"].get("selector") or {}).items())
