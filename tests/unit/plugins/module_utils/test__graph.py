@@ -115,9 +115,11 @@ def test_only_edges_from_or_to_the_namespace_count() -> None:
     ]
 
 
-def test_one_that_calls_itself_is_no_first_caller() -> None:
-    found = read(graph([GATEWAY, V1], [edge("1", "1", http="1.00"), edge("g", "1", http="1.00")]), "shop")
-    assert [each.source.name for each in found] == ["istio-ingressgateway", "pong"]
+def test_callers_whom_nobody_calls_come_first() -> None:
+    caller = node("z", "workload", workload="zoe")
+    edges = [edge("1", "1", http="1.00"), edge("s", "1", http="1.00"), edge("z", "s", http="1.00")]
+    found = read(graph([SERVICE, V1, caller], edges), "shop")
+    assert [each.source.name for each in found] == ["zoe", "pong", "pong"]
 
 
 def test_an_empty_graph_has_no_edges() -> None:
