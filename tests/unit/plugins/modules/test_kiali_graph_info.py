@@ -6,12 +6,21 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.progressive.istio.plugins.modules import kiali_graph_info
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from kiali_server import CANARY, SESSION, Answer, Kiali, Server, graph, serving
 from loopback_mesh import Mesh, Pod, running
 
@@ -189,6 +198,39 @@ def test_one_that_is_silent_is_not_waited_for_long(read: Call) -> None:
 def test_one_that_speaks_no_tls_is_told(read: Call, server: Server) -> None:
     result = read(kiali_url=server.url.replace("http", "https"))
     assert "does canary_kiali_ca (kiali_ca_cert) name its authority?" in result["msg"]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 127.0.0.1, by itself, with its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kiali")])
+    now = datetime.now(UTC)
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(alternative, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    file = tmp_path_factory.mktemp("tls") / "kiali.pem"
+    file.write_bytes(pem)
+    return file
+
+
+@pytest.mark.parametrize("options", [{"trusted": True}, {"kiali_validate_certs": False}, {}])
+def test_its_certificate_must_be_known(read: Call, server: Server, certificate: Path, options: dict[str, Any]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    known = {"kiali_ca_cert": str(certificate)} if options.pop("trusted", False) else {}
+    result = read(kiali_url=server.url.replace("http", "https"), **known, **options)
+    if known or options:
+        assert len(result["edges"]) == 3, result["msg"]
+    else:
+        assert "self-signed certificate" in result["msg"]
+        assert "does canary_kiali_ca (kiali_ca_cert) name its authority?" in result["msg"]
 
 
 def test_certificates_that_are_not_there_are_told(read: Call) -> None:
