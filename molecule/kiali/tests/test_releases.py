@@ -78,7 +78,7 @@ def test_a_chart_of_kiali_that_cannot_be_fetched_is_told_and_all_else_goes_on(pl
     assert run.changed == 0
     told = said(run)
     assert f"Kiali could not be installed, and all else goes on. Chart kiali-server 2.31.0 of {NOWHERE} is not" in told
-    assert "installed as release kiali/progressive-istio-kiali: " in told
+    assert "installed as release kiali/progressive-istio-kiali: looks like " in told
     assert "no such host" in told
     assert "canary_kiali_url of a Kiali that is there" in told
 
