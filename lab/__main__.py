@@ -13,7 +13,7 @@ from lab import cluster as clusters
 from lab import engine, images, mesh, pins
 from lab.cache import ROOT
 from lab.cluster import Cluster
-from lab.programs import ALL, TOOLS, GoModule
+from lab.programs import ALL, HELM, TOOLS, GoModule
 from lab.progress import LabError, Progress, ask, duration, fail
 
 PULL_SECONDS = 20
@@ -51,7 +51,7 @@ def link_programs(programs: images.Programs) -> Path:
     """Gather what a shell needs on its PATH in one folder, and return it."""
     target = ROOT / "bin"
     target.mkdir(parents=True, exist_ok=True)
-    for name in ("kind", "kubectl", "istioctl", "fortio"):
+    for name in ("kind", "kubectl", "istioctl", "fortio", "helm"):
         link = target / f".{name}.new"
         link.unlink(missing_ok=True)
         link.symlink_to(programs[name])
@@ -62,10 +62,11 @@ def link_programs(programs: images.Programs) -> Path:
 def prepare(name: str, log: str, steps: int) -> tuple[Progress, Cluster]:
     """Build or find everything that a cluster is made of."""
     clusters.require_known(name)
-    progress = Progress(total=steps + len(ALL), log=ROOT / "logs" / f"{log}-{name}.log")
+    progress = Progress(total=steps + len(ALL) + 1, log=ROOT / "logs" / f"{log}-{name}.log")
     engine.ensure(progress)
     pull = registries_answer()
-    modules = TOOLS if pull else ALL
+    # Helm is in no image: another one makes no other node.
+    modules = (HELM, *(TOOLS if pull else ALL))
     progress.total = steps + len(modules)
     folders = build(progress, modules)
     programs = images.programs_of(folders)
@@ -134,7 +135,7 @@ def status(_name: str) -> None:
         print("docker   does not answer; 'make -C lab up' starts it")
         return
     print("docker   answers")
-    for module in ALL:
+    for module in (HELM, *ALL):
         print(f"program  {module.title}: {'built' if module.is_built else 'to be built'}")
     print(f"image    {images.node_image()}: {'built' if images.present(images.node_image()) else 'to be built'}")
     for name in clusters.existing():

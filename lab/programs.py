@@ -118,6 +118,8 @@ FORTIO = GoModule("fortio", "fortio", "fortio", ("fortio.org/fortio",))
 PONG = GoModule("pong", "pong", "pong", (".",))
 PAUSE = GoModule("pause", "pause", "pause", (".",))
 
+HELM = GoModule("helm", "Helm", "helm", ("helm.sh/helm/v3/cmd/helm",))
+
 TOOLS = (KUBE_TOOLS, ISTIO_TOOLS, FORTIO, PONG)
 IN_IMAGES = (KUBE_NODE, ISTIO_MESH, METALLB, PAUSE)
 ALL = TOOLS + IN_IMAGES

@@ -16,6 +16,9 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -26,6 +29,19 @@ from ._cluster import Cluster, ClusterError
 TIMEOUT = 4.0  # seconds for one request, with the connection that it may need
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERRORS = 0, 1  # the two channels of a forwarded port
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP response that was read to its end."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @classmethod
+    def of(cls, response: HTTPResponse) -> Answer:
+        return cls(response.status, response.headers, response.read())
 
 
 class Stream:
@@ -49,33 +65,43 @@ class Stream:
 
     def get(self, path: str, timeout: float = TIMEOUT) -> bytes:
         """The body of a successful answer."""
+        answer = self.ask("GET", path, timeout=timeout)
+        if answer.status != 200:
+            text = " ".join(answer.body.decode(errors="replace").split())[:300]
+            raise ClusterError(f"GET {path} at {self._place} was answered with {answer.status}: {text}")
+        return answer.body
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: str | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Answer:
+        """Whatever is answered."""
         deadline = time.monotonic() + timeout
         with self._turn:
             used = self._connection is not None
             try:
                 try:
-                    status, body = self._ask(path, deadline)
+                    return self._ask(deadline, method, path, body, headers or {})
                 except _failures():
                     if not used or time.monotonic() > deadline:
                         raise
-                    status, body = self._ask(path, deadline)  # it had been closed while it was idle
+                    return self._ask(deadline, method, path, body, headers or {})  # it had been closed while idle
             except _failures() as error:
                 raise self._failed(error, timeout) from error
-        if status != 200:
-            text = " ".join(body.decode(errors="replace").split())[:300]
-            raise ClusterError(f"GET {path} at {self._place} was answered with {status}: {text}")
-        return body
 
     def close(self) -> None:
         with self._turn:
             self._drop()
 
-    def _ask(self, path: str, deadline: float) -> tuple[int, bytes]:
+    def _ask(self, deadline: float, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
         connection = self._connected(deadline)
         try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            connection.request(method, path, body, headers)
+            return Answer.of(connection.getresponse())
         except BaseException:
             self._drop()  # the rest of that answer may still come
             raise

@@ -140,6 +140,9 @@ class ApiHandler(BaseHTTPRequestHandler):
         elif parts[-2] == "gateways" and parts[-1] in self.server.gateways:
             spec = {"selector": self.server.gateways[parts[-1]], "servers": [{"port": {"number": 80}, "hosts": ["*"]}]}
             self.answer(200, {"kind": "Gateway", "metadata": {"namespace": parts[-3], "name": parts[-1]}, "spec": spec})
+        elif parts[-2] == "services" and parts[-1] in self.server.services:
+            spec = self.server.services[parts[-1]]
+            self.answer(200, {"kind": "Service", "metadata": {"namespace": parts[-3], "name": parts[-1]}, "spec": spec})
         else:
             self.refuse(404, f'{parts[-2]} "{parts[-1]}" not found')
 
@@ -205,11 +208,15 @@ class ApiHandler(BaseHTTPRequestHandler):
 
 
 class Mesh(Server):
-    """gateways: selectors by name. requests: path and headers of all that was asked. prefix: before each path."""
+    """gateways: selectors by name. services: specs by name. requests: path and headers of all that was asked.
+
+    prefix: before each path.
+    """
 
     def __init__(self) -> None:
         self.pods: list[Pod] = []
         self.gateways: dict[str, dict[str, str]] = {"gateway": {"istio": "gateway"}}
+        self.services: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, Any]] = []
         self.prefix = ""
         super().__init__(ApiHandler)

@@ -136,11 +136,25 @@ def test_without_one_and_without_the_word_to_install_it_says_what_to_do(play):
 
 
 def test_check_mode_predicts_the_installation_and_writes_nothing(play, kube):
-    run = play("observability", "--check", observability_namespace="elsewhere", observability_install=True).succeeded()
+    manifests = {"observability_install": True, "observability_method": "manifests", "observability_kiali": False}
+    run = play("observability", "--check", observability_namespace="elsewhere", **manifests).succeeded()
     # Namespace, account, its rights, configuration, Deployment, Service.
     assert run.changed == 6
     assert "would be installed as Service elsewhere/prometheus" in run.output
     assert kube("default").run("get", "namespace", "elsewhere", "--ignore-not-found") == ""
+
+
+def test_what_manifests_have_installed_stays_so_whatever_the_method(play):
+    run = play(
+        "observability",
+        "--check",
+        observability_namespace="observability-prometheus",
+        observability_install=True,
+        observability_kiali=False,
+        observability_retention="2h",
+    ).succeeded()
+    assert "Install chart" not in run.output
+    assert "Deployment observability-prometheus/prometheus" in run.output
 
 
 def test_somebody_elses_stays_as_it_is(play, kube, url):
@@ -152,6 +166,7 @@ def test_somebody_elses_stays_as_it_is(play, kube, url):
         "observability",
         observability_namespace="observability-prometheus",
         observability_install=True,
+        observability_kiali=False,
         observability_scrape_interval=7,
     ).succeeded()
     assert theirs.versions() == before

@@ -1,0 +1,190 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The graph that Kiali draws, as edges with numbers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+from urllib.parse import urlencode
+
+HEADINGS = ("from", "to", "rate", "share", "errors", "p95")
+UNITS = {"tcp": "B/s"}
+REQUESTS = "req/s"
+NUMBERS_FROM = 2  # the first column that is set to the right
+
+
+class GraphError(Exception):
+    """What an answer lacks to be a graph."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """Who sends or answers requests. kind is Kiali's: app, service, workload, unknown, ..."""
+
+    namespace: str
+    kind: str
+    name: str
+    version: str = ""
+
+    def label(self, home: str) -> str:
+        """What it is called, with its namespace if that is another one."""
+        place = "" if self.namespace == home or self.kind == "unknown" else f"{self.namespace}/"
+        kind = "service " if self.kind == "service" else ""
+        return f"{kind}{place}{self.name} {self.version}".rstrip()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Requests from one node to another; None is what Kiali does not say, and an idle edge has a rate of 0.
+
+    share: per cent of all that the source sends. errors: per cent, where 4xx counts. p95: milliseconds.
+    """
+
+    source: Node
+    target: Node
+    protocol: str
+    rate: float = 0.0
+    share: float | None = None
+    errors: float | None = None
+    p95: float | None = None
+
+    @property
+    def unit(self) -> str:
+        return UNITS.get(self.protocol, REQUESTS)
+
+
+def read(answer: object, namespace: str) -> list[Edge]:
+    """The edges from or to a namespace, those of callers whom nobody calls first."""
+    try:
+        elements = _mapping(_mapping(answer)["elements"])
+        nodes = {str(node["id"]): _node(node) for node in _data(elements["nodes"])}
+        edges = [_edge(edge, nodes) for edge in _data(elements["edges"])]
+    except KeyError as error:
+        raise GraphError(f"it lacks {error}") from error
+    near = [edge for edge in edges if namespace in (edge.source.namespace, edge.target.namespace)]
+    called = {edge.target for edge in near}
+    return sorted(near, key=lambda edge: (edge.source in called, *_order(edge.source), *_order(edge.target)))
+
+
+def table(edges: Iterable[Edge], namespace: str) -> list[str]:
+    """One line an edge."""
+    rows = [HEADINGS, *(_row(edge, namespace) for edge in edges)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_line(row, widths) for row in rows]
+
+
+def as_result(edge: Edge, namespace: str) -> dict[str, Any]:
+    """An edge as a module returns it."""
+    return {
+        "source": edge.source.label(namespace),
+        "source_namespace": edge.source.namespace,
+        "target": edge.target.label(namespace),
+        "target_namespace": edge.target.namespace,
+        "version": edge.target.version,
+        "protocol": edge.protocol,
+        "rate": edge.rate,
+        "unit": edge.unit,
+        "share": edge.share,
+        "errors": edge.errors,
+        "p95": edge.p95,
+    }
+
+
+def request_path(namespaces: Sequence[str], seconds: int) -> str:
+    """Where below its root Kiali's API has the graph of versioned apps with their services between."""
+    wanted = {
+        "namespaces": ",".join(namespaces),
+        "graphType": "versionedApp",
+        "injectServiceNodes": "true",
+        "duration": f"{seconds}s",
+        "appenders": "responseTime",
+        "responseTime": "95",
+    }
+    return f"/api/namespaces/graph?{urlencode(wanted, safe=',')}"
+
+
+def page_path(namespaces: Sequence[str], seconds: int) -> str:
+    """Where below its root Kiali shows a person the same graph."""
+    wanted = {
+        "namespaces": ",".join(namespaces),
+        "graphType": "versionedApp",
+        "injectServiceNodes": "true",
+        "duration": str(seconds),
+        "edges": "trafficRate,trafficDistribution,responseTime,rt95",
+    }
+    return f"/console/graph/namespaces?{urlencode(wanted, safe=',')}"
+
+
+def _node(data: Mapping[str, Any]) -> Node:
+    kind = str(data["nodeType"])
+    named = {"service": data.get("service"), "app": data.get("app")}.get(kind)
+    name = named or data.get("workload") or data.get("app") or data.get("service") or data.get("aggregate") or kind
+    version = data.get("version") or ""
+    return Node(str(data.get("namespace") or ""), kind, str(name), "" if version == "unknown" else str(version))
+
+
+def _edge(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Edge:
+    source, target = (nodes.get(str(data[end])) for end in ("source", "target"))
+    if source is None or target is None:
+        raise GraphError(f"its edge {data.get('id')} leads from or to a node that it does not name")
+    traffic = _mapping(data.get("traffic") or {})
+    protocol = str(traffic.get("protocol") or "")
+    rates = _mapping(traffic.get("rates") or {})
+    rate = _number(rates, protocol) or 0.0
+    p95 = _number(data, "responseTime")
+    if not rate or protocol in UNITS:
+        return Edge(source, target, protocol, rate, p95=p95)
+    # Kiali leaves out what is 0.
+    errors = _number(rates, f"{protocol}PercentErr") or 0.0
+    return Edge(source, target, protocol, rate, _number(rates, f"{protocol}PercentReq"), errors, p95)
+
+
+def _number(values: Mapping[str, Any], name: str) -> float | None:
+    """A number, which Kiali writes as text."""
+    if name not in values:
+        return None
+    try:
+        number = float(values[name])
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"its {name} is {values[name]!r}, which is no number") from error
+    return number if isfinite(number) else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise GraphError(f"it has {value!r:.60} where an object is needed")
+    return value
+
+
+def _data(wrapped: object) -> list[Mapping[str, Any]]:
+    if not isinstance(wrapped, list):
+        raise GraphError(f"it has {wrapped!r:.60} where a list is needed")
+    return [_mapping(_mapping(each)["data"]) for each in wrapped]
+
+
+def _order(node: Node) -> tuple[str, str, str]:
+    return node.namespace, node.name, node.version
+
+
+def _row(edge: Edge, namespace: str) -> tuple[str, ...]:
+    return (
+        edge.source.label(namespace),
+        edge.target.label(namespace),
+        f"{edge.rate:.2f} {edge.unit}" if edge.rate else "idle",
+        "-" if edge.share is None else f"{edge.share:.1f} %",
+        "-" if edge.errors is None else f"{edge.errors:.1f} %",
+        "-" if edge.p95 is None else f"{edge.p95:.0f} ms",
+    )
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = zip(row, widths, strict=True)
+    return "  ".join(
+        cell.ljust(width) if column < NUMBERS_FROM else cell.rjust(width) for column, (cell, width) in enumerate(cells)
+    ).rstrip()
