@@ -21,6 +21,10 @@ class Service:
         module("canary", **self._options, state="rolled_back")
         self._kube.run("annotate", "virtualservice", self._options["name"], "progressive.istio/canary-")
 
+    def weigh(self, weight: int) -> None:
+        result = module("canary", **self._options, state="weighted", weight=weight)
+        assert not result.get("failed"), result["msg"]
+
     @property
     def weights(self) -> dict[str, int]:
         return self._kube.weights(self._options["name"])
