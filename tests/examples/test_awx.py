@@ -102,6 +102,8 @@ def test_a_workflow_leads_from_node_to_node_and_runs_these_jobs() -> None:
         nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
         for node in nodes.values():
             runs = node["unified_job_template"]
-            assert runs["type"] == "workflow_approval" or (runs["name"] in jobs and jobs[runs["name"]]["ask_limit_on_launch"])
+            assert runs["type"] == "workflow_approval" or (
+                runs["name"] in jobs and jobs[runs["name"]]["ask_limit_on_launch"]
+            )
             for following in node.get("related", {}).values():
                 assert {each["identifier"] for each in following} <= nodes.keys()

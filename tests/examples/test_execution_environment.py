@@ -19,7 +19,16 @@ def test_the_collection_says_what_it_needs(program: Program) -> None:
 
 
 def test_the_definition_becomes_a_build(examples: Path, program: Program, tmp_path: Path) -> None:
-    program("ansible-builder", "create", "-f", examples / "execution-environment.yml", "-c", tmp_path, "--output-filename", "Containerfile")
+    program(
+        "ansible-builder",
+        "create",
+        "-f",
+        examples / "execution-environment.yml",
+        "-c",
+        tmp_path,
+        "--output-filename",
+        "Containerfile",
+    )
     recipe = (tmp_path / "Containerfile").read_text()
     assert "quay.io/fedora/fedora:43" in recipe
     collections = yaml.safe_load((tmp_path / "_build" / "requirements.yml").read_text())["collections"]

@@ -14,7 +14,9 @@ from conftest import Program
 
 
 def test_its_schema_knows_every_key(examples: Path, program: Program) -> None:
-    schema = json.loads(program("ansible-navigator", "settings", "--schema", "json", "--mode", "stdout", "--ee", "false"))
+    schema = json.loads(
+        program("ansible-navigator", "settings", "--schema", "json", "--mode", "stdout", "--ee", "false")
+    )
     jsonschema.validate(yaml.safe_load((examples / "ansible-navigator.yml").read_text()), schema)
 
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ansible-rulebook's own schema knows every key of the rulebook. What it does is tried on the lab: molecule/schedule."""
+"""The schema of ansible-rulebook knows every key of the rulebook; molecule/schedule tries what it does on the lab."""
 
 from __future__ import annotations
 

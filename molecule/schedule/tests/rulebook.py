@@ -8,12 +8,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from http.client import HTTPConnection
 from pathlib import Path
 
 RULEBOOK = Path(__file__).resolve().parents[3] / "docs" / "examples" / "rulebook.yml"
-INVENTORY = Path(__file__).resolve().parent.parent / "inventory.yml"
+INVENTORY = Path(__file__).resolve().parent.parent / "inventory" / "hosts.yml"
 TOKEN = "open-sesame"
 
 

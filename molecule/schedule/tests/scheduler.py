@@ -12,7 +12,7 @@ from molecule_helpers import Run
 
 HERE = Path(__file__).resolve().parent
 CRONTAB = HERE.parents[2] / "docs" / "examples" / "crontab"
-INVENTORY = HERE.parent / "inventory.yml"
+INVENTORY = HERE.parent / "inventory" / "hosts.yml"
 SETTING = re.compile(r"([A-Z_0-9]+)=(.*)")
 JOB = re.compile(r"(?:\S+\s+){5}(?P<user>\S+)\s+(?P<command>.*)")
 
