@@ -38,6 +38,18 @@ $(VENV)/.complete:
 $(COLLECTION):
 	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
 
+# The programs that read the examples: too many for the tests' own environment.
+EXAMPLES := $(CACHE)/venv/$(shell (cat tests/examples/requirements.txt; $(PYTHON) -V 2>&1) | sha256sum | cut -c1-12)
+
+$(EXAMPLES)/.complete:
+	@need() { command -v $$1 || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q $$2; } \
+	  || { echo "$$1 is missing: install it (Debian: apt-get install $$2)." >&2; exit 1; }; }; \
+	  (need java default-jre-headless && need systemd-analyze systemd) >/dev/null
+	@echo "Install the programs that read the examples into $(EXAMPLES) ..."
+	@rm -rf $(EXAMPLES) && $(PYTHON) -m venv $(EXAMPLES)
+	@$(EXAMPLES)/bin/python -m pip install -q --disable-pip-version-check -r tests/examples/requirements.txt
+	@touch $@
+
 .PHONY: tools
 tools: $(VENV)/.complete $(COLLECTION) ## Install Ansible and the test tools into the cache folder
 
@@ -53,7 +65,7 @@ lab-images: tools ## Build the lab's programs and images and create no cluster
 env: $(COLLECTION) ## Print the exports for a shell on the lab: eval "$$(make -s env)"
 	@test -e $(VENV)/.complete || echo "The tools are not installed yet: run 'make demo' or 'make -C lab up' first." >&2
 	@$(PYTHON) -m lab env --cluster $(CLUSTER)
-	@echo 'export PATH=$(VENV)/bin:"$$PATH"'
+	@echo 'export PATH=$(VENV)/bin:"$$PATH":$(EXAMPLES)/bin'
 	@echo 'export ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/collections'
 
 .PHONY: demo
@@ -118,6 +130,10 @@ ansible-test: package $(VENV)/home ## ansible-test sanity, all tests, and ansibl
 unit: tools ## Unit tests: the pure rooms by tables and properties; some of them by UNIT=...
 	python -m pytest $(UNIT)
 
+.PHONY: examples
+examples: $(EXAMPLES)/.complete $(COLLECTION) ## docs/examples, each read by the program that it is for
+	$(EXAMPLES)/bin/python -m pytest tests/examples
+
 # A scenario waits for pods and timers much of its time, so three run at once, the longest first. Each has a namespace (or a
 # cluster) of its own, and a folder for what Molecule keeps. Three come afterwards, one by one: `observability` and
 # `analysis` judge by what they count in a given time, and `proof` takes istiod away from all. What a scenario prints is
@@ -128,7 +144,7 @@ OTHERS := $(filter-out default $(FIRST) $(ALONE),$(patsubst molecule/%/molecule.
 ROUND := $(MAKE) --keep-going --output-sync=target
 
 .PHONY: molecule
-molecule: tools ## Every Molecule scenario, on one kind cluster with real Istio, verified by testinfra
+molecule: tools $(EXAMPLES)/.complete ## Every Molecule scenario, on one kind cluster with real Istio, verified by testinfra
 	@$(MAKE) lab-up CLUSTER=test
 	@eval "$$($(MAKE) -s env CLUSTER=test)"; ended=0; \
 	  $(ROUND) --jobs=3 $(addprefix scenario-,$(FIRST) $(OTHERS)) || ended=$$?; \
@@ -144,6 +160,7 @@ scenario-%: ## One scenario, on the cluster of the shell: see env
 .PHONY: test
 test: ## Everything that CI runs
 	@$(MAKE) -j3 --output-sync=target lab-up lint unit CLUSTER=test UNIT="$(REPOSITORY_TESTS)"
+	@$(MAKE) examples
 	@$(MAKE) molecule
 
 BENCH_ROUNDS ?= 12

@@ -153,8 +153,9 @@ def carry_out(call: Call) -> Outcome:
             if prover:
                 prover.know(gates)
         if prover and _rests_on_proof(snapshot, decision) and shown != _question(snapshot, decision):
-            snapshot = _proven(call, prover, snapshot, decision)
-            shown = _question(snapshot, decision)
+            settled = _proven(call, prover, snapshot, decision)
+            shown = settled and _question(settled, decision)
+            snapshot, guarded = (settled, guarded) if settled else (_read(call), False)
             continue  # time has passed, and the step soaks from when it is written
         if _awaits_pods(decision) and not call.check:
             _wait_for_pods(call, snapshot, decision.why, deadline)
@@ -307,11 +308,17 @@ def _question(snapshot: Snapshot, decision: Decision) -> object:
     return snapshot.virtual_service["metadata"]["resourceVersion"], _gaining(decision)
 
 
-def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) -> Snapshot:
-    """The snapshot, once its weights are live and those that follow can be; what was in doubt soaks from now on."""
+def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) -> Snapshot | None:
+    """The snapshot, once its weights are live and those that follow can be; what was in doubt soaks from now on.
+
+    None if they never will be, for somebody else has written others since the read.
+    """
     try:
         prover.ready(snapshot, _gaining(decision))
     except NotLive as error:
+        now = call.cluster.get(VIRTUAL_SERVICE, call.target.name, call.target.namespace)
+        if now and now["metadata"]["resourceVersion"] != snapshot.virtual_service["metadata"]["resourceVersion"]:
+            return None
         stay = f"the weights stay {said(snapshot.shares)}; state: rolled_back goes back all the same"
         raise Refused([f"{error}; {stay}"]) from error
     except (Unproven, ClusterError) as error:

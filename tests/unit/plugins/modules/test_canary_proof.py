@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.modules import canary
-from api_server import ApiServer
+from api_server import ApiServer, Request
 from istio_mesh import Istio
 from pong_mesh import NAMESPACE, state_of, weights_of
 
@@ -68,6 +68,25 @@ def test_weights_in_doubt_are_not_settled_without_a_look(mesh: Istio, call: Call
     mesh.holds = True
     call("weighted", weight=20)
     assert "not live" in call("weighted", weight=20)["msg"]
+
+
+def test_weights_that_others_have_replaced_since_are_not_waited_for(mesh: Istio, server: ApiServer, call: Call) -> None:
+    """Another run takes the step between our read and the proof: what was read never gets live any more."""
+    before = server.get("virtualservices", "pong", NAMESPACE)
+    call("advanced")
+    taken = server.get("virtualservices", "pong", NAMESPACE)
+    server.put("virtualservices", before)
+
+    def other(_number: int, request: Request) -> None:
+        if "/virtualservices" in request.path:
+            server.after = lambda number, request: None
+            server.put("virtualservices", taken)
+
+    server.after = other
+    result = call("advanced", interval=60, proof_timeout=0.3)
+    assert not result["changed"]
+    assert "v2 at 10 % (step 1 of 3) soaks until" in result["msg"]
+    assert weights_of(server) == {"v1": 90, "v2": 10}
 
 
 def test_what_is_set_must_be_live_before_more_is(mesh: Istio, call: Call) -> None:

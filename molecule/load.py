@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-LONGEST = 120  # seconds
+LONGEST = 300  # seconds
 
 
 class Load:
