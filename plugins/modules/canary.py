@@ -528,7 +528,9 @@ judged:
       returned: always
       sample: 0
     samples:
-      description: The same C(versions) at up to 41 moments (C(at), UTC) while it soaked.
+      description:
+        - Up to 31 moments while it soaked, each with C(at) (UTC) and of C(versions) the C(requests) and C(failed) until
+          then, C(p50) and C(p99).
       type: list
       elements: dict
       returned: always
