@@ -20,7 +20,7 @@ from ._prometheus import Prometheus
 from ._promql import Samples, queries, tally
 from ._record import MOST, Look, Record, add
 from ._snapshot import Snapshot
-from ._state import State
+from ._state import State, attempt
 from ._tally import counts
 
 LONGEST = timedelta(hours=1)  # of one weight that are looked at
@@ -37,8 +37,9 @@ class Period:
 
 
 def periods(state: State, now: datetime) -> list[Period]:
-    """The times in which the canary had requests, oldest first, as far as the history goes."""
+    """The times in which the canary had requests in its last attempt, oldest first, as far as the history goes."""
     ours = [past for past in state.history if past.canary == state.canary]
+    ours = ours[attempt([(past.event, past.weight) for past in ours]) :]
     turns = [(past.at, past.weight) for past in ours]
     if turns and state.since > turns[-1][0] and turns[-1][1] == state.weight:
         turns[-1] = (state.since, state.weight)  # when it was live

@@ -231,8 +231,8 @@ history:
       by: ci
 counted:
   description:
-    - What Prometheus has counted for each weight of the canary in RV(history), at most in its first hour, in the form of
-      RV(progressive.istio.canary#module:judged) and without a verdict.
+    - What Prometheus has counted for each weight of the canary's last attempt in RV(history), at most in its first hour,
+      in the form of RV(progressive.istio.canary#module:judged) and without a verdict.
     - If Prometheus cannot be asked, a warning says why and the list is empty.
   returned: if O(prometheus) is given and there is a release
   type: list
@@ -282,8 +282,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "canary": {"type": "str"},
     "route": {"type": "str"},
     "destination_host": {"type": "str"},
-}
-PROMETHEUS: dict[str, dict[str, Any]] = {
     "prometheus": {
         "type": "dict",
         "options": {
@@ -293,16 +291,17 @@ PROMETHEUS: dict[str, dict[str, Any]] = {
         },
     },
 }
+TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=AUTH_ARGUMENTS | ARGUMENTS | PROMETHEUS,
+        argument_spec=AUTH_ARGUMENTS | ARGUMENTS,
         required_together=[("stable", "canary")],
         supports_check_mode=True,
     )
     forget_path(module)
-    target = Target(**{name: value for name in ARGUMENTS if (value := module.params[name])})
+    target = Target(**{name: value for name in TARGET if (value := module.params[name])})
     criteria = _criteria(module)
     try:
         cluster = connect(module.params)

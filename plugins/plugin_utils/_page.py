@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._binomial import acceptance_range
+from ansible_collections.progressive.istio.plugins.module_utils._state import attempt
 from ansible_collections.progressive.istio.plugins.plugin_utils import _charts as charts
 from ansible_collections.progressive.istio.plugins.plugin_utils._charts import Plot, Shape, Span, Tick
 
@@ -130,7 +131,7 @@ def page_of(result: Result, app: str = "", limit: str = "") -> Page:
         title=f"{app or service.partition('.')[0]}: {stable} → {canary}, {word}",
         stands=word,
         tone=tone,
-        sentence=", ".join(f"{name} has {share} %" for name, share in shares.items()),
+        sentence=", ".join(f"{name} has {share}{THIN}%" for name, share in shares.items()),
         why=_why(result),
         verdict=_verdict(result, canary),
         commands=tuple((why, _command(playbook, limit)) for why, playbook in following),
@@ -160,6 +161,7 @@ def of_status(status: Result) -> dict[str, Any]:
         return {**status, "failed": True, "msg": status.get("summary", "there is no such canary")}
     stable, canary = status["stable"], status["canary"]
     ours = [past for past in status["history"] if past["canary"] == canary]
+    ours = ours[attempt([(past["event"], past["weight"]) for past in ours]) :]
     transitions = [
         {**past, "weights": {stable: 100 - past["weight"], canary: past["weight"]}, "live": None} for past in ours
     ]
@@ -203,11 +205,11 @@ def duration(seconds: float) -> str:
     """Seconds as people say them."""
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s" if whole >= 10 else f"{seconds:.1f} s"
+        return f"{whole}{THIN}s" if whole >= 10 else f"{seconds:.1f}{THIN}s"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
-    return " ".join(f"{number} {unit}" for number, unit in parts if number)
+    return " ".join(f"{number}{THIN}{unit}" for number, unit in parts if number)
 
 
 def _stands(result: Result) -> tuple[str, str, tuple[tuple[str, str], ...]]:
@@ -331,7 +333,7 @@ def _rows(judged: Result, stable: str, canary: str) -> tuple[Row, ...]:
         Row(
             "Seen",
             *(percent(_observed(versions, each)) if each in versions else None for each in (stable, canary)),
-            f"{likely.low / total * 100:.3g}–{likely.high / total * 100:.3g}{THIN}%" if total else "",
+            f"{likely.low / total * 100:.3g}–{likely.high / total * 100:.3g}{THIN}%" if total and 0 < weight < 1 else "",
         ),
         row("Requests", lambda each: count(each["requests"]), f"≥{THIN}{enough}" if enough else ""),
         row("Req/s", lambda each: _rate(each["requests"], seconds)),
@@ -353,7 +355,7 @@ def _rows(judged: Result, stable: str, canary: str) -> tuple[Row, ...]:
                 f"≤{THIN}{limits['max_slow'] * 100:.3g}{THIN}%",
             )
         )
-    return tuple(rows)
+    return tuple(each for each in rows if any(one and one.value is not None for one in (each.stable, each.canary)))
 
 
 def _rate(requests: int, seconds: float) -> Number:
@@ -540,8 +542,10 @@ def _unknown(result: Result) -> tuple[str, ...]:
     if any(not each["versions"] for each in judged):
         found.append("The counts at the end of some steps: they could not be read then, and the verdict says why.")
     moved = [each for each in written if each["event"] not in ("held", "confirmed", "adopted")]
-    if any(each.get("live") is None for each in moved):
+    if "exists" in result:
+        found.append("When weights were live, and how each step was judged: the cluster keeps when and why they were set.")
+    elif any(each.get("live") is None for each in moved):
         found.append("When some weights were live: their proxies were not asked, or not all of them ran it in time.")
-    if judged and result.get("phase") == "promoted":
+    if judged and result.get("phase") == "promoted" and "exists" not in result:
         found.append("How the canary does with all requests: at 100 % there is nothing to compare it with, so nothing is judged.")
     return tuple(found)
