@@ -72,7 +72,7 @@ class Record:
 
 
 def add(record: Record, look: Look) -> Record:
-    """The record with one more look. When there are too many, every other one goes, and later ones come half as often."""
+    """The record with one more look. If there are too many, every other one goes, and later ones come half as often."""
     record = replace(record, last=look)
     if record.looks and look.at - record.looks[-1].at < record.spacing:
         return record

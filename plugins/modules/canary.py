@@ -569,8 +569,8 @@ live:
       after: 118
 transitions:
   description:
-    - What was written, in order. C(at) is when, C(by) for whom, and C(live) how many milliseconds later all proxies were
-      seen to run it, null where they were not asked or not all did.
+    - What was written, in order. C(at) is when, C(by) for whom, and C(live) how many milliseconds later all proxies
+      were seen to run it, null where they were not asked or not all did.
   returned: success
   type: list
   elements: dict
@@ -663,11 +663,12 @@ from ..module_utils._preflight import NAMES
 from ..module_utils._progress import step_line, teller, verdict_line
 from ..module_utils._proof import Prover
 from ..module_utils._proxies import NotLive, Unproven
-from ..module_utils._release import Refuse, Request, Run, State, Want, stamp
+from ..module_utils._release import Refuse, Request, Run, State, Want
 from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
 from ..module_utils._soak import soak, soaking, soaks_until
+from ..module_utils._state import stamp
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
     from ..module_utils._analyst import Analyst

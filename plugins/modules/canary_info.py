@@ -231,8 +231,8 @@ history:
       by: ci
 counted:
   description:
-    - What Prometheus has counted for each weight of the canary's last attempt in RV(history), at most in its first hour,
-      in the form of RV(progressive.istio.canary#module:judged) and without a verdict.
+    - What Prometheus has counted for each weight of the canary's last attempt in RV(history), at most in its first
+      hour, in the form of RV(progressive.istio.canary#module:judged) and without a verdict.
     - If Prometheus cannot be asked, a warning says why and the list is empty.
   returned: if O(prometheus) is given and there is a release
   type: list
@@ -302,25 +302,25 @@ def main() -> None:
     )
     forget_path(module)
     target = Target(**{name: value for name in TARGET if (value := module.params[name])})
-    criteria = _criteria(module)
     try:
+        criteria = _criteria(module.params["prometheus"])
         cluster = connect(module.params)
         status = _status(module, cluster, target, criteria)
-    except ClusterError as error:
+    except (ClusterError, Refused) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, name=target.name, namespace=target.namespace, **status, **cluster.facts())
 
 
-def _criteria(module: AnsibleModule) -> Criteria | None:
-    """Where Prometheus is, as the analysis has it."""
-    if module.params["prometheus"] is None:
+def _criteria(prometheus: dict[str, Any] | None) -> Criteria | None:
+    """Where Prometheus is, as the analysis has it; Refused with all mistakes in that."""
+    if prometheus is None:
         return None
     from ..module_utils._criteria import InvalidCriteria, validate
 
     try:
-        return validate({"source": "prometheus", "prometheus": module.params["prometheus"]})
+        return validate({"source": "prometheus", "prometheus": prometheus})
     except InvalidCriteria as invalid:
-        module.fail_json(msg="; ".join(each.removeprefix("analysis.") for each in invalid.mistakes))
+        raise Refused(each.removeprefix("analysis.") for each in invalid.mistakes) from invalid
 
 
 def _status(module: AnsibleModule, cluster: Cluster, target: Target, criteria: Criteria | None) -> dict[str, Any]:

@@ -5,8 +5,8 @@
 # PRIVATE to this collection: it may change in any release.
 """Numbers over time as shapes that a page draws. Pure.
 
-A plot is a square of 1000 by 1000 that the page stretches, its top left corner the origin, so that text stays outside of
-it and keeps its size on every screen.
+A plot is a square of 1000 by 1000 that the page stretches, its top left corner the origin. So text stays outside of it
+and keeps its size on every screen.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _SPANS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 
 _FLOORS = (0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5)
 
 Point = tuple[datetime, float]
+Place = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,18 @@ def span_of(moments: Iterable[datetime]) -> Span | None:
     return Span(found[0], max(found[-1], found[0] + timedelta(seconds=1))) if found else None
 
 
-def linear(low: float, high: float) -> Callable[[float], float]:
+def linear(low: float, high: float) -> Place:
     """Where a value is."""
     return lambda value: SIDE * (1 - (min(high, max(low, value)) - low) / (high - low))
 
 
-def logarithmic(low: float, high: float) -> Callable[[float], float]:
+def logarithmic(low: float, high: float) -> Place:
     """The same with as much room for each decade."""
     place = linear(log10(low), log10(high))
     return lambda value: place(log10(max(low, value)))
 
 
-def steps(points: Sequence[Point], until: datetime, span: Span, y: Callable[[float], float]) -> str:
+def steps(points: Sequence[Point], until: datetime, span: Span, y: Place) -> str:
     """A line that stays at each value until the next."""
     (first, value), *others = points
     path = f"M{span.x(first):.1f} {y(value):.1f}"
@@ -101,24 +102,24 @@ def steps(points: Sequence[Point], until: datetime, span: Span, y: Callable[[flo
     return f"{path}H{span.x(until):.1f}"
 
 
-def line(points: Sequence[Point], span: Span, y: Callable[[float], float]) -> str:
+def line(points: Sequence[Point], span: Span, y: Place) -> str:
     """A line through points."""
     return "M" + "L".join(f"{span.x(moment):.1f} {y(value):.1f}" for moment, value in points)
 
 
-def band(points: Sequence[tuple[datetime, float, float]], span: Span, y: Callable[[float], float]) -> str:
+def band(points: Sequence[tuple[datetime, float, float]], span: Span, y: Place) -> str:
     """The area between a lower and an upper value."""
     upper = [(moment, high) for moment, _low, high in points]
     lower = [(moment, low) for moment, low, _high in reversed(points)]
     return f"{line([*upper, *lower], span, y)}Z"
 
 
-def dot(moment: datetime, value: float, span: Span, y: Callable[[float], float]) -> str:
+def dot(moment: datetime, value: float, span: Span, y: Place) -> str:
     """A line without length, which round ends make a dot."""
     return f"M{span.x(moment):.1f} {y(value):.1f}h0"
 
 
-def level(value: float, y: Callable[[float], float]) -> str:
+def level(value: float, y: Place) -> str:
     """A line across."""
     return f"M0 {y(value):.1f}H{SIDE:.0f}"
 

@@ -41,9 +41,7 @@ class Shown:
         ]))"""
         found = self.page.evaluate(script)
         return {
-            int(weight): {
-                name: [None if one is None else float(one) for one in pair] for name, pair in rows.items()
-            }
+            int(weight): {name: [None if one is None else float(one) for one in pair] for name, pair in rows.items()}
             for weight, rows in found.items()
         }
 

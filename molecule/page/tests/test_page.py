@@ -173,10 +173,12 @@ def test_it_can_be_made_later_from_prometheus(standing, play, prometheus, show, 
     counted = [each for each in status["counted"] if each["weights"]["v2"] < 100][-2:]
     assert [each["weights"]["v2"] for each in counted] == [20, 50]
     for each, seen in zip(counted, standing["judged"], strict=True):
-        assert {name: rows for name, rows in each["versions"].items()}.keys() == {"v1", "v2"}
+        assert set(each["versions"]) == {"v1", "v2"}
         for name, one in each["versions"].items():  # scrapes begin and end up to 2 s beside a step
             assert abs(one["requests"] - seen["versions"][name]["requests"]) < 4.5 * 200
-        assert numbers[each["weights"]["v2"]]["Requests"] == [each["versions"][name]["requests"] for name in ("v1", "v2")]
+        assert numbers[each["weights"]["v2"]]["Requests"] == [
+            each["versions"][name]["requests"] for name in ("v1", "v2")
+        ]
     assert numbers[100]["Requests"][1] > 0
     assert "not judged here" in shown.text()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.filter.run_page import FilterModule
-from ansible_collections.progressive.istio.plugins.plugin_utils._page import count, duration, milliseconds, percent
+from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import count, duration, milliseconds, percent
 
 run_page = FilterModule().filters()["run_page"]
 
@@ -39,7 +39,13 @@ RESULT: dict[str, Any] = {
     "namespace": "shop",
     "stable": "v1",
     "canary": "v2",
-    "run": {"id": "r1", "who": "ci", "host": "runner-7", "began": "2026-01-31T11:59:59Z", "ended": "2026-01-31T12:01:01Z"},
+    "run": {
+        "id": "r1",
+        "who": "ci",
+        "host": "runner-7",
+        "began": "2026-01-31T11:59:59Z",
+        "ended": "2026-01-31T12:01:01Z",
+    },
     "changed": True,
     "msg": "VirtualService shop/pong, HTTP route primary: v2: step 2 of 3: from 20 to 50 %; now v1 50 %, v2 50 %",
     "weights": {"before": {"v1": 100, "v2": 0}, "after": {"v1": 50, "v2": 50}},
@@ -148,7 +154,9 @@ def test_it_shows_where_it_stands_who_when_and_all_numbers() -> None:
 def test_nothing_that_others_wrote_becomes_markup(place: str) -> None:
     evil = "</title><script>alert(1)</script>&\"'"
     transitions = [{**RESULT["transitions"][0], place: evil}]
-    found = run_page({**RESULT, "transitions": transitions, "name": evil, "warnings": [evil], "canary": evil}, evil, evil)
+    found = run_page(
+        {**RESULT, "transitions": transitions, "name": evil, "warnings": [evil], "canary": evil}, evil, evil
+    )
     assert "<script" not in found
     assert "&lt;script&gt;alert(1)" in found
     Read(found)
@@ -183,7 +191,9 @@ def test_every_end_has_its_word_and_what_to_type_next(change: dict[str, Any], ti
 
 def test_a_refusal_says_why_and_that_nothing_is_known() -> None:
     about = {key: RESULT[key] for key in ("name", "namespace", "stable", "canary", "run")}
-    page = Read(run_page({**about, "failed": True, "msg": "2 things stand against it", "mistakes": []}, "pong", "shop-1"))
+    page = Read(
+        run_page({**about, "failed": True, "msg": "2 things stand against it", "mistakes": []}, "pong", "shop-1")
+    )
     for text in ("pong: v1 → v2, stopped", "2 things stand against it", "doctor --limit shop-1", "Nothing was written"):
         assert text in page.text
 
@@ -199,7 +209,13 @@ def test_several_results_are_one_page() -> None:
 
 def test_a_status_is_shown_as_far_as_it_goes() -> None:
     page = Read(run_page(STATUS, "pong"))
-    for text in ("pong: v1 → v2, held", "inconclusive: too few requests", "again", "unsure", "What to look at v2 has no"):
+    for text in (
+        "pong: v1 → v2, held",
+        "inconclusive: too few requests",
+        "again",
+        "unsure",
+        "What to look at v2 has no",
+    ):
         assert text in page.text
     for text in ("first", "ann"):
         assert f" {text} " not in page.text, "an attempt that is over"
@@ -223,8 +239,8 @@ def test_a_canary_that_does_not_exist_is_a_page_too() -> None:
         (duration(59.4), "59 s"),
         (duration(3600 * 26 + 60), "26 h 1 min"),
         (percent(0.00243).text, "0.243 %"),
-        (percent(None).text, "–"),
-        (milliseconds(None).text, "–"),
+        (percent(None).text, "\N{EN DASH}"),
+        (milliseconds(None).text, "\N{EN DASH}"),
         (milliseconds(0.4).text, "0.4 ms"),
         (count(1234567).text, "1 234 567"),
     ],

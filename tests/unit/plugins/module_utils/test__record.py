@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -41,7 +42,7 @@ def test_however_long_it_takes_few_looks_are_kept_evenly(seconds: int) -> None:
     found = record(*(look(number / 10, number) for number in range(0, seconds * 10)))
     samples = found.facts()["samples"]
     moments = [datetime.fromisoformat(each["at"]) for each in samples]
-    gaps = [(then - before).total_seconds() for before, then in zip(moments[:-2], moments[1:-1], strict=True)]
+    gaps = [(then - before).total_seconds() for before, then in pairwise(moments[:-1])]
     assert len(samples) <= MOST + 1
     assert moments[0] == NOW
     assert moments[-1] == found.last.at

@@ -74,7 +74,9 @@ def scraped(version: str, each: int, code: str = "200") -> Samples:
 def told(weight: int, *answers: Samples) -> dict[str, Any]:
     service = virtual_service(100 - weight, weight)
     route = locate(service, ("v1", "v2"))
-    snapshot = Snapshot(Target("pong", "shop", "v1", "v2"), service, None, replace(route, host="pong.shop.svc.cluster.local"))
+    snapshot = Snapshot(
+        Target("pong", "shop", "v1", "v2"), service, None, replace(route, host="pong.shop.svc.cluster.local")
+    )
     state = State("v1", "v2", Phase.PROGRESSING, weight, NOON)
     return record(answers, Period(weight, NOON, at(1)), Criteria(), snapshot, state, "source").facts()
 

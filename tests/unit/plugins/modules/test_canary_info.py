@@ -166,7 +166,11 @@ def test_documentation_and_arguments_agree() -> None:
 def test_what_prometheus_has_counted_is_told(info: Call, release: Call) -> None:
     release()
     assert "counted" not in info()
-    labels = {"__name__": "istio_requests_total", "reporter": "source", "destination_service": "pong.shop.svc.cluster.local"}
+    labels = {
+        "__name__": "istio_requests_total",
+        "reporter": "source",
+        "destination_service": "pong.shop.svc.cluster.local",
+    }
     labels |= {"destination_version": "v2", "response_code": "200", "response_flags": "-", "instance": "10.0.0.1:15020"}
     with serving() as prometheus:
         prometheus.result("matrix", [{"metric": labels, "values": [[1.0, "7"], [2.0, "19"]]}])

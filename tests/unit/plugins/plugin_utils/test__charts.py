@@ -70,7 +70,8 @@ def test_an_axis_of_shares_begins_below_them(share: float, low: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "bounds"), [([2.1, 480], (1, 1000)), ([10], (10, 100)), ([0.3, 0.4], (0.1, 1)), ([], (1, 10)), ([0], (1, 10))]
+    ("values", "bounds"),
+    [([2.1, 480], (1, 1000)), ([10], (10, 100)), ([0.3, 0.4], (0.1, 1)), ([], (1, 10)), ([0], (1, 10))],
 )
 def test_decades_hold_all_values(values: list[float], bounds: tuple[float, float]) -> None:
     assert charts.decades(values) == pytest.approx(bounds)
