@@ -38,6 +38,7 @@ def _template() -> Any:
         "stamp": lambda moment: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "clock": lambda moment: f"{moment:%H:%M:%S}",
         "day": lambda moment: f"{moment:%d %b %Y}",
+        "kept": lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%"),  # with its number on one line
     }
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 

@@ -28,7 +28,7 @@ class Shown:
     trouble: list[str] = field(default_factory=list)
 
     def text(self, selector: str = "body") -> str:
-        return self.page.inner_text(selector)
+        return self.page.inner_text(selector).replace("\N{NO-BREAK SPACE}", " ")
 
     def numbers(self) -> dict[int, dict[str, list[float | None]]]:
         """By weight and row of its table what is shown of both versions, None where there is no number."""
