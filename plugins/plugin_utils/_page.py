@@ -49,7 +49,7 @@ _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "none": ("not begun", "open", (("Go all steps", "canary"),)),
     "damaged": ("cannot be read", "bad", (_DOCTOR, _BACK)),
 }
-_REFUSED = ("stopped", "bad", (_DOCTOR, _STATUS, _BACK))
+_STOPPED = ("stopped", "bad", (_DOCTOR, _STATUS, _BACK))
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,6 @@ def page_of(result: Result, app: str = "", limit: str = "") -> Page:
     weights = result.get("weights") or {}
     shares = _ordered(weights.get("after") or {}, stable, canary)
     word, tone, following = _stands(result)
-    steps = tuple(step_of(each, stable, canary) for each in result.get("judged") or [])
-    run = result.get("run") or {}
     times = _times(result)
     span = charts.span_of(times)
     service = result.get("destination_host") or UNKNOWN
@@ -112,10 +110,10 @@ def page_of(result: Result, app: str = "", limit: str = "") -> Page:
         why=_why(result),
         verdict=_verdict(result, canary),
         commands=tuple((why, _command(playbook, limit)) for why, playbook in following),
-        facts=_facts(result, run),
-        began=span.begin if span else None,
-        ended=span.end if span else None,
-        duration=duration((span.end - span.begin).total_seconds()) if span else UNKNOWN,
+        facts=_facts(result),
+        began=min(times, default=None),
+        ended=max(times, default=None),
+        duration=duration((max(times) - min(times)).total_seconds()) if times else UNKNOWN,
         stable=stable,
         canary=canary,
         shares=tuple(shares.items()),
@@ -125,7 +123,7 @@ def page_of(result: Result, app: str = "", limit: str = "") -> Page:
         graph_of=graph_of,
         timeline=timeline(result, span, canary) if span and result.get("transitions") else None,
         multiples=multiples(result, span, (stable, canary)) if span else (),
-        steps=steps,
+        steps=tuple(step_of(each, stable, canary) for each in result.get("judged") or []),
         transitions=tuple(_transition(each) for each in result.get("transitions") or []),
         warnings=tuple(dict.fromkeys(result.get("warnings") or [])),
         unknown=_unknown(result),
@@ -158,10 +156,12 @@ def of_status(status: Result) -> dict[str, Any]:
 
 def _stands(result: Result) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     """Where it stands in a word. A run that failed is never good, wherever the release stands."""
-    found = _PHASES.get(result.get("phase") or "", _REFUSED)
-    if result.get("failed") and found[1] != "bad":
-        return _REFUSED if "phase" not in result else (f"{found[0]}, stopped", "bad", (_DOCTOR, *found[2]))
-    return found
+    word, tone, following = _PHASES.get(result.get("phase") or "", _STOPPED)
+    if word == "stopped" and not result.get("transitions"):
+        return "refused", tone, following
+    if result.get("failed") and tone != "bad":
+        return f"{word}, stopped", "bad", (_DOCTOR, *following)
+    return word, tone, following
 
 
 def _why(result: Result) -> str:
@@ -195,7 +195,8 @@ def _command(playbook: str, limit: str) -> str:
     return " ".join(word for word in words if word)
 
 
-def _facts(result: Result, run: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _facts(result: Result) -> tuple[tuple[str, str], ...]:
+    run = result.get("run") or {}
     who = " on ".join(str(run[key]) for key in ("who", "host") if run.get(key))
     steps = ", ".join(f"{weight} %" for weight in result.get("steps") or [])
     place = f"{result.get('namespace', '?')}/{result.get('name', '?')}"
@@ -232,13 +233,13 @@ def _nodes(result: Result, shares: Mapping[str, int], stable: str, canary: str) 
     roles = {stable: "stable", canary: "canary"}
     if not counted:
         nodes = tuple(Node(name, roles.get(name, "other"), share, ()) for name, share in shares.items())
-        return nodes, "by the weights that are set; no requests were counted"
+        return nodes, "By the weights that are set; no requests were counted."
     last = counted[-1]
     nodes = tuple(
         Node(name, roles.get(name, "other"), share, _lines(last, name))
         for name, share in _ordered(last["weights"], stable, canary).items()
     )
-    return nodes, f"while {canary} had {last['weights'].get(canary, 0)} %, counted over {duration(last['seconds'])}"
+    return nodes, f"While {canary} had {last['weights'].get(canary, 0)} %, counted over {duration(last['seconds'])}."
 
 
 def _lines(judged: Result, name: str) -> tuple[tuple[str, Number], ...]:

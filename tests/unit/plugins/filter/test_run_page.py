@@ -136,7 +136,7 @@ def test_it_shows_where_it_stands_who_when_and_all_numbers() -> None:
         "● under way v1 has 50 %, v2 has 50 % · 31 Jan 2026, 12:01:01 UTC, after 1 min 2 s",
         "Last verdict, v2 at 20 %: pass. 0 of 412 requests to v2 (0 %) failed, 1 % may",
         "All requests back to stable ansible-playbook progressive.istio.rollback",
-        "while v2 had 20 %, counted over 1 min",
+        "While v2 had 20 %, counted over 1 min",
         "Requests 1 648 412 ≥ 100",
         "Success 99.9 % 100 % ≥ 99 %",
         "p99 9.6 ms 1.25 s",
@@ -194,7 +194,14 @@ def test_a_refusal_says_why_and_that_nothing_is_known() -> None:
     page = Read(
         run_page({**about, "failed": True, "msg": "2 things stand against it", "mistakes": []}, "pong", "shop-1")
     )
-    for text in ("pong: v1 → v2, stopped", "2 things stand against it", "doctor --limit shop-1", "Nothing was written"):
+    for text in ("pong: v1 → v2, refused", "2 things stand against it", "doctor --limit shop-1", "Nothing was written"):
+        assert text in page.text
+
+
+def test_a_refusal_after_a_step_shows_the_step_and_the_reason() -> None:
+    first = {**RESULT, "transitions": RESULT["transitions"][:1]}
+    page = Read(run_page([first, {"failed": True, "msg": "v2 cannot take 50 % yet", "run": RESULT["run"]}], "pong"))
+    for text in ("pong: v1 → v2, stopped", "v2 cannot take 50 % yet", "v2 at 20 %", "from 0 to 20 %"):
         assert text in page.text
 
 
