@@ -76,6 +76,7 @@ RESULT: dict[str, Any] = {
         },
     ],
 }
+ABOUT = {key: RESULT[key] for key in ("name", "namespace", "stable", "canary", "run")}
 STATUS: dict[str, Any] = {
     "exists": True,
     "name": "pong",
@@ -190,9 +191,8 @@ def test_every_end_has_its_word_and_what_to_type_next(change: dict[str, Any], ti
 
 
 def test_a_refusal_says_why_and_that_nothing_is_known() -> None:
-    about = {key: RESULT[key] for key in ("name", "namespace", "stable", "canary", "run")}
     page = Read(
-        run_page({**about, "failed": True, "msg": "2 things stand against it", "mistakes": []}, "pong", "shop-1")
+        run_page({**ABOUT, "failed": True, "msg": "2 things stand against it", "mistakes": []}, "pong", "shop-1")
     )
     for text in ("pong: v1 → v2, refused", "2 things stand against it", "doctor --limit shop-1", "Nothing was written"):
         assert text in page.text
@@ -200,7 +200,7 @@ def test_a_refusal_says_why_and_that_nothing_is_known() -> None:
 
 def test_a_refusal_after_a_step_shows_the_step_and_the_reason() -> None:
     first = {**RESULT, "transitions": RESULT["transitions"][:1]}
-    page = Read(run_page([first, {"failed": True, "msg": "v2 cannot take 50 % yet", "run": RESULT["run"]}], "pong"))
+    page = Read(run_page([first, {**ABOUT, "failed": True, "msg": "v2 cannot take 50 % yet"}], "pong"))
     for text in ("pong: v1 → v2, stopped", "v2 cannot take 50 % yet", "v2 at 20 %", "from 0 to 20 %"):
         assert text in page.text
 
