@@ -19,6 +19,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 
 MODULE = "progressive.istio.canary"
 STEPWISE = ("advanced", "promoted")
@@ -56,7 +57,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
                     arguments.pop(name, None)
                 following = self._execute(arguments, task_vars)
                 self._say(following, progress)
-                result = _together(result, following)
+                result = together(result, following)
         return result
 
     def _execute(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
@@ -102,16 +103,3 @@ def _show(file: Path, over: threading.Event) -> None:
 
 def _goes_on(result: Mapping[str, Any]) -> bool:
     return not result.get("failed") and result.get("next_weight") is not None
-
-
-def _together(first: Mapping[str, Any], then: dict[str, Any]) -> dict[str, Any]:
-    """The result of several calls as that of one."""
-    both = dict(then)
-    both["changed"] = bool(first.get("changed") or then.get("changed"))
-    both["transitions"] = [*first.get("transitions", []), *then.get("transitions", [])]
-    both["api_requests"] = first.get("api_requests", 0) + then.get("api_requests", 0)
-    both["warnings"] = [*first.get("warnings", []), *then.get("warnings", [])]
-    both["weights"] = {**first["weights"], **then.get("weights", {}), "before": first["weights"]["before"]}
-    if "diff" in first and "diff" in then:
-        both["diff"] = {**then["diff"], "before": first["diff"]["before"]}
-    return both

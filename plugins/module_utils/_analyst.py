@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 
-from ._analysis import Judgement, judge, undecided
+from ._analysis import judge, undecided
 from ._criteria import Criteria
 from ._meters import Meter, ProbeMeter, PrometheusMeter, ProxyMeter, Uncounted
 from ._pipeline import Call
 from ._prometheus import Prometheus, PrometheusError, UnusableQuery
+from ._record import Look, Record, add
 from ._release import State
 from ._snapshot import Snapshot
 
@@ -23,21 +24,33 @@ ASK_AGAIN = 5.0  # seconds between two answers to a custom query
 class Analyst:
     """The present weight under analysis. pace: seconds between two looks."""
 
-    def __init__(self, criteria: Criteria, meter: Meter, prometheus: Prometheus | None) -> None:
+    def __init__(
+        self, call: Call, criteria: Criteria, snapshot: Snapshot, meter: Meter, prometheus: Prometheus | None
+    ) -> None:
         self.criteria = criteria
+        self._clock = call.cluster.now
+        self._weights = snapshot.shares
+        self._since = snapshot.state.since if isinstance(snapshot.state, State) else self._clock()
+        self._record: Record | None = None
         self.pace = meter.pace
         self._meter = meter
         self._prometheus = prometheus
         self._answers: dict[str, float | str] = {}
         self._ask_next = 0.0
 
-    def look(self) -> Judgement:
-        """The verdict as of now."""
+    def look(self) -> Record:
+        """The verdict as of now, with those before it."""
+        look = self._look()
+        begun = self._record or Record(self._weights, self._since, self.criteria, look, ())
+        self._record = add(begun, look)
+        return self._record
+
+    def _look(self) -> Look:
         try:
             counted = self._meter.look()
         except Uncounted as error:
-            return undecided(str(error))
-        return judge(self.criteria, counted, self._asked())
+            return Look(self._clock(), undecided(str(error)), None)
+        return Look(self._clock(), judge(self.criteria, counted, self._asked()), counted)
 
     def _asked(self) -> dict[str, float | str]:
         if self._prometheus and time.monotonic() >= self._ask_next:
@@ -52,12 +65,12 @@ def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot) -> Analyst:
     prometheus = Prometheus(options) if options else None
     if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
         meter = PrometheusMeter(prometheus, criteria, call.cluster, snapshot, snapshot.state.since)
-        return Analyst(criteria, meter, prometheus)
+        return Analyst(call, criteria, snapshot, meter, prometheus)
     if criteria.source == "probe" and criteria.probe:
-        return Analyst(criteria, ProbeMeter(criteria.probe, snapshot), prometheus)
+        return Analyst(call, criteria, snapshot, ProbeMeter(criteria.probe, snapshot), prometheus)
     if call.prover is None:
         raise ValueError("the proxies count, and nobody asks them")
-    return Analyst(criteria, ProxyMeter(call.prover, snapshot), prometheus)
+    return Analyst(call, criteria, snapshot, ProxyMeter(call.prover, snapshot), prometheus)
 
 
 def unusable(criteria: Criteria) -> list[str]:

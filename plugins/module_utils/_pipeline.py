@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import _gates
@@ -46,6 +46,7 @@ from ._snapshot import Refused, Snapshot, Target, pods_of, read
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._analysis import Judgement
     from ._criteria import Criteria
+    from ._record import Record
 
 CONFLICTS = 5  # how often others may write in between
 PAUSE = 0.5  # seconds before the pods are watched anew when the API server ended the watch
@@ -92,8 +93,9 @@ class Outcome:
     """What came of a request. before: shares at the start; snapshot: as it is now; written: in order.
 
     decision: the last one; a Refuse says what ended the call after it had begun well.
-    live: the proxies that run the weights which were written last. warnings: what a person should hear of all the same.
-    judgement: the last one on the present step.
+    live: the proxies that run the weights which were written last. settled: seconds until all of them did, by the
+    place of a write in `written`. warnings: what a person should hear of all the same.
+    record: what was counted on the present step.
     """
 
     before: Mapping[str, int]
@@ -101,13 +103,19 @@ class Outcome:
     decision: Decision
     written: tuple[Transition, ...] = ()
     live: tuple[Live, ...] = ()
+    settled: Mapping[int, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    judgement: Judgement | None = None
+    record: Record | None = None
 
     @property
     def changed(self) -> bool:
         """Whether anything changed that matters to a person."""
         return any(transition.changed for transition in self.written)
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """The last one on the present step."""
+        return self.record.judgement if self.record else None
 
     @property
     def live_after(self) -> float:
@@ -185,11 +193,12 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
 
     If it is not live, a Refuse says where.
     """
-    snapshot, (*_earlier, last) = outcome.snapshot, outcome.written
+    snapshot, (*earlier, last) = outcome.snapshot, outcome.written
     live: tuple[Live, ...] = ()
     try:
         live = prover.live(snapshot, since).live
-        return replace(outcome, snapshot=_settled(call, snapshot), live=live)
+        outcome = replace(outcome, snapshot=_settled(call, snapshot), live=live)
+        return replace(outcome, settled={**outcome.settled, len(earlier): outcome.live_after})
     except NotLive as error:
         why, live = str(error), error.live
     except (Unproven, ClusterError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ._doubt import unproven
 from ._pipeline import Outcome, said
-from ._release import Damaged, Phase, Plan, Refuse, State, Step, Wait
+from ._release import Damaged, Phase, Plan, Refuse, State, Step, Transition, Wait
 from ._snapshot import Snapshot
 from ._state import stamp
 
@@ -26,10 +26,11 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; {now}",
         "weights": {"before": dict(outcome.before), "after": dict(outcome.shares)},
         "transitions": [
-            {"event": each.event.value, "why": each.why, "weights": dict(each.weights)}
-            for each in outcome.written
+            _transition(each, outcome.settled.get(number))
+            for number, each in enumerate(outcome.written)
             if each.changed
         ],
+        "judged": [outcome.record.facts()] if outcome.record else [],
         "route": snapshot.route.name,
         "destination_host": snapshot.route.host,
         "live": [{"proxy": str(each.proxy), "after": round(each.after * 1000)} for each in outcome.live],
@@ -37,6 +38,19 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         "next_weight": next_weight(snapshot.state, plan.steps),
         **release_of(snapshot),
         **({"analysis": outcome.judgement.facts()} if outcome.judgement else {}),
+    }
+
+
+def _transition(written: Transition, settled: float | None) -> dict[str, Any]:
+    """One write. Every one that matters to a person is the last in the history that it writes."""
+    past = written.state.history[-1]
+    return {
+        "at": stamp(past.at),
+        "event": written.event.value,
+        "weights": dict(written.weights),
+        "why": written.why,
+        "by": past.by,
+        "live": None if settled is None else round(settled * 1000),
     }
 
 

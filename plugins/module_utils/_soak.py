@@ -30,8 +30,8 @@ from ._route import annotate
 from ._snapshot import Object, Refused, Snapshot, pods_of
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
-    from ._analysis import Judgement
     from ._analyst import Analyst
+    from ._record import Record
 
 OUTAGE = 60.0  # seconds that the API server may be away while a step soaks
 PAUSE = 1.0  # seconds before something that failed is tried again
@@ -73,7 +73,7 @@ def soak(call: Call, outcome: Outcome, latest: datetime, analyst: Analyst | None
     try:
         with _interruptible():
             ended = watch.run(until)
-        outcome = replace(outcome, judgement=watch.judgement)
+        outcome = replace(outcome, record=watch.record)
         if ended:
             written = (*outcome.written, ended)
             return _proven(call, replace(outcome, snapshot=watch.snapshot, decision=ended, written=written), ended)
@@ -99,14 +99,14 @@ def _proven(call: Call, outcome: Outcome, failure: Transition) -> Outcome:
 
 
 class _Watch:
-    """One step under watch. snapshot: as the API server last told; judgement: the last one; passed: it has."""
+    """One step under watch. snapshot: as the API server last told; record: what was counted; passed: it has."""
 
     def __init__(self, call: Call, snapshot: Snapshot, analyst: Analyst | None, latest: datetime) -> None:
         self._call = call
         self._analyst = analyst
         self._latest = latest
         self.snapshot = snapshot
-        self.judgement: Judgement | None = None
+        self.record: Record | None = None
         self.passed = False
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else None
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # each takes itself in
@@ -186,21 +186,21 @@ class _Watch:
 
     def _verdict(self, now: datetime) -> Verdict | None:
         """What the analysis has come to by now."""
-        judgement, state, criteria = self.judgement, self.snapshot.state, self._call.criteria
+        state, criteria = self.snapshot.state, self._call.criteria
         if criteria is None or not isinstance(state, State):
             return None
         from ._analysis import undecided
 
+        judgement = self.record.judgement if self.record else undecided("nothing was counted")
         soaked = state.soaks_until(self._call.plan.interval)
-        found = judgement or undecided("nothing was counted")
-        return found.verdict(now, soaked, self._latest, criteria.on_inconclusive)
+        return judgement.verdict(now, soaked, self._latest, criteria.on_inconclusive)
 
     def _judge(self, analyst: Analyst, until: datetime) -> None:
         """Tell what the analysis says; runs in a thread of its own while the step soaks."""
         while self._call.cluster.now() < until:
             begin = time.monotonic()
             try:
-                self._news.put(partial(setattr, self, "judgement", analyst.look()))
+                self._news.put(partial(setattr, self, "record", analyst.look()))
             except Exception as error:  # a flaw must not be taken for a canary without failures
                 self._news.put(partial(_throw, error))
                 return

@@ -490,6 +490,86 @@ analysis:
       type: dict
       returned: always
       sample: {v1: {p50: 2.1, p95: 4.8, p99: 9.6}, v2: {p50: 2.2, p95: 4.9, p99: 9.9}}
+judged:
+  description:
+    - Each weight that was judged, in order, as the verdict was given, and what was counted while it soaked.
+    - All counts are those since the weight was live, as the verdict had them.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    weights:
+      description: Percentage by subset that was judged.
+      type: dict
+      returned: always
+      sample: {v1: 80, v2: 20}
+    since:
+      description: When it was live, UTC.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:00Z"
+    until:
+      description: When it was last looked at, UTC.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:01:00Z"
+    seconds:
+      description: Seconds between the two.
+      type: float
+      returned: always
+      sample: 60.01
+    result:
+      description: As RV(analysis.result).
+      type: str
+      returned: always
+      sample: pass
+    why:
+      description: As RV(analysis.why).
+      type: str
+      returned: always
+      sample: 0 of 412 requests to v2 (0 %) failed, 1 % may
+    checks:
+      description: As RV(analysis.checks).
+      type: list
+      elements: dict
+      returned: always
+      sample: []
+    percentiles:
+      description: As RV(analysis.percentiles).
+      type: dict
+      returned: always
+      sample: {v1: {p50: 2.1, p95: 4.8, p99: 9.6}, v2: {p50: 2.2, p95: 4.9, p99: 9.9}}
+    limits:
+      description:
+        - What it was held against, C(minimum_requests), C(max_error), C(threshold_ms) and C(max_slow), without those
+          that are switched off.
+      type: dict
+      returned: always
+      sample: {minimum_requests: 100, max_error: 0.01, threshold_ms: 500, max_slow: 0.01}
+    versions:
+      description:
+        - By version C(requests) and C(failed), the number of requests and of those that failed; C(timed) and C(slow),
+          those whose time is known and those that took longer than C(threshold_ms); C(p50), C(p95) and C(p99) in
+          milliseconds.
+        - Empty where nothing could be counted at the end.
+      type: dict
+      returned: always
+      sample:
+        v1: {requests: 1648, failed: 2, timed: 1640, slow: 0, p50: 2.1, p95: 4.8, p99: 9.6}
+        v2: {requests: 412, failed: 0, timed: 410, slow: 0, p50: 2.2, p95: 4.9, p99: 9.9}
+    unattributed:
+      description: Failures that belong to no version. Null where nothing could be counted at the end.
+      type: int
+      returned: always
+      sample: 0
+    samples:
+      description:
+        - Up to 31 moments while it soaked, each with C(at) (UTC) and of C(versions) the C(requests) and C(failed) until
+          then, C(p50) and C(p99).
+      type: list
+      elements: dict
+      returned: always
+      sample: []
 removed:
   description: The version that is no destination of the route any more. Null if both are.
   returned: success and O(state=cleaned)
@@ -523,14 +603,19 @@ live:
     - proxy: gateway istio-system/istio-ingressgateway-7b9f5c6d4-x2x5k
       after: 118
 transitions:
-  description: What was written, in order.
+  description:
+    - What was written, in order. C(at) is when, C(by) for whom, and C(live) how many milliseconds later all proxies
+      were seen to run it, null where they were not asked or not all did.
   returned: success
   type: list
   elements: dict
   sample:
-    - event: weighted
+    - at: "2026-01-31T12:00:00Z"
+      event: weighted
       weights: {v1: 80, v2: 20}
       why: "v2: from 0 to 20 % by hand"
+      by: ci
+      live: 118
 route:
   description: The HTTP route, by name or number.
   returned: success
@@ -541,6 +626,36 @@ destination_host:
   returned: success
   type: str
   sample: pong-server-service.default.svc.cluster.local
+name:
+  description: Name of the VirtualService.
+  returned: always
+  type: str
+  sample: pong-server-virtual-service
+namespace:
+  description: Its namespace.
+  returned: always
+  type: str
+  sample: default
+stable:
+  description: Subset of the stable version.
+  returned: always
+  type: str
+  sample: v1
+canary:
+  description: Subset of the canary.
+  returned: always
+  type: str
+  sample: v2
+run:
+  description: Who moved it, and from when to when, UTC.
+  returned: always
+  type: dict
+  sample:
+    id: 3f9c2a7d51b04e68
+    who: ci
+    host: runner-7
+    began: "2026-01-31T11:59:59.700Z"
+    ended: "2026-01-31T12:00:00.300Z"
 mistakes:
   description: Everything that stands against the request, one sentence each.
   returned: failure
@@ -566,9 +681,10 @@ api_requests:
 """
 
 import json
+import time
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -583,11 +699,12 @@ from ..module_utils._probe import secrets_in
 from ..module_utils._progress import step_line, teller, verdict_line
 from ..module_utils._proof import Prover
 from ..module_utils._proxies import NotLive, Unproven
-from ..module_utils._release import Refuse, Request, State, Want
+from ..module_utils._release import Refuse, Request, Run, State, Want
 from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
 from ..module_utils._soak import soak, soaking, soaks_until
+from ..module_utils._state import stamp
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
     from ..module_utils._analyst import Analyst
@@ -681,6 +798,7 @@ def main() -> None:
     )
     forget_path(module)
     module.no_log_values |= secrets_in(_probe_headers(module.params))
+    run, begin = this_run(module.params["run"]), time.monotonic()
     target = Target(**{name: module.params[name] for name in TARGET})
     criteria, mistakes = _judged_by(module.params)
     plan = _plan(module.params, mistakes)
@@ -688,24 +806,39 @@ def main() -> None:
     try:
         cluster = connect(module.params)
     except ClusterError as error:
-        module.fail_json(**_failure([*mistakes, *error.mistakes]))
+        now = datetime.now(UTC)
+        module.fail_json(**_failure([*mistakes, *error.mistakes]), **_about(target, run, begin, now))
     try:
         if not isinstance(plan, Plan):
             read(cluster, target)  # whatever is wrong in the cluster is told too
             raise Refused([])
-        call = _call(module, cluster, target, plan, criteria)
+        call = _call(module, cluster, target, plan, criteria, run)
         with call.prover or nullcontext():
             outcome, removal = _removed(call, _act(call))
         result = result_of(outcome, call.plan) | removal
     except (Refused, ClusterError) as error:
-        module.fail_json(**_failure([*mistakes, *error.mistakes]), **cluster.facts())
+        about = _about(target, run, begin, cluster.now()) | cluster.facts()
+        module.fail_json(**_failure([*mistakes, *error.mistakes]), **about)
     if module._diff:
         result["diff"] = diff_of(outcome)
     for warning in warnings_of(outcome):
         module.warn(warning)
+    result |= _about(target, run, begin, cluster.now()) | cluster.facts()
     if outcome.failed:
-        module.fail_json(**result, **cluster.facts())
-    module.exit_json(**result, **cluster.facts())
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+def _about(target: Target, run: Run, begin: float, now: datetime) -> dict[str, Any]:
+    """What was asked about, by whom and when. begin: monotonic; now: best by the API server's clock."""
+    began = now - timedelta(seconds=time.monotonic() - begin)
+    return {
+        "name": target.name,
+        "namespace": target.namespace,
+        "stable": target.stable,
+        "canary": target.canary,
+        "run": {"id": run.id, "who": run.who, "host": run.host, "began": stamp(began), "ended": stamp(now)},
+    }
 
 
 def _probe_headers(params: dict[str, Any]) -> dict[str, Any]:
@@ -768,9 +901,10 @@ def _steps(given: object) -> object:
         return given.split(",")
 
 
-def _call(module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan, criteria: Criteria | None) -> Call:
+def _call(
+    module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan, criteria: Criteria | None, run: Run
+) -> Call:
     params = module.params
-    run = this_run(params["run"])
     if is_gone(run.host, run.pid):
         raise Refused([f"the run {run.id} that asked, process {run.pid}, has ended: nothing is done in its name"])
     want = WANTS.get(params["state"]) or Want(params["state"])
@@ -838,12 +972,12 @@ def _judged(call: Call, outcome: Outcome) -> Outcome:
     if not call.criteria or not analyst or outcome.written or not isinstance(state, State):
         return outcome
     now, soaked = call.cluster.now(), state.soaks_until(call.plan.interval)
-    judgement = analyst.look()
+    record = analyst.look()
     deadline = soaked + timedelta(seconds=call.criteria.deadline)
-    verdict = judgement.verdict(now, soaked, deadline, call.criteria.on_inconclusive)
+    verdict = record.judgement.verdict(now, soaked, deadline, call.criteria.on_inconclusive)
     if verdict is None:
-        return replace(outcome, judgement=judgement)
-    return replace(carry_out(replace(call, request=replace(call.request, verdict=verdict))), judgement=judgement)
+        return replace(outcome, record=record)
+    return replace(carry_out(replace(call, request=replace(call.request, verdict=verdict))), record=record)
 
 
 def _removed(call: Call, outcome: Outcome) -> tuple[Outcome, dict[str, Any]]:

@@ -69,6 +69,7 @@ def test_promoted_goes_all_steps_and_shows_each(server: ApiServer, task: Task) -
     assert result["weights"] == {"before": {"v1": 100, "v2": 0}, "after": {"v1": 0, "v2": 100}}
     assert [each["event"] for each in result["transitions"]] == ["advanced", "advanced", "promoted"]
     assert result["api_requests"] == len(server.requests)
+    assert result["run"]["began"] < result["transitions"][0]["at"] < result["transitions"][2]["at"]
     assert task.shown == [
         "shop/pong  [####................]  20 %  step 1 of 3  v2: 1 of 1 pods ready  progressing",
         "shop/pong  [##########..........]  50 %  step 2 of 3  v2: 1 of 1 pods ready  progressing",

@@ -56,6 +56,19 @@ def test_a_verdict_tells_its_numbers_and_is_kept(mesh: Istio, server: ApiServer,
     assert state_of(server).get("holder") is None
 
 
+def test_what_was_counted_is_told_as_the_verdict_had_it(mesh: Istio, server: ApiServer, call: Call) -> None:
+    mesh.traffic = WELL
+    result = call({"deadline": 30})
+    (judged,) = result["judged"]
+    assert {key: judged[key] for key in result["analysis"]} == result["analysis"]
+    assert (judged["weights"], judged["since"]) == ({"v1": 90, "v2": 10}, state_of(server)["since"])
+    errors = next(check for check in judged["checks"] if check["name"] == "errors")
+    assert judged["versions"]["v2"] == {"requests": errors["requests"], "failed": errors["bad"]}
+    assert judged["samples"][-1] == {"at": judged["until"], "versions": judged["versions"]}
+    assert judged["limits"] == {"minimum_requests": 100, "max_error": 0.01}
+    assert call(state="held")["judged"] == []
+
+
 def test_a_bad_canary_is_rolled_back_and_that_is_live(mesh: Istio, server: ApiServer, call: Call) -> None:
     mesh.traffic = BAD
     result = call({"deadline": 30}, interval=60)

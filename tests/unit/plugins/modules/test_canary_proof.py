@@ -41,6 +41,9 @@ def test_a_step_is_live_and_soaks_from_then_on(mesh: Istio, server: ApiServer, c
     assert result["msg"].endswith(f"; now v1 90 %, v2 10 %, live in gateway gateways/one after {after} ms")
     assert (weights_of(server), in_doubt(server), mesh.writes) == ({"v1": 90, "v2": 10}, False, 2)
     assert result["since"] == state_of(server)["since"] > state_of(server)["history"][-1]["at"]
+    (written,) = result["transitions"]
+    assert (written["live"], written["at"]) == (after, state_of(server)["history"][-1]["at"])
+    assert written["by"] == result["run"]["who"]
     assert (mesh.asked("portforward"), result["api_requests"]) == (1, 8)
 
 
@@ -52,6 +55,7 @@ def test_a_step_that_is_not_live_fails_and_no_other_follows_until_it_is(
     assert result["failed"]
     assert result["changed"]
     assert "accepted by the API server with v1 90 %, v2 10 %, but that is not live on 1 of 1" in result["msg"]
+    assert result["transitions"][0]["live"] is None
     assert in_doubt(server)
     again = call("advanced")
     assert again["msg"].endswith("the weights stay v1 90 %, v2 10 %; state: rolled_back goes back all the same")

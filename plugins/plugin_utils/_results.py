@@ -1,0 +1,28 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The results of several calls of the module `canary`, one after the other, as that of one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+IN_ORDER = ("transitions", "judged", "warnings")
+
+
+def together(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """What came of both; what is only known of a moment is as the latter has it."""
+    both = dict(then)
+    both["changed"] = bool(first.get("changed") or then.get("changed"))
+    both["api_requests"] = first.get("api_requests", 0) + then.get("api_requests", 0)
+    both |= {name: [*first.get(name, []), *then.get(name, [])] for name in IN_ORDER}
+    if "weights" in first:
+        both["weights"] = {**first["weights"], **then.get("weights", {}), "before": first["weights"]["before"]}
+    if "run" in first and "run" in then:
+        both["run"] = {**then["run"], "began": first["run"]["began"]}
+    if "diff" in first and "diff" in then:
+        both["diff"] = {**then["diff"], "before": first["diff"]["before"]}
+    return both

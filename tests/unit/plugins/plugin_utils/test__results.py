@@ -1,0 +1,51 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results of several calls as one."""
+
+from __future__ import annotations
+
+from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
+
+FIRST = {
+    "changed": True,
+    "weights": {"before": {"v1": 100}, "after": {"v1": 80}},
+    "transitions": [{"event": "advanced"}],
+    "judged": [{"weights": {"v1": 80}}],
+    "run": {"id": "r", "began": "1", "ended": "2"},
+    "api_requests": 8,
+    "phase": "progressing",
+}
+THEN = {
+    "changed": False,
+    "weights": {"before": {"v1": 80}, "after": {"v1": 100}},
+    "transitions": [{"event": "failed"}],
+    "judged": [{"weights": {"v1": 50}}],
+    "warnings": ["look"],
+    "run": {"id": "r", "began": "3", "ended": "4"},
+    "api_requests": 5,
+    "phase": "rolled_back",
+}
+
+
+def test_what_was_done_adds_up_and_what_is_is_the_last() -> None:
+    assert together(FIRST, THEN) == {
+        "changed": True,
+        "weights": {"before": {"v1": 100}, "after": {"v1": 100}},
+        "transitions": [{"event": "advanced"}, {"event": "failed"}],
+        "judged": [{"weights": {"v1": 80}}, {"weights": {"v1": 50}}],
+        "warnings": ["look"],
+        "run": {"id": "r", "began": "1", "ended": "4"},
+        "api_requests": 13,
+        "phase": "rolled_back",
+    }
+
+
+def test_after_a_refusal_the_weights_are_as_they_were_seen_last() -> None:
+    both = together(FIRST, {"failed": True, "msg": "no", "run": THEN["run"]})
+    assert (both["weights"], both["failed"], both["judged"]) == (FIRST["weights"], True, FIRST["judged"])
+    assert "phase" not in both
+
+
+def test_a_refusal_before_anything_was_seen_has_no_weights() -> None:
+    assert "weights" not in together({"failed": True, "msg": "no"}, {"failed": True, "msg": "still no"})
