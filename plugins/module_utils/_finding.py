@@ -11,13 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ._since import Since
+from ._state import stamp
+
 ERROR = "error"
 WARNING = "warning"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One accused object. problem and remedy are half sentences; check is the name of the check that found it."""
+    """One accused object. problem and remedy are half sentences; check is the name of the check that found it.
+
+    command: what mends it, if that can be told; a remedy may end with it. since: None where nothing tells it.
+    """
 
     severity: str
     kind: str
@@ -26,25 +32,46 @@ class Finding:
     problem: str
     remedy: str
     check: str = ""
+    command: str = ""
+    since: Since | None = None
+
+    @property
+    def advice(self) -> str:
+        """The remedy in words alone."""
+        return self.remedy.removesuffix(self.command).rstrip(": ") if self.command else self.remedy
 
     @property
     def place(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
+    def facts(self) -> dict[str, Any]:
+        """As part of a module's result."""
+        told = {name: getattr(self, name) for name in ("check", "severity", "kind", "namespace", "name")}
+        told |= {"problem": self.problem, "remedy": self.remedy, "command": self.command}
+        since = self.since
+        return told | {"since": stamp(since.at) if since else None, "told_by": since.by if since else None}
+
     def __str__(self) -> str:
         return f"{self.place} {self.problem} -> {self.remedy}"
 
 
-def error(kind: str, thing: Mapping[str, Any], problem: str, remedy: str) -> Finding:
+def error(
+    kind: str, thing: Mapping[str, Any], problem: str, remedy: str, command: str = "", since: Since | None = None
+) -> Finding:
     """A finding about requests that are lost or go to the wrong version, now or at the next step."""
-    return _about(ERROR, kind, thing, problem, remedy)
+    return _about(ERROR, kind, thing, problem, remedy, command, since)
 
 
-def warning(kind: str, thing: Mapping[str, Any], problem: str, remedy: str) -> Finding:
+def warning(
+    kind: str, thing: Mapping[str, Any], problem: str, remedy: str, command: str = "", since: Since | None = None
+) -> Finding:
     """A finding about something that works now, and is fragile or not what it seems."""
-    return _about(WARNING, kind, thing, problem, remedy)
+    return _about(WARNING, kind, thing, problem, remedy, command, since)
 
 
-def _about(severity: str, kind: str, thing: Mapping[str, Any], problem: str, remedy: str) -> Finding:
+def _about(
+    severity: str, kind: str, thing: Mapping[str, Any], problem: str, remedy: str, command: str, since: Since | None
+) -> Finding:
     metadata = thing["metadata"]
-    return Finding(severity, kind, metadata.get("namespace", ""), metadata["name"], problem, remedy)
+    place = (metadata.get("namespace", ""), metadata["name"])
+    return Finding(severity, kind, *place, problem, remedy, command=command, since=since)

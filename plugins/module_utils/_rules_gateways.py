@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ._commands import add, delete, patch, replace
 from ._conditions import is_ready
 from ._finding import Finding, error, warning
 from ._hosts import ServiceName, identity
 from ._mesh import MESH, Mesh, Object, behind, gateway_names, in_mesh, name_of, servers_of
 from ._selectors import as_text
+from ._since import earliest, latest, turned, written
 from ._words import plural
 
 _VIRTUAL_SERVICE = "VirtualService"
@@ -30,7 +32,10 @@ def gateway_exists(mesh: Mesh) -> Iterator[Finding]:
             own = sorted(str(name_of(each)) for each in mesh.gateways if name_of(each).namespace == name.namespace)
             there = ", ".join(same or own)
             remedy = f"name one that does: {there}" if there else "create it, or see kubectl get gateways.networking -A"
-            yield error(_VIRTUAL_SERVICE, virtual_service, f"is bound to Gateway {name}, which does not exist", remedy)
+            problem, near = f"is bound to Gateway {name}, which does not exist", same or own
+            command = _rebind(virtual_service, name, near[0]) if len(near) == 1 else ""
+            since = written(virtual_service, "spec", "gateways", later=True)
+            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since)
 
 
 def gateway_selector_matches(mesh: Mesh) -> Iterator[Finding]:
@@ -45,10 +50,12 @@ def gateway_selector_matches(mesh: Mesh) -> Iterator[Finding]:
             where = sorted({pod["metadata"]["namespace"] for pod in pods})
             problem = f"selects {plural(len(pods), 'pod')} by {selector}, and none is ready"
             remedy = f"see why: kubectl describe pods -n {where[0]} -l {selector}"
+            since = earliest(*(turned(pod, "Ready", f"pod {pod['metadata']['name']}") for pod in pods))
         else:
             problem = f"selects no pod of any namespace by {selector}"
             remedy = "use the labels of your gateway's pods: kubectl get pods -A -l istio --show-labels"
-        yield error(_GATEWAY, gateway, problem, remedy)
+            since = written(gateway, "spec", "selector", later=True)
+        yield error(_GATEWAY, gateway, problem, remedy, since=since)
 
 
 def gateway_port_served(mesh: Mesh) -> Iterator[Finding]:
@@ -61,7 +68,7 @@ def gateway_port_served(mesh: Mesh) -> Iterator[Finding]:
             names = ", ".join(str(name_of(service)) for service in services)
             problem = f"opens port {', '.join(map(str, missing))}, which Service {names} does not have"
             remedy = f"use one of its ports ({', '.join(map(str, sorted(served)))}) or add the port to the Service"
-            yield warning(_GATEWAY, gateway, problem, remedy)
+            yield warning(_GATEWAY, gateway, problem, remedy, since=written(gateway, "spec", "servers"))
 
 
 def host_in_gateway(mesh: Mesh) -> Iterator[Finding]:
@@ -81,7 +88,12 @@ def host_in_gateway(mesh: Mesh) -> Iterator[Finding]:
             taken = ", ".join(dict.fromkeys(host for server in servers for _whose, host in server.hosts))
             names = ", ".join(str(name_of(gateway)) for gateway in gateways)
             problem = f"is for host {', '.join(lost)}, which Gateway {names} does not take: it takes {taken or 'none'}"
-            yield error(_VIRTUAL_SERVICE, virtual_service, problem, "make the hosts of both the same; clients get 404")
+            remedy = "make the hosts of both the same; clients get 404"
+            command = patch(_GATEWAY, gateways[0], [add("/spec/servers/0/hosts/-", host) for host in lost])
+            since = latest(
+                written(virtual_service, "spec", "hosts"), *(written(each, "spec", "servers") for each in gateways)
+            )
+            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since)
 
 
 def one_route_per_gateway_host(mesh: Mesh) -> Iterator[Finding]:
@@ -97,7 +109,12 @@ def one_route_per_gateway_host(mesh: Mesh) -> Iterator[Finding]:
                 f"and VirtualService {name_of(other)} both route host {', '.join(shared)} on the same gateway; "
                 "either may take the other's requests"
             )
-            yield error(_VIRTUAL_SERVICE, virtual_service, problem, "give them different hosts, or merge them into one")
+            remedy, command = "give them different hosts, or merge them into one", ""
+            if _is_younger(other, virtual_service):
+                command = delete(_VIRTUAL_SERVICE, other)
+                remedy += f"; if {name_of(other)}, the younger one, is not needed: {command}"
+            since = latest(written(virtual_service, "spec", "hosts"), written(other, "spec", "hosts"))
+            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since)
 
 
 def one_gateway_per_host(mesh: Mesh) -> Iterator[Finding]:
@@ -112,7 +129,21 @@ def one_gateway_per_host(mesh: Mesh) -> Iterator[Finding]:
                 f"and Gateway {name_of(other)} both take host {', '.join(shared)} on the same port of the proxies "
                 f"{_selector(gateway)}"
             )
-            yield warning(_GATEWAY, gateway, problem, "use one Gateway for both, or give them different hosts")
+            since = latest(written(gateway, "spec", "servers"), written(other, "spec", "servers"))
+            remedy = "use one Gateway for both, or give them different hosts"
+            yield warning(_GATEWAY, gateway, problem, remedy, since=since)
+
+
+def _rebind(virtual_service: Object, wrong: ServiceName, right: str) -> str:
+    """The command that names another Gateway in place of one that does not exist."""
+    places = [reference for reference in virtual_service["spec"]["gateways"] if reference != MESH]
+    index = virtual_service["spec"]["gateways"].index(places[gateway_names(virtual_service).index(wrong)])
+    return patch(_VIRTUAL_SERVICE, virtual_service, [replace(f"/spec/gateways/{index}", right)])
+
+
+def _is_younger(one: Object, other: Object) -> bool:
+    times = [each["metadata"].get("creationTimestamp") for each in (other, one)]
+    return all(times) and times[0] < times[1]
 
 
 def _gateways(mesh: Mesh) -> list[Object]:

@@ -7,15 +7,18 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ._conditions import is_ready
 from ._finding import Finding, error, warning
 from ._hosts import ServiceName
-from ._mesh import ROOT_NAMESPACE, Mesh, Object, behind, name_of
+from ._mesh import ROOT_NAMESPACE, Mesh, Object, behind, deployment_of, name_of
 from ._readiness import examine
 from ._selectors import labels_of, selects
+from ._since import created, earliest, latest, written
 from ._words import plural
 
 _NAMESPACE = "Namespace"
@@ -40,10 +43,14 @@ def single_injection_label(mesh: Mesh) -> Iterator[Finding]:
             problem = (
                 f"has the labels {_AMBIENT}=ambient and {_label(labels, sidecars[0])}: its pods get one or the other"
             )
-            yield error(_NAMESPACE, namespace, problem, f"keep one: kubectl label namespace {name} {sidecars[0]}-")
+            command = f"kubectl label namespace {name} {sidecars[0]}-"
+            since = latest(*(written(namespace, "metadata", "labels", key) for key in (_AMBIENT, sidecars[0])))
+            yield error(_NAMESPACE, namespace, problem, f"keep one: {command}", command, since)
         elif _INJECTION in labels and _REVISION in labels:
             problem = f"has the labels {_label(labels, _INJECTION)} and {_label(labels, _REVISION)}: the first counts"
-            yield warning(_NAMESPACE, namespace, problem, f"keep one: kubectl label namespace {name} {_REVISION}-")
+            command = f"kubectl label namespace {name} {_REVISION}-"
+            since = latest(*(written(namespace, "metadata", "labels", key) for key in (_INJECTION, _REVISION)))
+            yield warning(_NAMESPACE, namespace, problem, f"keep one: {command}", command, since)
 
 
 def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
@@ -64,7 +71,10 @@ def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
             if revisions
             else "install Istio, for example by the role progressive.istio.istio with istio_install=true"
         )
-        yield error(_NAMESPACE, namespace, problem, remedy)
+        other = f"{_REVISION}- {_INJECTION}=enabled --overwrite"
+        command = f"kubectl label namespace {namespace['metadata']['name']} {other}" if "default" in revisions else ""
+        since = written(namespace, "metadata", "labels", asked[0])
+        yield error(_NAMESPACE, namespace, problem, remedy, command, since)
 
 
 def injector_ready(mesh: Mesh) -> Iterator[Finding]:
@@ -85,9 +95,11 @@ def pods_injected(mesh: Mesh) -> Iterator[Finding]:
         ready = [pod for pod in behind(service, mesh.pods) if is_ready(pod)]
         bare = [pod for pod in ready if not examine("", {}, [pod]).ready]
         for remedy, pods in _by_remedy(mesh, name_of(service), bare).items():
-            names = ", ".join(pods[:_NAMED]) + (f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else "")
+            named = [str(name_of(pod).name) for pod in pods]
+            names = ", ".join(named[:_NAMED]) + (f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else "")
             problem = f"leads to {len(pods)} of {plural(len(ready), 'ready pod')} without a sidecar: {names}"
-            yield error(_SERVICE, service, problem, remedy)
+            since = earliest(*(created(pod, f"pod {name_of(pod).name}") for pod in pods))
+            yield error(_SERVICE, service, problem, remedy, _command(mesh, service, pods), since)
 
 
 def configuration_validated(mesh: Mesh) -> Iterator[Finding]:
@@ -146,19 +158,37 @@ def _trouble(mesh: Mesh, webhook: Mapping[str, Any]) -> str:
     return "" if any(map(is_ready, pods)) else f"calls Service {name}, which has 0 ready of {plural(len(pods), 'pod')}"
 
 
-def _by_remedy(mesh: Mesh, service: ServiceName, pods: list[Object]) -> dict[str, list[str]]:
-    """The names of the pods, by what has to be done about them."""
-    found: dict[str, list[str]] = {}
+def _by_remedy(mesh: Mesh, service: ServiceName, pods: list[Object]) -> dict[str, list[Object]]:
+    """The pods, by what has to be done about them."""
+    found: dict[str, list[Object]] = {}
     for pod in pods:
-        found.setdefault(_remedy(mesh, service.namespace, pod), []).append(str(name_of(pod).name))
+        found.setdefault(_remedy(mesh, service.namespace, pod), []).append(pod)
     return found
 
 
+def _command(mesh: Mesh, service: Object, pods: list[Object]) -> str:
+    """What brings these pods of a Service into the mesh; empty where no single command does."""
+    namespace, deployments = name_of(service).namespace, sorted({deployment_of(pod) for pod in pods})
+    if not all(deployments) or any(pod["spec"].get("hostNetwork") for pod in pods):
+        return ""
+    if any(_marks(pod).get(_OPT_OUT) == "false" for pod in pods):
+        marks = {place: {_OPT_OUT: None} for place in ("labels", "annotations")}
+        change = json.dumps({"spec": {"template": {"metadata": marks}}})
+        return f"kubectl patch deployment -n {namespace} {' '.join(deployments)} --type merge -p {shlex.quote(change)}"
+    restart = f"kubectl rollout restart deployment -n {namespace} {' '.join(deployments)}"
+    if any(name_of(each).name == namespace and _injectors(mesh, each) for each in mesh.namespaces):
+        return restart
+    return f"kubectl label namespace {namespace} {_INJECTION}=enabled --overwrite && {restart}"
+
+
+def _marks(pod: Object) -> Mapping[str, str]:
+    return {**(pod["metadata"].get("annotations") or {}), **labels_of(pod)}
+
+
 def _remedy(mesh: Mesh, namespace: str, pod: Object) -> str:
-    marks = {**(pod["metadata"].get("annotations") or {}), **labels_of(pod)}
     if pod["spec"].get("hostNetwork"):
         return "run them without hostNetwork: Istio cannot inject such pods"
-    if marks.get(_OPT_OUT) == "false":
+    if _marks(pod).get(_OPT_OUT) == "false":
         return f"remove {_OPT_OUT}: false from their template"
     labelled = [each for each in mesh.namespaces if name_of(each).name == namespace and _injectors(mesh, each)]
     restart = f"kubectl rollout restart deployment -n {namespace}"

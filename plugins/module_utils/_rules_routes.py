@@ -7,15 +7,15 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from ._commands import Operation, add, delete, patch, replace
 from ._finding import ERROR, Finding, error, warning
 from ._hosts import ServiceName, service_of
 from ._mesh import ROOT_NAMESPACE, Destination, Mesh, Object, Rule, destinations_of, hosts_overlap, name_of, rules_of
+from ._since import Since, latest, written
 
 _VIRTUAL_SERVICE = "VirtualService"
 _DESTINATION_RULE = "DestinationRule"
@@ -39,14 +39,20 @@ def host_resolves(mesh: Mesh) -> Iterator[Finding]:
     for destination in _first_of_each(mesh, lambda one: one.host):
         if not _resolves(mesh, destination.host, destination.namespace, entries):
             problem = f"sends {destination.rule.label} to host {destination.host}, {_nowhere(destination.host)}"
+            near = _nearest(mesh, destination.host, destination.namespace)
+            command = _rewritten(destination, "host", near) if near else ""
+            since = written(destination.virtual_service, "spec", destination.rule.protocol, later=True)
             remedy = _right_host(mesh, destination.host, destination.namespace)
-            yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy)
+            yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
     for rule in mesh.destination_rules:
         host, namespace = rule["spec"].get("host", ""), _namespace(rule)
         mine = namespace in {_namespace(each) for each in mesh.focused()}
         if mine and "*" not in host and not _resolves(mesh, host, namespace, entries):
             problem = f"is for host {host}, {_nowhere(host)}"
-            yield error(_DESTINATION_RULE, rule, problem, _right_host(mesh, host, namespace))
+            near = _nearest(mesh, host, namespace)
+            command = patch(_DESTINATION_RULE, rule, [replace("/spec/host", near)]) if near else ""
+            since = written(rule, "spec", "host", later=True)
+            yield error(_DESTINATION_RULE, rule, problem, _right_host(mesh, host, namespace), command, since)
 
 
 def destination_port_exists(mesh: Mesh) -> Iterator[Finding]:
@@ -66,9 +72,10 @@ def destination_port_exists(mesh: Mesh) -> Iterator[Finding]:
             )
         else:
             continue
-        yield error(
-            _VIRTUAL_SERVICE, destination.virtual_service, problem, "set destination.port.number to one of them"
-        )
+        remedy = "set destination.port.number to one of them"
+        command = _rewritten(destination, "port", {"number": ports[0]}) if len(ports) == 1 else ""
+        since = written(destination.virtual_service, "spec", destination.rule.protocol, later=True)
+        yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
 
 
 def subset_defined(mesh: Mesh) -> Iterator[Finding]:
@@ -84,20 +91,33 @@ def subset_defined(mesh: Mesh) -> Iterator[Finding]:
             f"sends {destination.share:g} % of {destination.rule.label} to subset {destination.subset} of Service "
             f"{service}, and {where or 'there is no DestinationRule for that host'}; such requests get 503"
         )
-        remedy = _define(rules[0], destination.subset) if rules else _create(service, destination.subset)
-        yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy)
+        command = _define(rules[0], destination.subset) if rules else ""
+        remedy = f"define it: {command}" if rules else _create(service, destination.subset)
+        since = written(rules[0], "spec", "subsets") if rules else None
+        yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
 
 
 def one_definition_per_subset(mesh: Mesh) -> Iterator[Finding]:
     """A subset is defined once: of several definitions the first one that is read holds."""
     for service, rules in _visible_rules(mesh):
-        places = [(subset["name"], rule) for rule in rules for subset in rule["spec"].get("subsets") or []]
-        for subset, times in Counter(name for name, _rule in places).items():
-            if times > 1:
-                definers = list({name_of(rule): rule for name, rule in places if name == subset}.values())
-                where = ", ".join(str(name_of(rule)) for rule in definers)
-                problem = f"defines subset {subset} of Service {service}, which is defined {times} times (in {where})"
-                yield error(_DESTINATION_RULE, definers[0], problem, "keep one definition and remove the others")
+        definers: dict[str, list[Object]] = {}
+        for rule in rules:
+            for subset in rule["spec"].get("subsets") or []:
+                definers.setdefault(subset["name"], []).append(rule)
+        several: dict[tuple[ServiceName, ...], list[str]] = {}  # the subsets by who defines them: one cause each
+        for subset, found in definers.items():
+            if len(found) > 1:
+                several.setdefault(tuple(map(name_of, found)), []).append(subset)
+        for names, subsets in several.items():
+            theirs = [rule for rule in rules if name_of(rule) in names]
+            where, be = ", ".join(map(str, dict.fromkeys(names))), "is" if len(subsets) == 1 else "are"
+            problem = (
+                f"defines subset {', '.join(subsets)} of Service {service}, which {be} defined {len(names)} times "
+                f"(in {where})"
+            )
+            since = latest(*(written(rule, "spec", "subsets") for rule in theirs))
+            remedy, command = "keep one definition and remove the others", _without_copies(theirs)
+            yield error(_DESTINATION_RULE, theirs[0], problem, remedy, command, since)
 
 
 def one_rule_per_host(mesh: Mesh) -> Iterator[Finding]:
@@ -110,7 +130,9 @@ def one_rule_per_host(mesh: Mesh) -> Iterator[Finding]:
         what = "are merged, and only one traffic policy holds" if merged else "hide each other"
         problem = f"is one of {len(rules)} for Service {service}, with {others}: they {what}"
         remedy = f"put all subsets into {name_of(rules[0])} and delete the others"
-        yield (warning if merged else error)(_DESTINATION_RULE, rules[0], problem, remedy)
+        since = latest(*(written(rule, "spec", "host") for rule in rules))
+        say = warning if merged else error
+        yield say(_DESTINATION_RULE, rules[0], problem, remedy, _without_copies(rules), since)
 
 
 def rule_in_service_namespace(mesh: Mesh) -> Iterator[Finding]:
@@ -140,7 +162,9 @@ def exported_to_gateway(mesh: Mesh) -> Iterator[Finding]:
             missing = sorted(clients - own - set(exported)) if "*" not in exported else []
             if missing:
                 problem = f"is exported to {', '.join(exported)} only, and the gateway runs in {', '.join(missing)}"
-                yield error(kind, thing, problem, f"add {', '.join(missing)} to spec.exportTo")
+                remedy = f"add {', '.join(missing)} to spec.exportTo"
+                command = patch(kind, thing, [add("/spec/exportTo/-", each) for each in missing])
+                yield error(kind, thing, problem, remedy, command, written(thing, "spec", "exportTo"))
 
 
 def weights_complete(mesh: Mesh) -> Iterator[Finding]:
@@ -149,18 +173,21 @@ def weights_complete(mesh: Mesh) -> Iterator[Finding]:
         for rule in rules_of(virtual_service):
             weights = [route.get("weight") for route in rule.content.get("route") or []]
             total = sum(weight or 0 for weight in weights)
-            written = " + ".join("none" if weight is None else str(weight) for weight in weights)
+            added = " + ".join("none" if weight is None else str(weight) for weight in weights)
             if len(weights) == 1 and weights[0] not in (None, 100):
-                problem = f"gives the only destination of {rule.label} weight {written}, and it takes all requests"
+                problem = f"gives the only destination of {rule.label} weight {added}, and it takes all requests"
                 remedy = "keep both versions as destinations and give them weights that add up to 100"
-                yield (warning if weights[0] else error)(_VIRTUAL_SERVICE, virtual_service, problem, remedy)
+                say = warning if weights[0] else error
+                yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=_routed(virtual_service, rule))
             elif len(weights) > 1 and not total:
                 problem = f"gives the {len(weights)} destinations of {rule.label} no weight, which proxies reject"
-                yield error(_VIRTUAL_SERVICE, virtual_service, problem, "give them weights that add up to 100")
+                remedy = "give them weights that add up to 100"
+                yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=_routed(virtual_service, rule))
             elif len(weights) > 1 and total != 100:
                 shares = " and ".join(f"{100 * (weight or 0) / total:.3g} %" for weight in weights)
-                problem = f"has the weights {written} = {total} in {rule.label}, which means {shares}"
-                yield warning(_VIRTUAL_SERVICE, virtual_service, problem, "write weights that add up to 100")
+                problem = f"has the weights {added} = {total} in {rule.label}, which means {shares}"
+                remedy = "write weights that add up to 100"
+                yield warning(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=_routed(virtual_service, rule))
 
 
 def route_not_shadowed(mesh: Mesh) -> Iterator[Finding]:
@@ -174,7 +201,10 @@ def route_not_shadowed(mesh: Mesh) -> Iterator[Finding]:
             weighted = len(rule.content.get("route") or []) > 1
             problem = f"never uses {rule.label}, for {before.label} stands before it and takes the same requests"
             remedy = f"move {rule.label} before {before.label}, or narrow the match of {before.label}"
-            yield (error if weighted else warning)(_VIRTUAL_SERVICE, virtual_service, problem, remedy)
+            places = {"from": f"/spec/http/{rule.index}", "path": f"/spec/http/{before.index}"}
+            command = patch(_VIRTUAL_SERVICE, virtual_service, [{"op": "move", **places}])
+            say = error if weighted else warning
+            yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, _routed(virtual_service, rule))
 
 
 def route_named(mesh: Mesh) -> Iterator[Finding]:
@@ -182,11 +212,9 @@ def route_named(mesh: Mesh) -> Iterator[Finding]:
     for virtual_service in mesh.focused():
         for rule in rules_of(virtual_service):
             if rule.protocol == "http" and len(rule.content.get("route") or []) > 1 and not rule.content.get("name"):
-                operation = {"op": "add", "path": f"/spec/http/{rule.index}/name", "value": "primary"}
-                remedy = f"name it: {_patch('virtualservice', virtual_service, operation)}"
-                yield warning(
-                    _VIRTUAL_SERVICE, virtual_service, f"has no name for {rule.label}, which is weighted", remedy
-                )
+                command = patch(_VIRTUAL_SERVICE, virtual_service, [add(f"/spec/http/{rule.index}/name", "primary")])
+                problem, since = f"has no name for {rule.label}, which is weighted", _routed(virtual_service, rule)
+                yield warning(_VIRTUAL_SERVICE, virtual_service, problem, f"name it: {command}", command, since)
 
 
 def _first_of_each(mesh: Mesh, key: Any) -> Iterator[Destination]:
@@ -230,14 +258,23 @@ def _nowhere(host: str) -> str:
 
 
 def _right_host(mesh: Mesh, host: str, namespace: str) -> str:
-    name, *rest = host.split(".")
-    wanted = rest[0] if rest and rest[1:2] in ([], ["svc"]) else namespace
+    near = _nearest(mesh, host, namespace)
+    return f"write {near}" if near else f"see which there are: kubectl get services -n {_wanted(host, namespace)}"
+
+
+def _nearest(mesh: Mesh, host: str, namespace: str) -> str:
+    """The Service that is likely to be meant, in full; empty if there is none like it."""
+    name, wanted = host.split(".")[0], _wanted(host, namespace)
     there = [service["metadata"]["name"] for service in mesh.services if _namespace(service) == wanted]
     near = [name] if name in there else get_close_matches(name, there, n=1, cutoff=0.5)
     near += [each for each in there if each.startswith(name)][: 1 - len(near)]
-    if near:
-        return f"write {near[0]}.{wanted}.svc.cluster.local"
-    return f"see which there are: kubectl get services -n {wanted}"
+    return f"{near[0]}.{wanted}.svc.cluster.local" if near else ""
+
+
+def _wanted(host: str, namespace: str) -> str:
+    """The namespace that a host names, in whatever way."""
+    _name, *rest = host.split(".")
+    return rest[0] if rest and rest[1:2] in ([], ["svc"]) else namespace
 
 
 def _defines(rule: Mapping[str, Any], subset: str) -> bool:
@@ -249,7 +286,7 @@ def _define(rule: Mapping[str, Any], subset: str) -> str:
     key = next((next(iter(each["labels"])) for each in defined if len(each.get("labels") or {}) == 1), "version")
     value = {"name": subset, "labels": {key: subset}}
     path, content = ("/spec/subsets/-", value) if defined else ("/spec/subsets", [value])
-    return f"define it: {_patch('destinationrule', rule, {'op': 'add', 'path': path, 'value': content})}"
+    return patch(_DESTINATION_RULE, rule, [add(path, content)])
 
 
 def _create(service: ServiceName, subset: str) -> str:
@@ -257,9 +294,31 @@ def _create(service: ServiceName, subset: str) -> str:
     return f"{rule}, as the role progressive.istio.destination_rule does"
 
 
-def _patch(resource: str, thing: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
-    name = name_of(thing)
-    return f"kubectl patch {resource} -n {name.namespace} {name.name} --type json -p '{json.dumps([operation])}'"
+def _routed(virtual_service: Object, rule: Rule) -> Since | None:
+    return written(virtual_service, "spec", rule.protocol)
+
+
+def _rewritten(wrong: Destination, field: str, value: object) -> str:
+    """The command that sets a field of all destinations that have what this one has there."""
+    changes: list[Operation] = []
+    for rule in rules_of(wrong.virtual_service):
+        for index, entry in enumerate(rule.content.get("route") or []):
+            target = entry["destination"]
+            if (target["host"], (target.get("port") or {}).get("number")) == (wrong.host, wrong.port):
+                path = f"/spec/{rule.protocol}/{rule.index}/route/{index}/destination/{field}"
+                changes.append(add(path, value))  # in an object `add` replaces too
+    return patch(_VIRTUAL_SERVICE, wrong.virtual_service, changes)
+
+
+def _without_copies(rules: list[Object]) -> str:
+    """The command that deletes those that define nothing but subsets of the oldest one."""
+    oldest, *others = sorted(rules, key=lambda rule: str(rule["metadata"].get("creationTimestamp") or ""))
+    kept = oldest["spec"].get("subsets") or []
+    if any(rule["spec"].keys() - {"host", "subsets"} for rule in others):
+        return ""
+    if any(subset not in kept for rule in others for subset in rule["spec"].get("subsets") or []):
+        return ""
+    return " && ".join(delete(_DESTINATION_RULE, rule) for rule in others)
 
 
 def _takes_all_of(before: Rule, rule: Rule) -> bool:

@@ -13,12 +13,14 @@ from itertools import groupby, permutations
 from math import ceil
 from typing import Any
 
+from ._commands import add, patch, replace
 from ._conditions import is_ready
 from ._finding import Finding, error, warning
 from ._hosts import ServiceName
 from ._mesh import Destination, Mesh, Object, behind, name_of
 from ._readiness import examine, unmade
-from ._selectors import includes, selects
+from ._selectors import includes, labels_of, selects
+from ._since import Since, written
 from ._words import plural
 
 _SERVICE = "Service"
@@ -60,7 +62,8 @@ def subset_selects_ready_pods(mesh: Mesh) -> Iterator[Finding]:
         )
         wanted = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
         remedy = f"see kubectl describe pods -n {namespace} -l {wanted}"
-        yield (error if share else warning)(_SERVICE, version.service, problem, remedy)
+        command, since = _relabel(mesh, version) if not version.pods else ("", None)
+        yield (error if share else warning)(_SERVICE, version.service, problem, remedy, command, since)
 
 
 def capacity_for_weight(mesh: Mesh) -> Iterator[Finding]:
@@ -82,13 +85,13 @@ def capacity_for_weight(mesh: Mesh) -> Iterator[Finding]:
 def service_selector_without_version(mesh: Mesh) -> Iterator[Finding]:
     """The selector of a Service leaves the version to the subsets."""
     for service, destinations in mesh.targets():
-        name, selector = name_of(service), service["spec"].get("selector") or {}
+        selector = service["spec"].get("selector") or {}
         keys = {key for each in destinations for key in _labels(mesh, each)} & set(selector)
         for key in sorted(keys):
             problem = f"selects by {key}={selector[key]}, the label that tells its subsets apart, so others get no pods"
-            operation = f'[{{"op": "remove", "path": "/spec/selector/{key.replace("~", "~0").replace("/", "~1")}"}}]'
-            remedy = f"kubectl patch service -n {name.namespace} {name.name} --type json -p '{operation}'"
-            yield error(_SERVICE, service, problem, remedy)
+            path = f"/spec/selector/{key.replace('~', '~0').replace('/', '~1')}"
+            remedy = patch(_SERVICE, service, [{"op": "remove", "path": path}])
+            yield error(_SERVICE, service, problem, remedy, remedy, written(service, "spec", "selector"))
 
 
 def deployments_apart(mesh: Mesh) -> Iterator[Finding]:
@@ -116,7 +119,6 @@ def deployments_apart(mesh: Mesh) -> Iterator[Finding]:
 def port_named_http(mesh: Mesh) -> Iterator[Finding]:
     """A port that HTTP is routed to is declared as HTTP, so that no proxy has to guess."""
     for service, destinations in mesh.targets():
-        name = name_of(service)
         ports = service["spec"].get("ports") or []
         wanted = {each.port for each in destinations if each.rule.protocol == "http"}
         for index, port in enumerate(ports):
@@ -124,10 +126,22 @@ def port_named_http(mesh: Mesh) -> Iterator[Finding]:
             if not routed or _is_http(port):
                 continue
             called = f"is named {port['name']} and has" if port.get("name") else "has no name and"
-            operation = f'[{{"op": "add", "path": "/spec/ports/{index}/appProtocol", "value": "http"}}]'
-            remedy = f"kubectl patch service -n {name.namespace} {name.name} --type json -p '{operation}'"
+            remedy = patch(_SERVICE, service, [add(f"/spec/ports/{index}/appProtocol", "http")])
             problem = f"gets HTTP on port {port['port']}, which {called} no appProtocol that says HTTP"
-            yield warning(_SERVICE, service, problem, remedy)
+            yield warning(_SERVICE, service, problem, remedy, remedy, written(service, "spec", "ports"))
+
+
+def _relabel(mesh: Mesh, version: _Version) -> tuple[str, Since | None]:
+    """The command that lets a subset select the pods that bear its name, and since when it does not."""
+    name = version.destination.subset
+    for rule in mesh.rules_for(name_of(version.service)):
+        for index, subset in enumerate(rule["spec"].get("subsets") or []):
+            keys = list(subset.get("labels") or {})
+            named = [pod for pod in behind(version.service, mesh.pods) if keys and labels_of(pod).get(keys[0]) == name]
+            if subset["name"] == name and len(keys) == 1 and named:
+                change = replace(f"/spec/subsets/{index}/labels", {keys[0]: name})
+                return patch("DestinationRule", rule, [change]), written(rule, "spec", "subsets")
+    return "", None
 
 
 def _versions(mesh: Mesh) -> Iterator[_Version]:

@@ -145,6 +145,18 @@ findings:
     remedy:
       description: What to do.
       type: str
+    command:
+      description: The command that does it, empty where that cannot be told.
+      type: str
+      version_added: 1.1.0
+    since:
+      description: Since when it is so, UTC. Null where nothing tells it.
+      type: str
+      version_added: 1.1.0
+    told_by:
+      description: What tells since when, such as who wrote the field. Null where nothing does.
+      type: str
+      version_added: 1.1.0
   sample:
     - check: port_named_http
       severity: warning
@@ -153,6 +165,9 @@ findings:
       name: pong-server-service
       problem: gets HTTP on port 80, which has no name and no appProtocol that says HTTP
       remedy: kubectl patch service -n default pong-server-service --type json -p '[...]'
+      command: kubectl patch service -n default pong-server-service --type json -p '[...]'
+      since: "2026-01-31T12:00:00Z"
+      told_by: kubectl-edit wrote spec.ports
 checks:
   description: Every check with its result.
   returned: success
@@ -199,7 +214,6 @@ requests:
   sample: 12
 """
 
-from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -226,7 +240,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     return {
         "msg": "; ".join([verdict(results), *errors]),
         "ok": not errors,
-        "findings": [asdict(finding) for finding in found],
+        "findings": [finding.facts() for finding in found],
         "checks": [
             {"name": result.check, "rule": result.rule, "result": result.mark, "skipped": result.skipped}
             for result in results

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -835,6 +837,159 @@ def test_one_thing_wrong_is_one_finding(check: str, severity: str, place: str, c
     assert (finding.check, finding.severity, finding.place) == (check, severity, place)
     assert words in f"{finding.problem}; {finding.remedy}"
     assert str(finding) == f"{place} {finding.problem} -> {finding.remedy}"
+
+
+FIELDS = {
+    "virtualservice": "virtual_services",
+    "destinationrule": "destination_rules",
+    "gateways.networking.istio.io": "gateways",
+    "service": "services",
+}
+
+
+def follow(world: World, command: str) -> None:
+    """What kubectl does with patches, deletions and labels."""
+    for words in (shlex.split(part) for part in command.split(" && ")):
+        if words[1:3] == ["label", "namespace"]:
+            labels = next(each for each in world.namespaces if each["metadata"]["name"] == words[3])["metadata"][
+                "labels"
+            ]
+            for word in words[4:]:
+                key, _, value = word.partition("=")
+                if value:
+                    labels[key] = value
+                elif word.endswith("-") and not word.startswith("-"):
+                    labels.pop(word[:-1], None)
+        elif words[1] in ("patch", "delete"):
+            things: list[dict[str, Any]] = getattr(world, FIELDS[words[2]])
+            place = (words[4], words[5])
+            thing = next(each for each in things if (each["metadata"]["namespace"], each["metadata"]["name"]) == place)
+            if words[1] == "delete":
+                things.remove(thing)
+            else:
+                for operation in json.loads(words[-1]):
+                    apply(thing, operation)
+
+
+def apply(thing: dict[str, Any], operation: dict[str, Any]) -> None:
+    """One operation of a JSON patch."""
+
+    def place(path: str) -> tuple[Any, Any]:
+        *way, last = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+        parent: Any = thing
+        for part in way:
+            parent = parent[int(part) if isinstance(parent, list) else part]
+        return parent, (len(parent) if last == "-" else int(last)) if isinstance(parent, list) else last
+
+    parent, key = place(operation["path"])
+    value = operation.get("value")
+    if operation["op"] == "move":
+        source, index = place(operation["from"])
+        value = source.pop(index)
+    if operation["op"] == "remove":
+        del parent[key]
+    elif isinstance(parent, list) and operation["op"] in ("add", "move"):
+        parent.insert(key, value)
+    else:
+        parent[key] = value
+
+
+# What cannot be mended by a command that is known, for only a person knows what is meant, or pods have to change.
+WORDS_ALONE = {
+    "virtual_service_exists",
+    "gateway_port_served",
+    "gateway_selector_matches",  # the doctor looks for the gateway that is meant
+    "one_gateway_per_host",
+    "weights_complete",
+    "deployments_apart",
+    "capacity_for_weight",
+    "rule_in_service_namespace",
+    "injector_ready",
+    "configuration_validated",
+}
+# What has a command in the tests below.
+SOMETIMES = {
+    "one_route_per_gateway_host",
+    "one_definition_per_subset",
+    "one_rule_per_host",
+    "subset_selects_ready_pods",
+    "pods_injected",
+}
+
+
+@pytest.mark.parametrize("change", [case[3] for case in ACCUSED], ids=[case[0] for case in ACCUSED])
+def test_the_command_mends_what_it_is_given_for(change: Change) -> None:
+    world = World()
+    change(world)
+    (finding,) = found(world)
+    if finding.command.startswith(("kubectl patch", "kubectl delete", "kubectl label namespace")):
+        assert finding.remedy.endswith(finding.command) or finding.command not in finding.remedy
+        routes = len(world.http)
+        follow(world, finding.command)
+        assert len(world.http) == routes, "nothing is mended by taking it away"
+        assert finding.check not in {each.check for each in found(world) if each.severity == finding.severity}
+
+
+def test_most_checks_give_a_command_at_least_once() -> None:
+    given = set()
+    for check, _severity, _place, change, _words in ACCUSED:
+        world = World()
+        change(world)
+        given |= {check for finding in found(world) if finding.command}
+    assert given | WORDS_ALONE | SOMETIMES == set(_preflight.NAMES)
+    assert not given & (WORDS_ALONE | SOMETIMES)
+
+
+def test_a_subset_is_given_the_pods_that_bear_its_name() -> None:
+    world = World()
+    world.destination_rules[0]["spec"]["subsets"][1]["labels"] = {"version": "v7"}
+    (finding,) = found(world)
+    assert (finding.check, finding.severity) == ("subset_selects_ready_pods", "error")
+    follow(world, finding.command)
+    assert found(world) == []
+
+
+def test_the_younger_of_two_rivals_may_go() -> None:
+    for mine, theirs, command in [("1", "2", "kubectl delete virtualservice -n default other"), ("2", "1", "")]:
+        world = World()
+        world.virtual_services.append(virtual_service("other"))
+        for each, second in zip(world.virtual_services, (mine, theirs), strict=True):
+            each["metadata"]["creationTimestamp"] = f"2026-01-31T12:00:0{second}Z"
+        (finding,) = found(world)
+        assert (finding.check, finding.command) == ("one_route_per_gateway_host", command)
+
+
+@pytest.mark.parametrize(
+    ("spec", "command"),
+    [({}, "kubectl delete destinationrule -n default copy"), ({"trafficPolicy": {}}, "")],
+    ids=["copy", "more than a copy"],
+)
+def test_a_copy_may_go_and_nothing_else(spec: dict[str, Any], command: str) -> None:
+    world = World()
+    world.destination_rules.append(destination_rule("copy", **spec))
+    for number, each in enumerate(world.destination_rules):
+        each["metadata"]["creationTimestamp"] = f"2026-01-31T12:00:0{number}Z"
+    twice = next(finding for finding in found(world) if finding.check == "one_definition_per_subset")
+    assert twice.command == command
+    assert "defines subset v1, v2 of Service" in twice.problem
+
+
+def test_restarting_is_for_the_deployments_of_the_pods() -> None:
+    world = World()
+    for each in world.pods:
+        each["spec"]["containers"] = [{"name": "app"}]
+        each["metadata"]["labels"]["pod-template-hash"] = "abc"
+        owner = f"{each['metadata']['labels']['version']}-abc"
+        each["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": owner, "controller": True}]
+    assert found(world)[0].command == "kubectl rollout restart deployment -n default v1 v2"
+    world.namespaces[0]["metadata"]["labels"] = {}
+    assert found(world)[0].command == (
+        "kubectl label namespace default istio-injection=enabled --overwrite && "
+        "kubectl rollout restart deployment -n default v1 v2"
+    )
+    world.pods[0]["metadata"]["labels"]["sidecar.istio.io/inject"] = "false"
+    out = next(finding for finding in found(world) if "remove sidecar" in finding.remedy)
+    assert out.command.startswith("kubectl patch deployment -n default v1 --type merge -p")
 
 
 @pytest.mark.parametrize("change", [case[1] for case in ACQUITTED], ids=[case[0] for case in ACQUITTED])

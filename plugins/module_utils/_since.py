@@ -1,0 +1,74 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Since when something is as it is, told by the objects themselves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Since:
+    """A moment, and what tells it. later: it may be later too, for what has gone leaves no trace."""
+
+    at: datetime
+    by: str
+    later: bool = False
+
+
+def written(thing: Object, *path: str, later: bool = False) -> Since | None:
+    """When this field got what it holds, and by whom; None where nobody owns it, as when it was removed."""
+    entries = [
+        entry
+        for entry in thing["metadata"].get("managedFields") or []
+        if entry.get("time") and _owns(entry.get("fieldsV1") or {}, path)
+    ]
+    if not entries:
+        return None
+    last = max(entries, key=lambda entry: moment(entry["time"]))
+    return Since(moment(last["time"]), f"{last.get('manager') or 'somebody'} wrote {'.'.join(path)}", later)
+
+
+def created(thing: Object, what: str) -> Since | None:
+    """When the object was created."""
+    time = thing["metadata"].get("creationTimestamp")
+    return Since(moment(time), f"{what} was created") if time else None
+
+
+def turned(thing: Object, kind: str, what: str) -> Since | None:
+    """When a condition became what it is."""
+    conditions = (thing.get("status") or {}).get("conditions") or []
+    times = [each.get("lastTransitionTime") for each in conditions if each["type"] == kind]
+    return Since(moment(times[0]), f"condition {kind} of {what}") if times and times[0] else None
+
+
+def latest(*moments: Since | None) -> Since | None:
+    """When all of it was true; None if one of them is not known."""
+    known = [each for each in moments if each]
+    return max(known, key=lambda each: each.at) if known and len(known) == len(moments) else None
+
+
+def earliest(*moments: Since | None) -> Since | None:
+    """When the first of several began."""
+    return min((each for each in moments if each), key=lambda each: each.at, default=None)
+
+
+def moment(text: str) -> datetime:
+    """A time as the API server writes it."""
+    return datetime.fromisoformat(text)
+
+
+def _owns(fields: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    for name in path:
+        if f"f:{name}" not in fields:
+            return False
+        fields = fields[f"f:{name}"]
+    return True
