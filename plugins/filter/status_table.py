@@ -114,7 +114,9 @@ def _verdict(service: Service) -> str:
         return "not reached" if not release else "no canary"
     judged = (release.get("analysis") or release.get("verdict") or {}).get("result")
     step = f", step {release['step']} of {len(release['steps'])}" if release.get("steps") else ""
-    return f"{f'{judged}; ' if judged else ''}{str(release.get('phase', UNKNOWN)).replace('_', ' ')}{step}"
+    phase = release.get("phase", UNKNOWN)
+    stands = "no release" if phase == "none" else f"{phase.replace('_', ' ')}{step}"
+    return f"{judged}; {stands}" if judged else stands
 
 
 def _tone(service: Service) -> str:

@@ -100,6 +100,7 @@ def test_one_row_a_version_and_notes_below_a_service() -> None:
             ["v2", "20 %", "50.0 %", "1.0 %", "9.9 ms", "pass;progressing,step 2 of 3"],
         ),
         ({"result": {**MOVED, "msg": "x"}, "failed": "why"}, ["v2", "20 %", "-", "-", "-", "failed"]),
+        ({"info": {**UNDER_WAY, "verdict": None, "phase": "none"}}, ["v2", "20 %", "-", "-", "-", "no release"]),
         ({"result": {**MOVED, "phase": "rolled_back", "steps": []}}, ["v2", "20 %", "-", "-", "-", "rolled back"]),
         (
             {"result": MOVED, "info": {**UNDER_WAY, "weights": {"v1": 1, "v2": 99}}},
@@ -114,6 +115,7 @@ def test_one_row_a_version_and_notes_below_a_service() -> None:
         "judged",
         "stable counted",
         "failed",
+        "no release",
         "phase",
         "the result is newer",
     ],
