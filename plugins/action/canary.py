@@ -19,11 +19,11 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 
 MODULE = "progressive.istio.canary"
 STEPWISE = ("advanced", "promoted")
 ONCE = ("confirm", "adopt")  # a person's word counts for the first step only
-MACHINES = frozenset({"json", "jsonl", "null"})  # callbacks whose output nobody reads line by line
 GLANCE = 0.2  # seconds between looks at what the module has to tell
 
 display = Display()
@@ -66,7 +66,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def _shown(self) -> Iterator[str | None]:
         """A file whose lines are shown as they are written; None where the module could not write to it."""
         elsewhere = self._connection.transport != "local" or self._connection.become is not None
-        if elsewhere or not _read_by_people():
+        if elsewhere or not read_by_people():
             yield None
             return
         with tempfile.TemporaryDirectory(prefix="canary-", dir=C.DEFAULT_LOCAL_TMP) as folder:
@@ -83,12 +83,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
 
     def _say(self, result: Mapping[str, Any], progress: str | None) -> None:
         """Where the module cannot show a step itself, show it afterwards."""
-        if not progress and _read_by_people() and result.get("changed") and not self._task.check_mode:
+        if not progress and read_by_people() and result.get("changed") and not self._task.check_mode:
             display.display(result["msg"])
-
-
-def _read_by_people() -> bool:
-    return C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] not in MACHINES
 
 
 def _show(file: Path, over: threading.Event) -> None:

@@ -1,35 +1,151 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lays out where many canaries stand."""
+"""Lays out where many canaries stand: one row a version, and below a service what is to be said of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
-HEADINGS = ("service", "requests", "phase", "step", "ready pods", "next")
+Service = Mapping[str, Any]
+Line = dict[str, str]
+
+HEADINGS = ("service", "version", "weight", "share", "errors", "p99", "verdict")
+UNKNOWN = "-"
+TONES = {
+    "pass": "ok",
+    "inconclusive": "warning",
+    "paused": "warning",
+    "held": "error",
+    "damaged": "error",
+    "fail": "error",
+}
 
 
-def status_table(services: list[Mapping[str, Any]]) -> list[str]:
-    """One line a service, and below it what is wrong. Each has a name and, if it could be read, the result as info."""
-    lines = _aligned([HEADINGS, *(_row(service) for service in services)])
-    table = lines[:1]
-    for line, service in zip(lines[1:], services, strict=True):
-        problems = (service.get("info") or {}).get("problems") or []
-        table += [line, *(f"  ! {problem}" for problem in problems)]
-    return table
+def status_table(services: list[Service]) -> list[Line]:
+    """The lines, each with its text and its tone, as the module `show` takes them.
+
+    A service has a name and what is known of it: `info` of canary_info, `result` of canary, `probe` of traffic_probe,
+    `doctor` of canary_doctor, and `failed` if its play did.
+    """
+    rows = [(service, list(_rows(service))) for service in services]
+    cells = [(service["name"] if first else "", *row) for service, some in rows for first, row in _marked(some)]
+    head, *texts = _aligned([HEADINGS, *cells])
+    lines, rest = [_line(head)], iter(texts)
+    for service, some in rows:
+        lines += [_line(next(rest), _tone(service)) for _row in some]
+        lines += [_line(f"  {note}", tone) for note, tone in _notes(service)]
+    return lines
 
 
-def _row(service: Mapping[str, Any]) -> tuple[str, ...]:
-    info = service.get("info")
-    if not info or not info.get("exists"):
-        return (service["name"], "there is no canary" if info else "could not be read")
-    step = f"{info['step']} of {len(info['steps'])}" if info.get("steps") else "-"
-    ready = ", ".join(f"{name} {one['ready']}/{one['total']}" for name, one in info["versions"].items())
-    shares = ", ".join(f"{name} {weight} %" for name, weight in info["weights"].items())
-    return (service["name"], shares, info["phase"], step, ready, info.get("next") or "-")
+def _rows(service: Service) -> Iterator[tuple[str, ...]]:
+    """For each version what stands behind the name of the service."""
+    weights = _weights(service)
+    if not weights:
+        yield (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, _verdict(service))
+    counted, shares = _counted(service), _shares(service)
+    for index, (version, weight) in enumerate(weights.items()):
+        own = counted.get(version, {})
+        yield (
+            version,
+            f"{weight:g} %",
+            _percent(shares.get(version)),
+            _percent(own["failed"] / own["requests"]) if own.get("requests") else UNKNOWN,
+            f"{own['p99']:.3g} ms" if own.get("p99") else UNKNOWN,
+            _verdict(service) if index == len(weights) - 1 else "",
+        )
+
+
+def _weights(service: Service) -> Mapping[str, float]:
+    result, info = service.get("result") or {}, service.get("info") or {}
+    return (result.get("weights") or {}).get("after") or info.get("weights") or {}
+
+
+def _counted(service: Service) -> dict[str, dict[str, float]]:
+    """Requests, failures and p99 by version, as the last verdict had them, else as the probe met them."""
+    return _judged(service) or _probed(service)
+
+
+def _probed(service: Service) -> dict[str, dict[str, float]]:
+    """What a probe tells: whose its errors were it does not, unless there was none."""
+    probe = service.get("probe") or {}
+    if probe.get("error_count") != 0:
+        return {}
+    return {version: {"requests": own["requests"], "failed": 0} for version, own in probe["versions"].items()}
+
+
+def _judged(service: Service) -> dict[str, dict[str, float]]:
+    result = service.get("result") or {}
+    judged = (result.get("judged") or [{}])[-1].get("versions")
+    if judged:
+        return {version: dict(own) for version, own in judged.items()}
+    analysis = result.get("analysis") or {}
+    found = {version: dict(own) for version, own in (analysis.get("percentiles") or {}).items()}
+    versions = list(_weights(service))
+    for check in analysis.get("checks") or []:
+        if check["name"] == "errors" and "requests" in check and versions:
+            found.setdefault(versions[-1], {}).update(requests=check["requests"], failed=check["bad"])
+            if "stable_requests" in check:
+                found.setdefault(versions[0], {}).update(requests=check["stable_requests"], failed=check["stable_bad"])
+    return found
+
+
+def _shares(service: Service) -> dict[str, float]:
+    """What part of the answers came from each version: of the probe's, else of those that were counted."""
+    probed = (service.get("probe") or {}).get("versions")
+    if probed:
+        return {version: own["share"] for version, own in probed.items()}
+    requests = {version: own.get("requests") for version, own in _counted(service).items()}
+    known = [number for number in requests.values() if number is not None]
+    if len(known) < max(len(_weights(service)), 1) or not sum(known):
+        return {}
+    return {version: (number or 0) / sum(known) for version, number in requests.items()}
+
+
+def _verdict(service: Service) -> str:
+    """What the analysis said and where the release stands, in a few words."""
+    if service.get("failed"):
+        return "failed"
+    info = service.get("info") or {}
+    release = service.get("result") or info
+    if not _weights(service):
+        return "not reached" if not release else "no canary"
+    judged = (release.get("analysis") or release.get("verdict") or {}).get("result")
+    step = f", step {release['step']} of {len(release['steps'])}" if release.get("steps") else ""
+    phase = release.get("phase", UNKNOWN)
+    stands = "no release" if phase == "none" else f"{phase.replace('_', ' ')}{step}"
+    return f"{judged}; {stands}" if judged else stands
+
+
+def _tone(service: Service) -> str:
+    release = service.get("result") or service.get("info") or {}
+    judged = (release.get("analysis") or release.get("verdict") or {}).get("result")
+    if service.get("failed"):
+        return "error"
+    return TONES.get(str(release.get("phase")), TONES.get(str(judged), "plain"))
+
+
+def _notes(service: Service) -> Iterator[tuple[str, str]]:
+    info = service.get("info") or {}
+    if service.get("failed"):
+        yield f"! {' '.join(str(service['failed']).split())}", "error"
+    for problem in info.get("problems") or []:
+        yield f"! {problem}", "error"
+    if info.get("versions"):
+        ready = ", ".join(f"{name} {one['ready']} of {one['total']}" for name, one in info["versions"].items())
+        yield f"ready pods: {ready}", "plain"
+    if info.get("next"):
+        yield f"next: {info['next']}", "plain"
+
+
+def _percent(share: float | None) -> str:
+    return UNKNOWN if share is None else f"{share * 100:.1f} %"
+
+
+def _marked(rows: list[tuple[str, ...]]) -> Iterator[tuple[bool, tuple[str, ...]]]:
+    return ((index == 0, row) for index, row in enumerate(rows))
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
@@ -37,9 +153,13 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
+def _line(text: str, tone: str = "plain") -> Line:
+    return {"text": text, "tone": tone}
+
+
 class FilterModule:
     """The filter of this file."""
 
-    def filters(self) -> dict[str, Callable[..., list[str]]]:
+    def filters(self) -> dict[str, Callable[..., list[Line]]]:
         """Name it."""
         return {"status_table": status_table}

@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from ansible_collections.progressive.istio.plugins.filter.status_table import status_table
 
 UNDER_WAY = {
@@ -11,33 +14,136 @@ UNDER_WAY = {
     "phase": "progressing",
     "step": 2,
     "steps": [5, 20, 100],
+    "verdict": {"result": "pass"},
     "versions": {"v1": {"ready": 3, "total": 3}, "v2": {"ready": 0, "total": 1}},
     "next": "v2 soaks until noon",
     "problems": ["v2 has no ready pod"],
 }
-FRESH = {
-    "exists": True,
-    "weights": {"v1": 100, "v2": 0},
-    "phase": "none",
-    "versions": {"v1": {"ready": 1, "total": 1}},
-    "next": None,
-    "problems": [],
+ERRORS = {"name": "errors", "requests": 412, "bad": 4}
+ANALYSIS = {"result": "pass", "checks": [ERRORS], "percentiles": {"v1": {"p99": 9.64}, "v2": {"p99": 9.9}}}
+MOVED = {
+    "weights": {"before": {}, "after": {"v1": 80, "v2": 20}},
+    "phase": "progressing",
+    "step": 2,
+    "steps": [5, 20, 100],
+}
+PROBE = {"versions": {"v1": {"requests": 41, "share": 0.82}, "v2": {"requests": 9, "share": 0.18}}, "error_count": 0}
+JUDGED = {
+    "versions": {
+        "v1": {"requests": 1648, "failed": 2, "p99": 9.6},
+        "v2": {"requests": 412, "failed": 0, "p99": 120.4},
+    }
 }
 
 
-def test_one_line_a_service_and_its_problems_below() -> None:
+def texts(*services: dict[str, Any]) -> list[str]:
+    return [line["text"] for line in status_table(list(services))]
+
+
+def cells(**known: Any) -> list[list[str]]:
+    """The cells of the rows of one service, from its version on."""
+    rows = texts({"name": "pong", **known})[1:3]
+    return [row.removeprefix("pong").replace("; ", ";").replace(", ", ",").split("  ") for row in rows]
+
+
+def row(**known: Any) -> list[str]:
+    """The cells of the canary."""
+    return [cell.strip() for cell in cells(**known)[1] if cell.strip()]
+
+
+def test_one_row_a_version_and_notes_below_a_service() -> None:
     services = [
         {"name": "shop/pong", "info": UNDER_WAY},
-        {"name": "shop/cart", "info": FRESH},
         {"name": "shop/none", "info": {"exists": False, "problems": ["VirtualService shop/none does not exist"]}},
-        {"name": "shop/away"},
+        {"name": "shop/away", "failed": "the API\n  is away"},
+        {"name": "shop/later"},
     ]
-    assert status_table(services) == [
-        "service    requests            phase        step    ready pods      next",
-        "shop/pong  v1 80 %, v2 20 %    progressing  2 of 3  v1 3/3, v2 0/1  v2 soaks until noon",
+    assert texts(*services) == [
+        "service     version  weight  share  errors  p99  verdict",
+        "shop/pong   v1       80 %    -      -       -",
+        "            v2       20 %    -      -       -    pass; progressing, step 2 of 3",
         "  ! v2 has no ready pod",
-        "shop/cart  v1 100 %, v2 0 %    none         -       v1 1/1          -",
-        "shop/none  there is no canary",
+        "  ready pods: v1 3 of 3, v2 0 of 1",
+        "  next: v2 soaks until noon",
+        "shop/none   -        -       -      -       -    no canary",
         "  ! VirtualService shop/none does not exist",
-        "shop/away  could not be read",
+        "shop/away   -        -       -      -       -    failed",
+        "  ! the API is away",
+        "shop/later  -        -       -      -       -    not reached",
     ]
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"result": MOVED}, ["v2", "20 %", "-", "-", "-", "progressing,step 2 of 3"]),
+        ({"result": MOVED, "probe": PROBE}, ["v2", "20 %", "18.0 %", "0.0 %", "-", "progressing,step 2 of 3"]),
+        (
+            {"result": MOVED, "probe": {**PROBE, "error_count": 1}},
+            ["v2", "20 %", "18.0 %", "-", "-", "progressing,step 2 of 3"],
+        ),
+        (
+            {"result": {**MOVED, "analysis": ANALYSIS}},
+            ["v2", "20 %", "-", "1.0 %", "9.9 ms", "pass;progressing,step 2 of 3"],
+        ),
+        (
+            {"result": {**MOVED, "analysis": ANALYSIS, "judged": [{}, JUDGED]}},
+            ["v2", "20 %", "20.0 %", "0.0 %", "120 ms", "pass;progressing,step 2 of 3"],
+        ),
+        (
+            {
+                "result": {
+                    **MOVED,
+                    "analysis": {**ANALYSIS, "checks": [{**ERRORS, "stable_requests": 412, "stable_bad": 1}]},
+                }
+            },
+            ["v2", "20 %", "50.0 %", "1.0 %", "9.9 ms", "pass;progressing,step 2 of 3"],
+        ),
+        ({"result": {**MOVED, "msg": "x"}, "failed": "why"}, ["v2", "20 %", "-", "-", "-", "failed"]),
+        ({"info": {**UNDER_WAY, "verdict": None, "phase": "none"}}, ["v2", "20 %", "-", "-", "-", "no release"]),
+        ({"result": {**MOVED, "phase": "rolled_back", "steps": []}}, ["v2", "20 %", "-", "-", "-", "rolled back"]),
+        (
+            {"result": MOVED, "info": {**UNDER_WAY, "weights": {"v1": 1, "v2": 99}}},
+            ["v2", "20 %", "-", "-", "-", "progressing,step 2 of 3"],
+        ),
+    ],
+    ids=[
+        "moved",
+        "probed",
+        "probed with an error of nobody",
+        "analysed",
+        "judged",
+        "stable counted",
+        "failed",
+        "no release",
+        "phase",
+        "the result is newer",
+    ],
+)
+def test_what_is_known_of_the_canary(known: dict[str, Any], expected: list[str]) -> None:
+    assert row(**known) == expected
+
+
+def test_what_is_known_of_stable() -> None:
+    assert [cell.strip() for cell in cells(result={**MOVED, "judged": [JUDGED]})[0] if cell.strip()] == [
+        "v1",
+        "80 %",
+        "80.0 %",
+        "0.1 %",
+        "9.6 ms",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("known", "tone"),
+    [
+        ({"result": MOVED}, "plain"),
+        ({"result": {**MOVED, "analysis": {"result": "pass"}}}, "ok"),
+        ({"result": {**MOVED, "analysis": {"result": "inconclusive"}}}, "warning"),
+        ({"result": {**MOVED, "analysis": {"result": "pass"}, "phase": "held"}}, "error"),
+        ({"info": {**UNDER_WAY, "verdict": None, "phase": "paused"}}, "warning"),
+        ({"failed": "x"}, "error"),
+    ],
+)
+def test_tones(known: dict[str, Any], tone: str) -> None:
+    assert status_table([{"name": "pong", **known}])[1]["tone"] == tone

@@ -1,0 +1,40 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prints lines as they are, in colour where Ansible has colour: on terminals, and as its settings say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
+
+# The colours in which Ansible shows the same, so that those of the user hold here too.
+SETTINGS = {"ok": "COLOR_OK", "warning": "COLOR_WARN", "error": "COLOR_ERROR", "command": "COLOR_HIGHLIGHT"}
+LINE = {
+    "text": {"type": "str", "required": True},
+    "tone": {"type": "str", "choices": [*SETTINGS, "plain"], "default": "plain"},
+}
+ARGUMENTS = {"lines": {"type": "list", "elements": "dict", "required": True, "options": LINE}}
+
+display = Display()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """All of `show`: it needs no host."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Print each line; the result has them too, for programs."""
+        super().run(tmp, task_vars)
+        _validation, given = self.validate_argument_spec(ARGUMENTS)
+        if read_by_people():
+            for line in given["lines"]:
+                setting = SETTINGS.get(line["tone"])
+                display.display(line["text"], color=getattr(C, setting) if setting else None)
+        return {"changed": False, "lines": [line["text"] for line in given["lines"]]}
