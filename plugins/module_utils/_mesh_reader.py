@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from ._cluster import (
@@ -48,6 +48,12 @@ _EVERYWHERE = {
     "mutating_webhooks": MUTATING_WEBHOOK,
     "validating_webhooks": VALIDATING_WEBHOOK,
 }
+_OWN = {
+    "destination_rules": DESTINATION_RULE,
+    "services": SERVICE,
+    "deployments": DEPLOYMENT,
+    "pods": POD,
+}
 _CONNECTIONS = 4
 
 
@@ -73,6 +79,21 @@ def read(cluster: Cluster, focus: Focus, needs: Collection[str]) -> Mesh:
         everywhere = [(field, _lister(cluster, kind)) for field, kind in _EVERYWHERE.items() if field in needs]
         mesh = gather(everywhere, Mesh(focus))
         return gather([(field, one) for field, one in _behind(cluster, mesh) if field in needs], mesh)
+
+
+def read_own(cluster: Cluster, focus: Focus, why: str) -> Mesh:
+    """The VirtualService and its namespace, for those who may see no more. why: the refusal of all else."""
+    unread = {
+        field.name: why for field in fields(Mesh) if field.name not in (*_OWN, "focus", "unread", "virtual_services")
+    }
+    mesh = Mesh(focus, unread=unread)
+    virtual_service = cluster.get(VIRTUAL_SERVICE, focus.name, focus.namespace)
+    mesh = replace(mesh, virtual_services=(virtual_service,) if virtual_service else ())
+    for name, kind in _OWN.items():
+        objects, refusal = _attempt(name, _lister(cluster, kind, focus.namespace))
+        found: dict[str, Any] = {name: tuple(objects)}
+        mesh = replace(mesh, unread={**mesh.unread, **({name: refusal} if refusal else {})}, **found)
+    return mesh
 
 
 def _behind(cluster: Cluster, mesh: Mesh) -> Iterable[tuple[str, Read]]:

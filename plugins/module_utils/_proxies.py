@@ -39,11 +39,15 @@ NAMED = 3  # how many proxies a sentence names
 
 @dataclass(frozen=True)
 class Lagging:
-    """A proxy that does not, what it does instead, and why, as far as that can be known."""
+    """A proxy that does not, what it does instead, and why, as far as that can be known.
+
+    rejects: whether it was sent what it should do and does not take it.
+    """
 
     proxy: Proxy
     shows: str
     why: str
+    rejects: bool = False
 
     def __str__(self) -> str:
         return f"{self.proxy} {self.shows} ({self.why})"
@@ -209,7 +213,10 @@ class Proxies:
         if late and not self._streams:
             raise Unproven(self._nobody())
         if lagging and (late or rejecting & before):
-            why = [Lagging(each, watch.shows(each), account.why(each.namespace, each.pod)) for each in lagging]
+            why = [
+                Lagging(each, watch.shows(each), account.why(each.namespace, each.pod), each in rejecting)
+                for each in lagging
+            ]
             names = "; ".join(str(each) for each in why[:NAMED])
             more = f"; and {len(why) - NAMED} more" if len(why) > NAMED else ""
             number = f"on {len(why)} of {len(self._streams)} proxies after {seconds:.1f} s"

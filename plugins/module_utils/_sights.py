@@ -16,6 +16,8 @@ from ._envoy import Destination, Rule
 
 Get = Callable[[str], bytes]
 
+RUNS = "runs"  # how the words begin that tell the weights a proxy has
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -55,7 +57,7 @@ class WeightsLook:
             return Sight(sidecar, "has no such route", concerned=not sidecar)
         other = [weights for weights in routes if not _envoy.same_shares(weights, wanted)]
         shares = _envoy.percentages((other or routes)[0], wanted)
-        return Sight(not other, f"runs {said(shares)}", shares)
+        return Sight(not other, f"{RUNS} {said(shares)}", shares)
 
 
 class DefinitionsLook:

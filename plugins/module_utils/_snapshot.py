@@ -116,7 +116,7 @@ class Snapshot:
 
     def rewritten(self, virtual_service: Object) -> Snapshot:
         """The same after a write."""
-        new = _parsed(self.target, virtual_service)
+        new = parse(self.target, virtual_service)
         return replace(self, virtual_service=virtual_service, state=new.state, route=new.route)
 
 
@@ -156,7 +156,7 @@ def _virtual_service(cluster: Cluster, target: Target, rivals: bool) -> Snapshot
     virtual_service = next((each for each in found if name_of(each) == wanted), None)
     if virtual_service is None:
         raise Refused([_missing(cluster, target)])
-    return replace(_parsed(target, virtual_service), mesh=Mesh(virtual_services=found), problems=problems)
+    return replace(parse(target, virtual_service), mesh=Mesh(virtual_services=found), problems=problems)
 
 
 def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str, ...]]:
@@ -169,7 +169,8 @@ def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str
         return None, (f"{unknown}: {error}",)
 
 
-def _parsed(target: Target, virtual_service: Object) -> Snapshot:
+def parse(target: Target, virtual_service: Object) -> Snapshot:
+    """What a VirtualService says of the release and its route, or Refused."""
     state = decode(note_of(virtual_service))
     known = state.extra.get(ROUTE) if isinstance(state, State) else None
     if isinstance(state, State) and known and target.route not in (None, known):

@@ -8,6 +8,6 @@
 from __future__ import annotations
 
 
-def plural(number: int, noun: str) -> str:
-    """The number with its noun: 1 pod, 2 pods."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def plural(number: int, noun: str, many: str = "") -> str:
+    """The number with its noun: 1 pod, 2 pods. many: the noun for several, where an s does not make it."""
+    return f"{number} {noun if number == 1 else many or f'{noun}s'}"

@@ -31,6 +31,10 @@ PLURALS = {
     "pods": ("/api/v1", "Pod"),
     "namespaces": ("/api/v1", "Namespace"),
     "deployments": ("/apis/apps/v1", "Deployment"),
+    "events": ("/api/v1", "Event"),
+    "serviceentries": ("/apis/networking.istio.io/v1", "ServiceEntry"),
+    "mutatingwebhookconfigurations": ("/apis/admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
+    "validatingwebhookconfigurations": ("/apis/admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import ClusterError, connect
 from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus
-from ansible_collections.progressive.istio.plugins.module_utils._mesh_reader import read
+from ansible_collections.progressive.istio.plugins.module_utils._mesh_reader import read, read_own
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import needs
 
 ISTIO = "/apis/networking.istio.io/v1"
@@ -128,6 +128,22 @@ def test_every_other_failure_is_raised(fixed_api: Any, plural: str, status: int,
     fixed_api.answers = {**cluster(), f"{ISTIO}/{plural}": status}
     with pytest.raises(ClusterError, match=words):
         read(connect(fixed_api.access), FOCUS, needs())
+
+
+def test_the_own_namespace_alone(fixed_api: Any) -> None:
+    own = {f"{ISTIO}/namespaces/shop/virtualservices/pong": thing("pong", hosts=["*"])}
+    own |= {f"{ISTIO}/namespaces/shop/destinationrules": listing(thing("pong"))}
+    own |= {"/apis/apps/v1/namespaces/shop/deployments": listing(), "/api/v1/namespaces/shop/services": 403}
+    fixed_api.answers = {**own, "/api/v1/namespaces/shop/pods": listing(thing("pong-v1-a"))}
+    mesh = read_own(connect(fixed_api.access), FOCUS, "LIST was refused")
+    assert (names(mesh.virtual_services), names(mesh.destination_rules), names(mesh.pods)) == (
+        ["pong"],
+        ["pong"],
+        ["pong-v1-a"],
+    )
+    assert "services Forbidden" in mesh.unread["services"]
+    assert mesh.unread["gateways"] == mesh.unread["namespaces"] == "LIST was refused"
+    assert not {"virtual_services", "destination_rules", "deployments", "pods"} & mesh.unread.keys()
 
 
 def test_nothing_in_focus_needs_nothing_behind(fixed_api: Any) -> None:

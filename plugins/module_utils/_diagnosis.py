@@ -1,0 +1,127 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""From all that was found to a short list: each cause once, with what follows from it and its events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ._events import Event, newest, scaled
+from ._finding import ERROR, Finding
+from ._preflight import Result
+from ._rules_pods import GATEWAY_PODS_READY, PODS_READY, Ill
+from ._rules_release import SUBSETS_LIVE, WEIGHTS_LIVE
+from ._state import stamp
+from ._words import plural
+
+_GATEWAYS = frozenset(
+    {
+        GATEWAY_PODS_READY,
+        "gateway_exists",
+        "gateway_selector_matches",
+        "host_in_gateway",
+        "one_gateway_per_host",
+        "one_route_per_gateway_host",
+    }
+)
+_ROUTES = frozenset({"exported_to_gateway", "host_resolves", "route_not_shadowed", "weights_complete"})
+_PODS = frozenset({PODS_READY, "service_selector_without_version", "subset_defined", "subset_selects_ready_pods"})
+
+# What follows from what: the checks that fail where another one fails, and mean nothing new then.
+CAUSES: Mapping[str, frozenset[str]] = {
+    "gateway_selector_matches": frozenset({GATEWAY_PODS_READY}),
+    "gateway_port_served": frozenset({GATEWAY_PODS_READY, "gateway_selector_matches"}),
+    "one_rule_per_host": frozenset({"one_definition_per_subset", "rule_in_service_namespace"}),
+    "subset_defined": frozenset({"host_resolves", "rule_in_service_namespace"}),
+    "subset_selects_ready_pods": frozenset({PODS_READY, "injector_ready", "service_selector_without_version"}),
+    "capacity_for_weight": _PODS | {"injector_ready"},
+    PODS_READY: frozenset({"injector_ready"}),
+    WEIGHTS_LIVE: _GATEWAYS | _ROUTES | {"host_resolves"},
+    SUBSETS_LIVE: _GATEWAYS | _ROUTES | _PODS | {WEIGHTS_LIVE, "destination_port_exists", "pods_injected"},
+    "release_found": frozenset({"virtual_service_exists"}),
+}
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A cause. symptoms: what follows from it; events: what the cluster noted of its pods, newest first."""
+
+    finding: Finding
+    symptoms: tuple[Finding, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """As part of a module's result."""
+        noted = [
+            {"at": stamp(each.at), "reason": each.reason, "message": each.message, "times": each.times}
+            | {"about": each.about}
+            for each in self.events
+        ]
+        return self.finding.facts() | {"symptoms": [str(each) for each in self.symptoms], "events": noted}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """place: of what. at: when. stands: where it stands and what was looked at. complaints: errors first.
+
+    unseen: what could not be looked at, one sentence each.
+    """
+
+    place: str
+    at: datetime
+    stands: str = ""
+    complaints: tuple[Complaint, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Complaint, ...]:
+        return tuple(each for each in self.complaints if each.finding.severity == ERROR)
+
+
+def complaints(
+    found: Iterable[Finding], ill: Iterable[Ill], events: Iterable[Mapping[str, Any]]
+) -> tuple[Complaint, ...]:
+    """Each cause once, errors first. What follows from another finding stands below it."""
+    notes = list(events)
+    names = {_dated(each, notes): each.names for each in ill}
+    everything = [*names, *found]
+    causes = {finding: _cause(finding, everything) for finding in everything}
+    made = [
+        Complaint(
+            finding,
+            tuple(each for each, why in causes.items() if _root(why, causes) == finding),
+            newest(notes, names.get(finding, frozenset())),
+        )
+        for finding, cause in causes.items()
+        if cause is None
+    ]
+    return tuple(sorted(made, key=lambda each: each.finding.severity != ERROR))
+
+
+def _dated(ill: Ill, events: Iterable[Mapping[str, Any]]) -> Finding:
+    """The finding with its time, where only the events tell it."""
+    finding = ill.finding
+    return finding if finding.since else replace(finding, since=scaled(events, ill.names))
+
+
+def unseen(results: Iterable[Result]) -> list[str]:
+    """What no check could look at, each reason once."""
+    reasons = [result.skipped for result in results if result.skipped and result.skipped != "by skip_checks"]
+    return [f"{each} ({plural(reasons.count(each), 'check')} skipped)" for each in dict.fromkeys(reasons)]
+
+
+def _cause(finding: Finding, others: Iterable[Finding]) -> Finding | None:
+    causes = CAUSES.get(finding.check, frozenset())
+    return next((each for each in others if each.check in causes), None)
+
+
+def _root(finding: Finding | None, causes: Mapping[Finding, Finding | None]) -> Finding | None:
+    while finding is not None and causes[finding] is not None:
+        finding = causes[finding]
+    return finding

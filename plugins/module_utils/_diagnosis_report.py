@@ -1,0 +1,112 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""A diagnosis as text for a terminal. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from ._diagnosis import Complaint, Diagnosis
+from ._finding import ERROR, WARNING, Finding
+from ._words import plural
+
+Line = dict[str, str]
+
+OK, COMMAND, PLAIN = "ok", "command", "plain"  # how a line is meant, beside error and warning
+_WIDTH = 118
+_INDENT = 13
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def verdict(diagnosis: Diagnosis) -> str:
+    """All of it in one sentence."""
+    wrong = [each.finding for each in diagnosis.errors]
+    if wrong:
+        return f"{_headline(diagnosis)}: {'; '.join(f'{each.place} {each.problem}' for each in wrong)}"
+    return "; ".join(filter(None, (f"{_headline(diagnosis)}: {diagnosis.stands}", _unseen(diagnosis))))
+
+
+def lines(diagnosis: Diagnosis, command: Callable[[str], str]) -> list[Line]:
+    """One line if all is well, else what is wrong, since when, and what mends it. command: makes one fit to paste."""
+    if not diagnosis.complaints and not diagnosis.unseen:
+        return [_line(verdict(diagnosis), OK)]
+    tone = ERROR if diagnosis.errors else WARNING
+    found = [_line(f"{_headline(diagnosis)}", tone), _line(f"{' ' * 5}{diagnosis.stands}")]
+    for number, complaint in enumerate(diagnosis.complaints, 1):
+        found += [_line(""), *_complaint(number, complaint, diagnosis.at, command)]
+    if diagnosis.unseen:
+        found += [_line(""), _line("Not looked at:", WARNING)]
+        found += [_line(line, WARNING) for each in diagnosis.unseen for line in _wrapped(each, "  - ", " " * 4)]
+    return found
+
+
+def _headline(diagnosis: Diagnosis) -> str:
+    errors = len(diagnosis.errors)
+    warnings = len(diagnosis.complaints) - errors
+    wrong = {0: "Nothing is wrong", 1: "1 thing is wrong"}.get(errors, f"{errors} things are wrong")
+    more = f" ({plural(warnings, 'warning')})" if warnings else ""
+    return f"{wrong} with {diagnosis.place}{more}"
+
+
+def _unseen(diagnosis: Diagnosis) -> str:
+    return f"not all could be looked at: {'; '.join(diagnosis.unseen)}" if diagnosis.unseen else ""
+
+
+def _complaint(number: int, complaint: Complaint, now: datetime, command: Callable[[str], str]) -> Iterator[Line]:
+    finding = complaint.finding
+    head = f"{number:3d}. "
+    told = f"{finding.place} {finding.problem}"
+    yield from (_line(text, finding.severity) for text in _wrapped(told, head, " " * len(head)))
+    yield from _field("since", _since(finding, now))
+    for event in complaint.events:
+        times = f" ({event.times} times)" if event.times > 1 else ""
+        yield from _field("event", f"{_clock(event.at)}, {_ago(now, event.at)}: {event.reason}{times}: {event.message}")
+    yield from _field("remedy", finding.advice or "run this")
+    if finding.command:
+        yield _line(f"{' ' * _INDENT}{command(finding.command)}", COMMAND)
+    yield from _field("check", finding.check)
+
+
+def _since(finding: Finding, now: datetime) -> str:
+    since = finding.since
+    if since is None:
+        return "unknown: no object tells it"
+    return f"{'not before ' if since.later else ''}{_clock(since.at)}, {_ago(now, since.at)} ({since.by})"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _ago(now: datetime, moment: datetime) -> str:
+    return ago((now - moment).total_seconds())
+
+
+def _field(name: str, text: str) -> Iterator[Line]:
+    yield from (_line(line) for line in _wrapped(text, f"     {name.ljust(_INDENT - 5)}", " " * _INDENT))
+
+
+def _wrapped(text: str, first: str, then: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=first, subsequent_indent=then, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _line(text: str, tone: str = PLAIN) -> Line:
+    return {"text": text, "tone": tone}
+
+
+def ago(seconds: float) -> str:
+    """A time as people say it, in its two greatest units."""
+    rest = int(seconds)
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        if rest >= size and len(parts) < 2:
+            parts.append(f"{rest // size} {unit}")
+            rest %= size
+    return f"{' '.join(parts) or '0 s'} ago"

@@ -1,0 +1,67 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What the cluster has noted of pods that are not well: the newest of its events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ._since import Since, moment
+
+NEWEST = 3
+SCALED = "ScalingReplicaSet"
+LONGEST = 160  # characters of a message
+
+
+@dataclass(frozen=True)
+class Event:
+    """A note of the cluster. at: when it was made last; times: how often."""
+
+    at: datetime
+    reason: str
+    message: str
+    times: int
+    about: str
+
+
+def newest(events: Iterable[Mapping[str, Any]], names: Collection[str]) -> tuple[Event, ...]:
+    """The newest warnings about objects with these names, newest first, each reason once."""
+    mine = [_event(each) for each in events if _warns(each) and each["involvedObject"].get("name") in names]
+    last: dict[str, Event] = {}
+    for event in sorted(mine, key=lambda each: each.at, reverse=True):
+        last.setdefault(event.reason, event)
+    return tuple(last.values())[:NEWEST]
+
+
+def scaled(events: Iterable[Mapping[str, Any]], names: Collection[str]) -> Since | None:
+    """When one of these Deployments was scaled last: `kubectl scale` leaves no time in the object itself."""
+    times = [
+        moment(_time(each))
+        for each in events
+        if each.get("reason") == SCALED and each["involvedObject"].get("name") in names and _time(each)
+    ]
+    return Since(max(times), f"event {SCALED}") if times else None
+
+
+def _warns(event: Mapping[str, Any]) -> bool:
+    return event.get("type") == "Warning" and bool(_time(event))
+
+
+def _event(event: Mapping[str, Any]) -> Event:
+    message = " ".join(str(event.get("message") or "").split())
+    times = (event.get("series") or {}).get("count") or event.get("count") or 1
+    about = f"{event['involvedObject'].get('kind', '')} {event['involvedObject']['name']}"
+    clipped = message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
+    return Event(moment(_time(event)), str(event.get("reason") or "no reason"), clipped, times, about)
+
+
+def _time(event: Mapping[str, Any]) -> str:
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return str(next((time for time in times if time), event.get("firstTimestamp") or ""))

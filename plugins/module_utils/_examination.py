@@ -1,0 +1,170 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Everything that a diagnosis rests on, read from the cluster and from the proxies. It never writes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from . import _rules_release as release
+from ._binding import binding_of, proxies_in
+from ._cluster import POD, Cluster, ClusterError, Kind
+from ._commands import patch, replace
+from ._diagnosis import CAUSES, Diagnosis, complaints, unseen
+from ._finding import Finding
+from ._istiod import ask
+from ._mesh import Focus, Mesh, Object, name_of
+from ._mesh_reader import read, read_own
+from ._pipeline import said
+from ._preflight import Result, examine, findings, needs
+from ._proxies import Lagging, NotLive, Proxies, Unproven
+from ._rules_pods import Ill, ill_gateways, ill_versions
+from ._selectors import labels_of
+from ._snapshot import Refused, Snapshot, Target, parse
+from ._words import plural
+
+EVENT = Kind("", "v1", "events", "Event")
+GATEWAY_LABEL = "istio"  # by which the pods of gateways are told apart, unless somebody chose another one
+PATIENCE = 3.0  # seconds that proxies have to show what they should: longer than a push, and than a rejection needs
+GLANCE = 0.5  # the same where it is known already why they do not
+
+Scope = Literal["all", "gateways", "none"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Whom to examine. playbook: the options by which playbooks find the service."""
+
+    target: Target
+    skip: Collection[str] = ()
+    scope: Scope = "all"
+    playbook: str = ""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The diagnosis, and the results of all checks that it rests on."""
+
+    diagnosis: Diagnosis
+    results: tuple[Result, ...]
+
+
+def diagnose(cluster: Cluster, order: Order) -> Examination:
+    """What is wrong with a canary, by all that may be read."""
+    target = order.target
+    mesh = _mesh(cluster, order)
+    results = examine(mesh, order.skip)
+    found = [_with_command(cluster, mesh, finding) for finding in findings(results)]
+    missing = unseen(results)
+    ill = [*ill_versions(mesh, cluster.now()), *ill_gateways(mesh, cluster.now())]
+    snapshot, mistakes = _snapshot(mesh, target)
+    stands = f"{plural(sum(not each.skipped for each in results), 'check')} of the mesh"
+    if mistakes:
+        found.append(release.unfound(target, mistakes))
+    if snapshot:
+        found += release.of_release(snapshot, order.playbook)
+        stands = f"{said(snapshot.shares)}; {stands}"
+        if order.scope != "none":
+            live, lagging, unproven = _proxies(cluster, snapshot, order.scope, _patience(found, ill))
+            found += lagging
+            missing += unproven
+            stands += f", {live}" if live else ""
+    events, unread_events = _events(cluster, ill)
+    told = complaints(found, ill, events)
+    place = f"VirtualService {target.namespace}/{target.name} in {cluster.context}"
+    diagnosis = Diagnosis(place, cluster.now(), stands, told, (*missing, *unread_events))
+    return Examination(diagnosis, tuple(results))
+
+
+def _mesh(cluster: Cluster, order: Order) -> Mesh:
+    """All objects of the cluster that matter, or what may be read of them."""
+    focus = Focus(order.target.namespace, order.target.name)
+    try:
+        return read(cluster, focus, needs(order.skip))
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return read_own(cluster, focus, str(error))
+
+
+def _snapshot(mesh: Mesh, target: Target) -> tuple[Snapshot | None, list[str]]:
+    """The release, or why none can be told; neither where there is no such VirtualService, which a check says."""
+    virtual_service = next(iter(mesh.focused()), None)
+    if virtual_service is None:
+        return None, []
+    try:
+        return parse(target, virtual_service), []
+    except Refused as refused:
+        return None, refused.mistakes
+
+
+def _patience(found: list[Finding], ill: list[Ill]) -> float:
+    """How long proxies are waited for: hardly, if it is known already why they cannot do what they should."""
+    known = {each.check for each in (*found, *(each.finding for each in ill))}
+    return GLANCE if known & (CAUSES[release.WEIGHTS_LIVE] | CAUSES[release.SUBSETS_LIVE]) else PATIENCE
+
+
+def _proxies(
+    cluster: Cluster, snapshot: Snapshot, scope: Scope, patience: float
+) -> tuple[str, list[Finding], list[str]]:
+    """Where the route is live, what is wrong with the proxies, and why nobody could be asked."""
+    binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
+    wanted = [name for name, share in snapshot.shares.items() if share]
+    try:
+        with Proxies(cluster, binding, scope="gateways" if scope == "gateways" else "all") as proxies:
+            proxies.reach()
+            try:
+                proof = proxies.await_weights(snapshot.virtual_service, patience)
+            except NotLive as error:
+                return "", list(release.of_weights(snapshot, error.lagging)), []
+            try:
+                proxies.await_subsets(snapshot.route.host, wanted, patience)
+            except NotLive as error:
+                return "", list(release.of_subsets(snapshot, error.lagging)), []
+            live = f"live in {plural(len(proof.live), 'proxy', 'proxies')}"
+        account = ask(cluster)  # weights that did not change are live too where all else of an update is rejected
+        rejecting = [
+            Lagging(proxy, "keeps what it had", account.why(proxy.namespace, proxy.pod), rejects=True)
+            for proxy in (each.proxy for each in proof.live)
+            if account.rejects(proxy.namespace, proxy.pod)
+        ]
+        missing = [f"what istiod says of the proxies: {account.missing}"] if account.missing else []
+        return live, list(release.of_weights(snapshot, rejecting)), missing
+    except Unproven as error:
+        return "", [release.unproven(snapshot, str(error))], []
+    except ClusterError as error:
+        return "", [], [f"what the proxies run: {error}"]
+
+
+def _events(cluster: Cluster, ill: list[Ill]) -> tuple[list[Object], list[str]]:
+    """What was noted where pods are not well; nobody else is asked about."""
+    found: list[Object] = []
+    for namespace in sorted({each.finding.namespace for each in ill}):
+        try:
+            found += cluster.list(EVENT, namespace)
+        except ClusterError as error:
+            return found, [f"the events of namespace {namespace}: {error}"]
+    return found, []
+
+
+def _with_command(cluster: Cluster, mesh: Mesh, finding: Finding) -> Finding:
+    """The finding; if a Gateway selects no pod and there is but one gateway that it can mean, with the command."""
+    gateway = next((each for each in mesh.gateways if name_of(each) == (finding.namespace, finding.name)), None)
+    if finding.check != "gateway_selector_matches" or gateway is None or mesh.gateway_pods(gateway):
+        return finding
+    try:
+        pods = [pod for pod in cluster.list(POD, None, GATEWAY_LABEL) if proxies_in("gateway", [pod])]
+    except ClusterError:
+        return finding  # what is wrong is known without them
+    beside = [pod for pod in pods if name_of(pod).namespace == finding.namespace]
+    labels = {labels_of(pod)[GATEWAY_LABEL] for pod in beside or pods}
+    if len(labels) != 1:
+        return finding
+    command = patch("Gateway", gateway, [replace("/spec/selector", {GATEWAY_LABEL: labels.pop()})])
+    return dataclasses.replace(finding, remedy=f"select the gateway that runs: {command}", command=command)

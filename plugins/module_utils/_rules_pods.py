@@ -1,0 +1,171 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The pods behind a route and in front of it that are not ready, by what made them, and what mends them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ._conditions import is_live, is_ready
+from ._finding import Finding, error
+from ._mesh import Mesh, Object, behind, deployment_of, name_of
+from ._readiness import examine, unmade
+from ._selectors import includes
+from ._since import created, earliest, turned, written
+from ._words import plural
+
+PODS_READY = "pods_ready"
+GATEWAY_PODS_READY = "gateway_pods_ready"
+STARTING = timedelta(seconds=10)  # a pod may take that long without being called ill
+NAMED = 2  # how many pods a sentence names
+REVISION = "deployment.kubernetes.io/revision"
+
+
+@dataclass(frozen=True)
+class Ill:
+    """What is not well, and the names by which the cluster's events tell of it."""
+
+    finding: Finding
+    names: frozenset[str]
+
+
+def ill_versions(mesh: Mesh, now: datetime) -> Iterator[Ill]:
+    """The Deployments of the routed Services with pods that are not ready, or without pods and with requests."""
+    if "pods" in mesh.unread or "services" in mesh.unread:
+        return
+    for service, _destinations in mesh.targets():
+        pods = behind(service, mesh.pods)
+        deployments = [each for each in mesh.deployments if _serves(each, service)]
+        known = {name_of(each).name for each in deployments}
+        for deployment in deployments:
+            mine = [pod for pod in pods if deployment_of(pod) == name_of(deployment).name]
+            ill = [pod for pod in mine if _is_ill(pod, now)]
+            if ill:
+                yield _unready(deployment, ill, len(mine))
+            elif not mine and _share(mesh, service, deployment):
+                yield _empty(mesh, service, deployment)
+        for pod in pods:
+            if _is_ill(pod, now) and deployment_of(pod) not in known:
+                yield _alone(PODS_READY, pod)
+
+
+def ill_gateways(mesh: Mesh, now: datetime) -> Iterator[Ill]:
+    """The pods of the route's Gateways that are not ready."""
+    pods = [] if "proxies" in mesh.unread else [pod for pod in mesh.proxies if is_live(pod) and _is_ill(pod, now)]
+    for pod in pods:
+        yield _alone(GATEWAY_PODS_READY, pod)
+
+
+def _unready(deployment: Object, ill: list[Object], total: int) -> Ill:
+    name = name_of(deployment)
+    troubles = examine("", {}, ill).troubles
+    more = f"; and {len(troubles) - NAMED} more" if len(troubles) > NAMED else ""
+    problem = f"has {len(ill)} of {plural(total, 'pod')} not ready: {'; '.join(troubles[:NAMED])}{more}"
+    since = earliest(*(turned(pod, "Ready", f"pod {name_of(pod).name}") for pod in ill))
+    if _is_unfinished(deployment):
+        command = f"kubectl rollout undo deployment -n {name.namespace} {name.name}"
+        remedy = f"go back to what it ran before, or correct it: {command}"
+    else:
+        command = _look(ill[0])
+        remedy = f"see why: {command}"
+    finding = error("Deployment", deployment, problem, remedy, command, since)
+    return Ill(replace(finding, check=PODS_READY), frozenset(name_of(pod).name for pod in ill))
+
+
+def _empty(mesh: Mesh, service: Object, deployment: Object) -> Ill:
+    name, labels = name_of(deployment), deployment["spec"]["template"]["metadata"].get("labels") or {}
+    problem = (
+        f"has no pod and gets {_share(mesh, service, deployment):g} % of the requests: {unmade(labels, [deployment])}"
+    )
+    if deployment["spec"].get("replicas", 1):
+        command = f"kubectl describe deployment -n {name.namespace} {name.name}"
+        since = turned(deployment, "ReplicaFailure", f"Deployment {name.name}")
+        remedy = f"see why: {command}"
+    else:
+        wanted = max(
+            (each["spec"].get("replicas", 1) for each in mesh.deployments if _serves(each, service)), default=1
+        )
+        command = f"kubectl scale deployment -n {name.namespace} {name.name} --replicas={max(wanted, 1)}"
+        since = written(deployment, "spec", "replicas")
+        remedy = f"scale it up: {command}"
+    finding = error("Deployment", deployment, problem, remedy, command, since)
+    return Ill(replace(finding, check=PODS_READY), frozenset({name.name}))
+
+
+def _alone(check: str, pod: Object) -> Ill:
+    name = name_of(pod)
+    trouble = next(iter(examine("", {}, [pod]).troubles), "").removeprefix(f"pod {name.name} ")
+    since = turned(pod, "Ready", f"pod {name.name}") or created(pod, f"pod {name.name}")
+    running = all("running" in (each.get("state") or {}) for each in pod["status"].get("containerStatuses") or [{}])
+    if running and deployment_of(pod):
+        command = f"kubectl delete pod -n {name.namespace} {name.name}"
+        remedy = f"let another take its place: {command}"
+    else:
+        command = _look(pod)
+        remedy = f"see why: {command}"
+    finding = error("Pod", pod, f"is not ready: {trouble}", remedy, command, since)
+    return Ill(replace(finding, check=check), frozenset({name.name}))
+
+
+def _serves(deployment: Object, service: Object) -> bool:
+    selector = service["spec"].get("selector") or {}
+    labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    same = name_of(deployment).namespace == name_of(service).namespace
+    return bool(selector) and same and includes(selector, labels)
+
+
+def _share(mesh: Mesh, service: Object, deployment: Object) -> float:
+    """The greatest part of the requests of a rule that only the pods of this Deployment can take."""
+    labels: Mapping[str, str] = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    others = [each for each in mesh.deployments if each is not deployment and _serves(each, service)]
+    shares = [0.0]
+    for destination in mesh.destinations():
+        subset = mesh.subset(destination)
+        if destination.service != name_of(service) or not subset or not includes(subset.labels, labels):
+            continue
+        if not any(
+            includes(subset.labels, each["spec"]["template"]["metadata"].get("labels") or {}) for each in others
+        ):
+            shares.append(destination.share)
+    return max(shares)
+
+
+def _is_ill(pod: Object, now: datetime) -> bool:
+    """Whether it is not ready and does not just start."""
+    if is_ready(pod):
+        return False
+    start = created(pod, "")
+    starts = start is not None and now - start.at < STARTING
+    return not (starts and all(_starts(each) for each in pod["status"].get("containerStatuses") or []))
+
+
+def _starts(container: Mapping[str, Any]) -> bool:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return not container.get("restartCount") and waiting.get("reason", "") in (
+        "",
+        "ContainerCreating",
+        "PodInitializing",
+    )
+
+
+def _is_unfinished(deployment: Object) -> bool:
+    """Whether its newest revision never came to run, and there is one before it."""
+    revision = int((deployment["metadata"].get("annotations") or {}).get(REVISION) or 0)
+    conditions = (deployment.get("status") or {}).get("conditions") or []
+    reasons = [each.get("reason") for each in conditions if each["type"] == "Progressing"]
+    return revision > 1 and bool(reasons) and reasons[0] != "NewReplicaSetAvailable"
+
+
+def _look(pod: Object) -> str:
+    """The command that shows most of why it is not ready."""
+    name = name_of(pod)
+    for container in pod["status"].get("containerStatuses") or []:
+        if container.get("restartCount") and not container.get("ready"):
+            return f"kubectl logs -n {name.namespace} {name.name} -c {container['name']} --previous"
+    return f"kubectl describe pod -n {name.namespace} {name.name}"

@@ -1,0 +1,138 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What is wrong with a release itself: its note, its weights, what its proxies run, and for whom it waits. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from ._commands import add, patch
+from ._finding import ERROR, Finding, error, warning
+from ._pipeline import said
+from ._proxies import Lagging
+from ._release import Damaged, Phase, State
+from ._route import ANNOTATION
+from ._sights import RUNS
+from ._since import Since, written
+from ._snapshot import Snapshot, Target
+from ._words import plural
+
+ANNOTATION_READABLE = "annotation_readable"
+RELEASE_FOUND = "release_found"
+WEIGHTS_KEPT = "weights_kept"
+RELEASE_GOES_ON = "release_goes_on"
+WEIGHTS_LIVE = "weights_live"
+SUBSETS_LIVE = "subsets_live"
+
+_KIND = "VirtualService"
+_NAMED = 3  # how many proxies a sentence names
+
+
+def unfound(target: Target, mistakes: Iterable[str]) -> Finding:
+    """No release can be told from the VirtualService."""
+    problem = f"tells of no canary: {'; '.join(mistakes)}"
+    remedy = "name the route and its versions as they are there"
+    return Finding(ERROR, _KIND, target.namespace, target.name, problem, remedy, RELEASE_FOUND)
+
+
+def of_release(snapshot: Snapshot, playbook: str) -> Iterator[Finding]:
+    """What is wrong with the state. playbook: the options by which playbooks find the service."""
+    state = snapshot.state
+    if isinstance(state, Damaged):
+        yield _unreadable(snapshot, state)
+    elif isinstance(state, State) and not state.matches(snapshot.shares):
+        yield _moved(snapshot, state)
+    elif isinstance(state, State) and state.phase in (Phase.HELD, Phase.PAUSED):
+        yield _waiting(snapshot, state, playbook)
+
+
+def of_weights(snapshot: Snapshot, lagging: Iterable[Lagging]) -> Iterator[Finding]:
+    """The proxies that do not run the weights of the route, each cause once."""
+    wish, since = said(snapshot.shares), written(snapshot.virtual_service, "spec", "http")
+    for finding in _of_proxies(snapshot, lagging, f"where {wish} is wanted", since):
+        yield dataclasses.replace(finding, check=WEIGHTS_LIVE)
+
+
+def of_subsets(snapshot: Snapshot, lagging: Iterable[Lagging]) -> Iterator[Finding]:
+    """The proxies that cannot reach the versions of the route."""
+    for finding in _of_proxies(snapshot, lagging, "and has routes that lead there", None):
+        yield dataclasses.replace(finding, check=SUBSETS_LIVE)
+
+
+def unproven(snapshot: Snapshot, why: str) -> Finding:
+    """No proxy can be asked, for there is none."""
+    remedy = "see that its Gateways select pods that are ready"
+    return dataclasses.replace(
+        error(_KIND, snapshot.virtual_service, f"is live nowhere: {why}", remedy), check=WEIGHTS_LIVE
+    )
+
+
+def _unreadable(snapshot: Snapshot, state: Damaged) -> Finding:
+    virtual_service, target = snapshot.virtual_service, snapshot.target
+    command = f"kubectl annotate virtualservice -n {target.namespace} {target.name} {ANNOTATION}-"
+    problem = f"has an annotation {ANNOTATION} that cannot be read: {state.reason}"
+    remedy = f"forget the release that it told of, the weights stay as they are: {command}"
+    since = written(virtual_service, "metadata", "annotations", ANNOTATION)
+    return dataclasses.replace(
+        error(_KIND, virtual_service, problem, remedy, command, since), check=ANNOTATION_READABLE
+    )
+
+
+def _moved(snapshot: Snapshot, state: State) -> Finding:
+    route, wrote, virtual_service = snapshot.route, state.weights, snapshot.virtual_service
+    problem = f"has the weights {said(snapshot.shares)}, and the release wrote {said(wrote)}: somebody else moved them"
+    remedy, command = "keep them with canary_adopt=true at the next step, or put them back", ""
+    if wrote.keys() <= route.destinations.keys():
+        base, numbers = f"/spec/http/{route.rule}/route", route.numbers(snapshot.shares, wrote)
+        places = {f"{base}/{route.destinations[name].index}/weight": number for name, number in numbers.items()}
+        command = patch(_KIND, virtual_service, [add(path, number) for path, number in places.items()])
+        remedy += f": {command}"
+    since = written(virtual_service, "spec", "http")
+    return dataclasses.replace(error(_KIND, virtual_service, problem, remedy, command, since), check=WEIGHTS_KEPT)
+
+
+def _waiting(snapshot: Snapshot, state: State, playbook: str) -> Finding:
+    held = state.phase is Phase.HELD
+    step = f" (step {state.step + 1} of {len(state.steps)})" if state.steps else ""
+    why = f": {state.history[-1].why}" if state.history else ""
+    problem = f"{'is held' if held else 'pauses'} at {said(snapshot.shares)}{step} and waits for a person{why}"
+    command = " ".join(filter(None, ("ansible-playbook progressive.istio.promote", playbook, "-e canary_confirm=true")))
+    remedy = f"go back with progressive.istio.rollback, or let it go on: {command}"
+    since = Since(state.since, "the annotation of the release")
+    say = error if held else warning  # a pause was planned
+    return dataclasses.replace(
+        say(_KIND, snapshot.virtual_service, problem, remedy, command, since), check=RELEASE_GOES_ON
+    )
+
+
+def _of_proxies(snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since: Since | None) -> Iterator[Finding]:
+    """One finding about a proxy that is alone with what it says, and one about the route for what several say."""
+    causes: dict[str, list[Lagging]] = defaultdict(list)
+    for each in lagging:
+        causes[each.why].append(each)
+    for why, proxies in causes.items():
+        first = proxies[0]
+        seen = since if all(each.shows.startswith(RUNS) for each in proxies) else None
+        if first.rejects or len(proxies) > 1:
+            names = ", ".join(str(each.proxy) for each in proxies[:_NAMED])
+            more = f" and {len(proxies) - _NAMED} more" if len(proxies) > _NAMED else ""
+            problem = (
+                f"is not live on {plural(len(proxies), 'proxy', 'proxies')}: {names}{more} {first.shows} {wish}: {why}"
+            )
+            command = f"kubectl edit virtualservice -n {snapshot.target.namespace} {snapshot.target.name}"
+            if not first.rejects:
+                command = ""
+            remedy = (
+                f"correct what they reject: {command}" if command else "mend what they say; all of them say the same"
+            )
+            yield error(_KIND, snapshot.virtual_service, problem, remedy, command, seen)
+        else:
+            place = {"metadata": {"namespace": first.proxy.namespace, "name": first.proxy.pod}}
+            command = f"kubectl delete pod -n {first.proxy.namespace} {first.proxy.pod}"
+            problem = f"is a {first.proxy.role} that {first.shows} {wish}: {why}"
+            yield error("Pod", place, problem, f"let another take its place: {command}", command, seen)

@@ -1,0 +1,158 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._diagnosis import (
+    CAUSES,
+    Complaint,
+    Diagnosis,
+    complaints,
+    unseen,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._diagnosis_report import ago, lines, verdict
+from ansible_collections.progressive.istio.plugins.module_utils._events import Event
+from ansible_collections.progressive.istio.plugins.module_utils._finding import Finding
+from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES, Result
+from ansible_collections.progressive.istio.plugins.module_utils._rules_pods import GATEWAY_PODS_READY, PODS_READY, Ill
+from ansible_collections.progressive.istio.plugins.module_utils._since import Since
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def finding(check: str, severity: str = "error", **more: Any) -> Finding:
+    given = {"problem": f"fails {check}", "remedy": "mend it", "check": check, **more}
+    return Finding(severity, "Service", "shop", "pong", **given)
+
+
+def told(*findings: Finding) -> list[str]:
+    return [each.finding.check for each in complaints(findings, [], [])]
+
+
+@pytest.mark.parametrize("symptom", sorted(CAUSES))
+def test_what_follows_from_something_is_not_told_by_itself(symptom: str) -> None:
+    for cause in CAUSES[symptom]:
+        (complaint,) = complaints([finding(symptom), finding(cause)], [], [])
+        assert (complaint.finding.check, [each.check for each in complaint.symptoms]) == (cause, [symptom])
+    assert told(finding(symptom), finding("port_named_http")) == [symptom, "port_named_http"]
+
+
+def test_causes_are_checks_and_no_check_causes_itself() -> None:
+    own = {PODS_READY, GATEWAY_PODS_READY, "weights_live", "subsets_live", "release_found"}
+    assert {each for causes in CAUSES.values() for each in causes} | CAUSES.keys() <= own | set(NAMES)
+
+    def causes_of(check: str, seen: tuple[str, ...] = ()) -> None:
+        assert check not in seen
+        for cause in CAUSES.get(check, ()):
+            causes_of(cause, (*seen, check))
+
+    for check in CAUSES:
+        causes_of(check)
+
+
+def test_a_chain_ends_below_its_first_cause() -> None:
+    found = [
+        finding(check) for check in ("subsets_live", "subset_selects_ready_pods", "service_selector_without_version")
+    ]
+    (complaint,) = complaints(found, [], [])
+    assert complaint.finding.check == "service_selector_without_version"
+    assert [each.check for each in complaint.symptoms] == ["subsets_live", "subset_selects_ready_pods"]
+
+
+def test_errors_come_first_and_the_independent_are_all_told() -> None:
+    found = [finding("route_named", "warning"), finding("weights_kept"), finding("gateway_exists")]
+    assert told(*found) == ["weights_kept", "gateway_exists", "route_named"]
+
+
+def event(reason: str, name: str) -> dict[str, Any]:
+    involved = {"kind": "Pod", "name": name}
+    time = {"lastTimestamp": "2026-01-31T11:59:00Z"}
+    return {"type": "Warning", "reason": reason, "involvedObject": involved, "message": "m", **time}
+
+
+def test_events_stand_with_the_pods_that_they_are_about() -> None:
+    ill = Ill(finding(PODS_READY), frozenset({"pong-a"}))
+    scaling = {**event("ScalingReplicaSet", "pong-a"), "type": "Normal"}
+    (complaint,) = complaints([], [ill], [event("Failed", "pong-a"), event("Other", "pong-b"), scaling])
+    assert [each.reason for each in complaint.events] == ["Failed"]
+    assert complaint.finding.since == Since(NOON - timedelta(minutes=1), "event ScalingReplicaSet")
+    assert complaint.facts()["events"][0]["at"] == "2026-01-31T11:59:00Z"
+
+
+def test_what_could_not_be_seen_is_said_once() -> None:
+    results = [
+        Result("a", "", skipped="LIST Pod was refused"),
+        Result("b", "", skipped="LIST Pod was refused"),
+        Result("c", "", skipped="by skip_checks"),
+        Result("d", ""),
+    ]
+    assert unseen(results) == ["LIST Pod was refused (2 checks skipped)"]
+
+
+def diagnosis(*found: Complaint, unseen: tuple[str, ...] = ()) -> Diagnosis:
+    return Diagnosis("VirtualService shop/pong in test", NOON, "v1 80 %, v2 20 %", found, unseen)
+
+
+def text(given: Diagnosis) -> str:
+    return "\n".join(line["text"] for line in lines(given, lambda command: f"${command}"))
+
+
+def test_one_line_if_all_is_well() -> None:
+    assert lines(diagnosis(), str) == [
+        {"text": "Nothing is wrong with VirtualService shop/pong in test: v1 80 %, v2 20 %", "tone": "ok"}
+    ]
+    assert verdict(diagnosis()) == "Nothing is wrong with VirtualService shop/pong in test: v1 80 %, v2 20 %"
+
+
+def test_everything_about_a_complaint() -> None:
+    since = Since(NOON - timedelta(minutes=2, seconds=10), "condition Ready of pod a")
+    what = finding(PODS_READY, remedy="go back: kubectl undo", command="kubectl undo", since=since)
+    pulled = Event(NOON - timedelta(seconds=3), "Failed", "not found", 4, "Pod a")
+    assert text(diagnosis(Complaint(what, events=(pulled,)))).splitlines() == [
+        "1 thing is wrong with VirtualService shop/pong in test",
+        "     v1 80 %, v2 20 %",
+        "",
+        "  1. Service shop/pong fails pods_ready",
+        "     since   2026-01-31 11:57:50 UTC, 2 min 10 s ago (condition Ready of pod a)",
+        "     event   2026-01-31 11:59:57 UTC, 3 s ago: Failed (4 times): not found",
+        "     remedy  go back",
+        "             $kubectl undo",
+        "     check   pods_ready",
+    ]
+
+
+def test_what_is_not_known_is_not_invented() -> None:
+    later = finding("gateway_exists", since=Since(NOON, "me wrote spec.gateways", later=True))
+    shown = text(diagnosis(Complaint(later), Complaint(finding("a")), unseen=("the events: refused",)))
+    assert "2 things are wrong" in shown
+    assert "since   not before 2026-01-31 12:00:00 UTC, 0 s ago (me wrote spec.gateways)" in shown
+    assert "since   unknown: no object tells it" in shown
+    assert shown.endswith("Not looked at:\n  - the events: refused")
+
+
+def test_warnings_are_not_wrong_and_are_shown() -> None:
+    warned = diagnosis(Complaint(finding("route_named", "warning")))
+    assert verdict(warned) == "Nothing is wrong with VirtualService shop/pong in test (1 warning): v1 80 %, v2 20 %"
+    assert [line["tone"] for line in lines(warned, str)][:4] == ["warning", "plain", "plain", "warning"]
+    assert "not all could be looked at: x; y" in verdict(diagnosis(unseen=("x", "y")))
+
+
+def test_no_line_of_words_is_too_long_and_no_command_is_broken() -> None:
+    long = finding("a", problem="is " + "very " * 60 + "long", command="kubectl " + "x " * 99)
+    shown = lines(diagnosis(Complaint(long)), str)
+    digest = finding("a", problem=f"runs {'f' * 200}")
+    assert "f" * 200 in text(diagnosis(Complaint(digest))), "what is copied from here must be whole"
+    assert all(len(line["text"]) <= 118 for line in shown if line["tone"] != "command")
+    assert sum(line["text"].strip() == long.command.strip() for line in shown) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (59, "59 s"), (130, "2 min 10 s"), (3600, "1 h"), (3661, "1 h 1 min"), (200000, "2 d 7 h")],
+)
+def test_times_as_people_say_them(seconds: float, words: str) -> None:
+    assert ago(seconds) == f"{words} ago"

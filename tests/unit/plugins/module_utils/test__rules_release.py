@@ -1,0 +1,152 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _rules_release as rules
+from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy
+from ansible_collections.progressive.istio.plugins.module_utils._proxies import Lagging
+from ansible_collections.progressive.istio.plugins.module_utils._release import Past, Phase, State, Step, encode
+from ansible_collections.progressive.istio.plugins.module_utils._route import ANNOTATION
+from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target, parse
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+STATE = State(
+    "v1",
+    "v2",
+    Phase.PROGRESSING,
+    20,
+    NOON,
+    steps=(Step(20), Step(100)),
+    history=(Past(NOON, "held", "v2", 20, "asked by ada", "ada"),),
+)
+TARGET = Target("pong", "shop")
+
+
+def snapshot(state: State | str | None, stable: int = 80, canary: int = 20) -> Snapshot:
+    note = encode(state) if isinstance(state, State) else state
+    route = [
+        {"destination": {"host": "pong", "subset": name}, "weight": weight}
+        for name, weight in (("v1", stable), ("v2", canary))
+    ]
+    owned = [
+        {"manager": "kubectl-edit", "time": "2026-01-31T11:00:00Z", "fieldsV1": {"f:spec": {"f:http": {}}}},
+        {
+            "manager": "kubectl-annotate",
+            "time": "2026-01-31T11:30:00Z",
+            "fieldsV1": {"f:metadata": {"f:annotations": {f"f:{ANNOTATION}": {}}}},
+        },
+    ]
+    meta: dict[str, Any] = {"name": "pong", "namespace": "shop", "managedFields": owned}
+    meta["annotations"] = {ANNOTATION: note} if note else {}
+    return parse(TARGET, {"metadata": meta, "spec": {"hosts": ["*"], "http": [{"route": route}]}})
+
+
+@pytest.mark.parametrize(
+    ("state", "canary"),
+    [
+        (None, 20),
+        (STATE, 20),
+        (replace(STATE, phase=Phase.PROMOTED, weight=100), 100),
+        (replace(STATE, phase=Phase.ROLLED_BACK, weight=0), 0),
+    ],
+    ids=["no release", "under way", "promoted", "rolled back"],
+)
+def test_what_is_well(state: State | None, canary: int) -> None:
+    assert list(rules.of_release(snapshot(state, 100 - canary, canary), "")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "check", "severity", "problem", "command", "since"),
+    [
+        (
+            snapshot("{"),
+            "annotation_readable",
+            "error",
+            "cannot be read",
+            f"kubectl annotate virtualservice -n shop pong {ANNOTATION}-",
+            "11:30 kubectl-annotate",
+        ),
+        (
+            snapshot(STATE, 60, 40),
+            "weights_kept",
+            "error",
+            "has the weights v1 60 %, v2 40 %, and the release wrote v1 80 %, v2 20 %",
+            "kubectl patch virtualservice -n shop pong --type json -p '["
+            '{"op": "add", "path": "/spec/http/0/route/0/weight", "value": 80}, '
+            '{"op": "add", "path": "/spec/http/0/route/1/weight", "value": 20}]\'',
+            "11:00 kubectl-edit",
+        ),
+        (
+            snapshot(replace(STATE, phase=Phase.HELD)),
+            "release_goes_on",
+            "error",
+            "is held at v1 80 %, v2 20 % (step 1 of 2) and waits for a person: asked by ada",
+            "ansible-playbook progressive.istio.promote --limit pong -e canary_confirm=true",
+            "12:00 the annotation",
+        ),
+        (
+            snapshot(replace(STATE, phase=Phase.PAUSED)),
+            "release_goes_on",
+            "warning",
+            "pauses at v1 80 %, v2 20 %",
+            "ansible-playbook progressive.istio.promote --limit pong -e canary_confirm=true",
+            "12:00 the annotation",
+        ),
+    ],
+    ids=["damaged", "moved", "held", "paused"],
+)
+def test_what_is_wrong(given: Snapshot, check: str, severity: str, problem: str, command: str, since: str) -> None:
+    (finding,) = rules.of_release(given, "--limit pong")
+    assert (finding.check, finding.severity, finding.place) == (check, severity, "VirtualService shop/pong")
+    assert problem in finding.problem
+    assert finding.command == command
+    assert finding.since
+    assert f"{finding.since.at:%H:%M} {finding.since.by}".startswith(since)
+
+
+def lagging(name: str, shows: str, why: str, rejects: bool = False) -> Lagging:
+    return Lagging(Proxy("gateway", "edge", name, name), shows, why, rejects)
+
+
+def test_a_proxy_that_is_alone_is_accused_itself() -> None:
+    (finding,) = rules.of_weights(snapshot(STATE), [lagging("a", "runs v1 100 %", "it is connected to no istiod")])
+    assert (finding.check, finding.place) == ("weights_live", "Pod edge/a")
+    assert finding.problem == (
+        "is a gateway that runs v1 100 % where v1 80 %, v2 20 % is wanted: it is connected to no istiod"
+    )
+    assert finding.command == "kubectl delete pod -n edge a"
+    assert finding.since is not None
+
+
+def test_since_when_a_proxy_does_not_answer_is_not_known() -> None:
+    (finding,) = rules.of_weights(snapshot(STATE), [lagging("a", "has not answered yet", "it is pending")])
+    assert finding.since is None
+
+
+def test_what_several_say_is_said_once_of_the_route() -> None:
+    several = [lagging(name, "runs v1 100 %", "istiod is down") for name in "abcd"]
+    one, other = rules.of_weights(snapshot(STATE), [*several, lagging("e", "runs v1 100 %", "it is pending")])
+    assert (one.place, other.place) == ("VirtualService shop/pong", "Pod edge/e")
+    assert "on 4 proxies: gateway edge/a, gateway edge/b, gateway edge/c and 1 more runs" in one.problem
+    assert one.command == ""
+
+
+def test_what_envoy_rejects_is_corrected_in_the_route() -> None:
+    (finding,) = rules.of_subsets(snapshot(STATE), [lagging("a", "keeps what it had", "it rejects the routes", True)])
+    assert (finding.check, finding.place) == ("subsets_live", "VirtualService shop/pong")
+    assert finding.command == "kubectl edit virtualservice -n shop pong"
+
+
+def test_nobody_can_be_asked_and_nothing_can_be_told() -> None:
+    assert rules.unproven(snapshot(STATE), "no ready proxy").problem == "is live nowhere: no ready proxy"
+    unfound = rules.unfound(TARGET, ["no two versions", "no route"])
+    assert (unfound.place, unfound.problem) == (
+        "VirtualService shop/pong",
+        "tells of no canary: no two versions; no route",
+    )
