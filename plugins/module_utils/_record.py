@@ -60,6 +60,7 @@ class Record:
             "until": stamp(self.last.at),
             "seconds": round((self.last.at - self.since).total_seconds(), 3),
             **self.last.judgement.facts(),
+            "source": self.criteria.source,
             "limits": _limits(self.criteria),
             "versions": {each.name: _version(each, threshold, self.last) for each in _counted(self.last)},
             "unattributed": self.last.counts.unattributed if self.last.counts else None,

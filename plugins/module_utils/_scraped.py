@@ -24,7 +24,7 @@ from ._state import State, attempt
 from ._tally import counts
 
 LONGEST = timedelta(hours=1)  # of one weight that are looked at
-TOLD = ("weights", "since", "until", "seconds", "versions", "unattributed", "samples")
+TOLD = ("weights", "since", "until", "seconds", "source", "versions", "samples")
 
 
 @dataclass(frozen=True)

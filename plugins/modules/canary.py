@@ -539,6 +539,11 @@ judged:
       type: dict
       returned: always
       sample: {v1: {p50: 2.1, p95: 4.8, p99: 9.6}, v2: {p50: 2.2, p95: 4.9, p99: 9.9}}
+    source:
+      description: Who counted, as O(analysis.source).
+      type: str
+      returned: always
+      sample: envoy
     limits:
       description:
         - What it was held against, C(minimum_requests), C(max_error), C(threshold_ms) and C(max_slow), without those

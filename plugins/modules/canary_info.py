@@ -232,7 +232,7 @@ history:
 counted:
   description:
     - What Prometheus has counted for each weight of the canary's last attempt in RV(history), at most in its first
-      hour, in the form of RV(progressive.istio.canary#module:judged) and without a verdict.
+      hour, in the form of RV(progressive.istio.canary#module:judged), without a verdict and C(unattributed).
     - If Prometheus cannot be asked, a warning says why and the list is empty.
   returned: if O(prometheus) is given and there is a release
   type: list

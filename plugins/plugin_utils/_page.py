@@ -49,6 +49,11 @@ _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "none": ("not begun", "open", (("Go all steps", "canary"),)),
     "damaged": ("cannot be read", "bad", (_DOCTOR, _BACK)),
 }
+_COUNTED = {  # by the source of an analysis
+    "envoy": "counted by the proxies",
+    "prometheus": "counted by Prometheus",
+    "probe": "of requests sent to see how they are answered",
+}
 _STOPPED = ("stopped", "bad", (_DOCTOR, _STATUS, _BACK))
 
 
@@ -239,7 +244,8 @@ def _nodes(result: Result, shares: Mapping[str, int], stable: str, canary: str) 
         Node(name, roles.get(name, "other"), share, _lines(last, name))
         for name, share in _ordered(last["weights"], stable, canary).items()
     )
-    return nodes, f"While {canary} had {last['weights'].get(canary, 0)} %, counted over {duration(last['seconds'])}."
+    counts = _COUNTED.get(last["source"], last["source"])
+    return nodes, f"While {canary} had {last['weights'].get(canary, 0)} %, {counts} over {duration(last['seconds'])}."
 
 
 def _lines(judged: Result, name: str) -> tuple[tuple[str, Number], ...]:

@@ -107,8 +107,9 @@ def release(play, load, tmp_path_factory) -> Callable[..., tuple[dict[str, Any],
         }
         ended = play(
             "canary",
-            **{**SERVICE, **fixed, "canary_on_end": str(FILES / "keep.yml"), "kept": str(folder / "result.json")},
-            **{"canary_page": str(folder / "pages"), **variables},
+            **{**SERVICE, **fixed, **variables},
+            **{"canary_on_end": str(FILES / "keep.yml"), "kept": str(folder / "result.json")},
+            canary_page=str(folder / "pages"),
         )
         return json.loads((folder / "result.json").read_text()), folder / "pages", ended
 

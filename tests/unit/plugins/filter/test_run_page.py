@@ -25,6 +25,7 @@ JUDGED: dict[str, Any] = {
     "seconds": 60.0,
     "result": "pass",
     "why": "0 of 412 requests to v2 (0 %) failed, 1 % may",
+    "source": "envoy",
     "checks": [{"name": "errors", "result": "pass", "why": "0 of 412 requests to v2 failed", "dry_run": False}],
     "limits": {"minimum_requests": 100, "max_error": 0.01, "threshold_ms": 500, "max_slow": 0.01},
     "versions": {"v1": V1, "v2": V2},
@@ -137,7 +138,7 @@ def test_it_shows_where_it_stands_who_when_and_all_numbers() -> None:
         "● under way v1 has 50 %, v2 has 50 % · 31 Jan 2026, 12:01:01 UTC, after 1 min 2 s",
         "Last verdict, v2 at 20 %: pass. 0 of 412 requests to v2 (0 %) failed, 1 % may",
         "All requests back to stable ansible-playbook progressive.istio.rollback",
-        "While v2 had 20 %, counted over 1 min",
+        "While v2 had 20 %, counted by the proxies over 1 min.",
         "Requests 1 648 412 ≥ 100",
         "Success 99.9 % 100 % ≥ 99 %",
         "p99 9.6 ms 1.25 s",
@@ -228,7 +229,7 @@ def test_a_status_is_shown_as_far_as_it_goes() -> None:
         assert f" {text} " not in page.text, "an attempt that is over"
     assert "nothing was counted" in page.text
     assert "the cluster keeps when and why" in page.text
-    keys = ("weights", "since", "until", "seconds", "versions", "unattributed", "samples")
+    keys = ("weights", "since", "until", "seconds", "source", "versions", "samples")
     counted = Read(run_page({**STATUS, "counted": [{key: JUDGED[key] for key in keys}]}))
     assert "v2 at 20 % not judged here" in counted.text
     assert 1648 in counted.numbers
