@@ -84,6 +84,14 @@ molecule: tools ## Every Molecule scenario, on one kind cluster with real Istio,
 	  $(ROUND) --jobs=1 $(addprefix scenario-,$(ALONE)) || ended=$$?; \
 	  $(MAKE) -C lab down CLUSTER=test && exit $$ended
 
+# The browser in which the scenario `page` looks at pages.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q --no-install-recommends chromium; } >/dev/null \
+	  || { echo "Chromium is missing: install it (Debian: apt-get install chromium)." >&2; exit 1; }
+
+scenario-page: browser
+
 .PHONY: scenario-%
 scenario-%:
 	@MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/build/molecule/$* COLUMNS=150 NO_COLOR=1 \

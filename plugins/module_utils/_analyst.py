@@ -22,7 +22,7 @@ ASK_AGAIN = 5.0  # seconds between two answers to a custom query
 
 
 class Analyst:
-    """The present weight under analysis. pace: seconds between two looks; since: when it was live."""
+    """The present weight under analysis. pace: seconds between two looks."""
 
     def __init__(
         self, call: Call, criteria: Criteria, snapshot: Snapshot, meter: Meter, prometheus: Prometheus | None

@@ -102,10 +102,10 @@ def full_host(snapshot: Snapshot) -> str:
 def labels(snapshot: Snapshot) -> tuple[Label, Label | None]:
     """The canary, and stable if it has a weight."""
     canary, stable = snapshot.target.canary, snapshot.target.stable
-    return _label(snapshot, canary), _label(snapshot, stable) if snapshot.shares.get(stable) else None
+    return label_of(snapshot, canary), label_of(snapshot, stable) if snapshot.shares.get(stable) else None
 
 
-def _label(snapshot: Snapshot, version: str) -> Label:
+def label_of(snapshot: Snapshot, version: str) -> Label:
     """Istio names a version by the pods' label `version`, the lab's metrics by the subset."""
     subset = snapshot.subsets.get(version)
     return Label(version, frozenset({version, (subset.labels if subset else {}).get("version", version)}))

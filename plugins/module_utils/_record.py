@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._counts import Counts, VersionCounts
     from ._criteria import Criteria
 
-MOST = 40  # looks that are kept
+MOST = 30  # looks that are kept
+CURVES = ("p50", "p99")
 SPACING = timedelta(seconds=0.5)  # between them at first
 
 
@@ -59,15 +60,20 @@ class Record:
             "until": stamp(self.last.at),
             "seconds": round((self.last.at - self.since).total_seconds(), 3),
             **self.last.judgement.facts(),
+            "source": self.criteria.source,
             "limits": _limits(self.criteria),
-            "versions": _versions(self.last, threshold),
+            "versions": {each.name: _version(each, threshold, self.last) for each in _counted(self.last)},
             "unattributed": self.last.counts.unattributed if self.last.counts else None,
-            "samples": [{"at": stamp(look.at), "versions": _versions(look, threshold)} for look in looks if look.counts],
+            "samples": [
+                {"at": stamp(look.at), "versions": {each.name: _sample(each, look) for each in _counted(look)}}
+                for look in looks
+                if look.counts
+            ],
         }
 
 
 def add(record: Record, look: Look) -> Record:
-    """The record with one more look. When there are too many, every other one goes, and later ones come half as often."""
+    """The record with one more look. If there are too many, every other one goes, and later ones come half as often."""
     record = replace(record, last=look)
     if record.looks and look.at - record.looks[-1].at < record.spacing:
         return record
@@ -77,20 +83,29 @@ def add(record: Record, look: Look) -> Record:
     return replace(record, looks=looks, spacing=spacing)
 
 
-def _versions(look: Look, threshold: float | None) -> dict[str, dict[str, Any]]:
-    """The counts of each version since the weight is live; its latencies where there are some."""
+def _counted(look: Look) -> list[VersionCounts]:
     counts = look.counts
-    found = [each for each in (counts.stable, counts.canary) if each] if counts else []
-    return {each.name: _version(each, threshold, look.judgement.percentiles.get(each.name, {})) for each in found}
+    return [each for each in (counts.stable, counts.canary) if each] if counts else []
 
 
-def _version(counted: VersionCounts, threshold: float | None, percentiles: Mapping[str, float]) -> dict[str, Any]:
+def _version(counted: VersionCounts, threshold: float | None, look: Look) -> dict[str, Any]:
+    """The counts of a version since the weight is live; its latencies where there are some."""
     slow = slower_than(counted.buckets, threshold) if threshold is not None else None
     return {
         "requests": counted.answers.requests,
         "failed": counted.answers.bad,
         **({"timed": slow.requests, "slow": slow.bad} if slow else {}),
-        **percentiles,
+        **look.judgement.percentiles.get(counted.name, {}),
+    }
+
+
+def _sample(counted: VersionCounts, look: Look) -> dict[str, Any]:
+    """What a curve is drawn of."""
+    percentiles = look.judgement.percentiles.get(counted.name, {})
+    return {
+        "requests": counted.answers.requests,
+        "failed": counted.answers.bad,
+        **{name: round(percentiles[name], 2) for name in CURVES if name in percentiles},
     }
 
 

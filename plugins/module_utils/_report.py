@@ -26,7 +26,9 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; {now}",
         "weights": {"before": dict(outcome.before), "after": dict(outcome.shares)},
         "transitions": [
-            _transition(each, outcome.settled.get(number)) for number, each in enumerate(outcome.written) if each.changed
+            _transition(each, outcome.settled.get(number))
+            for number, each in enumerate(outcome.written)
+            if each.changed
         ],
         "judged": [outcome.record.facts()] if outcome.record else [],
         "route": snapshot.route.name,

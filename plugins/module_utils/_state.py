@@ -12,7 +12,7 @@ written again, at every level, so that a newer minor writer and this one can sha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -145,6 +145,18 @@ class Damaged:
     """An annotation that cannot be read. reason: a clause that says what is wrong with it."""
 
     reason: str
+
+
+def attempt(past: Sequence[tuple[str, int]]) -> int:
+    """Where the last attempt begins in the history of one canary, given as events and weights.
+
+    That is after the last return to 0 before it, for which it may have ended with another.
+    """
+    end = len(past)
+    while end and past[end - 1][1] == 0:
+        end -= 1
+    returns = (number for number in range(end) if past[number][1] == 0 and past[number][0] != "started")
+    return max(returns, default=-1) + 1
 
 
 def encode(state: State) -> str:

@@ -504,6 +504,11 @@ judged:
       type: dict
       returned: always
       sample: {v1: {p50: 2.1, p95: 4.8, p99: 9.6}, v2: {p50: 2.2, p95: 4.9, p99: 9.9}}
+    source:
+      description: Who counted, as O(analysis.source).
+      type: str
+      returned: always
+      sample: envoy
     limits:
       description:
         - What it was held against, C(minimum_requests), C(max_error), C(threshold_ms) and C(max_slow), without those
@@ -528,7 +533,9 @@ judged:
       returned: always
       sample: 0
     samples:
-      description: The same C(versions) at up to 41 moments (C(at), UTC) while it soaked.
+      description:
+        - Up to 31 moments while it soaked, each with C(at) (UTC) and of C(versions) the C(requests) and C(failed) until
+          then, C(p50) and C(p99).
       type: list
       elements: dict
       returned: always
@@ -567,8 +574,8 @@ live:
       after: 118
 transitions:
   description:
-    - What was written, in order. C(at) is when, C(by) for whom, and C(live) how many milliseconds later all proxies were
-      seen to run it, null where they were not asked or not all did.
+    - What was written, in order. C(at) is when, C(by) for whom, and C(live) how many milliseconds later all proxies
+      were seen to run it, null where they were not asked or not all did.
   returned: success
   type: list
   elements: dict
@@ -661,11 +668,12 @@ from ..module_utils._preflight import NAMES
 from ..module_utils._progress import step_line, teller, verdict_line
 from ..module_utils._proof import Prover
 from ..module_utils._proxies import NotLive, Unproven
-from ..module_utils._release import Refuse, Request, Run, State, Want, stamp
+from ..module_utils._release import Refuse, Request, Run, State, Want
 from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
 from ..module_utils._soak import soak, soaking, soaks_until
+from ..module_utils._state import stamp
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
     from ..module_utils._analyst import Analyst

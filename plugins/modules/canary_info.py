@@ -56,6 +56,34 @@ options:
       - Host of the destinations, as in the VirtualService or in full.
       - It is needed only where one route leads to several services with subsets of these names.
     type: str
+  prometheus:
+    description:
+      - The Prometheus to read from what was counted while the release had its weights, see RV(counted).
+      - The suboptions are those of O(progressive.istio.canary#module:analysis.prometheus).
+    type: dict
+    version_added: 1.1.0
+    suboptions:
+      url:
+        description: Its URL, from where the module runs.
+        type: raw
+      reporter:
+        description: Whose metrics count, V(source) for the gateways and callers or V(destination) for the sidecars.
+        type: raw
+      headers:
+        description: Headers of each request. Their values are never shown.
+        type: dict
+      bearer_token:
+        description: A token to log in with. It is never shown.
+        type: str
+      ca_cert:
+        description: Path of the certificates of who signed its certificate.
+        type: raw
+      validate_certs:
+        description: Whether its certificate is checked.
+        type: raw
+      timeout:
+        description: Seconds for one query.
+        type: raw
 requirements:
   - Istio 1.22 or newer in the cluster
 seealso:
@@ -88,6 +116,16 @@ summary:
   sample: >-
     default/pong-server-virtual-service: v1 80 %, v2 20 %, progressing, step 2 of 4 since 2026-01-31T12:00:00Z;
     ready pods: v1 1 of 1, v2 1 of 1; next: v2 at 20 % (step 2 of 4) soaks until 2026-01-31T12:01:00Z, 42 s from now
+name:
+  description: Name of the VirtualService.
+  returned: success
+  type: str
+  sample: pong-server-virtual-service
+namespace:
+  description: Its namespace.
+  returned: success
+  type: str
+  sample: default
 problems:
   description: What is wrong, one sentence each.
   returned: success
@@ -191,6 +229,15 @@ history:
       weight: 20
       why: "step 2 of 4: from 5 to 20 %"
       by: ci
+counted:
+  description:
+    - What Prometheus has counted for each weight of the canary's last attempt in RV(history), at most in its first
+      hour, in the form of RV(progressive.istio.canary#module:judged), without a verdict and C(unattributed).
+    - If Prometheus cannot be asked, a warning says why and the list is empty.
+  returned: if O(prometheus) is given and there is a release
+  type: list
+  elements: dict
+  sample: []
 versions:
   description: The pods of each version.
   returned: if it exists
@@ -215,15 +262,18 @@ api_requests:
   sample: 4
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect, forget_path
 from ..module_utils._identity import is_gone, this_run
 from ..module_utils._release import State
-from ..module_utils._snapshot import Refused, Target, read
+from ..module_utils._snapshot import Refused, Snapshot, Target, read
 from ..module_utils._status import status_of
+
+if TYPE_CHECKING:  # who asks no Prometheus need not compile what does
+    from ..module_utils._criteria import Criteria
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -232,7 +282,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "canary": {"type": "str"},
     "route": {"type": "str"},
     "destination_host": {"type": "str"},
+    "prometheus": {
+        "type": "dict",
+        "options": {
+            **{name: {"type": "raw"} for name in ("url", "reporter", "ca_cert", "validate_certs", "timeout")},
+            "headers": {"type": "dict", "no_log": True},
+            "bearer_token": {"type": "str", "no_log": True},
+        },
+    },
 }
+TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
 
 
 def main() -> None:
@@ -242,16 +301,29 @@ def main() -> None:
         supports_check_mode=True,
     )
     forget_path(module)
-    given = {name: value for name in ARGUMENTS if (value := module.params[name])}
+    target = Target(**{name: value for name in TARGET if (value := module.params[name])})
     try:
+        criteria = _criteria(module.params["prometheus"])
         cluster = connect(module.params)
-        status = _status(cluster, Target(**given))
-    except ClusterError as error:
+        status = _status(module, cluster, target, criteria)
+    except (ClusterError, Refused) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **status, **cluster.facts())
+    module.exit_json(changed=False, name=target.name, namespace=target.namespace, **status, **cluster.facts())
 
 
-def _status(cluster: Cluster, target: Target) -> dict[str, Any]:
+def _criteria(prometheus: dict[str, Any] | None) -> Criteria | None:
+    """Where Prometheus is, as the analysis has it; Refused with all mistakes in that."""
+    if prometheus is None:
+        return None
+    from ..module_utils._criteria import InvalidCriteria, validate
+
+    try:
+        return validate({"source": "prometheus", "prometheus": prometheus})
+    except InvalidCriteria as invalid:
+        raise Refused(each.removeprefix("analysis.") for each in invalid.mistakes) from invalid
+
+
+def _status(module: AnsibleModule, cluster: Cluster, target: Target, criteria: Criteria | None) -> dict[str, Any]:
     try:
         snapshot = read(cluster, target, lenient=True)
     except Refused as refused:
@@ -259,7 +331,23 @@ def _status(cluster: Cluster, target: Target) -> dict[str, Any]:
         return {"exists": False, "problems": refused.mistakes, "summary": summary}
     holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
     gone = holder is not None and is_gone(holder.host, holder.pid)
-    return status_of(snapshot, this_run(), gone, cluster.now())
+    status = status_of(snapshot, this_run(), gone, cluster.now())
+    return status | (_counted(module, cluster, snapshot, criteria) if criteria else {})
+
+
+def _counted(module: AnsibleModule, cluster: Cluster, snapshot: Snapshot, criteria: Criteria) -> dict[str, Any]:
+    """What Prometheus has counted; a warning where it does not say."""
+    if not isinstance(snapshot.state, State) or criteria.prometheus is None:
+        return {}
+    from ..module_utils._prometheus import Prometheus, PrometheusError
+    from ..module_utils._scraped import counted
+
+    try:
+        prometheus = Prometheus(criteria.prometheus)
+        return {"counted": counted(prometheus, criteria, snapshot, snapshot.state, cluster.now())}
+    except PrometheusError as error:
+        module.warn(f"what was counted is not known: {error}")
+        return {"counted": []}
 
 
 if __name__ == "__main__":

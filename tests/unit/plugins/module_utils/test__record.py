@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -41,7 +42,7 @@ def test_however_long_it_takes_few_looks_are_kept_evenly(seconds: int) -> None:
     found = record(*(look(number / 10, number) for number in range(0, seconds * 10)))
     samples = found.facts()["samples"]
     moments = [datetime.fromisoformat(each["at"]) for each in samples]
-    gaps = [(then - before).total_seconds() for before, then in zip(moments[:-2], moments[1:-1], strict=True)]
+    gaps = [(then - before).total_seconds() for before, then in pairwise(moments[:-1])]
     assert len(samples) <= MOST + 1
     assert moments[0] == NOW
     assert moments[-1] == found.last.at
@@ -52,7 +53,7 @@ def test_however_long_it_takes_few_looks_are_kept_evenly(seconds: int) -> None:
 def test_the_facts_are_those_of_the_last_look() -> None:
     facts = record(look(0), look(10, 200), look(10.1, 210)).facts()
     assert (facts["since"], facts["until"]) == ("2026-01-01T12:00:00Z", "2026-01-01T12:00:10.100Z")
-    assert (facts["seconds"], facts["weights"]) == (10.1, {"v1": 80, "v2": 20})
+    assert (facts["seconds"], facts["weights"], facts["source"]) == (10.1, {"v1": 80, "v2": 20}, "envoy")
     assert (facts["result"], facts["why"].split(",")[0]) == ("pass", "0 of 210 requests to v2 (0 %) failed")
     assert facts["versions"]["v1"] == {
         "requests": 840,

@@ -14,6 +14,7 @@ import yaml
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_info
 from api_server import Answer, ApiServer
 from pong_mesh import ANNOTATION, NAMESPACE, pod, state_of, virtual_service
+from prometheus_server import serving
 
 Call = Callable[..., dict[str, Any]]
 
@@ -160,3 +161,41 @@ def test_documentation_and_arguments_agree() -> None:
     for name, argument in canary_info.ARGUMENTS.items():
         for key in ("type", "default", "required"):
             assert documented[name].get(key) == argument.get(key), name
+
+
+def test_what_prometheus_has_counted_is_told(info: Call, release: Call) -> None:
+    release()
+    assert "counted" not in info()
+    labels = {
+        "__name__": "istio_requests_total",
+        "reporter": "source",
+        "destination_service": "pong.shop.svc.cluster.local",
+    }
+    labels |= {"destination_version": "v2", "response_code": "200", "response_flags": "-", "instance": "10.0.0.1:15020"}
+    with serving() as prometheus:
+        prometheus.result("matrix", [{"metric": labels, "values": [[1.0, "7"], [2.0, "19"]]}])
+        found = info(prometheus={"url": prometheus.url, "bearer_token": "t0ken"})
+        assert [fields["query"].partition("{")[0] for _path, fields, _headers in prometheus.asked] == [
+            "istio_requests_total",
+            "istio_request_duration_milliseconds_bucket",
+        ]
+        assert {headers["Authorization"] for _path, _fields, headers in prometheus.asked} == {"Bearer t0ken"}
+    (counted,) = found["counted"]  # both queries were answered alike
+    assert (counted["weights"], counted["versions"]["v2"]["requests"]) == ({"v1": 90, "v2": 10}, 24)
+    assert set(counted) == {"weights", "since", "until", "seconds", "source", "versions", "samples"}
+    assert found["api_requests"] == 4
+
+
+def test_a_prometheus_that_does_not_answer_is_a_warning(info: Call, release: Call, warned: list[str]) -> None:
+    assert "counted" not in info(prometheus={"url": "http://127.0.0.1:9"}), "there is no release"
+    release()
+    found = info(prometheus={"url": "http://127.0.0.1:9"})
+    assert (found["counted"], found["phase"]) == ([], "progressing")
+    assert "what was counted is not known: Prometheus at http://127.0.0.1:9 cannot be asked" in warned[0]
+
+
+def test_mistakes_in_how_to_ask_prometheus_are_all_told(info: Call) -> None:
+    found = info(prometheus={"timeout": -1})
+    assert found["failed"]
+    assert "prometheus.url is missing" in found["msg"]
+    assert "prometheus.timeout is -1" in found["msg"]

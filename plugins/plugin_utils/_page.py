@@ -1,0 +1,304 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What the page of a run shows, from what the modules `canary` and `canary_info` return. Pure.
+
+Every number is one that they returned, or the quotient of two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.module_utils._state import attempt
+from ansible_collections.progressive.istio.plugins.plugin_utils import _charts as charts
+from ansible_collections.progressive.istio.plugins.plugin_utils._charts import Plot
+from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import (
+    THIN,
+    UNKNOWN,
+    Number,
+    duration,
+    milliseconds,
+    moment,
+    observed,
+    percent,
+    quotient,
+    rate,
+)
+from ansible_collections.progressive.istio.plugins.plugin_utils._plots import multiples, timeline
+from ansible_collections.progressive.istio.plugins.plugin_utils._steps import Step, step_of
+
+Result = Mapping[str, Any]
+
+# By phase: the word for it, how it looks, and what to type next, as (why one would, playbook).
+_BACK = ("All requests back to stable", "rollback")
+_DOCTOR = ("See what is wrong", "doctor")
+_STATUS = ("See where it stands", "status")
+_PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
+    "promoted": ("promoted", "good", (("Remove the old version", "cleanup"), _BACK)),
+    "rolled_back": ("rolled back", "bad", (_DOCTOR, ("Try again, once it is mended", "canary -e canary_confirm=true"))),
+    "held": ("held", "bad", (_DOCTOR, _BACK, ("Go on all the same", "canary -e canary_confirm=true"))),
+    "paused": ("waits for a person", "open", (("Go on", "promote -e canary_confirm=true"), _BACK)),
+    "progressing": ("under way", "open", (("Go on", "canary"), _BACK, _STATUS)),
+    "weighted": ("set by hand", "open", (("Go all steps", "canary"), _BACK)),
+    "none": ("not begun", "open", (("Go all steps", "canary"),)),
+    "damaged": ("cannot be read", "bad", (_DOCTOR, _BACK)),
+}
+_COUNTED = {  # by the source of an analysis
+    "envoy": "counted by the proxies",
+    "prometheus": "counted by Prometheus",
+    "probe": "of requests sent to see how they are answered",
+}
+_STOPPED = ("stopped", "bad", (_DOCTOR, _STATUS, _BACK))
+
+
+@dataclass(frozen=True)
+class Node:
+    """A version in the graph of the traffic. share: percent; lines: what is known of it."""
+
+    name: str
+    role: str
+    share: int
+    lines: tuple[tuple[str, Number], ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """All of it."""
+
+    title: str
+    stands: str
+    tone: str
+    sentence: str
+    why: str
+    verdict: str
+    commands: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str], ...]
+    began: datetime | None
+    ended: datetime | None
+    duration: str
+    stable: str
+    canary: str
+    shares: tuple[tuple[str, int], ...]
+    entrances: str
+    service: str
+    nodes: tuple[Node, ...]
+    graph_of: str
+    timeline: Plot | None
+    multiples: tuple[tuple[str, str, Plot], ...]
+    steps: tuple[Step, ...]
+    transitions: tuple[Mapping[str, Any], ...]
+    warnings: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def page_of(result: Result, app: str = "", limit: str = "") -> Page:
+    """The page of a run. app: the service as people call it; limit: the host of the inventory, for commands."""
+    stable, canary = result.get("stable", "stable"), result.get("canary", "canary")
+    weights = result.get("weights") or {}
+    shares = _ordered(weights.get("after") or {}, stable, canary)
+    word, tone, following = _stands(result)
+    times = _times(result)
+    span = charts.span_of(times)
+    service = result.get("destination_host") or UNKNOWN
+    nodes, graph_of = _nodes(result, shares, stable, canary)
+    return Page(
+        title=f"{app or service.partition('.')[0]}: {stable} → {canary}, {word}",
+        stands=word,
+        tone=tone,
+        sentence=", ".join(f"{name} has {share}{THIN}%" for name, share in shares.items()),
+        why=_why(result),
+        verdict=_verdict(result, canary),
+        commands=tuple((why, _command(playbook, limit)) for why, playbook in following),
+        facts=_facts(result),
+        began=min(times, default=None),
+        ended=max(times, default=None),
+        duration=duration((max(times) - min(times)).total_seconds()) if times else UNKNOWN,
+        stable=stable,
+        canary=canary,
+        shares=tuple(shares.items()),
+        entrances=_entrances(result),
+        service=service,
+        nodes=nodes,
+        graph_of=graph_of,
+        timeline=timeline(result, span, canary) if span and result.get("transitions") else None,
+        multiples=multiples(result, span, (stable, canary)) if span else (),
+        steps=tuple(step_of(each, stable, canary) for each in result.get("judged") or []),
+        transitions=tuple(_transition(each) for each in result.get("transitions") or []),
+        warnings=tuple(dict.fromkeys(result.get("warnings") or [])),
+        unknown=_unknown(result),
+    )
+
+
+def of_status(status: Result) -> dict[str, Any]:
+    """What `canary_info` returns, as far as it goes, in the form of what `canary` does."""
+    if not status.get("exists"):
+        return {**status, "failed": True, "msg": status.get("summary", "there is no such canary")}
+    stable, canary = status["stable"], status["canary"]
+    ours = [past for past in status["history"] if past["canary"] == canary]
+    ours = ours[attempt([(past["event"], past["weight"]) for past in ours]) :]
+    transitions = [
+        {**past, "weights": {stable: 100 - past["weight"], canary: past["weight"]}, "live": None} for past in ours
+    ]
+    verdict = status.get("verdict")
+    by = ours[-1]["by"] if ours else None
+    return {
+        **status,
+        "msg": status["summary"],
+        "weights": {"after": status["weights"]},
+        "transitions": transitions,
+        "judged": status.get("counted") or [],
+        "warnings": [*status["problems"], *(status.get("warnings") or [])],
+        "run": {"who": by} if by else {},
+        "verdict": f"{verdict['result']}: {verdict['why']}" if verdict else None,
+    }
+
+
+def _stands(result: Result) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Where it stands in a word. A run that failed is never good, wherever the release stands."""
+    word, tone, following = _PHASES.get(result.get("phase") or "", _STOPPED)
+    if word == "stopped" and not result.get("transitions"):
+        return "refused", tone, following
+    if result.get("failed") and tone != "bad":
+        return f"{word}, stopped", "bad", (_DOCTOR, *following)
+    return word, tone, following
+
+
+def _why(result: Result) -> str:
+    """The reason that a person looks for first."""
+    written = result.get("transitions") or []
+    decided = written and written[-1]["event"] in ("failed", "held", "rolled_back")
+    if result.get("verdict"):
+        return str(result["verdict"])
+    if written and (decided or not result.get("failed")):
+        return str(written[-1]["why"])
+    return str(result.get("msg") or "")
+
+
+def _verdict(result: Result, canary: str) -> str:
+    """The last one that did not decide by itself."""
+    judged = [each for each in result.get("judged") or [] if each.get("result")]
+    if not judged or any(each["event"] == "failed" for each in result.get("transitions") or []):
+        return ""
+    last = judged[-1]
+    return f"Last verdict, {canary} at {last['weights'].get(canary, 0)} %: {last['result']}. {last['why']}"
+
+
+def _ordered(shares: Mapping[str, int], *first: str) -> dict[str, int]:
+    """The same, in the order in which the page speaks of versions."""
+    return {name: shares[name] for name in dict.fromkeys((*first, *sorted(shares))) if name in shares}
+
+
+def _command(playbook: str, limit: str) -> str:
+    name, _space, options = playbook.partition(" ")
+    words = ["ansible-playbook", f"progressive.istio.{name}", *([f"--limit {limit}"] if limit else []), options]
+    return " ".join(word for word in words if word)
+
+
+def _facts(result: Result) -> tuple[tuple[str, str], ...]:
+    run = result.get("run") or {}
+    who = " on ".join(str(run[key]) for key in ("who", "host") if run.get(key))
+    steps = ", ".join(f"{weight} %" for weight in result.get("steps") or [])
+    place = f"{result.get('namespace', '?')}/{result.get('name', '?')}"
+    found = (
+        ("Run by", who),
+        ("VirtualService", f"{place}, HTTP route {result['route']}" if result.get("route") else place),
+        ("Service", result.get("destination_host")),
+        ("Cluster", result.get("context")),
+        ("Steps", f"{steps}; step {result.get('step')} of {len(result['steps'])} reached" if steps else ""),
+        ("Run", run.get("id")),
+    )
+    return tuple((name, str(value)) for name, value in found if value)
+
+
+def _times(result: Result) -> list[datetime]:
+    """All that happened; of a run from its begin to its end."""
+    run = result.get("run") or {}
+    found = [run.get("began"), run.get("ended")]
+    found += [each.get("at") for each in result.get("transitions") or []]
+    found += [each[key] for each in result.get("judged") or [] for key in ("since", "until")]
+    return [moment(each) for each in found if each]
+
+
+def _entrances(result: Result) -> str:
+    """The proxies where requests come in, without the part of their names that changes."""
+    names = [each["proxy"].rpartition("/")[2] for each in result.get("live") or []]
+    short = dict.fromkeys(name.rsplit("-", 2)[0] for name in names)
+    return ", ".join(short) or "ingress"
+
+
+def _nodes(result: Result, shares: Mapping[str, int], stable: str, canary: str) -> tuple[tuple[Node, ...], str]:
+    """The versions as they were when requests were counted last, else as they are; and which of these it is."""
+    counted = [each for each in result.get("judged") or [] if each["versions"]]
+    roles = {stable: "stable", canary: "canary"}
+    if not counted:
+        nodes = tuple(Node(name, roles.get(name, "other"), share, ()) for name, share in shares.items())
+        return nodes, "By the weights that are set; no requests were counted."
+    last = counted[-1]
+    nodes = tuple(
+        Node(name, roles.get(name, "other"), share, _lines(last, name))
+        for name, share in _ordered(last["weights"], stable, canary).items()
+    )
+    counts = _COUNTED.get(last["source"], last["source"])
+    return nodes, f"While {canary} had {last['weights'].get(canary, 0)} %, {counts} over {duration(last['seconds'])}."
+
+
+def _lines(judged: Result, name: str) -> tuple[tuple[str, Number], ...]:
+    counted = judged["versions"].get(name)
+    if counted is None:
+        return ()
+    failed = quotient(counted["failed"], counted["requests"])
+    return (
+        ("seen", percent(observed(judged["versions"], name))),
+        ("req/s", rate(counted["requests"], judged["seconds"])),
+        ("failed", percent(failed)),
+        ("p99", milliseconds(counted.get("p99"))),
+    )
+
+
+def _transition(written: Result) -> dict[str, Any]:
+    live = written.get("live")
+    return {
+        **written,
+        "at": moment(written["at"]),
+        "event": written["event"].replace("_", " "),
+        "shares": ", ".join(f"{name} {share} %" for name, share in sorted(written["weights"].items())),
+        "live": milliseconds(live),
+    }
+
+
+def _unknown(result: Result) -> tuple[str, ...]:
+    """What a reader may look for in vain, and why it is not there."""
+    found = []
+    written = result.get("transitions") or []
+    judged = result.get("judged") or []
+    if not result.get("weights"):
+        found.append("Nothing was written and nothing was read of the route: the run ended before.")
+    elif not judged:
+        found.append(
+            "Requests, errors and latencies: nothing was counted. The module canary counts while a step soaks if "
+            "canary_analysis is set; the playbook page reads them from Prometheus if canary_analysis.prometheus.url is."
+        )
+    if any(each["versions"] and not any("p99" in one for one in each["versions"].values()) for each in judged):
+        found.append(
+            "Latencies of some steps: the proxies tell them every 5 s, and these ended before, or latency is off."
+        )
+    if any(not each["versions"] for each in judged):
+        found.append("The counts at the end of some steps: they could not be read then, and the verdict says why.")
+    moved = [each for each in written if each["event"] not in ("held", "confirmed", "adopted")]
+    if "exists" in result:
+        found.append(
+            "When weights were live, and how each step was judged: the cluster keeps when and why they were set."
+        )
+    elif any(each.get("live") is None for each in moved):
+        found.append("When some weights were live: their proxies were not asked, or not all of them ran it in time.")
+    if judged and result.get("phase") == "promoted" and "exists" not in result:
+        found.append(
+            "How the canary does with all requests: at 100 % there is nothing to compare it with, so nothing is judged."
+        )
+    return tuple(found)

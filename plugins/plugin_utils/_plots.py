@@ -1,0 +1,163 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The curves of a run: weights and shares over time, success and latency against their limits. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import log10
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.module_utils._binomial import acceptance_range
+from ansible_collections.progressive.istio.plugins.plugin_utils import _charts as charts
+from ansible_collections.progressive.istio.plugins.plugin_utils._charts import Place, Plot, Shape, Span, Tick
+from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import (
+    milliseconds,
+    moment,
+    observed,
+    percent,
+    success,
+)
+
+Result = Mapping[str, Any]
+Curve = list[tuple[datetime, float]]
+
+RANGES = 12  # moments of a step for which the range of its share is drawn
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the charts of a kind share. say: a value with its unit; limit: in the same unit."""
+
+    span: Span
+    place: Place
+    ticks: tuple[Tick, ...]
+    say: Callable[[float], str]
+    limit: float | None
+
+
+def timeline(result: Result, span: Span, canary: str) -> Plot:
+    """The weight that was wanted, when it was live, and the share that was seen."""
+    y = charts.linear(0, 100)
+    written = result["transitions"]
+    before = (result["weights"].get("before") or {}).get(canary)
+    points = [(moment(each["at"]), float(each["weights"].get(canary, 0))) for each in written]
+    if before is not None:
+        points = [(span.begin, float(before)), *points]
+    shapes = [Shape("grid", charts.level(each, y)) for each in (0, 25, 50, 75, 100)]
+    for each in _watched(result):
+        shapes += _seen(each, canary, span, y)
+    shapes.append(Shape("wanted", charts.steps(points, span.end, span, y)))
+    for each in written:
+        if each.get("live") is not None:
+            at, weight = moment(each["at"]) + timedelta(milliseconds=each["live"]), each["weights"].get(canary, 0)
+            tip = f"{weight} % live in all proxies {milliseconds(each['live']).text} after the write"
+            shapes.append(Shape("live", charts.dot(at, weight, span, y), tip))
+    told = [f"{each['weights'].get(canary, 0)} % at {moment(each['at']):%H:%M:%S}" for each in written]
+    says = f"Weight of {canary} over time, UTC: {', '.join(told) or 'nothing was written'}."
+    up = tuple(Tick(100.0 - each, f"{each} %") for each in (0, 25, 50, 75, 100))
+    return Plot(f"Share of {canary}", says, span.ticks(), up, tuple(shapes))
+
+
+def _seen(judged: Result, canary: str, span: Span, y: Place) -> list[Shape]:
+    """The share of the canary so far, look by look, and the range that its weight explains."""
+    samples, weight = judged["samples"], judged["weights"].get(canary, 0) / 100
+    totals = [(moment(each["at"]), sum(one["requests"] for one in each["versions"].values())) for each in samples]
+    every = max(1, len(totals) // RANGES)
+    chosen = [each for each in (*totals[:-1:every], totals[-1]) if each[1]]
+    ranges = [(at, acceptance_range(total, weight), total) for at, total in chosen]
+    area = [(at, found.low / total * 100, found.high / total * 100) for at, found, total in ranges]
+    shares = [(moment(each["at"]), observed(each["versions"], canary)) for each in samples]
+    points = [(at, share * 100) for at, share in shares if share is not None]
+    if not points:
+        return []
+    tip = f"{points[-1][1]:.3g} % of {totals[-1][1]} requests went to {canary}, whose weight was {weight * 100:.3g} %"
+    return [
+        Shape("range", charts.band(area, span, y), "what this weight explains, 99.9 %"),
+        Shape("seen", charts.line(points, span, y)),
+        Shape("at seen", charts.dot(*points[-1], span, y), tip),
+    ]
+
+
+def multiples(result: Result, span: Span, names: Sequence[str]) -> tuple[tuple[str, str, Plot], ...]:
+    """Success and latency of the versions that had requests, as (what, version, plot)."""
+    judged = _watched(result)
+    if not judged:
+        return ()
+    kinds = {"success rate": _rates(judged, span, names), "latency": _latencies(judged, span, names)}
+    return tuple((what, name, plot) for what, plots in kinds.items() for name, plot in plots.items())
+
+
+def _rates(judged: Sequence[Result], span: Span, names: Sequence[str]) -> dict[str, Plot]:
+    """The success rate against the limit."""
+    curves = {name: _curves(judged, name, success) for name in names}
+    most = _limit(judged, "max_error")
+    least = None if most is None else 1 - most
+    low = charts.floor_below(min([*_values(curves), *([] if least is None else [least])], default=1.0))
+    place = charts.linear(low, 1.0)
+    ticks = tuple(Tick(place(each) / charts.SIDE * 100, f"{each * 100:.4g} %") for each in (low, (low + 1) / 2, 1.0))
+    axis = Axis(span, place, ticks, lambda value: percent(value).text, least)
+    return {name: _plot(f"Success rate of {name}", lines, axis) for name, lines in curves.items() if lines}
+
+
+def _latencies(judged: Sequence[Result], span: Span, names: Sequence[str]) -> dict[str, Plot]:
+    """The 99th percentile of each version against the limit, and its median."""
+    curves = {name: _curves(judged, name, lambda counted: counted.get("p99")) for name in names}
+    halves = {name: _curves(judged, name, lambda counted: counted.get("p50")) for name in names}
+    limit = _limit(judged, "threshold_ms")
+    low, high = charts.decades([*_values(curves), *_values(halves), *([] if limit is None else [limit])])
+    place = charts.logarithmic(low, high)
+    powers = [low * 10**power for power in range(round(log10(high / low)) + 1)]
+    ticks = tuple(Tick(place(each) / charts.SIDE * 100, milliseconds(each).text) for each in powers)
+    axis = Axis(span, place, ticks, lambda value: milliseconds(value).text, limit)
+    found = {name: _plot(f"Latency p99 of {name}", lines, axis) for name, lines in curves.items() if lines}
+    return {
+        name: replace(
+            plot, shapes=(*plot.shapes, *(Shape("half", charts.line(each, span, place)) for each in halves[name]))
+        )
+        for name, plot in found.items()
+    }
+
+
+def _watched(result: Result) -> list[Result]:
+    """The weights that were looked at while they soaked."""
+    return [each for each in result.get("judged") or [] if each["samples"]]
+
+
+def _limit(judged: Sequence[Result], name: str) -> float | None:
+    """That of the last step; all of a run have the same."""
+    limits = judged[-1].get("limits") or {}
+    return limits.get(name)
+
+
+def _curves(judged: Sequence[Result], name: str, of: Callable[[Mapping[str, Any]], float | None]) -> list[Curve]:
+    """A number of one version look by look, a curve for each step, for each begins to count anew."""
+    curves = []
+    for each in judged:
+        looks = [look for look in each["samples"] if name in look["versions"]]
+        values = [(moment(look["at"]), of(look["versions"][name])) for look in looks]
+        curves.append([(at, value) for at, value in values if value is not None])
+    return [curve for curve in curves if curve]
+
+
+def _values(curves: Mapping[str, Sequence[Curve]]) -> list[float]:
+    return [value for lines in curves.values() for curve in lines for _at, value in curve]
+
+
+def _plot(name: str, curves: Sequence[Curve], axis: Axis) -> Plot:
+    """The curves, the end of each as a dot, and the limit across."""
+    shapes = [Shape("grid", f"M0 {tick.at * charts.SIDE / 100:.1f}H{charts.SIDE:.0f}") for tick in axis.ticks]
+    against = ""
+    if axis.limit is not None:
+        against = f"; the limit is {axis.say(axis.limit)}"
+        shapes.append(Shape("limit", charts.level(axis.limit, axis.place), f"limit {axis.say(axis.limit)}"))
+    shapes += [Shape("line", charts.line(curve, axis.span, axis.place)) for curve in curves]
+    ends = [curve[-1] for curve in curves]
+    shapes += [Shape("at line", charts.dot(at, value, axis.span, axis.place), axis.say(value)) for at, value in ends]
+    says = f"{name} at the end of each step: {', '.join(axis.say(value) for _at, value in ends)}{against}."
+    return Plot(name, says, axis.span.ticks(), axis.ticks, tuple(shapes))

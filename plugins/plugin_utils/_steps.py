@@ -1,0 +1,116 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""A weight on the page: its verdict, and what was counted of both versions beside what may be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.module_utils._binomial import acceptance_range
+from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import (
+    THIN,
+    Number,
+    count,
+    duration,
+    milliseconds,
+    moment,
+    observed,
+    percent,
+    quotient,
+    rate,
+    success,
+)
+
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that was counted, of both versions. stable: None if it had no requests to have."""
+
+    name: str
+    stable: Number | None
+    canary: Number | None
+    limit: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A weight that was judged, or only counted (result is empty)."""
+
+    weight: int
+    result: str
+    why: str
+    since: datetime
+    until: datetime
+    seconds: Number
+    rows: tuple[Row, ...]
+    checks: tuple[Mapping[str, Any], ...]
+    unattributed: int | None
+
+
+def step_of(judged: Result, stable: str, canary: str) -> Step:
+    """One that was judged, or only counted."""
+    return Step(
+        weight=judged["weights"].get(canary, 0),
+        result=judged.get("result") or "",
+        why=judged.get("why") or "",
+        since=moment(judged["since"]),
+        until=moment(judged["until"]),
+        seconds=Number(judged["seconds"], duration(judged["seconds"])),
+        rows=_rows(judged, stable, canary),
+        checks=tuple(judged.get("checks") or []),
+        unattributed=judged.get("unattributed"),
+    )
+
+
+def _rows(judged: Result, stable: str, canary: str) -> tuple[Row, ...]:
+    """What was counted of both, and what may be; without what nobody knows."""
+    versions, limits, seconds = judged["versions"], judged.get("limits") or {}, judged["seconds"]
+
+    def row(name: str, of: Callable[[str], Number], limit: str = "") -> Row:
+        of_stable, of_canary = (of(each) if each in versions else None for each in (stable, canary))
+        return Row(name, of_stable, of_canary, limit)
+
+    def latency(name: str) -> Row:
+        return row(name, lambda each: milliseconds(versions[each].get(name)))
+
+    def slow(name: str) -> Number:
+        return percent(quotient(versions[name].get("slow", 0), versions[name].get("timed", 0)))
+
+    enough, most, slowest = (limits.get(name) for name in ("minimum_requests", "max_error", "threshold_ms"))
+    rows = (
+        row("Weight", lambda each: Number(judged["weights"][each], f"{judged['weights'][each]}{THIN}%")),
+        row("Seen", lambda each: percent(observed(versions, each)), _range(judged, canary)),
+        row("Requests", lambda each: count(versions[each]["requests"]), f"≥{THIN}{enough}" if enough else ""),
+        row("Req/s", lambda each: rate(versions[each]["requests"], seconds)),
+        row("Failed", lambda each: count(versions[each]["failed"])),
+        row(
+            "Success",
+            lambda each: percent(success(versions[each])),
+            f"≥{THIN}{(1 - most) * 100:.4g}{THIN}%" if most is not None else "",
+        ),
+        *(latency(name) for name in ("p50", "p95", "p99")),
+        row(
+            f">{THIN}{slowest or 0:g}{THIN}ms",
+            slow,
+            f"≤{THIN}{limits['max_slow'] * 100:.3g}{THIN}%" if "max_slow" in limits else "",
+        ),
+    )
+    return tuple(each for each in rows if any(one and one.value is not None for one in (each.stable, each.canary)))
+
+
+def _range(judged: Result, canary: str) -> str:
+    """The share of the requests that the canary's weight explains."""
+    total = sum(each["requests"] for each in judged["versions"].values())
+    weight = judged["weights"].get(canary, 0) / 100
+    if not total or not 0 < weight < 1:
+        return ""
+    likely = acceptance_range(total, weight)
+    return f"{likely.low / total * 100:.3g}\N{EN DASH}{likely.high / total * 100:.3g}{THIN}%"
