@@ -138,7 +138,7 @@ examples: $(EXAMPLES)/.complete $(COLLECTION) ## docs/examples, each read by the
 # cluster) of its own, and a folder for what Molecule keeps. Three come afterwards, one by one: `observability` and
 # `analysis` judge by what they count in a given time, and `proof` takes istiod away from all. What a scenario prints is
 # shown when it has ended; all run to their end, and one that fails fails the whole.
-FIRST := release check_mode tutorial
+FIRST := release package check_mode tutorial
 ALONE := observability analysis proof
 OTHERS := $(filter-out default $(FIRST) $(ALONE),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 ROUND := $(MAKE) --keep-going --output-sync=target
