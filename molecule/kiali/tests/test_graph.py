@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from documented import mismatches, read, strangers, unlike
+from molecule_helpers import module
 
 INSIDE = {"canary_namespace": "kiali", "observability_kiali_namespace": "kiali"}
 EDGES = [
@@ -52,6 +54,15 @@ def test_every_edge_is_shown(shown):
     assert "Kiali of Service kiali/kiali saw 3 edges of namespace kiali in the last 60 s" in shown
     for edge in EDGES:
         assert edge in shown
+
+
+def test_results_are_as_documented():
+    result = module("kiali_graph_info", namespace="kiali", service_namespace="kiali")
+    returned = read("kiali_graph_info").returned
+    assert strangers(returned, result, failed=False) == []
+    for key, about in returned.items():
+        assert mismatches(about, about["sample"]) == [], key
+        assert unlike(about["sample"], [result[key]]) == [], key
 
 
 def test_the_way_that_is_printed_leads_there_and_its_url_is_taken(play, opened):

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-MODULES = sorted((Path(__file__).resolve().parents[3] / "plugins" / "modules").glob("*.py"))
+MODULES = Path(__file__).resolve().parents[1] / "plugins" / "modules"
 TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "int": int,
@@ -37,7 +37,9 @@ class Documented:
         return f"progressive.istio.{self.name}"
 
 
-def read(module: Path) -> Documented:
+def read(name: str) -> Documented:
+    """That of the module with this name."""
+    module = MODULES / f"{name}.py"
     texts = {
         ast.unparse(node.targets[0]): ast.literal_eval(node.value)
         for node in ast.parse(module.read_text(encoding="utf-8")).body
