@@ -23,8 +23,7 @@ SERVICE = {"name": "pong-server-virtual-service", "stable": "v1", "canary": "v2"
 START = {**SERVICE, "weight": 1, "confirm": True}
 # One more call, for what only a failure returns.
 FAILURES = {"canary": {**SERVICE, "weight": "10%"}}
-# A verdict needs thousands of requests, and the scenario `analysis` is about it; counts of the past need a Prometheus, and
-# the scenario `page` has one.
+# A verdict needs thousands of requests, as in the scenario `analysis`; counts of the past a Prometheus, as in `page`.
 UNSEEN = {"analysis", "counted"}
 # It needs a Kiali, and the scenario `kiali` has one.
 ELSEWHERE = {"kiali_graph_info"}
