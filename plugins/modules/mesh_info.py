@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes
   - progressive.istio.attributes.action_group
+  - progressive.istio.checks
 attributes:
   check_mode:
     support: full
@@ -36,41 +37,6 @@ options:
   namespace:
     description: Namespace of the VirtualServices. Without it, all of the cluster are checked.
     type: str
-  skip_checks:
-    description:
-      - Names of checks to leave out, where something is meant to be as it is.
-      - What only they need is not read.
-    type: list
-    elements: str
-    default: []
-    choices:
-      - virtual_service_exists
-      - gateway_exists
-      - gateway_selector_matches
-      - gateway_port_served
-      - host_in_gateway
-      - one_gateway_per_host
-      - one_route_per_gateway_host
-      - route_not_shadowed
-      - route_named
-      - weights_complete
-      - host_resolves
-      - destination_port_exists
-      - subset_defined
-      - one_definition_per_subset
-      - one_rule_per_host
-      - rule_in_service_namespace
-      - exported_to_gateway
-      - service_selector_without_version
-      - port_named_http
-      - deployments_apart
-      - subset_selects_ready_pods
-      - capacity_for_weight
-      - single_injection_label
-      - injection_label_answered
-      - injector_ready
-      - pods_injected
-      - configuration_validated
 notes:
   - VirtualServices, DestinationRules, Gateways, ServiceEntries and Services are listed in all namespaces, for that is
     where others stand that take the same requests. Namespaces, Deployments and pods are read where the routes lead,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.progressive.istio.plugins.doc_fragments import checks
 from ansible_collections.progressive.istio.plugins.module_utils import _examination
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES
 from ansible_collections.progressive.istio.plugins.modules import canary_doctor
@@ -52,7 +53,8 @@ def alone(result: dict[str, Any], check: str, place: str = PLACE) -> dict[str, A
 
 
 def test_documentation_and_arguments_agree() -> None:
-    documented = yaml.safe_load(canary_doctor.DOCUMENTATION)["options"]
+    texts = (canary_doctor.DOCUMENTATION, checks.ModuleDocFragment.DOCUMENTATION)
+    documented = {name: option for text in texts for name, option in yaml.safe_load(text)["options"].items()}
     assert set(documented) == set(canary_doctor.ARGUMENTS)
     for name, argument in canary_doctor.ARGUMENTS.items():
         keys = ("type", "default", "required", "choices", "elements")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.progressive.istio.plugins.doc_fragments import checks
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES
 from ansible_collections.progressive.istio.plugins.modules import mesh_info
 
@@ -41,7 +42,8 @@ def call(fixed_api: Any, run_module: Callable[..., dict[str, Any]]) -> Callable[
 
 
 def test_documentation_and_arguments_agree() -> None:
-    documented = yaml.safe_load(mesh_info.DOCUMENTATION)["options"]
+    texts = (mesh_info.DOCUMENTATION, checks.ModuleDocFragment.DOCUMENTATION)
+    documented = {name: option for text in texts for name, option in yaml.safe_load(text)["options"].items()}
     assert set(documented) == set(mesh_info.ARGUMENTS)
     for name, argument in mesh_info.ARGUMENTS.items():
         keys = ("type", "default", "required", "choices", "elements")
