@@ -46,7 +46,7 @@ def test_a_fifth(machine, one, split):
 
 
 def test_status(machine):
-    assert re.search(r"packaged-one.*v2 +20", machine.play("status", **ONE).succeeded().output)
+    assert re.search(r"packaged-one/.* v1 +80 %.*\n +v2 +20 %", machine.play("status", **ONE).succeeded().output)
 
 
 def test_rollback(machine, one, split):
@@ -73,5 +73,6 @@ def test_an_estate_of_two_services(machine, kube, split):
     assert kube("packaged-cart").weights(name="cart-virtual-service") == {"blue": 80, "green": 20}
     split(20, stable="blue", canary="green", host="cart.test")
     table = machine.play("status", *estate).succeeded().output
-    assert re.search(r"catalog.*\n.*cart|cart.*\n.*catalog", table), table
+    assert re.search(r"^catalog .* 100 %", table, re.MULTILINE), table
+    assert re.search(r"^cart .* blue +80 %.*\n +green +20 %", table, re.MULTILINE), table
     machine.play("teardown", *estate, canary_drain=0).succeeded()
