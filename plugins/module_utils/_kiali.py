@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from ._stream import Answer, Stream
@@ -23,7 +23,7 @@ LONGEST_ANSWER = 300  # characters of someone else's text in a message
 CONSOLE = "/console"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
-Ask = Callable[[str, str, Mapping[str, str], str | None], Answer]
+Ask: TypeAlias = "Callable[[str, str, Mapping[str, str], str | None], Answer]"
 
 
 class KialiError(Exception):

@@ -122,7 +122,7 @@ graph_url:
   description: Where a person sees the same graph.
   returned: always, unless there is no such Service
   type: str
-  sample: "http://localhost:20001/kiali/console/graph/namespaces?namespaces=default,istio-system&graphType=versionedApp&injectServiceNodes=true&duration=60&edges=trafficRate,trafficDistribution,responseTime,rt95"
+  sample: "http://localhost:20001/kiali/console/graph/namespaces?namespaces=default,istio-system&graphType=versionedApp"
 edges:
   description: The edges, those of callers whom nobody calls first.
   returned: success

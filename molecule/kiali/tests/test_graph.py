@@ -61,8 +61,8 @@ def test_results_are_as_documented():
     returned = read("kiali_graph_info").returned
     assert strangers(returned, result, failed=False) == []
     for key, about in returned.items():
-        assert mismatches(about, about["sample"]) == [], key
-        assert unlike(about["sample"], [result[key]]) == [], key
+        assert mismatches(about, about.get("sample")) == [], key
+        assert unlike(about.get("sample"), [result[key]]) == [], key
 
 
 def test_the_way_that_is_printed_leads_there_and_its_url_is_taken(play, opened):

@@ -35,7 +35,8 @@ def run(folder: Path, terminal: bool = False, **environment: str) -> str:
     settings = {"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_LOCALHOST_WARNING": "False", "TERM": "xterm"}
     settings |= {"ANSIBLE_HOME": str(folder), **environment}
     if not terminal:
-        return subprocess.run(command, cwd=folder, env=inherited | settings, capture_output=True, text=True).stdout
+        run = subprocess.run(command, cwd=folder, env=inherited | settings, capture_output=True, text=True, check=False)
+        return run.stdout
     ours, theirs = pty.openpty()
     with subprocess.Popen(command, cwd=folder, env=inherited | settings, stdout=theirs, stderr=theirs, stdin=theirs):
         os.close(theirs)

@@ -24,7 +24,7 @@ SHARES = (0.05, 0.2, 0.5, 0.8)
 
 @st.composite
 def blends(draw: st.DrawFn, most: int = 300) -> Blend:
-    counts = [draw(st.integers(0, most)) for _ in range(3)]
+    counts = [draw(st.integers(0, most)) for _count in range(3)]
     return Blend(*counts, draw(st.sampled_from(SHARES)))
 
 

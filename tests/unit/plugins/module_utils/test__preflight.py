@@ -855,7 +855,7 @@ def follow(world: World, command: str) -> None:
                 "labels"
             ]
             for word in words[4:]:
-                key, _, value = word.partition("=")
+                key, _equals, value = word.partition("=")
                 if value:
                     labels[key] = value
                 elif word.endswith("-") and not word.startswith("-"):

@@ -74,8 +74,8 @@ def test_an_open_kiali_is_read_by_its_url(read: Call, kiali: Kiali, server: Serv
     ]
     assert result["command"] == ""
     assert result["graph_url"].startswith(f"{server.url}/kiali/console/graph/namespaces?namespaces=shop,istio-system&")
-    assert [path for path, _, _ in kiali.asked] == ["/kiali/api/auth/info", "/kiali/api/namespaces/graph"]
-    _, asked, headers = kiali.asked[-1]
+    assert [path for path, _query, _headers in kiali.asked] == ["/kiali/api/auth/info", "/kiali/api/namespaces/graph"]
+    _path, asked, headers = kiali.asked[-1]
     assert asked == {
         "namespaces": "shop,istio-system",
         "graphType": "versionedApp",
@@ -109,7 +109,7 @@ def test_a_token_opens_a_session_and_is_hidden(read: Call, kiali: Kiali, server:
     kiali.token = TOKEN
     result = read(kiali_url=server.url, kiali_token=TOKEN)
     assert len(result["edges"]) == 3, result["msg"]
-    path, _, headers = kiali.asked[-1]
+    path, _query, headers = kiali.asked[-1]
     assert (path, headers["Cookie"]) == ("/kiali/api/namespaces/graph", "; ".join(SESSION))
     assert headers["Authorization"] == f"Bearer {TOKEN}"
     assert TOKEN not in str(result)
