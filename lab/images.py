@@ -11,7 +11,7 @@ from pathlib import Path
 from lab import engine, pins
 from lab.cache import LAB, ROOT, built, key_of
 from lab.programs import ALL, ISTIO_MESH, KUBE_NODE, GoModule
-from lab.progress import Progress, ask
+from lab.progress import LabError, Progress, ask
 
 NODE_REPOSITORY = "progressive-istio-lab/node"
 BASE_REPOSITORY = "progressive-istio-lab/base"
@@ -131,7 +131,9 @@ def _prometheus(progress: Progress) -> Path:
         for name in ("lists", "cache"):
             (apt / name / "partial").mkdir(parents=True)
         (apt / "status").touch()
-        mirror = _debian_mirror() or "http://deb.debian.org/debian/"
+        mirror = _debian_mirror()
+        if not mirror:
+            raise LabError(f"apt knows no mirror of Debian {pins.DEBIAN}, where Prometheus is: add one to its sources")
         (apt / "sources.list").write_text(f"deb [signed-by={DEBIAN_KEYS}] {mirror} {pins.DEBIAN} main\n")
         # Lists of its own, so that the machine's stay as they are and its release does not matter.
         places = {

@@ -23,7 +23,7 @@ LONGEST_ANSWER = 300  # characters of someone else's text in a message
 CONSOLE = "/console"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
-Ask: TypeAlias = "Callable[[str, str, Mapping[str, str], str | None], Answer]"
+Ask: TypeAlias = Callable[[str, str, Mapping[str, str], "str | None"], Answer]
 
 
 class KialiError(Exception):
