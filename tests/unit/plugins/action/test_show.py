@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.progressive.istio.plugins.modules import show
 
-COLLECTIONS = Path(__file__).parents[4] / "build" / "collections"
+COLLECTIONS = Path(show.__file__).parents[5]
 PLAY = """
 - hosts: localhost
   gather_facts: false
@@ -28,7 +29,7 @@ PLAY = """
 
 def run(folder: Path, terminal: bool = False, **environment: str) -> str:
     (folder / "play.yml").write_text(PLAY)
-    command = [sys.executable, "-m", "ansible", "playbook", "play.yml"]
+    command = [sys.executable, "-m", "ansible.cli.playbook", "play.yml"]
     inherited = {
         key: value for key, value in os.environ.items() if "COLOR" not in key and not key.startswith("ANSIBLE")
     }
