@@ -170,15 +170,6 @@ def name_of(thing: Object) -> ServiceName:
     return ServiceName(thing["metadata"].get("namespace", ""), thing["metadata"]["name"])
 
 
-def deployment_of(pod: Object) -> str:
-    """The Deployment that made a pod, which is in the name of its ReplicaSet; empty if another thing made it."""
-    owners = [each for each in pod["metadata"].get("ownerReferences") or [] if each.get("controller")]
-    suffix = f"-{labels_of(pod).get('pod-template-hash', '')}"
-    if not owners or owners[0]["kind"] != "ReplicaSet" or not owners[0]["name"].endswith(suffix):
-        return ""
-    return str(owners[0]["name"].removesuffix(suffix))
-
-
 def behind(service: Object, pods: Iterable[Object], labels: Mapping[str, str] | None = None) -> list[Object]:
     """Those of the pods that a Service selects and that have these labels too; none for one without a selector."""
     selector = service["spec"].get("selector") or {}

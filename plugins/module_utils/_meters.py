@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable
 from datetime import datetime
+from functools import cached_property
 from math import inf
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from ._gates import read
 from ._histogram import EDGES
 from ._hosts import service_of
 from ._owners import workload_of
-from ._probe import Outcome, probe, target_of
+from ._probe import Outcome, Target, probe, target_of
 from ._prometheus import Prometheus, PrometheusError
 from ._promql import queries
 from ._promql import tally as scraped
@@ -135,17 +136,7 @@ class ProbeMeter:
 
     def look(self) -> Counts:
         options, number = self._options, max(1, round(self._options.per_second * self.pace))
-        try:
-            target = target_of(
-                options.url,
-                options.headers,
-                timeout=options.timeout,
-                validate_certs=options.validate_certs,
-                ca_path=options.ca_cert or None,
-            )
-        except OSError as error:
-            raise Uncounted(f"{options.ca_cert}, the ca_cert of the probe, cannot be read: {error}") from error
-        outcomes = probe(target, number, concurrency=number, deadline=options.timeout + 1)
+        outcomes = probe(self._target, number, concurrency=number, deadline=options.timeout + 1)
         for outcome in outcomes:
             self._add(outcome)
         if outcomes and all(version == NO_VERSION for version, _failed in self._answers):
@@ -156,6 +147,21 @@ class ProbeMeter:
             unattributed=sum(self._answers[NO_VERSION, failed] for failed in (True, False)),
             share=self._share,
         )
+
+    @cached_property
+    def _target(self) -> Target:
+        """Made once, for certificates take long to read."""
+        options = self._options
+        try:
+            return target_of(
+                options.url,
+                options.headers,
+                timeout=options.timeout,
+                validate_certs=options.validate_certs,
+                ca_path=options.ca_cert or None,
+            )
+        except OSError as error:
+            raise Uncounted(f"{options.ca_cert}, the ca_cert of the probe, cannot be read: {error}") from error
 
     def _add(self, outcome: Outcome) -> None:
         header = self._options.version_header.lower()

@@ -23,9 +23,13 @@ def owner_of(thing: Mapping[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
+def deployment_of(pod: Mapping[str, Any]) -> str:
+    """The Deployment that made a pod, which is in the name of its ReplicaSet; empty if another thing made it."""
+    kind, name = owner_of(pod)
+    suffix = f"-{labels_of(pod).get(HASH, '')}"
+    return name.removesuffix(suffix) if kind == "ReplicaSet" and name.endswith(suffix) else ""
+
+
 def workload_of(pod: Mapping[str, Any]) -> str:
     """The name by which Istio's metrics know the workload of a pod, such as that of its Deployment."""
-    kind, name = owner_of(pod)
-    if kind == "ReplicaSet":
-        return name.removesuffix(f"-{labels_of(pod).get(HASH)}")
-    return name or str(pod["metadata"]["name"])
+    return deployment_of(pod) or owner_of(pod)[1] or str(pod["metadata"]["name"])

@@ -15,7 +15,8 @@ from typing import Any
 from ._conditions import is_ready
 from ._finding import Finding, error, warning
 from ._hosts import ServiceName
-from ._mesh import ROOT_NAMESPACE, Mesh, Object, behind, deployment_of, name_of
+from ._mesh import ROOT_NAMESPACE, Mesh, Object, behind, name_of
+from ._owners import deployment_of
 from ._readiness import examine
 from ._selectors import labels_of, selects
 from ._since import created, earliest, latest, written

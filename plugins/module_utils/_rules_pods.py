@@ -14,7 +14,8 @@ from typing import Any
 
 from ._conditions import is_live, is_ready
 from ._finding import Finding, error
-from ._mesh import Mesh, Object, behind, deployment_of, name_of
+from ._mesh import Mesh, Object, behind, name_of
+from ._owners import deployment_of
 from ._readiness import examine, unmade
 from ._selectors import includes
 from ._since import created, earliest, turned, written
