@@ -20,11 +20,12 @@ from ._cluster import POD, Cluster, ClusterError
 from ._conditions import is_ready
 from ._readiness import examine
 from ._stream import Stream
+from ._words import shortened
 
 PODS = "app=istiod"
 PORT = 15014
 SYNC = "/debug/syncz"
-LONGEST = 300  # characters of an Envoy's complaint
+LONGEST = 600  # characters of an Envoy's error; the reason stands at its end
 KINDS = {
     "route": "RouteConfiguration",
     "cluster": "Cluster",
@@ -107,7 +108,7 @@ def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -
 def _last_error(proxy: Mapping[str, Any], resource: str) -> str:
     resources: Mapping[str, Any] = proxy.get("resources") or {}  # older istiods have none
     errors = [str(value.get("lastError") or "") for name, value in resources.items() if name.endswith(f".{resource}")]
-    return " ".join("".join(errors).split())[:LONGEST]
+    return shortened(" ".join(dict.fromkeys(error for error in errors if error)), LONGEST)
 
 
 def names_decide(cluster: Cluster) -> bool:

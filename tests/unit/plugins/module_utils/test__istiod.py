@@ -45,10 +45,6 @@ def answer(*proxies: dict[str, Any]) -> bytes:
             [answer(proxy(errors={"route": "no such\n command"}, route_sent="b", route_acked="a"))],
             "it rejects the routes that istiod sent: no such command; correct what it names",
         ),
-        (
-            [answer(proxy(errors={"cluster": "x" * 400}))],
-            f"it rejects the clusters that istiod sent: {'x' * 300}; correct what it names",
-        ),
         ([answer(proxy("two.edge"))], "it is connected to no istiod"),
         ([answer(proxy("one.other"))], "it is connected to no istiod"),
         ([b"[]", b"null", answer(proxy())], "it has accepted everything that istiod sent"),
@@ -58,6 +54,15 @@ def test_why_a_proxy_lags(answers: list[bytes], why: str) -> None:
     found = account(answers)
     assert found.why("edge", "one") == why
     assert found.rejects("edge", "one") is why.startswith("it rejects")
+
+
+def test_the_reason_at_the_end_of_a_long_rejection_is_kept() -> None:
+    error = f"Error adding outbound|80||a: {'field ' * 400}: no such TLS version"
+    why = account([answer(proxy(errors={"cluster": error}))]).why("edge", "one")
+    assert why.startswith("it rejects the clusters that istiod sent: Error adding outbound|80||a: field ")
+    assert why.endswith(" field : no such TLS version; correct what it names")
+    assert " ... " in why
+    assert len(why) < 700
 
 
 def test_an_account_with_a_gap() -> None:
