@@ -36,14 +36,13 @@ class Proxy(NamedTuple):
 class Binding:
     """Where routes are. place: whose, for messages; namespace: in which their names are read; mesh: sidecars too.
 
-    rule: which one of the VirtualService. delegated: others decide where they are, and that cannot be told from here.
+    delegated: others decide where they are, and that cannot be told from here.
     """
 
     place: str
     namespace: str
     gateways: tuple[ServiceName, ...]
     mesh: bool
-    rule: int = 0
     delegated: bool = False
 
 
@@ -54,14 +53,14 @@ def binding_of(virtual_service: Object, rule: int) -> Binding:
     if matches and all(matches):
         spec = {**spec, "gateways": [name for match in matches for name in match]}
     place = f"VirtualService {meta['namespace']}/{meta['name']}"
-    return binding(place, {**virtual_service, "spec": spec}, rule)
+    return binding(place, {**virtual_service, "spec": spec})
 
 
-def binding(place: str, virtual_service: Object, rule: int = 0) -> Binding:
+def binding(place: str, virtual_service: Object) -> Binding:
     """Where a VirtualService is bound as a whole."""
     gateways = tuple(dict.fromkeys(gateway_names(virtual_service)))
     delegated = not virtual_service["spec"].get("hosts")
-    return Binding(place, virtual_service["metadata"]["namespace"], gateways, in_mesh(virtual_service), rule, delegated)
+    return Binding(place, virtual_service["metadata"]["namespace"], gateways, in_mesh(virtual_service), delegated)
 
 
 def proxies_in(role: Role, pods: Iterable[Object]) -> list[Proxy]:

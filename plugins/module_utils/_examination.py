@@ -120,7 +120,7 @@ def _proxies(
         with Proxies(cluster, binding, scope="gateways" if scope == "gateways" else "all") as proxies:
             proxies.reach()
             try:
-                proof = proxies.await_weights(snapshot.virtual_service, patience)
+                proof = proxies.await_weights(snapshot.virtual_service, patience, rule=snapshot.route.rule)
             except NotLive as error:
                 return "", list(release.of_weights(snapshot, error.lagging)), []
             try:

@@ -143,49 +143,72 @@ class Outcome:
         return failed or unsure or isinstance(self.decision, Refuse)
 
 
+class Unsure(ClusterError):
+    """The answer to a write of weights never came, and the object cannot be read now: it may be written or not."""
+
+    def __init__(self, call: Call, lost: ClusterError) -> None:
+        target, access = call.target, call.cluster.access
+        where = "" if access.context in (access.server, "in-cluster") else f" --context {access.context}"
+        super().__init__(
+            f"the weights of {target.place} may have been written or not: the answer to the write was lost, and it "
+            f"cannot be read now; see `kubectl{where} get virtualservice -n {target.namespace} {target.name} -o yaml` "
+            f"once the API server answers, or run the same again, which goes on from what it finds; {lost}",
+            lost.status,
+            lost.reason,
+        )
+
+
 def carry_out(call: Call) -> Outcome:
-    """Do it. Raises Refused or ClusterError if it cannot be done; what was written until then is a legal state."""
+    """Do it. Raises Refused or ClusterError if it cannot be done and nothing was written.
+
+    What stands in the way after a write is a Refuse in the outcome, beside what was written; that is a legal state.
+    """
     prover = call.prover
     deadline = time.monotonic() + call.patience
     snapshot = _read(call)
     outcome, conflicts = Outcome(snapshot.shares, snapshot, Nothing("")), 0
     shown: object = None
     guarded = False
-    while True:
-        decision = answer(call, snapshot)
-        if isinstance(decision, Refuse):
-            raise Refused([f"{call.target.place}: {decision.why}"])
-        if not guarded and call.moving and (_gaining(decision) or _awaits_pods(decision)):
-            gates, warnings = _guarded(call, snapshot)
-            outcome, guarded = replace(outcome, warnings=warnings), True
-            if prover:
-                prover.know(gates)
-        if prover and _rests_on_proof(snapshot, decision) and shown != _question(snapshot, decision):
-            settled = _proven(call, prover, snapshot, decision)
-            shown = settled and _question(settled, decision)
-            snapshot, guarded = (settled, guarded) if settled else (_read(call), False)
-            continue  # time has passed, and the step soaks from when it is written
-        if _awaits_pods(decision) and not call.check:
-            _wait_for_pods(call, snapshot, decision.why, deadline)
-            snapshot = _read(call)
-            continue
-        if not isinstance(decision, Transition):
-            return replace(outcome, snapshot=snapshot, decision=decision)
-        if not decision.again and not (call.keep and decision.state.phase is Phase.PROGRESSING):
-            decision = replace(decision, state=released(decision.state))
-        following = write(call, snapshot, decision, predicted=call.check and bool(outcome.written))
-        if following is None:
-            conflicts += 1
-            if conflicts > CONFLICTS:
-                raise Refused([f"{call.target.place}: somebody else keeps writing it, {conflicts} times by now"])
-            snapshot, guarded = _read(call), False
-            continue
-        outcome = replace(outcome, snapshot=following, decision=decision, written=(*outcome.written, decision))
-        if prover and decision.moves:
-            outcome = prove(call, prover, outcome, time.monotonic())
-        snapshot = outcome.snapshot
-        if outcome.decision is not decision or not decision.again:
-            return outcome
+    try:
+        while True:
+            decision = answer(call, snapshot)
+            if isinstance(decision, Refuse):
+                raise Refused([f"{call.target.place}: {decision.why}"])
+            if not guarded and call.moving and (_gaining(decision) or _awaits_pods(decision)):
+                gates, warnings = _guarded(call, snapshot)
+                outcome, guarded = replace(outcome, warnings=warnings), True
+                if prover:
+                    prover.know(gates)
+            if prover and _rests_on_proof(snapshot, decision) and shown != _question(snapshot, decision):
+                settled = _proven(call, prover, snapshot, decision)
+                shown = settled and _question(settled, decision)
+                snapshot, guarded = (settled, guarded) if settled else (_read(call), False)
+                continue  # time has passed, and the step soaks from when it is written
+            if _awaits_pods(decision) and not call.check:
+                _wait_for_pods(call, snapshot, decision.why, deadline)
+                snapshot = _read(call)
+                continue
+            if not isinstance(decision, Transition):
+                return replace(outcome, snapshot=snapshot, decision=decision)
+            if not decision.again and not (call.keep and decision.state.phase is Phase.PROGRESSING):
+                decision = replace(decision, state=released(decision.state))
+            following = write(call, snapshot, decision, predicted=call.check and bool(outcome.written))
+            if following is None:
+                conflicts += 1
+                if conflicts > CONFLICTS:
+                    raise Refused([f"{call.target.place}: somebody else keeps writing it, {conflicts} times by now"])
+                snapshot, guarded = _read(call), False
+                continue
+            outcome = replace(outcome, snapshot=following, decision=decision, written=(*outcome.written, decision))
+            if prover and decision.moves:
+                outcome = prove(call, prover, outcome, time.monotonic())
+            snapshot = outcome.snapshot
+            if outcome.decision is not decision or not decision.again:
+                return outcome
+    except (Refused, ClusterError) as error:
+        if not outcome.written:
+            raise
+        return replace(outcome, snapshot=snapshot, decision=Refuse("; ".join(error.mistakes)))
 
 
 def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome:
@@ -201,7 +224,7 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
         return replace(outcome, settled={**outcome.settled, len(earlier): outcome.live_after})
     except NotLive as error:
         why, live = str(error), error.live
-    except (Unproven, ClusterError) as error:
+    except (Unproven, Refused, ClusterError) as error:
         why = (
             f"the weights are set, but {'that they are live is not noted' if live else 'not seen to be live'}: {error}"
         )
@@ -210,7 +233,7 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
     if isinstance(snapshot.state, State) and snapshot.state.holder:
         try:
             snapshot = _note(call, snapshot, released)
-        except ClusterError as error:
+        except (Refused, ClusterError) as error:
             why = f"{why}; its lease ends by itself, for {error}"
     return replace(outcome, snapshot=snapshot, decision=Refuse(why), live=live)
 
@@ -255,15 +278,26 @@ def send(call: Call, snapshot: Snapshot, operations: Operations, note: str) -> S
     try:
         written = call.cluster.patch(VIRTUAL_SERVICE, name, namespace, operations, dry_run=call.check)
     except ClusterError as error:
-        if error.status not in (409, 422):  # those of a patch whose test failed, among others
+        if not _may_be_written(error) or call.check:
             raise
-        now = call.cluster.get(VIRTUAL_SERVICE, name, namespace)
+        try:
+            now = call.cluster.get(VIRTUAL_SERVICE, name, namespace)
+        except ClusterError as blind:
+            if any(operation["path"].startswith("/spec/") for operation in operations):
+                raise Unsure(call, error) from blind
+            raise error from blind
         if now and note_of(now) == note:
             return snapshot.rewritten(now)  # ours: only the answer was lost
         if now and now["metadata"]["resourceVersion"] == snapshot.virtual_service["metadata"]["resourceVersion"]:
             raise
         return None
     return snapshot.rewritten(written)
+
+
+def _may_be_written(error: ClusterError) -> bool:
+    """Whether a write that failed may be written all the same, or another one in its place."""
+    conflict = error.status in (409, 422)  # those of a patch whose test failed, among others
+    return conflict or error.status is None or error.status >= 500
 
 
 def said(shares: Mapping[str, int]) -> str:

@@ -46,13 +46,14 @@ class Prover:
         """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
         proxies = self._of(snapshot)
         proxies.reach()
-        proxies.await_weights(snapshot.virtual_service, self.timeout)
+        proxies.await_weights(snapshot.virtual_service, self.timeout, rule=snapshot.route.rule)
         if gaining:
             proxies.await_subsets(snapshot.route.host, gaining, self.timeout)
 
     def live(self, snapshot: Snapshot, since: float) -> Proof:
         """That the weights are live which were written then."""
-        return self._of(snapshot).await_weights(snapshot.virtual_service, self.timeout, since)
+        proxies = self._of(snapshot)
+        return proxies.await_weights(snapshot.virtual_service, self.timeout, since, rule=snapshot.route.rule)
 
     def gone(self, snapshot: Snapshot, version: str) -> Proof:
         """That no route leads to a version any more."""
@@ -63,8 +64,11 @@ class Prover:
         return self._of(snapshot).read(path, timeout)
 
     def _of(self, snapshot: Snapshot) -> Proxies:
-        if self._proxies is None:
-            binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
-            proxies = Proxies(self.cluster, binding, gates=self._gates, scope=self.scope)
-            self._proxies = self._open.enter_context(proxies)
+        """The proxies where the route of this snapshot is bound now; others may have bound it elsewhere meanwhile."""
+        binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
+        if self._proxies is None or self._proxies.binding != binding:
+            self._open.close()
+            self._proxies = None
+            known = self._gates if self._gates and set(self._gates.gateways) == set(binding.gateways) else None
+            self._proxies = self._open.enter_context(Proxies(self.cluster, binding, gates=known, scope=self.scope))
         return self._proxies

@@ -97,8 +97,8 @@ class Proxies:
         scope: Literal["all", "gateways"] = "all",
         sidecars: int = 50,
     ) -> None:
+        self.binding = binding
         self._cluster = cluster
-        self._binding = binding
         self._place = binding.place
         self._gates = gates
         self._limit = sidecars if scope == "all" and binding.mesh else 0
@@ -112,12 +112,12 @@ class Proxies:
 
     def __enter__(self) -> Proxies:
         try:
-            if self._binding.delegated:
+            if self.binding.delegated:
                 raise Unproven(
                     f"{self._place} has no hosts: others delegate to it, and which proxies they are bound to cannot be "
                     "told from it"
                 )
-            gates = self._gates or _gates.read(self._cluster, self._binding)
+            gates = self._gates or _gates.read(self._cluster, self.binding)
             self._selectors = {name: self._selector(name, gateway) for name, gateway in gates.gateways.items()}
             self._list(gates)
             if not self._streams:
@@ -146,12 +146,17 @@ class Proxies:
                 if error.status != 404:  # the pod went away, and the next list will not have it
                     raise
 
-    def await_weights(self, virtual_service: Object, timeout: float, since: float | None = None) -> Proof:
-        """Until every proxy splits the requests as this VirtualService says. since: when it was written (monotonic)."""
-        rule = rule_of(virtual_service, self._binding.rule)
-        wish = said(percentages(rule.weights))
+    def await_weights(
+        self, virtual_service: Object, timeout: float, since: float | None = None, *, rule: int = 0
+    ) -> Proof:
+        """Until every proxy splits the requests as this HTTP route of this VirtualService says.
+
+        since: when it was written (monotonic). rule: its number there, which others can change at any time.
+        """
+        wanted = rule_of(virtual_service, rule)
+        wish = said(percentages(wanted.weights))
         claim = f"{self._place} was accepted by the API server with {wish}, but that is not live"
-        return self._await(partial(WeightsLook, rule), claim, timeout, since)
+        return self._await(partial(WeightsLook, wanted), claim, timeout, since)
 
     def await_definitions(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
         """Until every proxy knows each of these subsets, with hosts or without, so that a route may name them."""
@@ -224,7 +229,7 @@ class Proxies:
         return rejecting
 
     def _destinations(self, host: str, subsets: Iterable[str]) -> frozenset[Destination]:
-        place = identity(host, self._binding.namespace)
+        place = identity(host, self.binding.namespace)
         return frozenset(Destination(place, subset) for subset in subsets)
 
     def _nobody(self) -> str:

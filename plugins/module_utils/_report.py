@@ -38,6 +38,7 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         "next_weight": next_weight(snapshot.state, plan.steps),
         **release_of(snapshot),
         **({"analysis": outcome.judgement.facts()} if outcome.judgement else {}),
+        **({"mistakes": [outcome.decision.why]} if isinstance(outcome.decision, Refuse) else {}),
     }
 
 

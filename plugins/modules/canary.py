@@ -697,7 +697,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._cleanup import removed
 from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect, forget_path
 from ..module_utils._identity import is_gone, this_run
-from ..module_utils._pipeline import UNASKED, Call, Outcome, carry_out
+from ..module_utils._pipeline import UNASKED, Call, Outcome, Unsure, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._preflight import NAMES
 from ..module_utils._probe import secrets_in
@@ -823,7 +823,8 @@ def main() -> None:
         result = result_of(outcome, call.plan) | removal
     except (Refused, ClusterError) as error:
         about = _about(target, run, begin, cluster.now()) | cluster.facts()
-        module.fail_json(**_failure([*mistakes, *error.mistakes]), **about)
+        changed = isinstance(error, Unsure)  # it may be, and who looks for what has changed must look there
+        module.fail_json(**_failure([*mistakes, *error.mistakes]), changed=changed, **about)
     if module._diff:
         result["diff"] = diff_of(outcome)
     for warning in warnings_of(outcome):
@@ -993,7 +994,11 @@ def _removed(call: Call, outcome: Outcome) -> tuple[Outcome, dict[str, Any]]:
     if gone is None:
         return outcome, {"removed": None, "used_by": []}
     namespace, host = call.target.namespace, outcome.snapshot.route.host
-    others = call.cluster.list(VIRTUAL_SERVICE, namespace)
+    try:
+        others = call.cluster.list(VIRTUAL_SERVICE, namespace)
+    except ClusterError as error:
+        blind = Refuse(f"whether other routes lead to {gone} could not be seen: {error}")
+        return replace(outcome, decision=blind), {"removed": None, "used_by": []}
     used_by = [place for each in others for place in users(each, host, namespace, gone)]
     here = f"http route {outcome.snapshot.route.name} of {namespace}/{call.target.name}"
     used_by = [place for place in used_by if place != here]

@@ -42,6 +42,12 @@ def call(server: ApiServer, run_module: Callable[..., dict[str, Any]]) -> Call:
     return run
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is not tried again."""
+    monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
+
+
 def advanced(**options: Any) -> dict[str, Any]:
     """Options for one step."""
     return {"state": "advanced", "steps": STEPS} | options
@@ -274,6 +280,64 @@ class TestConflicts:
         server.after = lose
         result = call(weight=20)
         assert (result["changed"], events(server)) == (True, [("weighted", 20)])
+
+    def test_a_write_whose_answer_is_lost_for_good_counts_once_it_can_be_read(
+        self, server: ApiServer, call: Call, impatient: None
+    ) -> None:
+        server.after = lambda number, request: _drop() if request.method == "PATCH" else None
+        result = call(weight=20)
+        assert (result.get("failed", False), result["changed"], weights_of(server)["v2"]) == (False, True, 20)
+
+    def test_a_write_that_nobody_can_see_is_told_as_such(self, server: ApiServer, call: Call, impatient: None) -> None:
+        """The API server goes away with the answer: the weights are set, and nobody knows."""
+
+        def go_away(number: int, request: Request) -> None:
+            if request.method == "PATCH":
+                server.before = lambda number, request: _drop()
+                raise Drop
+
+        server.after = go_away
+        result = call(weight=20)
+        assert (result["failed"], result["changed"], weights_of(server)["v2"]) == (True, True, 20)
+        assert "the weights of VirtualService shop/pong may have been written or not" in result["msg"]
+        assert "`kubectl get virtualservice -n shop pong -o yaml`" in result["msg"]
+        assert "cannot be reached" in result["msg"]
+
+    def test_a_write_that_did_not_come_through_is_no_doubt(
+        self, server: ApiServer, call: Call, impatient: None
+    ) -> None:
+        server.before = lambda number, request: _drop() if request.method == "PATCH" else None
+        result = call(weight=20)
+        assert (result["failed"], result["changed"]) == (True, False)
+        assert "may have been written" not in result["msg"]
+
+    @pytest.mark.parametrize("later", ["pods", "outage"])
+    def test_a_refusal_after_a_write_reports_the_write(
+        self, server: ApiServer, call: Call, impatient: None, later: str
+    ) -> None:
+        """The weights of others are taken on first, and the step that was to follow is refused."""
+        call(**advanced())
+        edit(server, set_weights(80, 20))
+        if later == "pods":
+            server.put("pods", pod("v2", ready=False))
+        else:
+            server.after = lambda number, request: _lose_pods(server) if request.method == "PATCH" else None
+        result = call(**advanced(adopt=True))
+        assert (result["failed"], result["changed"]) == (True, True)
+        assert [each["event"] for each in result["transitions"]] == ["adopted"]
+        assert result["weights"] == {"before": {"v1": 80, "v2": 20}, "after": {"v1": 80, "v2": 20}}
+        (mistake,) = result["mistakes"]
+        assert ("v2 cannot take 50 % yet" if later == "pods" else "503 Down") in mistake
+        assert state_of(server)["phase"] == "weighted"
+
+
+def _drop() -> Answer:
+    raise Drop
+
+
+def _lose_pods(server: ApiServer) -> None:
+    """From now on nobody can write, for the API server is down."""
+    server.before = lambda number, request: Answer(503, "Down", "later") if request.method == "PATCH" else None
 
 
 class TestSteps:

@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer, Request
 from istio_mesh import Istio
-from pong_mesh import NAMESPACE, state_of, weights_of
+from loopback_mesh import Envoy
+from pong_mesh import HOST, NAMESPACE, state_of, weights_of
 
 Call = Callable[..., dict[str, Any]]
 
@@ -170,3 +171,57 @@ def test_a_hold_waits_for_nobody_and_leaves_the_doubt(mesh: Istio, server: ApiSe
     assert call("held")["phase"] == "held"
     assert in_doubt(server)
     assert "not live" in call("weighted", weight=10)["msg"]
+
+
+@pytest.mark.parametrize(
+    "inserted",
+    [
+        {
+            "name": "primary",
+            "match": [{"uri": {"prefix": "/x"}}],
+            "route": [{"destination": {"host": HOST, "subset": "v1"}}],
+        },
+        {"name": "moved", "match": [{"uri": {"prefix": "/old"}}], "redirect": {"uri": "/new"}},
+    ],
+)
+def test_what_is_proven_is_what_was_written_though_others_move_the_rule(
+    mesh: Istio, server: ApiServer, call: Call, inserted: dict[str, Any]
+) -> None:
+    """Somebody puts a rule before ours between read and write: the old number is that of a rule without our weights."""
+    mesh.holds = True
+    insertions = iter([inserted])
+
+    def insert(number: int, request: Request) -> None:
+        if request.method == "PATCH" and (rule := next(insertions, None)):
+            service = server.get("virtualservices", "pong", NAMESPACE)
+            service["spec"]["http"].insert(1, rule)
+            server.put("virtualservices", service)
+
+    server.before = insert
+    result = call("weighted", weight=20)
+    assert (result["failed"], result["changed"], result["live"]) == (True, True, [])
+    assert "with v1 80 %, v2 20 %, but that is not live" in result["msg"]
+    weights = [
+        entry["weight"] for entry in server.get("virtualservices", "pong", NAMESPACE)["spec"]["http"][2]["route"]
+    ]
+    assert weights == [80, 20]
+
+
+def test_the_proxies_are_those_where_the_rule_is_bound_when_it_is_written(
+    mesh: Istio, server: ApiServer, call: Call
+) -> None:
+    """Somebody binds the route to another gateway between read and write."""
+    mesh.gateways["other"] = {"istio": "other"}
+    mesh.add(Envoy("two", 80, 20, labels={"istio": "other"}))
+    bindings = iter([["other"]])
+
+    def bind(number: int, request: Request) -> None:
+        if request.method == "PATCH" and (gateways := next(bindings, None)):
+            service = server.get("virtualservices", "pong", NAMESPACE)
+            service["spec"]["gateways"] = gateways
+            server.put("virtualservices", service)
+
+    server.before = bind
+    mesh.pods[-1].split = (100, 0)
+    result = call("weighted", weight=20, proof_timeout=0.5)
+    assert "gateway gateways/two runs v1 100 %, v2 0 %" in result["msg"]
