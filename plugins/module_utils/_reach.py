@@ -1,0 +1,218 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""How requests reach a version beside the weight of its route: a version at 0 % may have users all the same. Pure.
+
+A destination leads to a version if all pods of the version carry the labels that the destination selects by: the same
+subset, one that overlaps with it, the Service without a subset, or another Service in front of the same pods.
+A consistent hash is no such way: Envoy chooses the weighted destination first, and hashes among the pods behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ._hosts import ServiceName, identity, service_of
+from ._mesh import Destination, Object, Rule, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
+from ._selectors import includes
+from ._subsets import subsets_of
+
+_DOMAIN = "cluster.local"  # for wildcards alone; a full host is compared by its Service
+NAMED = 3  # how many conditions of a match a sentence names
+MOST = 5  # how many bypasses are told of one version
+_NAMES = {"headers": "header", "withoutHeaders": "without header", "queryParams": "parameter", "sourceLabels": "label"}
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rule whose weights a release moves. host: as that rule names it."""
+
+    virtual_service: Object
+    rule: int
+    host: str
+
+    @property
+    def namespace(self) -> str:
+        return str(self.virtual_service["metadata"]["namespace"])
+
+
+@dataclass(frozen=True)
+class World:
+    """What else was read; a Service that was not is never said to lead anywhere."""
+
+    virtual_services: tuple[Object, ...]
+    destination_rules: tuple[Object, ...]
+    services: tuple[Object, ...]
+
+
+@dataclass(frozen=True)
+class Bypass:
+    """One way to a version beside its weight. thing: the object where it is; problem: half a sentence about that."""
+
+    version: str
+    kind: str
+    thing: Object
+    problem: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def bypasses(split: Split, version: str, world: World) -> Iterator[Bypass]:
+    """The rules, wherever they are, that lead to the version beside its weight; its own VirtualService first."""
+    own, ours = name_of(split.virtual_service), _Pods.of(split, version, world)
+    others = [each for each in world.virtual_services if name_of(each) != own]
+    for virtual_service in (split.virtual_service, *others):
+        for destination in destinations_of(virtual_service):
+            rule = destination.rule
+            in_split = name_of(virtual_service) == own and (rule.protocol, rule.index) == ("http", split.rule)
+            is_weight = in_split and ours.is_named(destination.host, destination.subset, destination.namespace)
+            if destination.share and not is_weight and ours.behind(destination, world):
+                within = f"the weight of {_called(destination)} in " if in_split else ""
+                yield _through(version, virtual_service, rule, within, "is also reached by", "sends requests to")
+        for rule, mirror in _mirrors(virtual_service):
+            if ours.behind(mirror, world):
+                part = "the mirror of "
+                yield _through(version, virtual_service, rule, part, "also gets copies by", "copies requests to")
+
+
+def unrouted_callers(split: Split, version: str, world: World) -> Bypass | None:
+    """That callers inside the mesh get pods of any version, since no VirtualService routes the Service for them."""
+    service = service_of(split.host, split.namespace)
+    found = next((each for each in world.services if name_of(each) == service), None)
+    if service is None or found is None:
+        return None
+    selector = found["spec"].get("selector") or {}
+    if not selector or not includes(selector, _Pods.of(split, version, world).labels):
+        return None
+    routing = [each for each in (split.virtual_service, *world.virtual_services) if _routes_callers(each, service)]
+    if any("*" in (each["spec"].get("exportTo") or ["*"]) for each in routing):
+        return None
+    if routing:
+        whom, why = "callers in other namespaces", f"VirtualService {name_of(routing[0])} is not exported to them"
+    else:
+        whom, why = "callers inside the mesh", "no VirtualService bound to mesh routes it"
+    problem = f"leads {whom} to all its pods, also to those of {version}: {why}"
+    sentence = f"{version} is also reached through Service {service}: {whom} get any of its pods, for {why}"
+    return Bypass(version, "Service", found, problem, sentence)
+
+
+def sentences(split: Split, version: str, world: World, callers: bool = True) -> tuple[str, ...]:
+    """All that is to be told of the version, bounded. callers: whether anybody in the mesh is there to call it."""
+    found = [*bypasses(split, version, world), *([unrouted_callers(split, version, world)] if callers else [])]
+    told = list(dict.fromkeys(str(each) for each in found if each))
+    more = len(told) - MOST
+    rest = (f"{version} is also reached by {more} more places, which the module mesh_info lists",) if more > 0 else ()
+    return (*told[:MOST], *rest)
+
+
+def _through(version: str, virtual_service: Object, rule: Rule, part: str, passive: str, active: str) -> Bypass:
+    place, matched = f"{part}{_place(rule)}", _matched(rule)
+    sentence = f"{version} {passive} {place} of VirtualService {name_of(virtual_service)}{matched}"
+    problem = f"{active} {version} beside its weight, by {place}{matched}"
+    return Bypass(version, "VirtualService", virtual_service, problem, sentence)
+
+
+@dataclass(frozen=True)
+class _Pods:
+    """The pods of a version: what each of them is known to carry. known: whether its subset is defined."""
+
+    service: ServiceName | str
+    version: str
+    selector: Mapping[str, str]
+    labels: Mapping[str, str]
+    known: bool
+
+    @classmethod
+    def of(cls, split: Split, version: str, world: World) -> _Pods:
+        service = identity(split.host, split.namespace)
+        selector = _selector(service, world) or {}
+        subset = subsets_of(split.host, split.namespace, world.destination_rules).get(version)
+        return cls(service, version, selector, {**selector, **(subset.labels if subset else {})}, subset is not None)
+
+    def is_named(self, host: str, subset: str, namespace: str) -> bool:
+        return subset == self.version and identity(host, namespace) == self.service
+
+    def behind(self, destination: Destination, world: World) -> bool:
+        """Whether a destination leads to them, as far as labels tell."""
+        if self.is_named(destination.host, destination.subset, destination.namespace):
+            return True
+        service = identity(destination.host, destination.namespace)
+        same = service == self.service
+        selector = self.selector if same else _selector(service, world)
+        if selector is None or isinstance(self.service, str) or isinstance(service, str) or not self.known:
+            return same and not destination.subset
+        wanted = dict(selector)
+        if destination.subset:
+            subset = subsets_of(destination.host, destination.namespace, world.destination_rules).get(
+                destination.subset
+            )
+            if subset is None:
+                return False
+            for key, value in subset.labels.items():
+                if wanted.setdefault(key, value) != value:
+                    return False
+        return service.namespace == self.service.namespace and includes(wanted, self.labels)
+
+
+def _selector(service: ServiceName | str, world: World) -> Mapping[str, str] | None:
+    """What a Service selects by; None where that is not known or it selects nothing."""
+    found = next((each for each in world.services if name_of(each) == service), None)
+    return (found["spec"].get("selector") or None) if found else None
+
+
+def _routes_callers(virtual_service: Object, service: ServiceName) -> bool:
+    """Whether it configures the sidecars for requests to the Service."""
+    namespace, full = virtual_service["metadata"]["namespace"], f"{service.name}.{service.namespace}.svc.{_DOMAIN}"
+    return in_mesh(virtual_service) and any(
+        identity(host, namespace) == service or (host.startswith("*") and hosts_overlap(host, full))
+        for host in virtual_service["spec"].get("hosts") or []
+    )
+
+
+def _mirrors(virtual_service: Object) -> Iterator[tuple[Rule, Destination]]:
+    for rule in rules_of(virtual_service):
+        content = rule.content
+        percentage = (content.get("mirrorPercentage") or {}).get("value", content.get("mirrorPercent", 100))
+        places = [(content["mirror"], percentage)] if content.get("mirror") else []
+        for each in content.get("mirrors") or []:
+            places.append((each["destination"], (each.get("percentage") or {}).get("value", 100)))
+        for target, share in places:
+            if share:
+                port = (target.get("port") or {}).get("number")
+                subset = target.get("subset", "")
+                yield rule, Destination(virtual_service, rule, target["host"], subset, port, None, share)
+
+
+def _place(rule: Rule) -> str:
+    name = rule.content.get("name")
+    return f"{rule.protocol.upper()} route {name or f'number {rule.index + 1}'}"
+
+
+def _called(destination: Destination) -> str:
+    return f"subset {destination.subset}" if destination.subset else f"{destination.host} without subset"
+
+
+def _matched(rule: Rule) -> str:
+    """What a rule takes, in a few words."""
+    matches: Iterable[Mapping[str, Any]] = rule.content.get("match") or []
+    words = list(dict.fromkeys(word for match in matches for word in _conditions(match)))
+    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
+    return f" ({', '.join(words[:NAMED])}{more})" if words else ""
+
+
+def _conditions(match: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in match.items():
+        if key in _NAMES:
+            yield from (f"{_NAMES[key]} {name}" for name in value)
+        elif key in ("uri", "authority", "method", "scheme"):
+            yield from (f"{key} {how} {what}" for how, what in value.items())
+        elif key in ("port", "sourceNamespace"):
+            yield f"{key} {value}"
+        elif key in ("gateways", "sniHosts"):
+            yield f"{key} {' '.join(value)}"
