@@ -82,7 +82,7 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
     others = counts.stable.answers.requests if counts.stable else 0
     now = Sample(own.requests + others, number)
     evidence = over_limit(own, limit.good, limit.bad)
-    clue, whose, sign = _whose(counts, now, others)
+    clue, whose, sign = _whose(counts, now, others, evidence)
     numbers = {
         "failures": number,
         "evidence": evidence,
@@ -114,16 +114,19 @@ def custom(query: Query, answer: float | str | None) -> Check:
     return Check(query.name, "fail", f"{query.name} is {answer:g}, {bound}", query.dry_run, numbers)
 
 
-def _whose(counts: Counts, now: Sample, others: int) -> tuple[str, float, str]:
+def _whose(counts: Counts, now: Sample, others: int, all_its_own: float) -> tuple[str, float, str]:
     """The log evidence that failures without a version are the canary's: its name, itself, and what it rests on.
 
-    Of our own requests the canary's share is known, so that one which is heard of too seldom accuses itself. Of those
-    of users it is that such failures were fewer before it had its weight.
+    Of our own requests the canary's share is known, so that one which is heard of too seldom accuses itself, and one
+    that has all of them is the only one that can have failed. Of those of users it is that such failures were fewer
+    before it had its weight. all_its_own: the evidence against the canary if all of these failures are its own.
     """
     canary = counts.canary
     if counts.share is None:
         before = f"before {canary.name} had its weight it was {_count(counts.before)}"
         return "evidence_against_before", worse(counts.before, now), before
+    if counts.share >= 1:
+        return "evidence_against_split", all_its_own, f"{canary.name} has all requests"
     heard = canary.answers.requests
     evidence = worse_by_split(Blend(heard, others, now.bad, counts.share))
     answers = f"{canary.name} gave {heard} of the {heard + others} other answers"

@@ -49,7 +49,8 @@ class Counts:
     stable: None if it has no weight, so that there is nothing to compare with.
     unattributed: failures in this time that belong to no version, such as those of a subset that is not there.
     before: the requests that were counted before this time, and how many of them were such failures.
-    share: the canary's part of all requests, 0 to 1, where they are ours, sent to see how they are answered; else None.
+    share: the canary's part of all requests, above 0 and up to 1, where they are ours, sent to see how they are
+        answered; else None.
     """
 
     canary: VersionCounts

@@ -234,6 +234,14 @@ def test_failures_without_a_version_among_our_own_requests(
     assert found.result == expected
 
 
+@pytest.mark.parametrize(("good", "number", "expected"), [(400, 0, "pass"), (400, 2, "pass"), (400, 60, "fail")])
+def test_failures_without_a_version_are_the_canarys_where_it_has_all_requests(
+    good: int, number: int, expected: str
+) -> None:
+    found = judge(DEFAULTS, replace(counts((good,), None, unattributed=number), share=1.0))
+    assert result(found, "unattributed") == expected
+
+
 def test_our_own_requests_tell_by_the_split_whose_failures_are() -> None:
     found = judge(DEFAULTS, replace(counts((), (80,), unattributed=20), share=0.2))
     assert found.why == (

@@ -119,6 +119,16 @@ def test_failures_that_name_none_are_the_canarys_by_the_split(server: ApiServer,
     assert weights_of(server) == {"v1": 100, "v2": 0}
 
 
+def test_a_canary_that_has_all_requests_and_turns_bad(server: ApiServer, gateway: Gateway, call: Call) -> None:
+    answers = itertools.chain([(200, "v2", {})] * 100, itertools.repeat((503, "no healthy upstream", {})))
+    gateway.answer = lambda: next(answers)  # type: ignore[method-assign]
+    call(state="weighted", weight=100, steps=None)
+    result = call(interval=60)
+    assert result["phase"] == "rolled_back", result
+    assert "v2 has all requests" in result["msg"]
+    assert weights_of(server) == {"v1": 100, "v2": 0}
+
+
 def test_failures_of_both_are_held(server: ApiServer, gateway: Gateway, call: Call) -> None:
     gateway.answers = {"v1": (500, "v1", {}), "v2": (500, "v2", {})}
     result = call({"deadline": 0.5})
