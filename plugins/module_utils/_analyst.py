@@ -19,6 +19,7 @@ from ._release import State
 from ._snapshot import Snapshot
 
 ASK_AGAIN = 5.0  # seconds between two answers to a custom query
+BLIND = 5.0  # seconds without a count until that is the reason for no verdict, and no longer what was known before
 
 
 class Analyst:
@@ -32,6 +33,7 @@ class Analyst:
         self._weights = snapshot.shares
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else self._clock()
         self._record: Record | None = None
+        self._counted: tuple[float, Look] | None = None  # when it was (monotonic), and what was known then
         self.pace = meter.pace
         self._meter = meter
         self._prometheus = prometheus
@@ -49,8 +51,21 @@ class Analyst:
         try:
             counted = self._meter.look()
         except Uncounted as error:
-            return Look(self._clock(), undecided(str(error)), None)
-        return Look(self._clock(), judge(self.criteria, counted, self._asked()), counted)
+            return self._uncounted(str(error))
+        look = Look(self._clock(), judge(self.criteria, counted, self._asked()), counted)
+        self._counted = time.monotonic(), look
+        return look
+
+    def _uncounted(self, why: str) -> Look:
+        """One late answer takes no reason away that was known before, but what nobody has seen passes nothing."""
+        if self._counted is None:
+            return Look(self._clock(), undecided(why), None)
+        at, last = self._counted
+        seconds = time.monotonic() - at
+        if seconds < BLIND:
+            return last if last.judgement.result == "inconclusive" else Look(self._clock(), undecided(why), None)
+        blind = f"nothing could be counted for {seconds:.0f} s: {why}; before that: {last.judgement.why}"
+        return Look(self._clock(), undecided(blind), None)
 
     def _asked(self) -> dict[str, float | str]:
         if self._prometheus and time.monotonic() >= self._ask_next:

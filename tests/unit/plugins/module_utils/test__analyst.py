@@ -1,0 +1,85 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a look gives where some of them come too late: the reason that is reported is the true one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _analyst
+from ansible_collections.progressive.istio.plugins.module_utils._analyst import BLIND, Analyst
+from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
+from ansible_collections.progressive.istio.plugins.module_utils._criteria import Criteria
+from ansible_collections.progressive.istio.plugins.module_utils._meters import Uncounted
+
+LATE = Uncounted("no proxy can be read: no answer within 0.5 s")
+
+
+def counts(requests: int) -> Counts:
+    return Counts(VersionCounts("v2", Sample(requests)), VersionCounts("v1", Sample(4 * requests)))
+
+
+class Meter:
+    """Gives these counts, or fails with these, one after the other."""
+
+    pace = 0.1
+
+    def __init__(self, *looks: Counts | Uncounted) -> None:
+        self._looks: Iterator[Counts | Uncounted] = iter(looks)
+
+    def look(self) -> Counts:
+        found = next(self._looks)
+        if isinstance(found, Uncounted):
+            raise found
+        return found
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """seconds: what a monotonic clock shows."""
+    shown = SimpleNamespace(seconds=1000.0)
+    monkeypatch.setattr(_analyst.time, "monotonic", lambda: shown.seconds)
+    return shown
+
+
+def analyst(*looks: Counts | Uncounted) -> Analyst:
+    def now() -> datetime:
+        return datetime(2026, 1, 31, tzinfo=UTC)
+
+    call: Any = SimpleNamespace(cluster=SimpleNamespace(now=now))
+    snapshot: Any = SimpleNamespace(shares={"v1": 80, "v2": 20}, state=None)
+    return Analyst(call, Criteria(latency=None), snapshot, Meter(*looks), None)
+
+
+def test_a_late_answer_does_not_hide_that_there_are_too_few_requests(clock: SimpleNamespace) -> None:
+    watched = analyst(counts(7), LATE)
+    known = watched.look()
+    clock.seconds += 1
+    late = watched.look()
+    assert "0 of 7 requests to v2 (0 %) failed, and 100 requests are needed" in late.judgement.why
+    assert late.facts()["versions"] == known.facts()["versions"]
+
+
+def test_a_late_answer_passes_nothing(clock: SimpleNamespace) -> None:
+    watched = analyst(counts(1000), LATE, counts(1001))
+    assert watched.look().judgement.result == "pass"
+    late = watched.look()
+    assert (late.judgement.result, late.judgement.why) == ("inconclusive", str(LATE))
+    assert watched.look().judgement.result == "pass"
+
+
+def test_who_stays_blind_is_told_with_what_was_known_before(clock: SimpleNamespace) -> None:
+    watched = analyst(counts(7), LATE)
+    watched.look()
+    clock.seconds += BLIND + 2
+    why = watched.look().judgement.why
+    assert why.startswith(f"nothing could be counted for {BLIND + 2:.0f} s: {LATE}; before that: 0 of 7 requests")
+
+
+def test_who_never_saw_anything_says_so(clock: SimpleNamespace) -> None:
+    assert analyst(LATE).look().judgement.why == str(LATE)
