@@ -19,6 +19,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 
@@ -85,7 +86,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def _say(self, result: Mapping[str, Any], progress: str | None) -> None:
         """Where the module cannot show a step itself, show it afterwards."""
         if not progress and read_by_people() and result.get("changed") and not self._task.check_mode:
-            display.display(result["msg"])
+            display.display(printable(result["msg"]))
 
 
 def _show(file: Path, over: threading.Event) -> None:
@@ -94,7 +95,7 @@ def _show(file: Path, over: threading.Event) -> None:
         while not last:
             last = over.wait(GLANCE)
             for line in lines:
-                display.display(line.rstrip("\n"))
+                display.display(printable(line.rstrip("\n")))
 
 
 def _goes_on(result: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 
 # The colours in which Ansible shows the same, so that those of the user hold here too.
@@ -36,5 +37,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if read_by_people():
             for line in given["lines"]:
                 setting = SETTINGS.get(line["tone"])
-                display.display(line["text"], color=getattr(C, setting) if setting else None)
-        return {"changed": False, "lines": [line["text"] for line in given["lines"]]}
+                display.display(printable(line["text"]), color=getattr(C, setting) if setting else None)
+        return {"changed": False, "lines": [printable(line["text"]) for line in given["lines"]]}

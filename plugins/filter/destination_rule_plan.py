@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._hosts import identity
+from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
     Object,
     Refused,
@@ -26,7 +27,7 @@ def destination_rule_plan(
     try:
         definition = _definition(objects_of(found, "DestinationRule"), name, namespace, host, list(subsets))
     except Refused as refused:
-        return {"problem": f"DestinationRule {namespace}/{name}: {refused}", "definition": None}
+        return {"problem": printable(f"DestinationRule {namespace}/{name}: {refused}"), "definition": None}
     return {"problem": "", "definition": definition}
 
 

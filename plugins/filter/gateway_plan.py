@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
     Object,
     Refused,
@@ -32,7 +33,7 @@ def gateway_plan(
     try:
         definition = _definition(objects_of(found, "Gateway"), name, namespace, dict(selector), int(port), list(hosts))
     except Refused as refused:
-        return {"problem": f"Gateway {namespace}/{name}: {refused}", "definition": None}
+        return {"problem": printable(f"Gateway {namespace}/{name}: {refused}"), "definition": None}
     return {"problem": "", "definition": definition}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._pods import has_sidecar
 
 Object = Mapping[str, Any]
@@ -16,7 +17,7 @@ Object = Mapping[str, Any]
 def object_lines(objects: list[Object]) -> list[str]:
     """What matters of each DestinationRule, VirtualService and Pod."""
     return [
-        f"{one['kind']} {one['metadata']['namespace']}/{one['metadata']['name']}: {_SAID[one['kind']](one)}"
+        printable(f"{one['kind']} {one['metadata']['namespace']}/{one['metadata']['name']}: {_SAID[one['kind']](one)}")
         for one in objects
     ]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
+
 
 def pod_troubles(pods: list[Mapping[str, Any]], owners: list[Mapping[str, Any]] | None = None) -> list[str]:
     """One sentence for each pod that is not ready, and for each owner that could not make its pods."""
@@ -19,7 +21,7 @@ def pod_troubles(pods: list[Mapping[str, Any]], owners: list[Mapping[str, Any]] 
             continue
         reasons = list(_reasons(status, conditions)) or [f"is {status.get('phase', 'Pending')} and not ready"]
         troubles.append(f"Pod {pod['metadata']['name']}: {'; '.join(reasons)}")
-    return troubles
+    return [printable(each) for each in troubles]
 
 
 def _unmade(owner: Mapping[str, Any]) -> Iterator[str]:

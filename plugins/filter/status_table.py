@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
+from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
+
 Service = Mapping[str, Any]
 Line = dict[str, str]
 
@@ -154,7 +156,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _line(text: str, tone: str = "plain") -> Line:
-    return {"text": text, "tone": tone}
+    return {"text": printable(text), "tone": tone}
 
 
 class FilterModule:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._hosts import identity
+from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
     Object,
     Refused,
@@ -50,11 +51,11 @@ def virtual_service_plan(found: Mapping[str, Any], **settings: Any) -> Object:
         definition, note = _definition(objects_of(found, "VirtualService"), wanted)
     except Refused as refused:
         return {
-            "problem": f"VirtualService {wanted.namespace}/{wanted.name}: {refused}",
+            "problem": printable(f"VirtualService {wanted.namespace}/{wanted.name}: {refused}"),
             "definition": None,
             "note": "",
         }
-    return {"problem": "", "definition": definition, "note": note}
+    return {"problem": "", "definition": definition, "note": printable(note)}
 
 
 def _definition(objects: list[Object], wanted: Wanted) -> tuple[Object | None, str]:

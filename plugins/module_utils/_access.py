@@ -134,12 +134,6 @@ def load(params: Mapping[str, Any]) -> Access:
     return access
 
 
-def forget_path(module: Any) -> None:
-    """Let messages name the kubeconfig: its path is no secret, only its contents are."""
-    if isinstance(module.params["kubeconfig"], str):
-        module.no_log_values.discard(module.params["kubeconfig"])
-
-
 def _found(params: Mapping[str, Any]) -> Access:
     host, kubeconfig, context = params.get("host"), params.get("kubeconfig"), params.get("context")
     explicit = (("api_key",), ("username", "password"), ("client_cert", "client_key"))

@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ._access import AUTH_ARGUMENTS, Access, ClusterError, forget_path, load
+from ._access import AUTH_ARGUMENTS, Access, ClusterError, load
 
-__all__ = ["AUTH_ARGUMENTS", "Cluster", "ClusterError", "Kind", "connect", "forget_path"]
+__all__ = ["AUTH_ARGUMENTS", "Cluster", "ClusterError", "Kind", "connect"]
 
 Object = dict[str, Any]
 Objects = list[Object]  # `list` is a method below

@@ -14,6 +14,7 @@ from ._conditions import is_ready
 from ._finding import ERROR, WARNING
 from ._mesh import MESH, Destination, Mesh, Object, behind, destinations_of, gateway_names, in_mesh, name_of
 from ._preflight import Result
+from ._printable import printable
 from ._words import plural
 
 _WIDTH = len("skipped")
@@ -23,7 +24,7 @@ def render(mesh: Mesh, results: Sequence[Result]) -> str:
     """What there is, every check with its mark, and under each what it has found."""
     lines = [line for each in mesh.focused() for line in _overview(mesh, each)]
     lines += [line for result in results for line in _lines(result)]
-    return "\n".join([*lines, verdict(results)])
+    return "\n".join([*map(printable, lines), verdict(results)])
 
 
 def verdict(results: Sequence[Result]) -> str:

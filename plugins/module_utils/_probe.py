@@ -20,14 +20,12 @@ from queue import Empty, SimpleQueue
 from socket import gaierror
 from threading import Thread
 from time import monotonic, perf_counter, sleep
-from typing import Any
 from urllib.parse import urlsplit
 
 # A version is told at the start of an answer; more than this is not read.
 _BODY_LIMIT = 65536
 _RETRY_PAUSE = 0.25
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 # The first that fits names the error: the order is from the special to the general.
@@ -103,11 +101,6 @@ def header_mistakes(headers: Mapping[str, str]) -> list[str]:
         if not _HEADER_VALUE.fullmatch(value)
     ]
     return names + values
-
-
-def secrets_in(headers: Mapping[str, Any]) -> set[str]:
-    """The values of headers by which people prove who they are: no output may show them."""
-    return {str(value) for name, value in headers.items() if str(name).lower() in _SECRET_HEADERS}
 
 
 def target_of(

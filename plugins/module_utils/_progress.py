@@ -15,6 +15,7 @@ from math import ceil
 from pathlib import Path
 
 from ._pipeline import Outcome
+from ._printable import printable
 from ._release import State
 from ._snapshot import Snapshot
 
@@ -27,7 +28,7 @@ def teller(file: str | None) -> Callable[[str], None]:
     def tell(line: str) -> None:
         if file:
             with Path(file).open("a", encoding="utf-8") as lines:
-                lines.write(f"{line}\n")
+                lines.write(f"{printable(line)}\n")
 
     return tell
 

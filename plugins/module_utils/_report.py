@@ -12,6 +12,7 @@ from typing import Any
 
 from ._doubt import unproven
 from ._pipeline import Outcome, said
+from ._printable import printable
 from ._release import Damaged, Phase, Plan, Refuse, State, Step, Transition, Wait
 from ._snapshot import Snapshot
 from ._state import stamp
@@ -109,5 +110,5 @@ def next_weight(state: State | Damaged | None, steps: tuple[Step, ...]) -> int |
 
 
 def _yaml(route: str, shares: Mapping[str, int]) -> str:
-    lines = [f"  {name}: {share}" for name, share in sorted(shares.items())]
-    return "\n".join([f"route: {route}", "weights:", *lines, ""])
+    lines = [f"  {printable(name)}: {share}" for name, share in sorted(shares.items())]
+    return "\n".join([f"route: {printable(route)}", "weights:", *lines, ""])

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from ._binomial import Range, acceptance_range, p_value
+from ._printable import printable
 from ._probe import Outcome
 from ._words import plural
 
@@ -137,7 +138,7 @@ def table(question: Question, split: Split) -> str:
     if question.weights:
         rows[0] += ["expected", f"{_level(question)} range"]
     for share in split.shares:
-        row = [share.version, str(share.requests), _percent(share.share)]
+        row = [printable(share.version), str(share.requests), _percent(share.share)]
         if share.weight is not None:
             row += [_percent(share.weight), str(share.expected or "-"), "ok" if share.ok else "WRONG"]
         rows.append(row)

@@ -280,7 +280,7 @@ options:
             description: A URL whose answers name the version that gave them, from where the module runs.
             type: raw
           headers:
-            description: Headers of each request, such as C(Host). Those that hold a secret are never shown.
+            description: Headers of each request, such as C(Host). Their values are never shown.
             type: dict
           version_header:
             description: The header of the answer that names its version. The default is to search its body.
@@ -692,15 +692,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cleanup import removed
-from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect, forget_path
+from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect
 from ..module_utils._identity import is_gone, this_run
+from ..module_utils._module import Module
 from ..module_utils._pipeline import UNASKED, Call, Outcome, Unsure, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._preflight import NAMES
-from ..module_utils._probe import secrets_in
 from ..module_utils._progress import step_line, teller, verdict_line
 from ..module_utils._proof import Prover
 from ..module_utils._proxies import NotLive, Unproven
@@ -758,7 +756,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
                 "options": {
                     **{name: {"type": "raw"} for name in ("url", "version_header", "version_pattern", "per_second")},
                     **{name: {"type": "raw"} for name in ("ca_cert", "validate_certs", "timeout")},
-                    "headers": {"type": "dict"},
+                    "headers": {"type": "dict", "no_log": True},
                 },
             },
             "prometheus": {
@@ -796,13 +794,11 @@ WANTS = {
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=AUTH_ARGUMENTS | ARGUMENTS,
         required_if=[("state", "weighted", ("weight",))],
         supports_check_mode=True,
     )
-    forget_path(module)
-    module.no_log_values |= secrets_in(_probe_headers(module.params))
     run, begin = this_run(module.params["run"]), time.monotonic()
     target = Target(**{name: module.params[name] for name in TARGET})
     criteria, mistakes = _judged_by(module.params)
@@ -845,11 +841,6 @@ def _about(target: Target, run: Run, begin: float, now: datetime) -> dict[str, A
         "canary": target.canary,
         "run": {"id": run.id, "who": run.who, "host": run.host, "began": stamp(began), "ended": stamp(now)},
     }
-
-
-def _probe_headers(params: dict[str, Any]) -> dict[str, Any]:
-    probe = (params["analysis"] or {}).get("probe") or {}
-    return probe.get("headers") or {}
 
 
 def _judged_by(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
@@ -907,9 +898,7 @@ def _steps(given: object) -> object:
         return given.split(",")
 
 
-def _call(
-    module: AnsibleModule, cluster: Cluster, target: Target, plan: Plan, criteria: Criteria | None, run: Run
-) -> Call:
+def _call(module: Module, cluster: Cluster, target: Target, plan: Plan, criteria: Criteria | None, run: Run) -> Call:
     params = module.params
     if is_gone(run.host, run.pid):
         raise Refused([f"the run {run.id} that asked, process {run.pid}, has ended: nothing is done in its name"])
@@ -942,7 +931,7 @@ def _call(
     )
 
 
-def _prover(module: AnsibleModule, cluster: Cluster) -> Prover | None:
+def _prover(module: Module, cluster: Cluster) -> Prover | None:
     scope = module.params["proof"]
     return None if scope == "none" or module.check_mode else Prover(cluster, scope, module.params["proof_timeout"])
 

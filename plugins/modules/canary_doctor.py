@@ -196,12 +196,11 @@ import os
 from functools import partial
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect, forget_path
+from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect
 from ..module_utils._commands import on
 from ..module_utils._diagnosis_report import lines, verdict
 from ..module_utils._examination import Order, diagnose
+from ..module_utils._module import Module
 from ..module_utils._preflight import NAMES
 from ..module_utils._snapshot import Target
 
@@ -246,8 +245,7 @@ def _options(cluster: Cluster, params: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=AUTH_ARGUMENTS | ARGUMENTS, supports_check_mode=True)
-    forget_path(module)
+    module = Module(argument_spec=AUTH_ARGUMENTS | ARGUMENTS, supports_check_mode=True)
     try:
         result = run(connect(module.params), module.params)
     except ClusterError as error:

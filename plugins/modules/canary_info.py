@@ -264,10 +264,9 @@ api_requests:
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect, forget_path
+from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect
 from ..module_utils._identity import is_gone, this_run
+from ..module_utils._module import Module
 from ..module_utils._release import State
 from ..module_utils._snapshot import Refused, Snapshot, Target, read
 from ..module_utils._status import status_of
@@ -295,12 +294,11 @@ TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=AUTH_ARGUMENTS | ARGUMENTS,
         required_together=[("stable", "canary")],
         supports_check_mode=True,
     )
-    forget_path(module)
     target = Target(**{name: value for name in TARGET if (value := module.params[name])})
     try:
         criteria = _criteria(module.params["prometheus"])
@@ -323,7 +321,7 @@ def _criteria(prometheus: dict[str, Any] | None) -> Criteria | None:
         raise Refused(each.removeprefix("analysis.") for each in invalid.mistakes) from invalid
 
 
-def _status(module: AnsibleModule, cluster: Cluster, target: Target, criteria: Criteria | None) -> dict[str, Any]:
+def _status(module: Module, cluster: Cluster, target: Target, criteria: Criteria | None) -> dict[str, Any]:
     try:
         snapshot = read(cluster, target, lenient=True)
     except Refused as refused:
@@ -335,7 +333,7 @@ def _status(module: AnsibleModule, cluster: Cluster, target: Target, criteria: C
     return status | (_counted(module, cluster, snapshot, criteria) if criteria else {})
 
 
-def _counted(module: AnsibleModule, cluster: Cluster, snapshot: Snapshot, criteria: Criteria) -> dict[str, Any]:
+def _counted(module: Module, cluster: Cluster, snapshot: Snapshot, criteria: Criteria) -> dict[str, Any]:
     """What Prometheus has counted; a warning where it does not say."""
     if not isinstance(snapshot.state, State) or criteria.prometheus is None:
         return {}

@@ -139,7 +139,6 @@ from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import (
     AUTH_ARGUMENTS,
     NODE,
@@ -163,6 +162,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._ingress import 
     port_of,
     reason,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module
 from ansible_collections.progressive.istio.plugins.module_utils._selectors import as_text
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -241,7 +241,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
+    module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
     if not 0 <= module.params["wait_timeout"] <= 3600:
         module.fail_json(msg=f"wait_timeout must be between 0 and 3600, and is {module.params['wait_timeout']}")
     try:

@@ -192,14 +192,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import (
     AUTH_ARGUMENTS,
     POD,
     SERVICE,
     ClusterError,
     connect,
-    forget_path,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._conditions import is_live, is_ready
 from ansible_collections.progressive.istio.plugins.module_utils._graph import (
@@ -221,6 +219,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._kiali import (
     origin,
     roots,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module
 from ansible_collections.progressive.istio.plugins.module_utils._stream import Stream
 from ansible_collections.progressive.istio.plugins.module_utils._words import plural
 
@@ -364,8 +363,7 @@ def run(params: dict[str, Any], istioctl: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
-    forget_path(module)
+    module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
     if wrong := mistakes(module.params):
         module.fail_json(msg="; ".join(wrong))
     result = run(module.params, bool(module.get_bin_path("istioctl")))

@@ -182,12 +182,12 @@ requests:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import AUTH_ARGUMENTS, ClusterError, connect
 from ansible_collections.progressive.istio.plugins.module_utils._finding import ERROR
 from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, name_of
 from ansible_collections.progressive.istio.plugins.module_utils._mesh_reader import read
 from ansible_collections.progressive.istio.plugins.module_utils._mesh_report import render, verdict
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES, examine, findings, needs
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -218,7 +218,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS},
         required_by={"name": ["namespace"]},
         supports_check_mode=True,

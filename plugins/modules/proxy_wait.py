@@ -97,10 +97,10 @@ proxies:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.progressive.istio.plugins.module_utils._binding import binding
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import AUTH_ARGUMENTS, ClusterError, connect
 from ansible_collections.progressive.istio.plugins.module_utils._istiod import names_decide
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module
 from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proxies, Unproven
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -132,7 +132,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
+    module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
     if module.check_mode:
         module.exit_json(changed=False, msg="nobody is asked in check mode", proxies=[])
     try:

@@ -49,7 +49,7 @@ options:
     default: 4
   headers:
     description:
-      - Headers to send with each request.
+      - Headers to send with each request. Their values are never shown.
       - C(Host) names the service behind a shared gateway; for an C(https) URL it is also the name that is asked for and
         checked in the TLS handshake.
     type: dict
@@ -244,13 +244,12 @@ from ssl import SSLError
 from time import monotonic
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module
 from ansible_collections.progressive.istio.plugins.module_utils._probe import (
     Outcome,
     Target,
     header_mistakes,
     probe,
-    secrets_in,
     target_of,
     url_mistakes,
     wait_for_answer,
@@ -270,7 +269,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "url": {"type": "str", "required": True},
     "requests": {"type": "int", "default": 50},
     "concurrency": {"type": "int", "default": 4},
-    "headers": {"type": "dict", "default": {}},
+    "headers": {"type": "dict", "default": {}, "no_log": True},
     "timeout": {"type": "float", "default": 5},
     "deadline": {"type": "float", "default": 60},
     "keepalive": {"type": "bool", "default": True},
@@ -404,10 +403,9 @@ def _weights(params: dict[str, Any]) -> dict[str, float]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = Module(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
     headers = _headers(params)
-    module.no_log_values |= secrets_in(headers)
     if found := mistakes(params):
         module.fail_json(msg="; ".join(found))
     try:

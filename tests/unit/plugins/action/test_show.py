@@ -20,7 +20,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - progressive.istio.show:
-        lines: [{text: 'a "quoted" line'}, {text: "  all is well", tone: ok}]
+        lines: [{text: 'a "quoted" line'}, {text: "  all is well", tone: ok}, {text: "a\\x1b[2J\\nforged"}]
     - progressive.istio.show:
         lines: [{text: x, tone: blue}]
       ignore_errors: true
@@ -54,6 +54,7 @@ def test_lines_are_printed_as_they_are_and_a_wrong_tone_is_refused(tmp_path: Pat
     lines = run(tmp_path).splitlines()
     assert 'a "quoted" line' in lines
     assert "  all is well" in lines
+    assert r"a\x1b[2J\nforged" in lines
     assert "must be one of: ok, warning, error, command, plain" in " ".join(lines).replace("'", "")
 
 

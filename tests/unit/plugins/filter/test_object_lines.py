@@ -60,3 +60,10 @@ def thing(kind: str, status: dict[str, Any] | None = None, labels: dict[str, str
 )
 def test_a_line_says_what_matters(one: dict[str, Any], line: str) -> None:
     assert object_lines([one]) == [line]
+
+
+def test_a_name_forges_no_line() -> None:
+    route = {"name": "a\x1b[2J\nPod shop/forged", "route": [{"destination": {"host": "h"}}]}
+    assert object_lines([thing("VirtualService", hosts=["a"], http=[route])]) == [
+        r"VirtualService shop/pong: hosts a; gateways mesh; route a\x1b[2J\nPod shop/forged: h everything"
+    ]

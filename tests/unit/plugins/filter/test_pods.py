@@ -168,3 +168,9 @@ def test_a_container_that_has_recovered_is_no_trouble() -> None:
     assert pod_troubles([pod(containerStatuses=[recovered, waits("ImagePullBackOff")])]) == [
         "Pod pong: container app: ImagePullBackOff"
     ]
+
+
+def test_a_message_forges_no_line() -> None:
+    waiting = {"waiting": {"reason": "Bad", "message": "a\x1b[2J\r\nPod forged: ready"}}
+    broken = pod(containerStatuses=[{"name": "app", "ready": False, "state": waiting}])
+    assert pod_troubles([broken]) == [r"Pod pong: container app: Bad: a\x1b[2J\r\nPod forged: ready"]

@@ -10,7 +10,6 @@ import copy
 import json
 import ssl
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ from ansible_collections.progressive.istio.plugins.module_utils import _access
 from ansible_collections.progressive.istio.plugins.module_utils._access import (
     AUTH_ARGUMENTS,
     ClusterError,
-    forget_path,
     load,
 )
 
@@ -231,15 +229,6 @@ def test_variables_stand_in_for_options(monkeypatch: pytest.MonkeyPatch) -> None
     params = ArgumentSpecValidator(AUTH_ARGUMENTS).validate({"api_key": "key"}).validated_parameters
     access = load(params)
     assert (access.server, access.verify, access.impersonate_groups) == ("https://env", False, ("a", "b"))
-
-
-def test_a_path_is_no_secret_but_contents_are() -> None:
-    module = SimpleNamespace(params={"kubeconfig": "/home/jane/config"}, no_log_values={"/home/jane/config", "token"})
-    forget_path(module)
-    assert module.no_log_values == {"token"}
-    module = SimpleNamespace(params={"kubeconfig": CONFIG}, no_log_values={"t0k3n"})
-    forget_path(module)
-    assert module.no_log_values == {"t0k3n"}
 
 
 def test_secrets_are_not_printed() -> None:

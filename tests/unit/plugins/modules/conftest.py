@@ -29,5 +29,5 @@ def mesh(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Istio]:
 def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the module warns of; with the controller's code in the same process, results do not have it."""
     warnings: list[str] = []
-    monkeypatch.setattr(canary.AnsibleModule, "warn", lambda module, warning: warnings.append(warning))
+    monkeypatch.setattr(canary.Module, "warn", lambda module, warning: warnings.append(warning))
     return warnings
