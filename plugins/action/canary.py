@@ -19,6 +19,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.progressive.istio.plugins.module_utils._identity import process_here
 from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
@@ -44,7 +45,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if state not in STEPWISE:
             return self._execute(arguments, task_vars)
         controller = os.getppid()
-        arguments["run"] = {"id": secrets.token_hex(8), "host": socket.gethostname(), "pid": controller}
+        process = {"host": socket.gethostname(), "pid": controller, **process_here(controller)}
+        arguments["run"] = {"id": secrets.token_hex(8), **process}
         if state == "promoted":
             arguments.pop("watch", None)  # between two steps somebody must watch
         with self._shown() as progress:

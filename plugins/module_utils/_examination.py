@@ -68,7 +68,7 @@ def diagnose(cluster: Cluster, order: Order) -> Examination:
     if mistakes:
         found.append(release.unfound(target, mistakes))
     if snapshot:
-        found += release.of_release(snapshot, order.playbook)
+        found += release.of_release(snapshot, order.playbook, cluster.now())
         stands = f"{said(snapshot.shares)}; {stands}"
         if order.scope != "none":
             live, lagging, unproven = _proxies(cluster, snapshot, order.scope, _patience(found, ill))

@@ -3,7 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Who runs: written into the lease, so that others can say whom they met and see whether it is still alive."""
+"""Who runs: written into the lease, so that others can say whom they met and see whether it is still alive.
+
+Host names repeat, containers on a host's network share its name, and pids are used again. A process is named for good
+by the boot of its machine, its pid namespace, its pid and the time it began.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +15,86 @@ import getpass
 import os
 import secrets
 import socket
+import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ._release import Run
+from ._state import PROCESS, Holder
+
+PROC = Path("/proc")
+ENDED = ("Z", "X")  # states of a process that only waits for its parent to notice
 
 
 def this_run(given: Mapping[str, Any] | None = None) -> Run:
     """This process as a run of its own, or the run that it works for."""
     known = {key: value for key, value in (given or {}).items() if value}
+    pid = known.get("pid") or os.getpid()
+    process = {} if "host" in known or "boot" in known else process_here(pid)
     return Run(
         id=known.get("id") or secrets.token_hex(8),
         who=known.get("who") or _who(),
         host=known.get("host") or socket.gethostname(),
-        pid=known.get("pid") or os.getpid(),
+        pid=pid,
+        **{name: known.get(name) or process.get(name, "") for name in PROCESS},
     )
 
 
-def is_gone(host: str, pid: int) -> bool:
-    """Whether this process ran on this machine and has ended."""
-    if host != socket.gethostname():
+def process_here(pid: int) -> dict[str, str]:
+    """What names a process of this machine for good, by the names of PROCESS; empty text where it is not known."""
+    state, start = _stat(pid)
+    return {"boot": _boot(), "pid_namespace": _pid_namespace(), "start": "" if state in ENDED else start}
+
+
+def is_gone(process: Run | Holder) -> bool:
+    """Whether this process ran on this machine and has ended. False where that cannot be known."""
+    here = (_boot(), _pid_namespace())
+    if not here[0] or (process.boot, process.pid_namespace) != here:
         return False
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        os.kill(process.pid, 0)
+    except (ProcessLookupError, OverflowError):
         return True
-    except PermissionError:  # it lives, under another account
+    except PermissionError:  # it is there, under another account
+        pass
+    state, start = _stat(process.pid)
+    return state in ENDED or bool(start and process.start and start != process.start)
+
+
+def _boot() -> str:
+    """What no other machine has, nor this one after its next start; without /proc the address of its network card."""
+    if _has_proc():
+        return (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    card = uuid.getnode()
+    return "" if card >> 40 & 1 else f"{card:012x}"  # that bit: there is no card, and the number was drawn by lot
+
+
+def _pid_namespace() -> str:
+    try:
+        return str((PROC / "self/ns/pid").stat().st_ino) if _has_proc() else ""
+    except OSError:
+        return ""
+
+
+def _stat(pid: int) -> tuple[str, str]:
+    """State of a process, and when it began, in ticks since the boot; empty text where it is not told."""
+    if not _has_proc():
+        return "", ""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "", ""
+    fields = text.rpartition(")")[2].split()  # the command in front may hold spaces and parentheses
+    return fields[0], fields[19]
+
+
+def _has_proc() -> bool:
+    """Whether there is a /proc, and that of our own pid namespace."""
+    try:
+        return (PROC / "self").readlink() == Path(str(os.getpid())) and (PROC / "sys/kernel/random/boot_id").exists()
+    except OSError:
         return False
-    return False
 
 
 def _who() -> str:

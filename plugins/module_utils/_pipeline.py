@@ -241,7 +241,7 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
 def answer(call: Call, snapshot: Snapshot) -> Decision:
     """What the state machine says to the request now."""
     holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
-    observed = snapshot.observed(holder_gone=holder is not None and is_gone(holder.host, holder.pid))
+    observed = snapshot.observed(holder_gone=holder is not None and is_gone(holder))
     if call.drain is not None:
         return cleanup(snapshot.state, observed, call.request, call.drain, call.cluster.now())
     return decide(snapshot.state, observed, call.plan, call.request, call.cluster.now())

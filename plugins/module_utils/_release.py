@@ -42,6 +42,7 @@ from ._state import (
 __all__ = [
     "ANNOTATION",
     "LEASE",
+    "LEASE_SLACK",
     "Damaged",
     "Decision",
     "Event",
@@ -67,11 +68,13 @@ __all__ = [
     "decide",
     "decode",
     "encode",
+    "leased",
     "released",
     "validate",
 ]
 
 LEASE = timedelta(seconds=60)  # how long a write keeps other runs away
+LEASE_SLACK = timedelta(seconds=60)  # by which the clocks of two runs may differ
 RENEW = LEASE / 2  # a watching run renews its lease when less than this is left
 
 
@@ -109,12 +112,19 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """Who asks. id: the same for all calls of one play; who: a person or account; host, pid: where the run lives."""
+    """Who asks. id: the same for all calls of one play; who: a person or account; host, pid: where the run lives.
+
+    boot: the boot of that machine; pid_namespace: where the pid counts; start: when the process began, in the words of
+    its kernel. Together with the pid they name one process for good; each is empty where it is not known.
+    """
 
     id: str
     who: str
     host: str
     pid: int
+    boot: str = ""
+    pid_namespace: str = ""
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -258,6 +268,11 @@ def after(observed: Observed, transition: Transition) -> Observed:
     return replace(observed, weights={**observed.weights, **transition.weights}, holder_gone=False)
 
 
+def leased(holder: Holder, now: datetime) -> bool:
+    """Whether a lease counts at this time: it has not ended, and it ends when one of ours could."""
+    return now < holder.until <= now + LEASE + LEASE_SLACK
+
+
 def released(state: State) -> State:
     """The state with the lease let go: for the last write of a run."""
     return replace(state, holder=None)
@@ -383,7 +398,8 @@ def _watch(case: _Case, state: State | None) -> Decision:
         if verdict.result == "pass" and state.verdict is None:
             why = f"passed at {state.weight} %: {verdict.why}"
             return _write(case, replace(state, verdict=verdict), Event.JUDGED, why)
-    if state.holder and state.run == case.request.by.id and state.holder.until - case.now > RENEW:
+    mine = state.holder if state.run == case.request.by.id else None
+    if mine and leased(mine, case.now) and mine.until - case.now > RENEW:
         return Nothing(f"{_where(state)} is watched")
     return _write(case, state, Event.RENEWED, f"lease until {stamp(case.now + LEASE)}")
 
@@ -500,7 +516,7 @@ def _other_holder(case: _Case, state: State) -> Holder | None:
     """Another run's live lease."""
     if state.holder is None or state.run == case.request.by.id or case.observed.holder_gone:
         return None
-    return state.holder if case.now < state.holder.until else None
+    return state.holder if leased(state.holder, case.now) else None
 
 
 def _as_written(case: _Case, state: State | None) -> bool:
@@ -548,7 +564,8 @@ def _write(case: _Case, state: State, event: Event, why: str, *, again: bool = F
     """The transition to a state: with the asking run's lease, the plan it follows, and a line of history."""
     run, now = case.request.by, case.now
     mine = state.holder if state.run == run.id else None
-    holder = Holder(run.who, run.host, run.pid, mine.since if mine else now, now + LEASE)
+    began = mine.since if mine else now
+    holder = Holder(run.who, run.host, run.pid, began, now + LEASE, run.boot, run.pid_namespace, run.start)
     state = replace(state, run=run.id, holder=holder)
     before = dict(case.observed.weights)
     if event not in (Event.RENEWED, Event.JUDGED):

@@ -10,22 +10,25 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from ._commands import add, patch
 from ._finding import ERROR, Finding, error, warning
 from ._pipeline import said
 from ._proxies import Lagging
-from ._release import Damaged, Phase, State
+from ._release import LEASE, LEASE_SLACK, Damaged, Holder, Phase, State
 from ._route import ANNOTATION
 from ._sights import RUNS
 from ._since import Since, written
 from ._snapshot import Snapshot, Target
+from ._state import stamp
 from ._words import plural
 
 ANNOTATION_READABLE = "annotation_readable"
 RELEASE_FOUND = "release_found"
 WEIGHTS_KEPT = "weights_kept"
 RELEASE_GOES_ON = "release_goes_on"
+LEASE_BOUNDED = "lease_bounded"
 WEIGHTS_LIVE = "weights_live"
 SUBSETS_LIVE = "subsets_live"
 
@@ -40,7 +43,7 @@ def unfound(target: Target, mistakes: Iterable[str]) -> Finding:
     return Finding(ERROR, _KIND, target.namespace, target.name, problem, remedy, RELEASE_FOUND)
 
 
-def of_release(snapshot: Snapshot, playbook: str) -> Iterator[Finding]:
+def of_release(snapshot: Snapshot, playbook: str, now: datetime) -> Iterator[Finding]:
     """What is wrong with the state. playbook: the options by which playbooks find the service."""
     state = snapshot.state
     if isinstance(state, Damaged):
@@ -49,6 +52,9 @@ def of_release(snapshot: Snapshot, playbook: str) -> Iterator[Finding]:
         yield _moved(snapshot, state)
     elif isinstance(state, State) and state.phase in (Phase.HELD, Phase.PAUSED):
         yield _waiting(snapshot, state, playbook)
+    holder = state.holder if isinstance(state, State) else None
+    if holder and holder.until > now + LEASE + LEASE_SLACK:
+        yield _endless(snapshot, holder)
 
 
 def of_weights(snapshot: Snapshot, lagging: Iterable[Lagging]) -> Iterator[Finding]:
@@ -94,6 +100,17 @@ def _moved(snapshot: Snapshot, state: State) -> Finding:
         remedy += f": {command}"
     since = written(virtual_service, "spec", "http")
     return dataclasses.replace(error(_KIND, virtual_service, problem, remedy, command, since), check=WEIGHTS_KEPT)
+
+
+def _endless(snapshot: Snapshot, holder: Holder) -> Finding:
+    virtual_service = snapshot.virtual_service
+    problem = (
+        f"has a lease of {holder.who} on {holder.host} (process {holder.pid}) until {stamp(holder.until)}, "
+        f"and no lease of this collection is longer than {LEASE.total_seconds():g} s: it keeps nobody away"
+    )
+    remedy = "see who writes the annotation; the next step, hold or rollback replaces the lease"
+    since = written(virtual_service, "metadata", "annotations", ANNOTATION)
+    return dataclasses.replace(warning(_KIND, virtual_service, problem, remedy, "", since), check=LEASE_BOUNDED)
 
 
 def _waiting(snapshot: Snapshot, state: State, playbook: str) -> Finding:

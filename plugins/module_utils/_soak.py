@@ -208,8 +208,7 @@ class _Watch:
 
     def _orphaned(self) -> bool:
         """Whether the run that this process works for has ended: then nobody needs its lease."""
-        by = self._call.request.by
-        return is_gone(by.host, by.pid)
+        return is_gone(self._call.request.by)
 
     def _take_in(self, patience: timedelta) -> None:
         """Wait for news, and take in all there is."""

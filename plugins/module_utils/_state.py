@@ -24,6 +24,7 @@ ANNOTATION = "progressive.istio/canary"
 VERSION = 1
 HISTORY = 20  # transitions that are kept
 LONGEST_WHY = 400  # characters of a reason that are kept
+PROCESS = ("boot", "pid_namespace", "start")  # what tells one process from another with the same host name and pid
 
 Result = Literal["pass", "fail", "inconclusive"]
 _Value = TypeVar("_Value")
@@ -48,13 +49,19 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Holder:
-    """The run that works on the release. since: when it began to; until: when its lease ends unless it is renewed."""
+    """The run that works on the release. since: when it began to; until: when its lease ends unless it is renewed.
+
+    boot, pid_namespace, start: see Run. Empty where the writer was an older one, or did not know.
+    """
 
     who: str
     host: str
     pid: int
     since: datetime
     until: datetime
+    boot: str = ""
+    pid_namespace: str = ""
+    start: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -215,6 +222,7 @@ def _encode_holder(holder: Holder) -> dict[str, Any]:
         "who": holder.who,
         "host": holder.host,
         "pid": holder.pid,
+        **{name: value for name in PROCESS if (value := getattr(holder, name))},
         "since": stamp(holder.since),
         "until": stamp(holder.until),
         **holder.extra,
@@ -273,6 +281,11 @@ class _Fields:
         if not name:
             raise _Unreadable(f"{key} of {self._where} is empty")
         return name
+
+    def text_or_empty(self, key: str) -> str:
+        """Empty where it is not there or no text: a field that nothing legal depends on."""
+        value = self._left.pop(key, "")
+        return value if isinstance(value, str) else ""
 
     def flag(self, key: str) -> bool:
         return self.typed(key, bool, "true or false")
@@ -381,6 +394,7 @@ def _holder(fields: _Fields) -> Holder:
         pid=fields.whole("pid", 0, 2**31),
         since=fields.time("since"),
         until=fields.time("until"),
+        **{name: fields.text_or_empty(name) for name in PROCESS},
         extra=fields.rest(),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from ._doubt import unproven
 from ._pipeline import said
 from ._readiness import Version
-from ._release import Damaged, Plan, Refuse, Request, Run, State, Want, decide
+from ._release import Damaged, Plan, Refuse, Request, Run, State, Want, decide, leased
 from ._report import next_weight, release_of
 from ._snapshot import Snapshot
 from ._state import Holder, stamp
@@ -71,7 +71,7 @@ def _holder(holder: Holder, gone: bool, now: datetime) -> dict[str, Any]:
         "pid": holder.pid,
         "since": stamp(holder.since),
         "until": stamp(holder.until),
-        "alive": not gone and now < holder.until,
+        "alive": not gone and leased(holder, now),
     }
 
 

@@ -306,7 +306,8 @@ options:
     description:
       - The run that a call belongs to, for callers that go several steps. Set by the action plugin.
       - Calls with the same C(id) share the lease, which ends by itself a minute after its last renewal, or at once
-        where process C(pid) on machine C(host) has ended.
+        where a call in the same boot of the same machine and in the same pid namespace sees that process C(pid) has
+        ended.
     type: dict
     suboptions:
       id:
@@ -322,6 +323,18 @@ options:
       pid:
         description: Process of the caller. The default is that of the module.
         type: int
+      boot:
+        version_added: 1.1.0
+        description: Which boot of which machine C(pid) belongs to, as in C(/proc/sys/kernel/random/boot_id).
+        type: str
+      pid_namespace:
+        version_added: 1.1.0
+        description: The pid namespace that C(pid) belongs to, by the inode of C(/proc/self/ns/pid).
+        type: str
+      start:
+        version_added: 1.1.0
+        description: When process C(pid) began, in ticks since the boot, as in C(/proc/PID/stat).
+        type: str
       progress:
         description: File to append a line to for each step.
         type: path
@@ -780,6 +793,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "who": {"type": "str"},
             "host": {"type": "str"},
             "pid": {"type": "int"},
+            "boot": {"type": "str"},
+            "pid_namespace": {"type": "str"},
+            "start": {"type": "str"},
             "progress": {"type": "path"},
         },
     },
@@ -900,7 +916,7 @@ def _steps(given: object) -> object:
 
 def _call(module: Module, cluster: Cluster, target: Target, plan: Plan, criteria: Criteria | None, run: Run) -> Call:
     params = module.params
-    if is_gone(run.host, run.pid):
+    if is_gone(run):
         raise Refused([f"the run {run.id} that asked, process {run.pid}, has ended: nothing is done in its name"])
     want = WANTS.get(params["state"]) or Want(params["state"])
     moving = want is Want.ADVANCED

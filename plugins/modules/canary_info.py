@@ -328,7 +328,7 @@ def _status(module: Module, cluster: Cluster, target: Target, criteria: Criteria
         summary = f"{target.namespace}/{target.name}: {'; '.join(refused.mistakes)}"
         return {"exists": False, "problems": refused.mistakes, "summary": summary}
     holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
-    gone = holder is not None and is_gone(holder.host, holder.pid)
+    gone = holder is not None and is_gone(holder)
     status = status_of(snapshot, this_run(), gone, cluster.now())
     return status | (_counted(module, cluster, snapshot, criteria) if criteria else {})
 

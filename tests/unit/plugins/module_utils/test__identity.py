@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._identity import is_gone, this_run
+from ansible_collections.progressive.istio.plugins.module_utils import _identity
+from ansible_collections.progressive.istio.plugins.module_utils._identity import is_gone, process_here, this_run
+from ansible_collections.progressive.istio.plugins.module_utils._state import Holder
+
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def test_alone_it_is_this_process() -> None:
@@ -47,19 +54,103 @@ def test_an_account_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) 
     assert this_run().who == "uid 4000000"
 
 
-def test_a_process_is_gone_when_it_has_ended_here() -> None:
+@pytest.fixture
+def ended() -> int:
+    """The pid of a process that has ended."""
     child = os.fork()
     if not child:
         os._exit(0)
     os.waitpid(child, 0)
-    assert is_gone(socket.gethostname(), child)
-    assert not is_gone(socket.gethostname(), os.getpid())
-    assert not is_gone("far", child)
+    return child
 
 
-def test_a_process_of_another_account_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_gone_when_it_has_ended_here(ended: int) -> None:
+    assert is_gone(this_run({"pid": ended}))
+    assert not is_gone(this_run())
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"boot": "another"}, {"pid_namespace": "1"}, {"boot": "", "pid_namespace": ""}],
+    ids=["another machine with the same host name", "a container of the same host", "an older writer"],
+)
+def test_what_cannot_be_seen_from_here_is_alive(ended: int, elsewhere: dict[str, str]) -> None:
+    assert not is_gone(replace(this_run({"pid": ended}), **elsewhere))
+
+
+def test_a_pid_that_is_used_again_is_another_process() -> None:
+    assert is_gone(replace(this_run(), start="1"))
+    assert not is_gone(replace(this_run(), start=""))
+
+
+def test_a_process_that_its_parent_has_not_noticed_yet_has_ended() -> None:
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    run = this_run({"pid": child})
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert is_gone(run)
+    os.waitpid(child, 0)
+
+
+def test_a_holder_in_the_annotation_names_the_process(ended: int) -> None:
+    run = this_run({"pid": ended})
+    holder = Holder(run.who, run.host, run.pid, START, START, run.boot, run.pid_namespace, run.start)
+    assert is_gone(holder)
+    assert not is_gone(Holder(run.who, run.host, run.pid, START, START))
+
+
+def test_a_run_of_another_process_here_is_that_process() -> None:
+    parent = this_run({"id": "x", "host": socket.gethostname(), "pid": os.getppid(), **process_here(os.getppid())})
+    assert parent.start
+    assert (parent.boot, parent.pid_namespace) == (this_run().boot, this_run().pid_namespace)
+    assert not is_gone(parent)
+
+
+def test_a_command_may_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_identity, "PROC", proc(tmp_path, "7 (a ) S 1 (b) S " + " ".join(map(str, range(4, 53)))))
+    assert process_here(7) == {"boot": "b00t", "pid_namespace": str(inode(tmp_path)), "start": "22"}
+
+
+@pytest.mark.parametrize("card", [0x02_42_AC_11_00_02, 0x01_00_00_00_00_01], ids=["a card", "drawn by lot"])
+def test_without_proc_a_machine_is_known_by_its_network_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: int, card: int
+) -> None:
+    monkeypatch.setattr(_identity, "PROC", tmp_path)
+    monkeypatch.setattr("uuid.getnode", lambda: card)
+    run = this_run({"pid": ended})
+    assert (run.pid_namespace, run.start) == ("", "")
+    assert is_gone(run) is bool(run.boot) is not bool(card >> 40 & 1)
+    assert not is_gone(this_run())
+
+
+def test_a_proc_of_another_namespace_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = proc(tmp_path, "7 (a) S " + " ".join(map(str, range(1, 50))))
+    (other / "self").unlink()
+    (other / "self").symlink_to("7")
+    monkeypatch.setattr(_identity, "PROC", other)
+    assert process_here(7)["start"] == process_here(7)["pid_namespace"] == ""
+
+
+def test_a_process_of_another_account_is_alive(monkeypatch: pytest.MonkeyPatch, ended: int) -> None:
     def forbid(_pid: int, _signal: int) -> None:
         raise PermissionError
 
+    run = this_run({"pid": ended})
     monkeypatch.setattr(os, "kill", forbid)
-    assert not is_gone(socket.gethostname(), 1)
+    assert not is_gone(run)
+
+
+def proc(place: Path, stat: str) -> Path:
+    """A /proc of our own namespace in which process 7 has this stat."""
+    for folder in ("7", "sys/kernel/random", f"{os.getpid()}/ns"):
+        (place / folder).mkdir(parents=True)
+    (place / "self").symlink_to(str(os.getpid()))
+    (place / "self/ns/pid").touch()
+    (place / "sys/kernel/random/boot_id").write_text("b00t\n")
+    (place / "7/stat").write_text(stat)
+    return place
+
+
+def inode(place: Path) -> int:
+    return (place / "self/ns/pid").stat().st_ino

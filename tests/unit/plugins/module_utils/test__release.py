@@ -574,13 +574,24 @@ def test_the_safe_requests_override_a_lease_and_take_it(want: str, answer: str) 
 
 @pytest.mark.parametrize(
     ("fields", "observed"),
-    [({"now": BOBS.until}, {}), ({}, {"holder_gone": True})],
-    ids=["expired", "process gone"],
+    [({"now": BOBS.until}, {}), ({}, {"holder_gone": True}), ({"now": BOBS.until - seconds(121), "verdict": FAIL}, {})],
+    ids=["expired", "process gone", "longer than any lease"],
 )
 def test_a_dead_lease_is_taken_over(fields: dict[str, Any], observed: dict[str, Any]) -> None:
     step = made(ask(held_by_bob(), "advanced", observed=observed, **fields))
     assert step.state.holder is not None
     assert (step.state.holder.who, step.state.holder.since) == ("alice", fields.get("now", NOW))
+
+
+def test_a_lease_of_a_run_whose_clock_is_ahead_counts() -> None:
+    assert short(ask(held_by_bob(), "advanced", now=BOBS.until - seconds(120))) == "refuse"
+
+
+def test_a_lease_says_which_process_holds_it() -> None:
+    run = replace(ALICE, boot="b00t", pid_namespace="402", start="7")
+    holder = made(ask(None, "advanced", by=run)).state.holder
+    assert holder is not None
+    assert (holder.boot, holder.pid_namespace, holder.start) == ("b00t", "402", "7")
 
 
 def test_a_run_lets_go() -> None:
@@ -595,6 +606,8 @@ def test_watching_renews_only_a_lease_that_runs_low() -> None:
     assert (taken.event, taken.moves, taken.changed) == (Event.RENEWED, False, False)
     assert (taken.state.since, taken.state.history) == (NOW - seconds(1), state("progressing", 30, age=1).history)
     assert ask(taken.state, "watched", now=NOW + seconds(29)) == Nothing("v2 at 30 % (step 2 of 4) is watched")
+    for_ever = replace(taken.state, holder=replace(taken.state.holder, until=NOW + timedelta(days=9999)))
+    assert made(ask(for_ever, "watched")).state.holder == taken.state.holder
     renewed = made(ask(taken.state, "watched", now=NOW + seconds(30)))
     assert renewed.state.holder == Holder("alice", "ctl1", 11, NOW, NOW + seconds(30) + LEASE)
 

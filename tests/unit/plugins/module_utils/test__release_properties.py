@@ -186,7 +186,8 @@ def states(plans: list[Plan] = PLANS) -> st.SearchStrategy[State]:
         steps=st.sampled_from([(), STEPS, (Step(1), Step(99, True, {"tomorrow": 1})), (Step(100),)]),
         interval=st.sampled_from([0.0, 0.5, 60.0]),
         run=st.sampled_from(["r0", "r1", "r2"]),
-        holder=st.none() | st.builds(Holder, texts, texts, st.integers(0, 9), moments, moments, extras),
+        holder=st.none()
+        | st.builds(Holder, texts, texts, st.integers(0, 9), moments, moments, texts, texts, texts, extras),
         verdict=st.none() | st.builds(Verdict, results, texts, moments, extras),
         before=st.sampled_from([{}, {"v1": 100}, {"v1": 60, "v2": 30, "v3": 10}]),
         extra=extras,

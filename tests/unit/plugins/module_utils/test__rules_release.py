@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils import _rules_release as rules
 from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxies import Lagging
-from ansible_collections.progressive.istio.plugins.module_utils._release import Past, Phase, State, Step, encode
+from ansible_collections.progressive.istio.plugins.module_utils._release import Holder, Past, Phase, State, Step, encode
 from ansible_collections.progressive.istio.plugins.module_utils._route import ANNOTATION
 from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target, parse
 
@@ -26,6 +26,10 @@ STATE = State(
     history=(Past(NOON, "held", "v2", 20, "asked by ada", "ada"),),
 )
 TARGET = Target("pong", "shop")
+
+
+def holder(left: float) -> Holder:
+    return Holder("jane", "far", 7, NOON, NOON + timedelta(seconds=left))
 
 
 def snapshot(state: State | str | None, stable: int = 80, canary: int = 20) -> Snapshot:
@@ -52,13 +56,14 @@ def snapshot(state: State | str | None, stable: int = 80, canary: int = 20) -> S
     [
         (None, 20),
         (STATE, 20),
+        (replace(STATE, holder=holder(120)), 20),
         (replace(STATE, phase=Phase.PROMOTED, weight=100), 100),
         (replace(STATE, phase=Phase.ROLLED_BACK, weight=0), 0),
     ],
-    ids=["no release", "under way", "promoted", "rolled back"],
+    ids=["no release", "under way", "under way by a run whose clock is ahead", "promoted", "rolled back"],
 )
 def test_what_is_well(state: State | None, canary: int) -> None:
-    assert list(rules.of_release(snapshot(state, 100 - canary, canary), "")) == []
+    assert list(rules.of_release(snapshot(state, 100 - canary, canary), "", NOON)) == []
 
 
 @pytest.mark.parametrize(
@@ -98,11 +103,20 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             "ansible-playbook progressive.istio.promote --limit pong -e canary_confirm=true",
             "12:00 the annotation",
         ),
+        (
+            snapshot(replace(STATE, holder=holder(121))),
+            "lease_bounded",
+            "warning",
+            "has a lease of jane on far (process 7) until 2026-01-31T12:02:01Z, and no lease of this collection is "
+            "longer than 60 s: it keeps nobody away",
+            "",
+            "11:30 kubectl-annotate",
+        ),
     ],
-    ids=["damaged", "moved", "held", "paused"],
+    ids=["damaged", "moved", "held", "paused", "an endless lease"],
 )
 def test_what_is_wrong(given: Snapshot, check: str, severity: str, problem: str, command: str, since: str) -> None:
-    (finding,) = rules.of_release(given, "--limit pong")
+    (finding,) = rules.of_release(given, "--limit pong", NOON)
     assert (finding.check, finding.severity, finding.place) == (check, severity, "VirtualService shop/pong")
     assert problem in finding.problem
     assert finding.command == command

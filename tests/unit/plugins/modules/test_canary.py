@@ -22,6 +22,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.module_utils import _pipeline, _soak
 from ansible_collections.progressive.istio.plugins.module_utils._access import load
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import Cluster
+from ansible_collections.progressive.istio.plugins.module_utils._identity import process_here
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Drop, Request
 from pong_mesh import ANNOTATION, NAMESPACE, destination_rule, pod, populate, state_of, virtual_service, weights_of
@@ -555,6 +556,17 @@ class TestRollback:
         assert weights_of(server) == {"v2": 100}
 
 
+def of_holder(fields: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    """The annotation's holder with these fields."""
+
+    def change(service: dict[str, Any]) -> None:
+        state = json.loads(service["metadata"]["annotations"][ANNOTATION])
+        state["holder"] |= fields
+        service["metadata"]["annotations"][ANNOTATION] = json.dumps(state)
+
+    return change
+
+
 class TestLease:
     """One run at a time."""
 
@@ -588,14 +600,15 @@ class TestLease:
         if not child:
             os._exit(0)
         os.waitpid(child, 0)
-        call(**advanced(state="promoted", watch=0, run={"id": "dead", "host": "elsewhere", "pid": child}))
+        run = {"id": "dead", "host": os.uname().nodename, "pid": child}
+        call(**advanced(state="promoted", watch=0, run=run))
+        assert "canary v2 is held by" in call(**advanced())["msg"]  # it may be in a container with our host name
+        edit(server, of_holder(process_here(child)))
+        assert call(**advanced())["changed"]
 
-        def at_home(service: dict[str, Any]) -> None:
-            state = json.loads(service["metadata"]["annotations"][ANNOTATION])
-            state["holder"]["host"] = os.uname().nodename
-            service["metadata"]["annotations"][ANNOTATION] = json.dumps(state)
-
-        edit(server, at_home)
+    def test_a_lease_that_is_longer_than_any_holds_nothing(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(state="promoted", watch=0, run={"id": "other", "host": "elsewhere", "pid": 7}))
+        edit(server, of_holder({"until": "2099-01-01T00:00:00Z"}))
         assert call(**advanced())["changed"]
 
     def test_nothing_is_done_for_a_run_that_has_ended(self, server: ApiServer, call: Call) -> None:
