@@ -7,8 +7,9 @@
 
     judge(criteria, counts, answers) -> Judgement
 
-A verdict may be asked for at every moment: that a good version is ever failed, however often one looks until the soak
-ends, is as unlikely as the checks' alphas together; that a bad one is ever passed as unlikely as their betas.
+A verdict may be asked for at every moment. For requests that fail independently of each other, the chance that a good
+version is failed at one weight, however often one looks until the soak ends, is at most the sum of the checks' alphas,
+and that a bad one passes the check that it violates at most that check's beta. Each weight is a test of its own.
 """
 
 from __future__ import annotations

@@ -98,3 +98,8 @@ def test_what_both_share_is_not_put_to_the_canarys_account(weight: float) -> Non
 
 def test_nor_is_what_comes_and_goes_for_both() -> None:
     assert outcomes(200, 0.2, 120, outage, outage)["fail"] <= 2
+
+
+def test_three_failures_in_a_row_can_fail_a_good_version() -> None:
+    """One pod of a canary that is good on the whole: the error rates are those of independent requests."""
+    assert [look([12, number], [0, number]).result for number in (2, 3)] == ["inconclusive", "fail"]
