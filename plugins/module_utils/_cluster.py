@@ -8,8 +8,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -114,6 +116,10 @@ class Cluster:
 
     def list(self, kind: Kind, namespace: str | None = None, labels: str = "") -> Objects:
         """All objects of a kind, in one namespace or in all, which the label selector matches."""
+        return self.list_versioned(kind, namespace, labels)[0]
+
+    def list_versioned(self, kind: Kind, namespace: str | None = None, labels: str = "") -> tuple[Objects, str]:
+        """The same, and the resourceVersion from which a watch tells all that came after it."""
         query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
         found: Objects = []
         while True:
@@ -121,7 +127,7 @@ class Cluster:
             found += page["items"]
             following = page["metadata"].get("continue")
             if not following:
-                return found
+                return found, page["metadata"].get("resourceVersion", "")
             query["continue"] = following
 
     def patch(self, kind: Kind, name: str, namespace: str | None, operations: Objects, dry_run: bool = False) -> Object:
@@ -131,8 +137,8 @@ class Cluster:
 
     def watch(
         self, kind: Kind, namespace: str, seconds: float, *, name: str = "", labels: str = "", since: str = ""
-    ) -> Iterator[tuple[str, Object]]:
-        """Each change of the selected objects, as (type, object), from now on; ends when the API server ends it.
+    ) -> Watch:
+        """Each change of the selected objects, as (type, object); it ends when the API server ends it.
 
         Without `since`, a resourceVersion, it begins with all objects that are there.
         """
@@ -144,20 +150,8 @@ class Cluster:
         if since:
             query["resourceVersion"] = since
         what = f"WATCH {kind.kind} {namespace}"
-        return self._events(what, self._send("GET", kind.path(namespace), what, query, None, seconds + READ_TIMEOUT))
-
-    def _events(self, what: str, response: Any) -> Iterator[tuple[str, Object]]:
-        try:
-            for line in response:
-                if line.strip():
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":  # `since` is too old: the caller reads anew
-                        return
-                    yield event["type"], event["object"]
-        except _transport_errors() as error:
-            raise ClusterError(f"{what} in {self.where} broke off: {_brief(error)}") from error
-        finally:
-            response.close()
+        response = self._send("GET", kind.path(namespace), what, query, None, seconds + READ_TIMEOUT)
+        return Watch(f"{what} in {self.where}", response)
 
     def _object(
         self,
@@ -261,6 +255,39 @@ class Cluster:
         istio = kind in (VIRTUAL_SERVICE.kind, DESTINATION_RULE.kind, GATEWAY.kind)
         hint = "is Istio (1.22 or newer) installed?" if istio else "is this a Kubernetes API server?"
         return ClusterError(f"{self.where} serves no {kind}: {hint}", 404, "NotServed")
+
+
+class Watch:
+    """An open watch. One thread iterates over it, once; `close` ends that, from any thread."""
+
+    def __init__(self, what: str, response: Any) -> None:
+        self._what = what
+        self._response = response
+        self._closed = False
+
+    def __iter__(self) -> Iterator[tuple[str, Object]]:
+        broken: tuple[type[Exception], ...] = (*_transport_errors(), ValueError)  # it may end within a line
+        try:
+            for line in self._response:
+                if line.strip():
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":  # `since` is too old: the caller reads anew
+                        return
+                    yield event["type"], event["object"]
+        except broken as error:
+            if not self._closed:
+                raise ClusterError(f"{self._what} broke off: {_brief(error)}") from error
+        finally:
+            self._response.close()
+
+    def close(self) -> None:
+        """Wake the thread that waits for the next change: for it, the watch has ended."""
+        self._closed = True
+        link = getattr(self._response.connection, "sock", None)  # None once the answer has come to its end
+        if link is not None:
+            with suppress(OSError):  # the other side may have closed it
+                # Below TLS, whose own shutdown is not for two threads at once.
+                socket.socket.shutdown(getattr(link, "socket", link), socket.SHUT_RDWR)
 
 
 def connect(params: Mapping[str, Any]) -> Cluster:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import _gates
 from ._binding import binding_of
+from ._changes import Changes
 from ._cleanup import cleanup
 from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
 from ._doubt import doubted, proven, unproven
@@ -41,7 +42,7 @@ from ._release import (
 )
 from ._round import Live
 from ._route import Operations, RouteError, annotate, move, note_of, patched, remove
-from ._snapshot import Refused, Snapshot, Target, pods_of, read
+from ._snapshot import Object, Refused, Snapshot, Target, pods_of, read
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._analysis import Judgement
@@ -405,25 +406,41 @@ def _make_sure(snapshot: Snapshot, transition: Transition) -> None:
 
 def _wait_for_pods(call: Call, snapshot: Snapshot, why: str, deadline: float) -> None:
     """Return as soon as the pods may be enough; Refused, with their own reasons, once patience has run out."""
-    left = deadline - time.monotonic()
-    if left > 0 and snapshot.service:
-        pods = {pod["metadata"]["uid"]: pod for pod in snapshot.pods or ()}
-        for event, pod in call.cluster.watch(POD, snapshot.service.namespace, left, labels=snapshot.selector):
-            pods[pod["metadata"]["uid"]] = pod
-            if event == "DELETED":
-                del pods[pod["metadata"]["uid"]]
-            decision = answer(call, replace(snapshot, pods=tuple(pods.values())))
-            if not isinstance(decision, Wait) or decision.until is not None:
-                return
-            if time.monotonic() > deadline:
-                break
-        else:
-            time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
+    try:
+        if _may_be_enough(call, snapshot, deadline):
+            return
+    except ClusterError as error:
+        if error.status in (401, 403):
+            raise
+    time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))  # the watch has ended or broken off
     if time.monotonic() < deadline:
         return
     last = answer(call, pods_of(call.cluster, snapshot))
     why = (last.why if isinstance(last, Wait) else why) + _unmade(call, snapshot)
     raise Refused([f"{call.target.place}: {why}; waited {call.patience:g} s, the weights stay {said(snapshot.shares)}"])
+
+
+def _may_be_enough(call: Call, snapshot: Snapshot, deadline: float) -> bool:
+    """Follow the pods until the state machine waits for them no longer: True; or as long as that can be done."""
+    if snapshot.service is None:
+        return False
+    changes = Changes(call.cluster, POD, snapshot.service.namespace, snapshot.selector)
+    pods = {pod["metadata"]["uid"]: pod for pod in changes.list()}
+    if not _waits(call, snapshot, pods):
+        return True
+    for event, pod in changes.follow(max(0.0, deadline - time.monotonic())):
+        pods[pod["metadata"]["uid"]] = pod
+        if event == "DELETED":
+            del pods[pod["metadata"]["uid"]]
+        if not _waits(call, snapshot, pods):
+            return True
+        if time.monotonic() > deadline:
+            break
+    return False
+
+
+def _waits(call: Call, snapshot: Snapshot, pods: Mapping[str, Object]) -> bool:
+    return _awaits_pods(answer(call, replace(snapshot, pods=tuple(pods.values()))))
 
 
 def _unmade(call: Call, snapshot: Snapshot) -> str:

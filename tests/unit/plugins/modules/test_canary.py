@@ -455,6 +455,35 @@ class TestReadiness:
         assert call(**advanced(wait_timeout=30))["changed"]
         assert time.monotonic() - started < 15
 
+    def test_a_pod_that_goes_before_it_is_waited_for_is_not_counted(self, server: ApiServer, call: Call) -> None:
+        """One of stable's two pods goes between the read and the list: then one of the canary is enough."""
+        server.put("pods", pod("v1", 2))
+
+        def go(number: int, request: Request) -> None:
+            if len(server.sent("GET", "pods")) == 2:
+                server.delete("pods", "pong-v1-2", NAMESPACE)
+                server.before = lambda number, request: None
+
+        server.before = go
+        started = time.monotonic()
+        assert call(state="weighted", weight=80, wait_timeout=30)["changed"]
+        assert time.monotonic() - started < 15
+
+    def test_a_wait_outlives_a_watch_that_breaks_off(
+        self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_pipeline, "PAUSE", 0.05)
+        server.put("pods", pod("v2", ready=False))
+
+        def cut(number: int, request: Request) -> Answer | None:
+            if not request.watches:
+                return None
+            server.put("pods", pod("v2"))
+            return Answer(200, "", '{"type": "ADDED", "obj')
+
+        server.before = cut
+        assert call(**advanced(wait_timeout=30))["changed"]
+
     def test_too_few_pods_for_the_weight(self, server: ApiServer, call: Call) -> None:
         for number in range(2, 5):
             server.put("pods", pod("v1", number))
@@ -628,7 +657,7 @@ class TestSoak:
         started = time.monotonic()
         result = call(**advanced(interval=0.4))
         assert 0.3 < time.monotonic() - started < 15
-        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 8)
+        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 9)
         assert state_of(server)["holder"] is None
         assert len(server.sent("PATCH")) == 2
 
@@ -643,6 +672,66 @@ class TestSoak:
         assert weights_of(server) == {"v1": 100, "v2": 0}
         assert agree(server)
         assert "to go on all the same set confirm: true" in call(**advanced())["msg"]
+
+    @pytest.mark.parametrize("moment", range(1, 9))
+    def test_a_canary_that_dies_at_any_moment_of_a_step_is_taken_back(
+        self, server: ApiServer, call: Call, moment: int
+    ) -> None:
+        """Its last pod goes with the n-th request, such as the one that opens the watch."""
+
+        def die(number: int, request: Request) -> None:
+            if number == moment:
+                server.delete("pods", "pong-v2-1", NAMESPACE)
+
+        server.before = die
+        started = time.monotonic()
+        result = call(**advanced(interval=30))
+        assert time.monotonic() - started < 3
+        assert result["failed"]
+        assert "no pods" in result["msg"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+    def test_a_canary_that_dies_while_a_watch_is_broken_off_is_taken_back(
+        self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The watch that follows may not begin where the last one ended: that version is too old by then."""
+        monkeypatch.setattr(_soak, "PAUSE", 0.05)
+        server.second = 0.2 / 30
+
+        def die(number: int, request: Request) -> None:
+            watches = [each for each in server.requests if each.watches and each.path.endswith("/pods")]
+            if watches and request.path.endswith("/pods") and not request.watches:
+                server.delete("pods", "pong-v2-1", NAMESPACE)
+                server.oldest = int(watches[-1].query["resourceVersion"]) + 1
+                server.before = lambda number, request: None
+
+        server.before = die
+        started = time.monotonic()
+        assert call(**advanced(interval=30))["phase"] == "rolled_back"
+        assert time.monotonic() - started < 3
+
+    def test_the_watch_of_a_route_that_was_written_long_ago_begins_with_what_is_there(
+        self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_soak, "PAUSE", 0.05)
+
+        def moved(number: int, request: Request) -> None:
+            if request.watches and request.path.endswith("/virtualservices"):
+                server.oldest = 10_000
+                edit(server, set_weights(60, 40))
+                server.before = lambda number, request: None
+
+        server.before = moved
+        assert "someone else moved the weights" in call(**advanced(interval=30))["msg"]
+
+    def test_nothing_is_watched_any_more_when_it_is_over(self, server: ApiServer, call: Call) -> None:
+        meanwhile(server, lambda: server.put("pods", pod("v2", ready=False)))
+        before = set(threading.enumerate())
+        assert call(**advanced(interval=60))["phase"] == "rolled_back"
+        left = [each for each in set(threading.enumerate()) - before if "_work" in each.name]
+        for each in left:
+            each.join(2)
+        assert not any(each.is_alive() for each in left)
 
     @pytest.mark.parametrize(("policy", "weight"), [("hold", 50), ("step_down", 10), ("rollback", 0)])
     def test_what_a_failure_does_is_a_choice(self, server: ApiServer, call: Call, policy: str, weight: int) -> None:
