@@ -219,8 +219,9 @@ class Cluster:
             time.sleep(pause)
 
     def _set_clock(self, date: str | None) -> None:
-        if date:  # it has no fractions of a second
-            ahead = parsedate_to_datetime(date) + timedelta(seconds=0.5) - datetime.now(UTC)
+        sent = _moment(date)
+        if sent:  # it has no fractions of a second
+            ahead = sent + timedelta(seconds=0.5) - datetime.now(UTC)
             self._ahead = ahead if abs(ahead) > SAME_TIME else timedelta(0)
 
     @property
@@ -310,7 +311,7 @@ def _pool(access: Access) -> Any:
     if access.server.startswith("https"):
         try:
             options["ssl_context"] = access.tls()
-        except (ssl.SSLError, ValueError) as error:
+        except (ssl.SSLError, ValueError, TypeError) as error:
             raise ClusterError(f"the certificates for {access.server} are not valid PEM: {error}") from error
         if access.tls_server_name:
             options |= {"server_hostname": access.tls_server_name, "assert_hostname": access.tls_server_name}
@@ -341,6 +342,15 @@ def _transport_errors() -> tuple[type[Exception], ...]:
     import urllib3
 
     return (urllib3.exceptions.HTTPError, OSError)
+
+
+def _moment(date: str | None) -> datetime | None:
+    """What a Date header says; None where it says nothing that can be understood, as proxies in between may do."""
+    try:
+        moment = parsedate_to_datetime(date) if date else None
+        return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _brief(error: Exception) -> str:

@@ -217,3 +217,11 @@ def test_messages_name_the_context() -> None:
 
 def _named(change: tuple[str, dict[str, Any]]) -> tuple[str, str]:
     return change[0], change[1]["metadata"]["name"]
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Fri, 99 Nov 2026 23:00:00 GMT", "Fri, 27 Nov 99999 23:00:00 GMT", "0"])
+def test_a_date_that_cannot_be_understood_changes_no_clock(cluster: Cluster, date: str) -> None:
+    cluster._set_clock(date)
+    assert abs(cluster.now() - datetime.now(UTC)) < timedelta(seconds=1)
+    cluster._set_clock("Fri, 27 Nov 2020 23:00:00 -0000")  # a time without a zone is one of UTC
+    assert cluster.now().year == 2020
