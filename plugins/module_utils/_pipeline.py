@@ -16,7 +16,7 @@ from . import _gates
 from ._binding import binding_of
 from ._changes import Changes
 from ._cleanup import cleanup
-from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
+from ._cluster import POD, VIRTUAL_SERVICE, Cluster, ClusterError
 from ._doubt import doubted, proven, unproven
 from ._finding import ERROR
 from ._gates import Gates
@@ -24,7 +24,6 @@ from ._guard import guard
 from ._identity import is_gone
 from ._proof import Prover
 from ._proxies import NotLive, Unproven
-from ._readiness import unmade
 from ._release import (
     Decision,
     Event,
@@ -397,10 +396,9 @@ def _make_sure(snapshot: Snapshot, transition: Transition) -> None:
         if share and name not in snapshot.route.destinations:
             version = snapshot.version(name)
             if not version.ready:
-                trouble = version.carries(1)[1] if name in snapshot.subsets else "no DestinationRule has this subset"
                 raise RouteError(
                     f"{name} is no destination of HTTP route {snapshot.route.name} any more and cannot become one "
-                    f"again: {trouble}; the weights stay {said(snapshot.shares)}"
+                    f"again: {version.lack}; the weights stay {said(snapshot.shares)}"
                 )
 
 
@@ -416,7 +414,7 @@ def _wait_for_pods(call: Call, snapshot: Snapshot, why: str, deadline: float) ->
     if time.monotonic() < deadline:
         return
     last = answer(call, pods_of(call.cluster, snapshot))
-    why = (last.why if isinstance(last, Wait) else why) + _unmade(call, snapshot)
+    why = last.why if isinstance(last, Wait) else why
     raise Refused([f"{call.target.place}: {why}; waited {call.patience:g} s, the weights stay {said(snapshot.shares)}"])
 
 
@@ -441,18 +439,3 @@ def _may_be_enough(call: Call, snapshot: Snapshot, deadline: float) -> bool:
 
 def _waits(call: Call, snapshot: Snapshot, pods: Mapping[str, Object]) -> bool:
     return _awaits_pods(answer(call, replace(snapshot, pods=tuple(pods.values()))))
-
-
-def _unmade(call: Call, snapshot: Snapshot) -> str:
-    """Why a version has no pods at all, as the Deployments say."""
-    missing = [name for name in (call.target.stable, call.target.canary) if not snapshot.version(name).total]
-    if not missing or not snapshot.service:
-        return ""
-    try:
-        deployments = call.cluster.list(DEPLOYMENT, snapshot.service.namespace)
-    except ClusterError as error:
-        if error.status != 403:
-            raise
-        return ""
-    reasons = [unmade(snapshot.labels(name), deployments) for name in missing]
-    return f" ({'; '.join(reasons)})"

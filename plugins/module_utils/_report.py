@@ -71,7 +71,7 @@ def warnings_of(outcome: Outcome) -> list[str]:
     for name, share in snapshot.shares.items():
         version = snapshot.version(name)
         if share and snapshot.pods is not None and name in snapshot.subsets and not version.ready:
-            warnings.append(f"{name} gets {share} % of the requests and has no ready pod: {version.carries(1)[1]}")
+            warnings.append(f"{name} gets {share} % of the requests and has no ready pod: {version.lack}")
     return warnings
 
 

@@ -208,7 +208,7 @@ class _Watch:
         canary = self.snapshot.version(self._call.plan.canary)
         if canary.ready:
             return None
-        return Verdict("fail", f"{canary.name} has no ready pod left: {canary.carries(1)[1]}", self._call.cluster.now())
+        return Verdict("fail", f"{canary.name} has no ready pod left: {canary.lack}", self._call.cluster.now())
 
     def _verdict(self, now: datetime) -> Verdict | None:
         """What the analysis has come to by now."""

@@ -25,7 +25,18 @@ from ansible_collections.progressive.istio.plugins.module_utils._cluster import 
 from ansible_collections.progressive.istio.plugins.module_utils._identity import process_here
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Drop, Request
-from pong_mesh import ANNOTATION, NAMESPACE, destination_rule, pod, populate, state_of, virtual_service, weights_of
+from pong_mesh import (
+    ANNOTATION,
+    NAMESPACE,
+    deployment,
+    destination_rule,
+    made_by,
+    pod,
+    populate,
+    state_of,
+    virtual_service,
+    weights_of,
+)
 
 STEPS = [10, 50, 100]
 Call = Callable[..., dict[str, Any]]
@@ -116,8 +127,8 @@ class TestWeighted:
                 del entry["weight"]
         assert before == after
 
-    def test_it_takes_five_requests(self, server: ApiServer, call: Call) -> None:
-        assert call(weight=20)["api_requests"] == 5
+    def test_it_takes_six_requests(self, server: ApiServer, call: Call) -> None:
+        assert call(weight=20)["api_requests"] == 6
         assert len(server.sent("PATCH")) == 1
 
     def test_the_second_time_nothing_changes(self, server: ApiServer, call: Call) -> None:
@@ -503,9 +514,7 @@ class TestReadiness:
     def test_no_pods_at_all(self, server: ApiServer, call: Call, deployments: list[int], why: str) -> None:
         server.delete("pods", "pong-v2-1", NAMESPACE)
         for replicas in deployments:
-            template = {"metadata": {"labels": {"app": "pong", "version": "v2"}}}
-            meta = {"name": "pong-v2", "namespace": NAMESPACE}
-            server.put("deployments", {"metadata": meta, "spec": {"replicas": replicas, "template": template}})
+            server.put("deployments", deployment("v2", replicas))
         assert f"it has no pods ({why})" in call(**advanced())["msg"]
 
     def test_deployments_that_may_not_be_read_are_left_out(self, server: ApiServer, call: Call) -> None:
@@ -513,6 +522,31 @@ class TestReadiness:
         forbidden = Answer(403, "Forbidden", "no")
         server.before = lambda number, request: forbidden if "deployments" in request.path else None
         assert "it has no pods; waited 0 s" in call(**advanced())["msg"]
+
+    @pytest.mark.parametrize("known", [True, False], ids=["deployments", "deployments forbidden"])
+    def test_a_dead_stable_does_not_keep_the_users(self, server: ApiServer, call: Call, known: bool) -> None:
+        """Stable wants two pods; it has two that crash and one of a rolling update that does not get ready either."""
+        call(weight=20)
+        if not known:
+            forbidden = Answer(403, "Forbidden", "no")
+            server.before = lambda number, request: forbidden if "deployments" in request.path else None
+        for version in ("v1", "v2"):
+            server.put("deployments", deployment(version, 2))
+        server.put("pods", made_by("old", pod("v2")))
+        server.put("pods", made_by("old", pod("v2", 2)))
+        server.put("pods", made_by("old", pod("v1", ready=False)))
+        server.put("pods", made_by("old", pod("v1", 2, ready=False)))
+        server.put("pods", made_by("new", pod("v1", 3, ready=False)))
+        assert call(weight=100)["changed"]
+        assert weights_of(server) == {"v1": 0, "v2": 100}
+
+    def test_a_canary_that_is_smaller_than_stable_wants_to_be_does_not_take_all(
+        self, server: ApiServer, call: Call
+    ) -> None:
+        server.put("deployments", deployment("v1", 2))
+        server.put("pods", made_by("old", pod("v1", ready=False)))
+        assert "its 1 pods are ready, but all requests need 2" in call(weight=100)["msg"]
+        assert call(weight=50)["changed"]
 
     def test_check_mode_does_not_wait(self, server: ApiServer, call: Call) -> None:
         server.put("pods", pod("v2", ready=False))
@@ -566,7 +600,8 @@ class TestRollback:
         server.delete("pods", "pong-v1-1", NAMESPACE)
         call(state="rolled_back")
         assert weights_of(server) == {"v1": 100, "v2": 0}
-        assert warned == ["v1 gets 100 % of the requests and has no ready pod: it has no pods"]
+        missing = "it has no pods (no Deployment makes pods with app=pong,version=v1)"
+        assert warned == [f"v1 gets 100 % of the requests and has no ready pod: {missing}"]
 
     def test_over_another_run(self, server: ApiServer, call: Call) -> None:
         call(**advanced(state="promoted", interval=60, watch=0, run={"id": "other", "host": "elsewhere", "pid": 1}))
@@ -657,7 +692,7 @@ class TestSoak:
         started = time.monotonic()
         result = call(**advanced(interval=0.4))
         assert 0.3 < time.monotonic() - started < 15
-        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 9)
+        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 10)
         assert state_of(server)["holder"] is None
         assert len(server.sent("PATCH")) == 2
 
