@@ -57,6 +57,7 @@ class Kind:
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
 GATEWAY = Kind("networking.istio.io", "v1", "gateways", "Gateway")
+SIDECAR = Kind("networking.istio.io", "v1", "sidecars", "Sidecar")
 SERVICE = Kind("", "v1", "services", "Service")
 POD = Kind("", "v1", "pods", "Pod")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
