@@ -23,7 +23,7 @@ from ._gates import Gates
 from ._guard import guard
 from ._identity import is_gone
 from ._proof import Prover
-from ._proxies import NotLive, Unproven
+from ._proxies import Extent, NotLive, Unproven
 from ._release import (
     Decision,
     Event,
@@ -94,8 +94,8 @@ class Outcome:
 
     decision: the last one; a Refuse says what ended the call after it had begun well.
     live: the proxies that run the weights which were written last. settled: seconds until all of them did, by the
-    place of a write in `written`. warnings: what a person should hear of all the same.
-    record: what was counted on the present step.
+    place of a write in `written`. extent: how many proxies were asked for the last one. warnings: what a person should
+    hear of all the same. record: what was counted on the present step.
     """
 
     before: Mapping[str, int]
@@ -103,6 +103,7 @@ class Outcome:
     decision: Decision
     written: tuple[Transition, ...] = ()
     live: tuple[Live, ...] = ()
+    extent: Extent | None = None
     settled: Mapping[int, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     record: Record | None = None
@@ -219,7 +220,8 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
     snapshot, (*earlier, last) = outcome.snapshot, outcome.written
     live: tuple[Live, ...] = ()
     try:
-        live = prover.live(snapshot, since).live
+        proof = prover.live(snapshot, since)
+        live, outcome = proof.live, replace(outcome, extent=proof.extent)
         outcome = replace(outcome, snapshot=_settled(call, snapshot), live=live)
         return replace(outcome, settled={**outcome.settled, len(earlier): outcome.live_after})
     except NotLive as error:
