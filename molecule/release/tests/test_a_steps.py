@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from service import STEPS
+from service import OPTIONS, STEPS
 
 
 def test_a_scheduler_goes_step_by_step(release, split):
@@ -67,6 +67,40 @@ def test_others_hear_of_a_failure_and_may_forbid_a_step(release, hooks, tmp_path
     assert forbidden.code != 0
     assert "not today" in forbidden.output
     assert release.weights == {"v1": 100, "v2": 0}
+
+
+@pytest.fixture
+def held_by_a_hook(tmp_path):
+    """A task file in which a colleague holds the canary."""
+    hold = {"name": "Hold", "progressive.istio.canary": {**OPTIONS, "state": "held", "reason": "wait for me"}}
+    file = tmp_path / "hold.yml"
+    file.write_text(json.dumps([hold]))
+    return str(file)
+
+
+def test_a_hold_during_a_hook_is_not_overruled(release, held_by_a_hook):
+    steps = [{"weight": 10, "pause": True}, 100]
+    for _ in range(2):
+        release.canary("advanced", steps=steps)
+    assert release.info()["phase"] == "paused"
+    run = release.play(
+        "promote", canary_steps=steps, canary_interval=0, canary_confirm=True, canary_before_step=held_by_a_hook
+    )
+    assert run.code == 2, run.output
+    assert "changed while canary_before_step ran" in run.output
+    assert "wait for me" in run.output
+    assert (release.weights, release.info()["phase"]) == ({"v1": 90, "v2": 10}, "held")
+
+
+def test_a_word_counts_for_the_first_step_only(release, held_by_a_hook):
+    """A step that somebody held, or that ended without a verdict, does not go on by the word for the one before it."""
+    release.canary("advanced")
+    release.canary("held")
+    run = release.play(
+        "canary", canary_steps=STEPS, canary_interval=0, canary_confirm=True, canary_after_step=held_by_a_hook
+    )
+    assert run.code == 2, run.output
+    assert (release.weights, release.info()["phase"]) == ({"v1": 70, "v2": 30}, "held")
 
 
 def test_promote_before_its_time_changes_nothing(release):
