@@ -6,20 +6,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible_collections.progressive.istio.plugins.module_utils._plan import InvalidPlan, validate
+from ansible_collections.progressive.istio.plugins.plugin_utils._spelling import meant
 
 PLAN = ("stable", "canary", "steps", "interval", "on_failure")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_NAMES = ("app", "namespace", "stable", "canary", "service")
+PREFIX = "canary_"
+SPECIFICATIONS = Path(__file__).parents[2] / "roles" / "canary" / "meta" / "argument_specs.yml"
+# What playbooks read, and what the role hands to other tasks.
+OTHERS = (
+    *("canary_hosts", "canary_serial", "canary_max_fail_percentage", "canary_python_interpreter"),
+    *("canary_result", "canary_status", "canary_probe", "canary_ingress", "canary_doctor"),
+    *("canary_environment", "canary_access", "canary_page_file"),
+)
 VERSION_KEYS = frozenset({"deployment", "image", "env", "replicas"})
 
 
-def canary_mistakes(settings: Mapping[str, Any]) -> list[str]:
-    """All mistakes, one sentence each; settings are named without their prefix canary_."""
-    mistakes: list[str] = []
+def canary_mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
+    """All mistakes, one sentence each; settings are named without their prefix canary_.
+
+    names: of all variables with it. One that nobody reads is a mistake if it is nearly the name of a setting.
+    """
+    mistakes = _misspelt(names)
     try:
         validate(weight=settings.get("weight"), **{name: settings[name] for name in PLAN})
     except InvalidPlan as invalid:
@@ -37,6 +52,23 @@ def canary_mistakes(settings: Mapping[str, Any]) -> list[str]:
                 f"a version has only {', '.join(sorted(VERSION_KEYS))}"
             )
     return mistakes
+
+
+def _misspelt(names: Iterable[str]) -> list[str]:
+    known = {name.removeprefix(PREFIX) for name in _settings()}
+    given = sorted(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
+    found = {name: meant(name, known) for name in given if name not in known}
+    return [
+        f"{PREFIX}{name} is no setting and nobody reads it: is {PREFIX}{other} meant?"
+        for name, other in found.items()
+        if other
+    ]
+
+
+@cache
+def _settings() -> frozenset[str]:
+    specs = yaml.safe_load(SPECIFICATIONS.read_text(encoding="utf-8"))["argument_specs"]
+    return frozenset(specs["main"]["options"]) | frozenset(OTHERS)
 
 
 class FilterModule:

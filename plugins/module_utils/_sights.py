@@ -24,14 +24,13 @@ class Sight:
     """What a look showed, in words and as percent by subset.
 
     concerned: False if the proxy knows nothing of what was asked. Routes and clusters can be kept from sidecars, so
-    such a sidecar agrees; a gateway does not. read: False if it gave no answer.
+    such a sidecar agrees; a gateway does not.
     """
 
     agrees: bool
     shows: str
     weights: Mapping[str, float] = field(default_factory=dict)
     concerned: bool = True
-    read: bool = True
 
 
 class Look(Protocol):

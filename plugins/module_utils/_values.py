@@ -52,17 +52,10 @@ def seconds(value: object) -> float | None:
 
 def truth(value: object) -> bool | None:
     """Whether it is true or false."""
-    if isinstance(value, str):
-        return _TRUTH.get(value.lower())
-    return value if isinstance(value, bool) else None
+    return value if isinstance(value, bool) else _TRUTH.get(str(value).lower())
 
 
 def show(value: object) -> str:
     """The value as a message about it has it."""
-    if value is None:
-        return "missing"
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):  # brackets within brackets, or a number of thousands of digits
-        text = f"a {type(value).__name__} that is too large to be shown"
+    text = "missing" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

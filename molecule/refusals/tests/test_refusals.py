@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 
@@ -87,6 +88,42 @@ def test_the_wrong_types_are_named_all_together(play, playbook):
     assert run.code != 0
     for word in ("canary_port", "canary_steps", "canary_interval"):
         assert word in run.output, run.output
+
+
+def test_misspelt_settings_are_named_all_together(refused):
+    refused(
+        *("canary_analisys is no setting", "is canary_analysis meant", "is canary_steps meant", "101"),
+        **{"weight": 101, "canary_analisys": {}, "canary_setps": [100], "canary_team": "shop"},
+    )
+
+
+@pytest.fixture
+def estate(tmp_path):
+    """An inventory with a service in a group, and a host that is none."""
+
+    def write(group: str) -> str:
+        file = tmp_path / f"{group}.json"
+        children = {group: {"hosts": {"cart": {}}}}
+        file.write_text(json.dumps({"all": {"hosts": {"localhost": {}, "web": {}}, "children": children}}))
+        return str(file)
+
+    return write
+
+
+@pytest.mark.parametrize("playbook", ["canary", "teardown"])
+def test_an_inventory_without_the_group(play, estate, playbook):
+    run = play(playbook, "-i", estate("services"))
+    assert run.code not in (0, 2), run.output
+    assert "no group canaries" in run.output
+    assert "-e canary_hosts=GROUP" in run.output
+    assert "PLAY [" not in run.output
+
+
+def test_a_limit_that_leaves_none(play, estate):
+    run = play("promote", "-i", estate("canaries"), "--limit", "web")
+    assert run.code not in (0, 2), run.output
+    assert "--limit web leaves none of the hosts of canaries: cart" in run.output
+    assert "PLAY [" not in run.output
 
 
 def test_lab_without_docker_and_root():

@@ -3,9 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.filter.canary_mistakes import (
+    _settings as canary_mistakes_settings,
+)
 from ansible_collections.progressive.istio.plugins.filter.canary_mistakes import canary_mistakes
 
 NAME = "it must be a name of small letters, digits and dashes, at most 63"
@@ -62,3 +67,36 @@ def test_each_mistake_says_what_would_be_right(settings: dict[str, Any], sentenc
 def test_all_mistakes_come_at_once() -> None:
     bad = GOOD | {"weight": 101, "steps": [20, 20], "app": "-", "on_failure": "pray"}
     assert len(canary_mistakes(bad)) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("canary_analisys", "canary_analysis"),
+        ("canary_setps", "canary_steps"),
+        ("canary_onfailure", "canary_on_failure"),
+        ("canary_kube_config", "canary_kubeconfig"),
+        ("canary_max_fail_precentage", "canary_max_fail_percentage"),
+    ],
+)
+def test_a_misspelt_setting_is_a_mistake(name: str, meant: str) -> None:
+    sentence = f"{name} is no setting and nobody reads it: is {meant} meant?"
+    assert canary_mistakes(GOOD, [name]) == [sentence]
+
+
+def test_names_that_are_known_or_like_no_setting_are_none() -> None:
+    known = [name for name in canary_mistakes_settings() if name.startswith("canary_")]
+    assert {"canary_analysis", "canary_watch", "canary_result", "canary_hosts"} <= set(known)
+    own = ["canary_image_tag", "canary_team", "canary_x", "canary_build_number", "other"]
+    assert canary_mistakes(GOOD, [*known, *own]) == []
+
+
+def test_what_the_role_hands_to_others_is_known() -> None:
+    roles = Path(__file__).parents[4] / "roles"
+    texts = [file.read_text(encoding="utf-8") for file in roles.glob("*/[tv]a*s/*.yml")]
+    handed = {name for text in texts for name in re.findall(r"(?:register: |^)(canary_\w+)", text, re.MULTILINE)}
+    assert {"canary_result", "canary_page_file"} <= handed <= canary_mistakes_settings()
+
+
+def test_all_misspelt_settings_come_with_all_other_mistakes() -> None:
+    assert len(canary_mistakes(GOOD | {"app": "-"}, ["canary_setps", "canary_intervall"])) == 3
