@@ -69,12 +69,15 @@ options:
     aliases: [key_file]
   proxy:
     description:
-      - URL of the HTTP proxy to reach the API server by. The C(HTTP_PROXY) variables are not used.
+      - URL of the HTTP proxy to reach the API server by. The default is the C(proxy-url) of the kubeconfig, else what
+        the E(HTTPS_PROXY), E(HTTP_PROXY) and E(ALL_PROXY) variables say, in upper or lower case.
+      - SOCKS is not supported.
       - Can also be set by the E(K8S_AUTH_PROXY) variable.
     type: str
   no_proxy:
     description:
-      - Hosts, domains and networks, separated by commas, that are reached without O(proxy).
+      - Hosts, domains and networks, separated by commas, that are reached without a proxy. The default is what the
+        E(NO_PROXY) variable says.
       - Can also be set by the E(K8S_AUTH_NO_PROXY) variable.
     type: str
   proxy_headers:

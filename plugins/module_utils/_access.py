@@ -14,14 +14,20 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
+
+from ._kubeconfig import SECTIONS, mistakes
+from ._proxy_choice import proxy_for
+from ._values import show
 
 
 class ClusterError(Exception):
@@ -81,6 +87,8 @@ AUTH_ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_GRAPHIC = re.compile(r"[\x21-\x7e]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ class Access:
                 pem = Path(folder, "client.pem")
                 pem.touch(mode=0o600)
                 pem.write_text(f"{self.cert}\n{self.key}")
-                context.load_cert_chain(pem)
+                context.load_cert_chain(pem, password="")  # of an encrypted key OpenSSL would ask the terminal
         return context
 
 
@@ -129,9 +137,36 @@ def load(params: Mapping[str, Any]) -> Access:
         raise ClusterError(
             f"a client certificate is given for {access.server}, but no client key: set `client_key` too"
         )
-    if not access.proxy or _bypasses(access.server, params.get("no_proxy")):
-        return replace(access, proxy="")
-    return access
+    server = _url(access.server, ("http", "https"), f"the server of context {access.context}")
+    proxy = proxy_for(server, access.proxy, params.get("no_proxy"))
+    if proxy:
+        _url(proxy, ("http", "https"), f"the proxy for {server}")
+    _require_sendable([*access.headers(), *access.proxy_headers.items()])
+    return replace(access, proxy=proxy)
+
+
+def _url(text: str, schemes: tuple[str, ...], what: str) -> str:
+    """The same, where it is a URL of such a scheme with a host. A password in it is not repeated."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in schemes and parts.hostname and parts.port != 0 and _GRAPHIC.fullmatch(text)
+    except ValueError:
+        sound = None
+    if not sound:
+        shown = show(re.sub("//[^/@]*@", "//", text))
+        examples = " or ".join(f"{scheme}://HOST:PORT" for scheme in schemes)
+        raise ClusterError(f"{what} is {shown}: it must be a URL such as {examples}")
+    return text
+
+
+def _require_sendable(headers: Sequence[tuple[str, str]]) -> None:
+    """Values are not repeated, for they may be secret."""
+    for name, value in headers:
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ClusterError(
+                f"the header {name} would hold characters that HTTP cannot carry, such as a line end: correct the "
+                "token, name or password that it is made of"
+            )
 
 
 def _found(params: Mapping[str, Any]) -> Access:
@@ -143,6 +178,9 @@ def _found(params: Mapping[str, Any]) -> Access:
         return _service_account(os.environ)
     if isinstance(kubeconfig, Mapping):
         config = dict(kubeconfig)
+        _require_shape(config, "the kubeconfig that is given")
+    elif kubeconfig and not isinstance(kubeconfig, str):
+        raise ClusterError(f"kubeconfig is {show(kubeconfig)}: it must be a path or a mapping")
     else:
         config = _read_kubeconfig(kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config", bool(kubeconfig))
     return _from_kubeconfig(config, context)
@@ -172,16 +210,6 @@ def _override(access: Access, params: Mapping[str, Any]) -> Access:
     return replace(access, **changes)
 
 
-def _bypasses(server: str, no_proxy: str | None) -> bool:
-    if not no_proxy:
-        return False
-    from requests.utils import (
-        should_bypass_proxies,
-    )  # comes with the kubernetes library; knows hosts, suffixes and CIDRs
-
-    return bool(should_bypass_proxies(server, no_proxy))
-
-
 def _service_account(environ: Mapping[str, str]) -> Access:
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ.get("KUBERNETES_SERVICE_PORT", "443")
     return Access(
@@ -190,6 +218,11 @@ def _service_account(environ: Mapping[str, str]) -> Access:
         authorization=f"Bearer {_read(_SERVICE_ACCOUNT / 'token', 'the service account').strip()}",
         ca=_read(_SERVICE_ACCOUNT / "ca.crt", "the service account"),
     )
+
+
+def _require_shape(config: object, what: str) -> None:
+    if wrong := mistakes(config):
+        raise ClusterError(f"{what} is no kubeconfig: {'; '.join(wrong)}")
 
 
 def _read_kubeconfig(paths: str, asked_for: bool) -> dict[str, Any]:
@@ -210,13 +243,10 @@ def _read_kubeconfig(paths: str, asked_for: bool) -> dict[str, Any]:
     for file in found:
         try:
             config = yaml.safe_load(file.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise ClusterError(f"kubeconfig {file} cannot be read: {' '.join(str(error).split())}") from error
-        if not isinstance(config, dict):
-            raise ClusterError(
-                f"kubeconfig {file} is no kubeconfig: expected a mapping with clusters, contexts and users"
-            )
-        for section in ("clusters", "contexts", "users"):
+        _require_shape(config, f"kubeconfig {file}")
+        for section in SECTIONS:
             merged[section] += [_absolute(entry, file.parent) for entry in config.get(section) or []]
         if config.get("current-context"):
             merged.setdefault("current-context", config["current-context"])

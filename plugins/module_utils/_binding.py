@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from ._conditions import is_live, is_ready
 from ._hosts import ServiceName
 from ._mesh import gateway_names, in_mesh
 from ._readiness import SIDECAR
+from ._visibility import Visibility, visibility_of
 
 Object = Mapping[str, Any]
 Role = Literal["gateway", "sidecar"]
@@ -37,6 +38,7 @@ class Binding:
     """Where routes are. place: whose, for messages; namespace: in which their names are read; mesh: sidecars too.
 
     delegated: others decide where they are, and that cannot be told from here.
+    visibility: which sidecars may have the rule; None for all of them.
     """
 
     place: str
@@ -44,6 +46,7 @@ class Binding:
     gateways: tuple[ServiceName, ...]
     mesh: bool
     delegated: bool = False
+    visibility: Visibility | None = None
 
 
 def binding_of(virtual_service: Object, rule: int) -> Binding:
@@ -53,7 +56,8 @@ def binding_of(virtual_service: Object, rule: int) -> Binding:
     if matches and all(matches):
         spec = {**spec, "gateways": [name for match in matches for name in match]}
     place = f"VirtualService {meta['namespace']}/{meta['name']}"
-    return binding(place, {**virtual_service, "spec": spec})
+    found = binding(place, {**virtual_service, "spec": spec})
+    return replace(found, visibility=visibility_of(virtual_service, rule))
 
 
 def binding(place: str, virtual_service: Object) -> Binding:

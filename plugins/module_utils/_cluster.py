@@ -8,8 +8,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -55,6 +57,7 @@ class Kind:
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
 GATEWAY = Kind("networking.istio.io", "v1", "gateways", "Gateway")
+SIDECAR = Kind("networking.istio.io", "v1", "sidecars", "Sidecar")
 SERVICE = Kind("", "v1", "services", "Service")
 POD = Kind("", "v1", "pods", "Pod")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
@@ -114,6 +117,10 @@ class Cluster:
 
     def list(self, kind: Kind, namespace: str | None = None, labels: str = "") -> Objects:
         """All objects of a kind, in one namespace or in all, which the label selector matches."""
+        return self.list_versioned(kind, namespace, labels)[0]
+
+    def list_versioned(self, kind: Kind, namespace: str | None = None, labels: str = "") -> tuple[Objects, str]:
+        """The same, and the resourceVersion from which a watch tells all that came after it."""
         query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
         found: Objects = []
         while True:
@@ -121,7 +128,7 @@ class Cluster:
             found += page["items"]
             following = page["metadata"].get("continue")
             if not following:
-                return found
+                return found, page["metadata"].get("resourceVersion", "")
             query["continue"] = following
 
     def patch(self, kind: Kind, name: str, namespace: str | None, operations: Objects, dry_run: bool = False) -> Object:
@@ -131,8 +138,8 @@ class Cluster:
 
     def watch(
         self, kind: Kind, namespace: str, seconds: float, *, name: str = "", labels: str = "", since: str = ""
-    ) -> Iterator[tuple[str, Object]]:
-        """Each change of the selected objects, as (type, object), from now on; ends when the API server ends it.
+    ) -> Watch:
+        """Each change of the selected objects, as (type, object); it ends when the API server ends it.
 
         Without `since`, a resourceVersion, it begins with all objects that are there.
         """
@@ -144,20 +151,8 @@ class Cluster:
         if since:
             query["resourceVersion"] = since
         what = f"WATCH {kind.kind} {namespace}"
-        return self._events(what, self._send("GET", kind.path(namespace), what, query, None, seconds + READ_TIMEOUT))
-
-    def _events(self, what: str, response: Any) -> Iterator[tuple[str, Object]]:
-        try:
-            for line in response:
-                if line.strip():
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":  # `since` is too old: the caller reads anew
-                        return
-                    yield event["type"], event["object"]
-        except _transport_errors() as error:
-            raise ClusterError(f"{what} in {self.where} broke off: {_brief(error)}") from error
-        finally:
-            response.close()
+        response = self._send("GET", kind.path(namespace), what, query, None, seconds + READ_TIMEOUT)
+        return Watch(f"{what} in {self.where}", response)
 
     def _object(
         self,
@@ -225,8 +220,9 @@ class Cluster:
             time.sleep(pause)
 
     def _set_clock(self, date: str | None) -> None:
-        if date:  # it has no fractions of a second
-            ahead = parsedate_to_datetime(date) + timedelta(seconds=0.5) - datetime.now(UTC)
+        sent = _moment(date)
+        if sent:  # it has no fractions of a second
+            ahead = sent + timedelta(seconds=0.5) - datetime.now(UTC)
             self._ahead = ahead if abs(ahead) > SAME_TIME else timedelta(0)
 
     @property
@@ -263,6 +259,39 @@ class Cluster:
         return ClusterError(f"{self.where} serves no {kind}: {hint}", 404, "NotServed")
 
 
+class Watch:
+    """An open watch. One thread iterates over it, once; `close` ends that, from any thread."""
+
+    def __init__(self, what: str, response: Any) -> None:
+        self._what = what
+        self._response = response
+        self._closed = False
+
+    def __iter__(self) -> Iterator[tuple[str, Object]]:
+        broken: tuple[type[Exception], ...] = (*_transport_errors(), ValueError)  # it may end within a line
+        try:
+            for line in self._response:
+                if line.strip():
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":  # `since` is too old: the caller reads anew
+                        return
+                    yield event["type"], event["object"]
+        except broken as error:
+            if not self._closed:
+                raise ClusterError(f"{self._what} broke off: {_brief(error)}") from error
+        finally:
+            self._response.close()
+
+    def close(self) -> None:
+        """Wake the thread that waits for the next change: for it, the watch has ended."""
+        self._closed = True
+        link = getattr(self._response.connection, "sock", None)  # None once the answer has come to its end
+        if link is not None:
+            with suppress(OSError):  # the other side may have closed it
+                # Below TLS, whose own shutdown is not for two threads at once.
+                socket.socket.shutdown(getattr(link, "socket", link), socket.SHUT_RDWR)
+
+
 def connect(params: Mapping[str, Any]) -> Cluster:
     """The cluster that the module options, the environment or the kubeconfig name."""
     try:
@@ -283,7 +312,7 @@ def _pool(access: Access) -> Any:
     if access.server.startswith("https"):
         try:
             options["ssl_context"] = access.tls()
-        except (ssl.SSLError, ValueError) as error:
+        except (ssl.SSLError, ValueError, TypeError) as error:
             raise ClusterError(f"the certificates for {access.server} are not valid PEM: {error}") from error
         if access.tls_server_name:
             options |= {"server_hostname": access.tls_server_name, "assert_hostname": access.tls_server_name}
@@ -314,6 +343,15 @@ def _transport_errors() -> tuple[type[Exception], ...]:
     import urllib3
 
     return (urllib3.exceptions.HTTPError, OSError)
+
+
+def _moment(date: str | None) -> datetime | None:
+    """What a Date header says; None where it says nothing that can be understood, as proxies in between may do."""
+    try:
+        moment = parsedate_to_datetime(date) if date else None
+        return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _brief(error: Exception) -> str:

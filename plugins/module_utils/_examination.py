@@ -117,8 +117,9 @@ def _proxies(
     binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
     wanted = [name for name, share in snapshot.shares.items() if share]
     try:
-        with Proxies(cluster, binding, scope="gateways" if scope == "gateways" else "all") as proxies:
-            proxies.reach()
+        service = next(iter(snapshot.mesh.services), None)
+        scope = "gateways" if scope == "gateways" else "all"
+        with Proxies(cluster, binding, service=service, scope=scope) as proxies:
             try:
                 proof = proxies.await_weights(snapshot.virtual_service, patience, rule=snapshot.route.rule)
             except NotLive as error:
@@ -127,7 +128,8 @@ def _proxies(
                 proxies.await_subsets(snapshot.route.host, wanted, patience)
             except NotLive as error:
                 return "", list(release.of_subsets(snapshot, error.lagging)), []
-            live = f"live in {plural(len(proof.live), 'proxy', 'proxies')}"
+            sample = f" ({proof.extent.sample} asked)" if proof.extent.sample else ""
+            live = f"live in {plural(len(proof.live), 'proxy', 'proxies')}{sample}"
         account = ask(cluster)  # weights that did not change are live too where all else of an update is rejected
         rejecting = [
             Lagging(proxy, "keeps what it had", account.why(proxy.namespace, proxy.pod), rejects=True)
@@ -135,6 +137,7 @@ def _proxies(
             if account.rejects(proxy.namespace, proxy.pod)
         ]
         missing = [f"what istiod says of the proxies: {account.missing}"] if account.missing else []
+        missing += [f"what a sidecar runs: {each}" for each in proof.extent.unanswered]
         return live, list(release.of_weights(snapshot, rejecting)), missing
     except Unproven as error:
         return "", [release.unproven(snapshot, str(error))], []

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from . import _gates
 from ._binding import binding_of
+from ._changes import Changes
 from ._cleanup import cleanup
-from ._cluster import DEPLOYMENT, POD, VIRTUAL_SERVICE, Cluster, ClusterError
+from ._cluster import POD, VIRTUAL_SERVICE, Cluster, ClusterError
 from ._doubt import doubted, proven, unproven
 from ._finding import ERROR
 from ._gates import Gates
 from ._guard import guard
 from ._identity import is_gone
 from ._proof import Prover
-from ._proxies import NotLive, Unproven
-from ._readiness import unmade
+from ._proxies import Extent, NotLive, Unproven
 from ._release import (
     Decision,
     Event,
@@ -41,7 +41,7 @@ from ._release import (
 )
 from ._round import Live
 from ._route import Operations, RouteError, annotate, move, note_of, patched, remove
-from ._snapshot import Refused, Snapshot, Target, pods_of, read
+from ._snapshot import Object, Refused, Snapshot, Target, pods_of, read
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._analysis import Judgement
@@ -94,8 +94,8 @@ class Outcome:
 
     decision: the last one; a Refuse says what ended the call after it had begun well.
     live: the proxies that run the weights which were written last. settled: seconds until all of them did, by the
-    place of a write in `written`. warnings: what a person should hear of all the same.
-    record: what was counted on the present step.
+    place of a write in `written`. extent: how many proxies were asked for the last one. warnings: what a person should
+    hear of all the same. record: what was counted on the present step.
     """
 
     before: Mapping[str, int]
@@ -103,6 +103,7 @@ class Outcome:
     decision: Decision
     written: tuple[Transition, ...] = ()
     live: tuple[Live, ...] = ()
+    extent: Extent | None = None
     settled: Mapping[int, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     record: Record | None = None
@@ -219,7 +220,8 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
     snapshot, (*earlier, last) = outcome.snapshot, outcome.written
     live: tuple[Live, ...] = ()
     try:
-        live = prover.live(snapshot, since).live
+        proof = prover.live(snapshot, since)
+        live, outcome = proof.live, replace(outcome, extent=proof.extent)
         outcome = replace(outcome, snapshot=_settled(call, snapshot), live=live)
         return replace(outcome, settled={**outcome.settled, len(earlier): outcome.live_after})
     except NotLive as error:
@@ -396,46 +398,46 @@ def _make_sure(snapshot: Snapshot, transition: Transition) -> None:
         if share and name not in snapshot.route.destinations:
             version = snapshot.version(name)
             if not version.ready:
-                trouble = version.carries(1)[1] if name in snapshot.subsets else "no DestinationRule has this subset"
                 raise RouteError(
                     f"{name} is no destination of HTTP route {snapshot.route.name} any more and cannot become one "
-                    f"again: {trouble}; the weights stay {said(snapshot.shares)}"
+                    f"again: {version.lack}; the weights stay {said(snapshot.shares)}"
                 )
 
 
 def _wait_for_pods(call: Call, snapshot: Snapshot, why: str, deadline: float) -> None:
     """Return as soon as the pods may be enough; Refused, with their own reasons, once patience has run out."""
-    left = deadline - time.monotonic()
-    if left > 0 and snapshot.service:
-        pods = {pod["metadata"]["uid"]: pod for pod in snapshot.pods or ()}
-        for event, pod in call.cluster.watch(POD, snapshot.service.namespace, left, labels=snapshot.selector):
-            pods[pod["metadata"]["uid"]] = pod
-            if event == "DELETED":
-                del pods[pod["metadata"]["uid"]]
-            decision = answer(call, replace(snapshot, pods=tuple(pods.values())))
-            if not isinstance(decision, Wait) or decision.until is not None:
-                return
-            if time.monotonic() > deadline:
-                break
-        else:
-            time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
+    try:
+        if _may_be_enough(call, snapshot, deadline):
+            return
+    except ClusterError as error:
+        if error.status in (401, 403):
+            raise
+    time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))  # the watch has ended or broken off
     if time.monotonic() < deadline:
         return
     last = answer(call, pods_of(call.cluster, snapshot))
-    why = (last.why if isinstance(last, Wait) else why) + _unmade(call, snapshot)
+    why = last.why if isinstance(last, Wait) else why
     raise Refused([f"{call.target.place}: {why}; waited {call.patience:g} s, the weights stay {said(snapshot.shares)}"])
 
 
-def _unmade(call: Call, snapshot: Snapshot) -> str:
-    """Why a version has no pods at all, as the Deployments say."""
-    missing = [name for name in (call.target.stable, call.target.canary) if not snapshot.version(name).total]
-    if not missing or not snapshot.service:
-        return ""
-    try:
-        deployments = call.cluster.list(DEPLOYMENT, snapshot.service.namespace)
-    except ClusterError as error:
-        if error.status != 403:
-            raise
-        return ""
-    reasons = [unmade(snapshot.labels(name), deployments) for name in missing]
-    return f" ({'; '.join(reasons)})"
+def _may_be_enough(call: Call, snapshot: Snapshot, deadline: float) -> bool:
+    """Follow the pods until the state machine waits for them no longer: True; or as long as that can be done."""
+    if snapshot.service is None:
+        return False
+    changes = Changes(call.cluster, POD, snapshot.service.namespace, snapshot.selector)
+    pods = {pod["metadata"]["uid"]: pod for pod in changes.list()}
+    if not _waits(call, snapshot, pods):
+        return True
+    for event, pod in changes.follow(max(0.0, deadline - time.monotonic())):
+        pods[pod["metadata"]["uid"]] = pod
+        if event == "DELETED":
+            del pods[pod["metadata"]["uid"]]
+        if not _waits(call, snapshot, pods):
+            return True
+        if time.monotonic() > deadline:
+            break
+    return False
+
+
+def _waits(call: Call, snapshot: Snapshot, pods: Mapping[str, Object]) -> bool:
+    return _awaits_pods(answer(call, replace(snapshot, pods=tuple(pods.values()))))

@@ -47,9 +47,10 @@ def step_line(outcome: Outcome, seconds: float) -> str:
     if isinstance(state, State) and state.steps:
         parts.append(f"step {state.step + 1} of {len(state.steps)}")
     canary = snapshot.version(snapshot.target.canary)
-    parts.append(f"{canary.name}: {canary.ready} of {canary.total} pods ready")
+    parts.append(f"{canary.name}: {canary.count} pods ready")
     if outcome.live and not outcome.failed:
-        parts.append(f"live in {outcome.live_after * 1000:.0f} ms")
+        sample = f" ({outcome.extent.sample} asked)" if outcome.extent and outcome.extent.sample else ""
+        parts.append(f"live in {outcome.live_after * 1000:.0f} ms{sample}")
     if outcome.failed:
         parts.append("not live")
     elif seconds > 0:

@@ -45,7 +45,6 @@ class Prover:
     def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
         """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
         proxies = self._of(snapshot)
-        proxies.reach()
         proxies.await_weights(snapshot.virtual_service, self.timeout, rule=snapshot.route.rule)
         if gaining:
             proxies.await_subsets(snapshot.route.host, gaining, self.timeout)
@@ -70,5 +69,7 @@ class Prover:
             self._open.close()
             self._proxies = None
             known = self._gates if self._gates and set(self._gates.gateways) == set(binding.gateways) else None
-            self._proxies = self._open.enter_context(Proxies(self.cluster, binding, gates=known, scope=self.scope))
+            service = next(iter(snapshot.mesh.services), None)
+            proxies = Proxies(self.cluster, binding, gates=known, service=service, scope=self.scope)
+            self._proxies = self._open.enter_context(proxies)
         return self._proxies

@@ -11,27 +11,31 @@ An answer of the API server says what is wished; only the proxies say what is li
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from . import _gates
 from ._binding import Binding, Object, Proxy, proxies_in
-from ._cluster import POD, Cluster, ClusterError
+from ._callers import Callers, Workload, callers_of, workload_of
+from ._cluster import POD, SIDECAR, Cluster, ClusterError
 from ._envoy import Destination, percentages, rule_of
 from ._gates import Gates, selector_of
 from ._hosts import ServiceName, identity
 from ._round import READ_TIMEOUT, Live, Round
 from ._sights import AbsenceLook, DefinitionsLook, Look, SubsetsLook, WeightsLook, named, said
 from ._stream import Stream
+from ._words import plural
 
 ADMIN_PORT = 15000
 INJECTED = "security.istio.io/tlsMode=istio"  # the label that injection gives to every pod with a sidecar
 LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed; one that comes has what istiod knows then
 READ_LIST_AGAIN = 5.0  # the same where proxies are only read, for as long as a step soaks
 LIST_SHARE = 20  # in a large mesh a list takes at most this part of the time
+SCOPE_AGAIN = 30.0  # seconds until `Sidecar` resources are read anew
+SILENCE = 4.0  # seconds without an answer until it is looked up whether a sidecar has ever sent requests to the Service
 FIRST_QUESTION = 1.0  # seconds until istiod is asked why; each further question comes after twice that time
 THREADS = 256
 NAMED = 3  # how many proxies a sentence names
@@ -54,12 +58,33 @@ class Lagging:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How many proxies were asked.
+
+    gateways: all of them. sidecars: those that may carry the route's requests; asked: how many of them were asked.
+    unable: sidecars that by configuration cannot, and were not. unanswered: those that gave no answer and were not
+    waited for, each with the reason.
+    """
+
+    gateways: int = 0
+    sidecars: int = 0
+    asked: int = 0
+    unable: int = 0
+    unanswered: tuple[str, ...] = ()
+
+    @property
+    def sample(self) -> str:
+        """Which part of the sidecars was asked; empty for all."""
+        return f"{self.asked} of {self.sidecars} sidecars" if self.asked < self.sidecars else ""
+
+
+@dataclass(frozen=True)
 class Proof:
-    """All proxies agree. unconcerned: sidecars that know nothing of it; sample: which part of the sidecars was read."""
+    """All proxies agree. unconcerned: sidecars that know nothing of it; extent: how many were asked."""
 
     live: tuple[Live, ...]
     unconcerned: int = 0
-    sample: str = ""
+    extent: Extent = Extent()
 
     @property
     def after(self) -> float:
@@ -84,7 +109,7 @@ class Proxies:
     """The gateway pods that routes are bound to and, if they are bound to the mesh, the sidecars.
 
     Each has a stream of its own, which connects in the background and stays open until the end of the `with` block.
-    gates: those of the binding, if somebody has read them just now.
+    gates: those of the binding, if somebody has read them just now. service: the Service behind the routes, if known.
     sidecars: how many of them are read at most. scope: `gateways` leaves all of them out.
     """
 
@@ -94,6 +119,7 @@ class Proxies:
         binding: Binding,
         *,
         gates: Gates | None = None,
+        service: Object | None = None,
         scope: Literal["all", "gateways"] = "all",
         sidecars: int = 50,
     ) -> None:
@@ -105,8 +131,13 @@ class Proxies:
         self._selectors: dict[ServiceName, str] = {}  # by Gateway
         self._scoped = False  # whether a Gateway selects in its own namespace only
         self._streams: dict[Proxy, Stream] = {}
-        self._opened: dict[Proxy, Future[None]] = {}
-        self._sample = ""
+        self._services = (service,) if service else ()
+        self._sidecars: tuple[Object, ...] = ()  # the resources of that kind
+        self._unscoped = ""  # why they could not be read
+        self._scope_read = -SCOPE_AGAIN
+        self._extent = Extent()
+        self._workloads: dict[Proxy, Workload | None] = {}  # of all sidecars that may carry requests
+        self._excused: dict[Proxy, str] = {}  # sidecars without an answer that are not waited for, and why
         self._listed, self._list_took = 0.0, 0.0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="proxy")
 
@@ -128,6 +159,8 @@ class Proxies:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for stream in self._streams.values():
+            stream.abort()  # else the end waits for answers that do not come
         self._threads.shutdown(cancel_futures=True)
         for stream in self._streams.values():
             stream.close()
@@ -136,15 +169,6 @@ class Proxies:
     def found(self) -> tuple[Proxy, ...]:
         """The proxies as they were listed last."""
         return tuple(sorted(self._streams))
-
-    def reach(self) -> None:
-        """Return when every proxy is connected; a ClusterError says which one cannot be, and why."""
-        for proxy in self.found:
-            try:
-                self._opened[proxy].result()
-            except ClusterError as error:
-                if error.status != 404:  # the pod went away, and the next list will not have it
-                    raise
 
     def await_weights(
         self, virtual_service: Object, timeout: float, since: float | None = None, *, rule: int = 0
@@ -179,24 +203,30 @@ class Proxies:
         """What the admin interface of each proxy answers to this path now."""
         if time.monotonic() > self._next_list(READ_LIST_AGAIN):
             self._list()
-        tasks = {proxy: self._threads.submit(_read, stream, path, timeout) for proxy, stream in self._streams.items()}
+        asked = {proxy: stream for proxy, stream in self._streams.items() if proxy not in self._excused}
+        tasks = {proxy: self._threads.submit(_read, stream, path, timeout) for proxy, stream in asked.items()}
         return {proxy: task.result() for proxy, task in tasks.items()}
 
     def _await(self, look: Callable[[], Look], claim: str, timeout: float, since: float | None = None) -> Proof:
         begin = time.monotonic()
         deadline, question = begin + timeout, begin + FIRST_QUESTION
+        hush = begin + min(SILENCE, timeout / 2)
         rejected: set[Proxy] = set()
         if begin > self._next_list():
             self._list()
-        with Round(look, self._threads, begin if since is None else since) as watch:
+        with Round(look, self._threads, begin if since is None else since, deadline, self._excused) as watch:
             while True:
-                lagging = watch.follow(self._streams, min(self._next_list(), question, deadline))
+                lagging = watch.follow(self._streams, min(self._next_list(), question, hush, deadline))
                 now = time.monotonic()
                 before = set(self._streams)
                 if now > self._next_list():
                     self._list()
                 if not lagging and before and before >= self._streams.keys():
-                    return Proof(*watch.result(), self._sample)
+                    return Proof(*watch.result(), self._asked(watch))
+                if now > hush:
+                    hush = now + SILENCE
+                    self._excuse(watch)
+                    continue
                 if now > min(question, deadline):
                     question = now + 2 * (now - begin)
                     rejected = self._question(watch, claim, now - begin, late=now > deadline, before=rejected)
@@ -218,13 +248,20 @@ class Proxies:
         if late and not self._streams:
             raise Unproven(self._nobody())
         if lagging and (late or rejecting & before):
+            involved = self._involved(watch.silent)
             why = [
-                Lagging(each, watch.shows(each), account.why(each.namespace, each.pod), each in rejecting)
+                Lagging(
+                    each,
+                    watch.shows(each),
+                    account.why(each.namespace, each.pod) + involved.get(each, ""),
+                    each in rejecting,
+                )
                 for each in lagging
             ]
             names = "; ".join(str(each) for each in why[:NAMED])
             more = f"; and {len(why) - NAMED} more" if len(why) > NAMED else ""
-            number = f"on {len(why)} of {len(self._streams)} proxies after {seconds:.1f} s"
+            sample = f" ({self._extent.sample} asked)" if self._extent.sample else ""
+            number = f"on {len(why)} of {len(self._streams)} proxies{sample} after {seconds:.1f} s"
             raise NotLive(f"{claim} {number}: {names}{more}", tuple(why), watch.result()[0])
         return rejecting
 
@@ -238,7 +275,11 @@ class Proxies:
         ]
         searched = gateways + (["the mesh (pods with a sidecar)"] if self._limit else [])
         where = " and ".join(searched) or "none that may be read: it is bound to the mesh alone"
-        return f"no ready proxy runs the routes of {self._place} in {self._cluster.where}; looked for those of {where}"
+        none = f"no ready proxy runs the routes of {self._place} in {self._cluster.where}; looked for those of {where}"
+        if self._extent.unable:
+            left = plural(self._extent.unable, "sidecar")
+            return f"{none}; {left} cannot carry them by exportTo, a Sidecar resource or the sources that matches name"
+        return none
 
     def _selector(self, name: ServiceName, gateway: Object | None) -> str:
         if gateway is None:
@@ -248,24 +289,90 @@ class Proxies:
     def _list(self, known: Gates | None = None) -> None:
         """Follow the pods: streams to those that came, none to those that went. known: what was listed just now."""
         begin = time.monotonic()
+        self._read_scope()
         found: dict[Proxy, None] = {}
         for gateway, selector in self._selectors.items():
             namespace = gateway.namespace if self._scoped else None
             pods = known.pods[gateway] if known else self._cluster.list(POD, namespace, selector)
             found |= dict.fromkeys(proxies_in("gateway", pods))
+        self._extent = Extent(len(found))
         if self._limit:
-            sidecars = sorted(proxies_in("sidecar", self._cluster.list(POD, None, INJECTED)), key=lambda each: each.uid)
-            some = sidecars[: self._limit]  # by uid: a random choice that stays the same while others come and go
-            self._sample = f"{len(some)} of {len(sidecars)} sidecars" if some != sidecars else ""
-            found |= dict.fromkeys(some)
+            found |= dict.fromkeys(self._choose(self._cluster.list(POD, None, INJECTED)))
+        for proxy in self._excused.keys() - found.keys():
+            del self._excused[proxy]
         for proxy in self._streams.keys() - found.keys():
             self._threads.submit(self._streams.pop(proxy).close)
         for proxy in found.keys() - self._streams.keys():
             stream = Stream(self._cluster, proxy.namespace, proxy.pod, ADMIN_PORT)
             self._streams[proxy] = stream
-            self._opened[proxy] = self._threads.submit(stream.open)
+            self._threads.submit(stream.open)  # whether it succeeds is seen when it is asked
         self._listed = time.monotonic()
         self._list_took = self._listed - begin
+
+    def _choose(self, pods: list[dict[str, Any]]) -> list[Proxy]:
+        """The sidecars to ask: those that may carry the route's requests, or a part of them where they are many."""
+        visibility = self.binding.visibility
+        able = [pod for pod in pods if not visibility or visibility.reaches(pod, self._services, self._sidecars)]
+        self._workloads = {proxy: workload_of(pod) for pod in able for proxy in proxies_in("sidecar", [pod])}
+        sidecars = sorted(self._workloads, key=lambda each: each.uid)
+        some = sidecars[: self._limit]  # by uid: a random choice that stays the same while others come and go
+        unable = len(proxies_in("sidecar", pods)) - len(sidecars)
+        self._extent = replace(self._extent, sidecars=len(sidecars), asked=len(some), unable=unable)
+        return some
+
+    def _read_scope(self) -> None:
+        """The `Sidecar` resources, where they matter. Without the right to read them more sidecars are asked."""
+        if not self._limit or not self.binding.visibility or time.monotonic() < self._scope_read + SCOPE_AGAIN:
+            return
+        try:
+            self._sidecars, self._unscoped = tuple(self._cluster.list(SIDECAR)), ""
+        except ClusterError as error:
+            if error.status not in (403, 404):
+                raise
+            self._sidecars, self._unscoped = (), str(error)
+        self._scope_read = time.monotonic()
+
+    # Sidecars that give no answer.
+
+    def _excuse(self, watch: Round) -> None:
+        """Wait no longer for sidecars without an answer whose workloads have never sent a request to the Service."""
+        silent = [each for each in watch.silent if each.role == "sidecar" and each not in self._excused]
+        if not silent or len(watch.silent) == len(self._streams):
+            return
+        callers = self._callers()
+        for proxy in silent:
+            workload = self._workloads.get(proxy)
+            if workload and not callers.unknown and workload not in callers.workloads:
+                self._excused[proxy] = (
+                    f"{proxy} {watch.shows(proxy)}; it was not waited for, since no pod of Service {callers.service} "
+                    f"has had a request of its workload {workload}"
+                )
+
+    def _callers(self) -> Callers:
+        if not self._services:
+            return Callers("", unknown="the Service behind the route is not known")
+        return callers_of(self._cluster, self._services[0], self._threads)
+
+    def _involved(self, silent: Collection[Proxy]) -> dict[Proxy, str]:
+        """Why sidecars without an answer are waited for all the same, as further clauses."""
+        sidecars = [each for each in silent if each.role == "sidecar"]
+        callers = self._callers() if sidecars else Callers("")
+        scope = f"; the Sidecar resources of its namespace are not known: {self._unscoped}" if self._unscoped else ""
+        if callers.unknown:
+            return dict.fromkeys(sidecars, f"; whether it sends requests there is not known: {callers.unknown}{scope}")
+        workloads = {each: self._workloads.get(each) for each in sidecars}
+        return {
+            each: f"; its workload {workload} has sent requests to Service {callers.service}{scope}"
+            for each, workload in workloads.items()
+            if workload in callers.workloads
+        }
+
+    def _asked(self, watch: Round) -> Extent:
+        """How many were asked. Who gives answers again is waited for from now on."""
+        silent = set(watch.silent)
+        for proxy in self._excused.keys() - silent:
+            del self._excused[proxy]
+        return replace(self._extent, unanswered=tuple(self._excused[each] for each in sorted(self._excused)))
 
     def _next_list(self, again: float | None = None) -> float:
         """When the pods are to be listed next (monotonic)."""

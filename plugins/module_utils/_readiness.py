@@ -7,9 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ._owners import deployment_of, owner_of
+from ._selectors import labels_of
 
 SIDECAR = "istio-proxy"
 AMBIENT = "ambient.istio.io/redirection"
@@ -18,12 +22,17 @@ NAMED = 3  # how many pods a sentence names
 
 @dataclass(frozen=True)
 class Version:
-    """The pods of one version. ready: those that are ready and in the mesh; total: those that should be."""
+    """The pods of one version.
+
+    ready: pods that are ready and in the mesh. total: pods that are wanted, which the surge of a rolling update and the
+    wreck of an older one are not. absent: why there is no pod at all.
+    """
 
     name: str
     ready: int
     total: int
     troubles: tuple[str, ...]
+    absent: str = ""
 
     def carries(self, whole: int, minimum: int | None = None) -> tuple[int, str]:
         """The percentage of all requests that the ready pods can take, and the reason if that is less than all.
@@ -33,45 +42,117 @@ class Version:
         if minimum is not None:
             upto, needed = (100 if self.ready >= minimum else 0), minimum
         else:
-            upto, needed = min(100, self.ready * 100 // whole) if whole else 0, whole
+            upto, needed = _percent(self.ready, whole), whole
         return upto, "" if upto == 100 else self._shortage(needed)
 
+    def filled(self, minimum: int | None = None) -> int:
+        """The percentage of its own wanted pods that are ready; `minimum` of them are as good as all."""
+        if minimum is not None and self.ready >= minimum:
+            return 100
+        return _percent(self.ready, self.total)
+
+    @property
+    def lack(self) -> str:
+        """Why not all of its wanted pods are ready; empty if they are."""
+        return self.carries(max(self.total, 1))[1]
+
+    @property
+    def count(self) -> str:
+        """How many of the wanted pods are ready."""
+        return f"{min(self.ready, self.total)} of {self.total}"
+
     def _shortage(self, needed: int) -> str:
-        if not self.total:
+        if self.absent:
+            return f"it has no pods ({self.absent})"
+        if not self.total and not self.ready:
             return "it has no pods"
-        if self.ready == self.total:
+        if self.ready >= self.total:
             return f"its {self.ready} pods are ready, but all requests need {needed}; scale it up, or set min_ready"
         more = len(self.troubles) - NAMED
         reasons = "; ".join(self.troubles[:NAMED]) + (f"; and {more} more" if more > 0 else "")
         return f"{self.ready} of {max(needed, 1)} pods ready" + (f": {reasons}" if reasons else "")
 
 
-def examine(name: str, labels: Mapping[str, str], pods: Iterable[Mapping[str, Any]]) -> Version:
-    """The version that these labels tell from the other pods of the Service."""
-    mine = [pod for pod in pods if _counts(pod) and labels.items() <= (pod["metadata"].get("labels") or {}).items()]
+def examine(
+    name: str,
+    labels: Mapping[str, str],
+    pods: Iterable[Mapping[str, Any]],
+    deployments: Iterable[Mapping[str, Any]] | None = None,
+) -> Version:
+    """The version whose pods have these labels.
+
+    deployments: all of the namespace, for how many pods are wanted. None: not known, so the pods tell it as far as
+    they can.
+    """
+    mine = [pod for pod in pods if _counts(pod) and labels.items() <= labels_of(pod).items()]
+    makers = {_name(each): each for each in deployments or () if _makes(each, labels)}
     troubles = {pod["metadata"]["name"]: trouble for pod in mine if (trouble := _trouble(pod))}
+    told = [f"pod {pod} {trouble}" for pod, trouble in sorted(troubles.items())]
+    total = sum(map(_replicas, makers.values())) + _wanted([pod for pod in mine if deployment_of(pod) not in makers])
+    if len(mine) < total:
+        told += [f"Deployment {maker} {stuck}" for maker, each in sorted(makers.items()) if (stuck := _stuck(each))]
     return Version(
         name,
         ready=len(mine) - len(troubles),
-        total=len(mine),
-        troubles=tuple(f"pod {pod} {trouble}" for pod, trouble in sorted(troubles.items())),
+        total=total,
+        troubles=tuple(told),
+        absent="" if mine or deployments is None else unmade(labels, makers.values()),
     )
 
 
 def unmade(labels: Mapping[str, str], deployments: Iterable[Mapping[str, Any]]) -> str:
     """Why there are no pods with these labels, as the Deployments that should make them say."""
-    wanted = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-    for deployment in deployments:
-        name, template = deployment["metadata"]["name"], deployment["spec"]["template"]["metadata"].get("labels") or {}
-        if not labels.items() <= template.items():
-            continue
-        for condition in _conditions(deployment):
-            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                return f"Deployment {name} cannot make pods: {_sentence(condition)}"
-        if not deployment["spec"].get("replicas", 1):
-            return f"Deployment {name} is scaled to 0"
-        return f"Deployment {name} has not made its pods yet"
-    return f"no Deployment makes pods with {wanted}"
+    makers = [each for each in deployments if _makes(each, labels)]
+    for each in makers:
+        if stuck := _stuck(each):
+            return f"Deployment {_name(each)} {stuck}"
+    for each in makers:
+        if _replicas(each):
+            return f"Deployment {_name(each)} has not made its pods yet"
+    for each in makers:
+        return f"Deployment {_name(each)} is scaled to 0"
+    return f"no Deployment makes pods with {','.join(f'{key}={value}' for key, value in sorted(labels.items()))}"
+
+
+def _percent(ready: int, needed: int) -> int:
+    if not needed:
+        return 100 if ready else 0
+    return min(100, ready * 100 // needed)
+
+
+def _wanted(pods: Iterable[Mapping[str, Any]]) -> int:
+    """How many pods are wanted, as far as the pods tell: those of a rolling update stand for each other."""
+    updates: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for pod in pods:
+        updates[deployment_of(pod)].append(pod)
+    alone = updates.pop("", [])
+    return len(alone) + sum(map(_wanted_of_one, updates.values()))
+
+
+def _wanted_of_one(pods: Collection[Mapping[str, Any]]) -> int:
+    replicas = Counter(owner_of(pod) for pod in pods)
+    return max(max(replicas.values()), sum(not _trouble(pod) for pod in pods))
+
+
+def _makes(deployment: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    template = deployment["spec"]["template"].get("metadata") or {}
+    going = deployment["metadata"].get("deletionTimestamp")
+    return not going and labels.items() <= (template.get("labels") or {}).items()
+
+
+def _name(deployment: Mapping[str, Any]) -> str:
+    return str(deployment["metadata"]["name"])
+
+
+def _replicas(deployment: Mapping[str, Any]) -> int:
+    return int(deployment["spec"].get("replicas", 1))
+
+
+def _stuck(deployment: Mapping[str, Any]) -> str:
+    for condition in _conditions(deployment):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return f"cannot make pods: {_sentence(condition)}"
+    return ""
 
 
 def _counts(pod: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ The sentences of all four answers speak of versions; the caller puts the name of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
@@ -129,10 +129,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Ready:
-    """What a version's ready, injected pods can carry. upto: percent of all requests; why: the reason if below 100."""
+    """What a version's ready, injected pods can carry.
+
+    upto: percent of all requests, by the size of the larger version. filled: percent of its own wanted pods that are
+    ready. why: the reason if one of them is below 100.
+    """
 
     upto: int = 100
     why: str = ""
+    filled: int = 100
 
 
 @dataclass(frozen=True)
@@ -143,12 +148,18 @@ class Observed:
         destination of the route); destinations of other services are left out, and the rest is scaled to 100.
     stable, canary: readiness of the plan's two versions.
     holder_gone: the state's holder ran on this host and its process is gone.
+    others: readiness of the versions that only the state names.
     """
 
     weights: Mapping[str, int]
     stable: Ready = Ready()
     canary: Ready = Ready()
     holder_gone: bool = False
+    others: Mapping[str, Ready] = field(default_factory=dict)
+
+    def ready(self, plan: Plan, name: str) -> Ready:
+        """Readiness of a version; of one that nobody looked at it is taken as given."""
+        return {**self.others, plan.stable: self.stable, plan.canary: self.canary}.get(name, Ready())
 
 
 @dataclass(frozen=True)

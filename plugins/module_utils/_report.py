@@ -13,9 +13,11 @@ from typing import Any
 from ._doubt import unproven
 from ._pipeline import Outcome, said
 from ._printable import printable
+from ._proxies import Extent
 from ._release import Damaged, Phase, Plan, Refuse, State, Step, Transition, Wait
 from ._snapshot import Snapshot
 from ._state import stamp
+from ._words import plural
 
 
 def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
@@ -35,6 +37,7 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         "route": snapshot.route.name,
         "destination_host": snapshot.route.host,
         "live": [{"proxy": str(each.proxy), "after": round(each.after * 1000)} for each in outcome.live],
+        **({"proxies": _proxies(outcome.extent)} if outcome.extent else {}),
         "waits": isinstance(outcome.decision, Wait),
         "next_weight": next_weight(snapshot.state, plan.steps),
         **release_of(snapshot),
@@ -60,18 +63,32 @@ def _live(outcome: Outcome) -> str:
     """Where the weights were seen, and how soon; nothing where nobody was asked or some proxy disagreed."""
     if not outcome.live or isinstance(outcome.decision, Refuse):
         return ""
+    sample = outcome.extent.sample if outcome.extent else ""
     where = str(outcome.live[0].proxy) if len(outcome.live) == 1 else f"all {len(outcome.live)} proxies"
+    if sample:
+        where = f"{plural(len(outcome.live), 'proxy', 'proxies')} ({sample} asked)"
     return f", live in {where} after {outcome.live_after * 1000:.0f} ms"
+
+
+def _proxies(extent: Extent) -> dict[str, Any]:
+    return {
+        "gateways": extent.gateways,
+        "sidecars": extent.sidecars,
+        "sidecars_asked": extent.asked,
+        "sidecars_left_out": extent.unable,
+        "unanswered": list(extent.unanswered),
+    }
 
 
 def warnings_of(outcome: Outcome) -> list[str]:
     """What a person should hear of although the call went well."""
     snapshot = outcome.snapshot
-    warnings = [*snapshot.problems, *outcome.warnings]
+    unanswered = outcome.extent.unanswered if outcome.extent else ()
+    warnings = [*snapshot.problems, *outcome.warnings, *unanswered]
     for name, share in snapshot.shares.items():
         version = snapshot.version(name)
         if share and snapshot.pods is not None and name in snapshot.subsets and not version.ready:
-            warnings.append(f"{name} gets {share} % of the requests and has no ready pod: {version.carries(1)[1]}")
+            warnings.append(f"{name} gets {share} % of the requests and has no ready pod: {version.lack}")
     return warnings
 
 

@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from ._stream import Stream
 
 READ_TIMEOUT = 2.0
 HASTE = 20  # a look comes after this part of the time that has passed: a change is seen at most 5 % late
+SHORTEST = 0.1  # seconds for a look at the very end of the time
 QUICKEST, SLOWEST = 0.005, 0.1  # seconds between two looks at a proxy
 
 
@@ -34,10 +36,22 @@ class Live:
 
 
 class Round:
-    """One question to many proxies, each asked in a thread of its own until it agrees."""
+    """One question to many proxies, each asked in a thread of its own until it agrees.
 
-    def __init__(self, look: Callable[[], Look], threads: ThreadPoolExecutor, since: float) -> None:
+    deadline: no look lasts longer (monotonic). excused: those that nobody waits for until they answer.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Look],
+        threads: ThreadPoolExecutor,
+        since: float,
+        deadline: float = math.inf,
+        excused: Collection[Proxy] = (),
+    ) -> None:
         self._look = look
+        self._deadline = deadline
+        self._excused = excused
         self._threads = threads
         self._since = since
         self._watched: dict[Proxy, Stream] = {}
@@ -72,10 +86,20 @@ class Round:
     def lagging(self) -> list[Proxy]:
         """Those that do not agree, or all if none of them knows what is asked for."""
         with self._news:
-            if any(sight.concerned for _after, sight in self._sights.values()):
+            waited = self._watched.keys() - (set(self._excused) - self._read())
+            if any(sight.concerned and sight.read for _after, sight in self._sights.values()):
                 agreed = {proxy for proxy, (_after, sight) in self._sights.items() if sight.agrees}
-                return sorted(self._watched.keys() - agreed)
-            return sorted(self._watched)
+                return sorted(waited - agreed)
+            return sorted(waited or self._watched)
+
+    @property
+    def silent(self) -> list[Proxy]:
+        """Those that have given no answer."""
+        with self._news:
+            return sorted(self._watched.keys() - self._read())
+
+    def _read(self) -> set[Proxy]:
+        return {proxy for proxy, (_after, sight) in self._sights.items() if sight.read}
 
     def shows(self, proxy: Proxy) -> str:
         """What the last look at it showed."""
@@ -96,14 +120,13 @@ class Round:
 
     def _watch(self, proxy: Proxy, stream: Stream) -> None:
         look, begin = self._look(), time.monotonic()
-        get = partial(stream.get, timeout=READ_TIMEOUT)
         while self._watched.get(proxy) is stream and not self._over.is_set():
             try:
-                sight = look(get, proxy.role == "sidecar")
+                sight = look(partial(stream.get, timeout=self._patience(begin)), proxy.role == "sidecar")
             except (ClusterError, ValueError) as error:
                 if isinstance(error, ClusterError) and error.status == 403:
                     return self._fail(error)
-                sight = Sight(False, f"cannot be read: {error}")
+                sight = Sight(False, f"cannot be read: {error}", read=isinstance(error, ValueError))
             except Exception as error:
                 return self._fail(error)
             now = time.monotonic()
@@ -115,6 +138,11 @@ class Round:
                 return None
             self._over.wait(min(max((now - begin) / HASTE, QUICKEST), SLOWEST))
         return None
+
+    def _patience(self, begin: float) -> float:
+        """Seconds for one look: the longer one has waited, so that a slow way to a proxy is found too."""
+        now = time.monotonic()
+        return max(SHORTEST, min(max(READ_TIMEOUT, now - begin), self._deadline - now))
 
     def _fail(self, error: Exception) -> None:
         with self._news:

@@ -24,13 +24,14 @@ class Sight:
     """What a look showed, in words and as percent by subset.
 
     concerned: False if the proxy knows nothing of what was asked. Routes and clusters can be kept from sidecars, so
-    such a sidecar agrees; a gateway does not.
+    such a sidecar agrees; a gateway does not. read: False if it gave no answer.
     """
 
     agrees: bool
     shows: str
     weights: Mapping[str, float] = field(default_factory=dict)
     concerned: bool = True
+    read: bool = True
 
 
 class Look(Protocol):

@@ -13,6 +13,7 @@ from typing import Any
 
 from ._cleanup import OVER
 from ._cluster import (
+    DEPLOYMENT,
     DESTINATION_RULE,
     NAMESPACE,
     POD,
@@ -63,6 +64,7 @@ class Target:
 class Snapshot:
     """The VirtualService, what it says, and who stands behind it.
 
+    deployments: all of the Service's namespace; None if they may not be read.
     mesh: the objects as they were read, with all other VirtualServices if they were asked for.
     problems: what could not be made sure of.
     """
@@ -75,6 +77,7 @@ class Snapshot:
     selects: Mapping[str, str] = field(default_factory=dict)
     subsets: Mapping[str, Subset] = field(default_factory=dict)
     pods: tuple[Object, ...] | None = None
+    deployments: tuple[Object, ...] | None = None
     mesh: Mesh = field(default_factory=Mesh)
     problems: tuple[str, ...] = ()
 
@@ -95,21 +98,20 @@ class Snapshot:
 
     def version(self, name: str) -> Version:
         """The pods of a version."""
-        subset = self.subsets.get(name)
-        return examine(name, subset.labels, self.pods or ()) if subset else Version(name, 0, 0, ())
+        if name not in self.subsets:
+            return Version(name, 0, 0, (), absent="no DestinationRule has this subset")
+        return examine(name, self.labels(name), self.pods or (), self.deployments)
 
     def observed(self, holder_gone: bool = False) -> Observed:
         """What the state machine wants to know. What nobody could look at does not stand in its way."""
         if self.pods is None:
             return Observed(self.shares, holder_gone=holder_gone)
-        stable, canary = self.version(self.target.stable), self.version(self.target.canary)
-        whole, minimum = max(stable.total, canary.total), self.target.min_ready
-        return Observed(
-            self.shares,
-            Ready(*stable.carries(whole, minimum)),
-            Ready(*canary.carries(whole, minimum)),
-            holder_gone,
-        )
+        named = dict.fromkeys(_versions(self.target, self.state))
+        versions = [self.version(name) for name in named]
+        whole, minimum = max(each.total for each in versions[:2]), self.target.min_ready
+        ready = {each.name: Ready(*each.carries(whole, minimum), each.filled(minimum)) for each in versions}
+        stable, canary = ready.pop(self.target.stable), ready.pop(self.target.canary)
+        return Observed(self.shares, stable, canary, holder_gone, ready)
 
     def noted(self, state: State) -> str:
         """The annotation that says this of this route."""
@@ -142,10 +144,21 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
 
 
 def pods_of(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
-    """The same with the pods as they are now."""
+    """The same with the pods as they are now, and how many are wanted."""
     if snapshot.service is None or not snapshot.selects:
         return snapshot
-    return replace(snapshot, pods=tuple(cluster.list(POD, snapshot.service.namespace, snapshot.selector)))
+    namespace = snapshot.service.namespace
+    pods = tuple(cluster.list(POD, namespace, snapshot.selector))
+    return replace(snapshot, pods=pods, deployments=_deployments(cluster, namespace))
+
+
+def _deployments(cluster: Cluster, namespace: str) -> tuple[Object, ...] | None:
+    try:
+        return tuple(cluster.list(DEPLOYMENT, namespace))
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return None
 
 
 def _virtual_service(cluster: Cluster, target: Target, rivals: bool) -> Snapshot:

@@ -22,7 +22,8 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Kind
+from ._changes import LONGEST, Changes
+from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Watch
 from ._identity import is_gone
 from ._pipeline import Call, Outcome, answer, prove, send, write
 from ._release import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
@@ -36,8 +37,6 @@ if TYPE_CHECKING:  # a call that judges nothing need not compile them
 OUTAGE = 60.0  # seconds that the API server may be away while a step soaks
 PAUSE = 1.0  # seconds before something that failed is tried again
 GLANCE = timedelta(seconds=5)  # the longest time without a look at everything
-RESTARTED = "RESTARTED"  # a watch began anew, and may have missed something
-FORBIDDEN = "FORBIDDEN"  # a watch is not allowed
 
 
 class _Interrupted(Refused):
@@ -111,15 +110,25 @@ class _Watch:
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else None
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # each takes itself in
         self._well = time.monotonic()
+        self._over = threading.Event()
+        self._pods: Changes | None = None  # listed once at least
+        self._route: Watch | None = None
 
     def run(self, until: datetime) -> Transition | None:
         """What was done about a failure or a doubt; None if the canary has passed or the time is over without one."""
+        try:
+            return self._run(until)
+        finally:
+            self._stop()
+
+    def _run(self, until: datetime) -> Transition | None:
         if self._analyst:
-            threading.Thread(target=self._judge, args=(self._analyst, until), daemon=True).start()
-        for kind in (VIRTUAL_SERVICE, POD) if self.snapshot.service else (VIRTUAL_SERVICE,):
-            threading.Thread(target=self._follow, args=(kind, until), daemon=True).start()
+            self._start(self._judge, self._analyst)
+        self._start(self._follow_route, until)
         while not self.passed and (now := self._call.cluster.now()) < until:
             try:
+                if self._pods is None and self.snapshot.selects:
+                    self._list_pods(until)
                 ended = self._look(self._loss() or self._verdict(now))
                 self._well = time.monotonic()
                 if ended:
@@ -133,6 +142,23 @@ class _Watch:
         if self._analyst and not self.passed and until == self._latest:
             return self._look(self._verdict(self._call.cluster.now()))
         return None
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        """Do it in a thread of its own while the step soaks."""
+        threading.Thread(target=self._work, args=(work, *arguments), daemon=True).start()
+
+    def _work(self, work: Callable[..., None], *arguments: object) -> None:
+        try:
+            work(*arguments)
+        except Exception as error:  # a flaw must not be taken for a canary without failures
+            self._news.put(partial(_throw, error))
+
+    def _stop(self) -> None:
+        """End the threads. What they are still told goes nowhere."""
+        self._over.set()
+        for each in (self._pods, self._route):
+            if each:
+                each.close()
 
     def let_go(self) -> None:
         """Release the lease, if it is still ours."""
@@ -182,7 +208,7 @@ class _Watch:
         canary = self.snapshot.version(self._call.plan.canary)
         if canary.ready:
             return None
-        return Verdict("fail", f"{canary.name} has no ready pod left: {canary.carries(1)[1]}", self._call.cluster.now())
+        return Verdict("fail", f"{canary.name} has no ready pod left: {canary.lack}", self._call.cluster.now())
 
     def _verdict(self, now: datetime) -> Verdict | None:
         """What the analysis has come to by now."""
@@ -195,16 +221,12 @@ class _Watch:
         soaked = state.soaks_until(self._call.plan.interval)
         return judgement.verdict(now, soaked, self._latest, criteria.on_inconclusive)
 
-    def _judge(self, analyst: Analyst, until: datetime) -> None:
-        """Tell what the analysis says; runs in a thread of its own while the step soaks."""
-        while self._call.cluster.now() < until:
+    def _judge(self, analyst: Analyst) -> None:
+        """Tell what the analysis says, again and again."""
+        while not self._over.is_set():
             begin = time.monotonic()
-            try:
-                self._news.put(partial(setattr, self, "record", analyst.look()))
-            except Exception as error:  # a flaw must not be taken for a canary without failures
-                self._news.put(partial(_throw, error))
-                return
-            time.sleep(max(0.0, begin + analyst.pace - time.monotonic()))
+            self._news.put(partial(setattr, self, "record", analyst.look()))
+            self._over.wait(max(0.0, begin + analyst.pace - time.monotonic()))
 
     def _orphaned(self) -> bool:
         """Whether the run that this process works for has ended: then nobody needs its lease."""
@@ -219,20 +241,18 @@ class _Watch:
         except queue.Empty:
             return
 
-    def _learn(self, kind: Kind, event: str, thing: Object) -> None:
-        if event == FORBIDDEN:
-            raise Refused([thing["why"]])
-        if kind is POD and event == RESTARTED:
-            self.snapshot = pods_of(self._call.cluster, self.snapshot)
-        elif kind is POD:
-            others = [pod for pod in self.snapshot.pods or () if pod["metadata"]["uid"] != thing["metadata"]["uid"]]
-            self.snapshot = replace(self.snapshot, pods=(*others, *(() if event == "DELETED" else (thing,))))
-        elif event == RESTARTED:
-            self._read_route()
-        elif event == "DELETED":
+    def _learn_pods(self, pods: tuple[Object, ...]) -> None:
+        self.snapshot = replace(self.snapshot, pods=pods)
+
+    def _learn_pod(self, event: str, pod: Object) -> None:
+        others = [each for each in self.snapshot.pods or () if each["metadata"]["uid"] != pod["metadata"]["uid"]]
+        self._learn_pods((*others, *(() if event == "DELETED" else (pod,))))
+
+    def _learn_route(self, event: str, virtual_service: Object) -> None:
+        if event == "DELETED":
             raise Refused([self._deleted()])
-        elif _newer(thing, self.snapshot.virtual_service):
-            self.snapshot = self.snapshot.rewritten(thing)
+        if _newer(virtual_service, self.snapshot.virtual_service):
+            self.snapshot = self.snapshot.rewritten(virtual_service)
 
     def _read_route(self) -> None:
         target = self._call.target
@@ -244,26 +264,66 @@ class _Watch:
     def _deleted(self) -> str:
         return f"{self._call.target.place} was deleted while {self._call.plan.canary} soaked"
 
-    def _follow(self, kind: Kind, until: datetime) -> None:
-        """Tell all changes of a kind; runs in a thread of its own while the step soaks."""
-        cluster, snapshot, target = self._call.cluster, self.snapshot, self._call.target
-        first = True
-        while (left := (until - cluster.now()).total_seconds()) > 0:
+    def _list_pods(self, until: datetime) -> None:
+        """Before the first decision, for the last one of the canary may have died since they were read."""
+        service = self.snapshot.service
+        if service is None:
+            return
+        pods = Changes(self._call.cluster, POD, service.namespace, self.snapshot.selector)
+        self._learn_pods(tuple(pods.list()))
+        self._pods = pods
+        self._start(self._follow_pods, pods, until)
+
+    def _follow_pods(self, pods: Changes, until: datetime) -> None:
+        """Tell all changes of the pods."""
+
+        def listed() -> None:
+            self._news.put(partial(self._learn_pods, tuple(pods.list())))
+
+        def changed(left: float) -> None:
+            for event, pod in pods.follow(left):
+                self._news.put(partial(self._learn_pod, event, pod))
+
+        self._follow(changed, listed, until)
+
+    def _follow_route(self, until: datetime) -> None:
+        """Tell all changes of the VirtualService, from the version on that this watch knows.
+
+        One that has not been written for long is too old to begin with; then the watch begins with what is there.
+        It is read once the watch is open, and not listed before, for which the permission to read it is enough.
+        """
+        cluster, target = self._call.cluster, self._call.target
+        since = [self.snapshot.virtual_service["metadata"]["resourceVersion"]]
+
+        def changed(left: float) -> None:
+            begun = since.pop() if since else ""
+            seconds = min(left, LONGEST)
+            self._route = cluster.watch(VIRTUAL_SERVICE, target.namespace, seconds, name=target.name, since=begun)
+            if self._over.is_set():  # meanwhile
+                self._route.close()
+            if not begun:
+                self._news.put(self._read_route)
+            for event, thing in self._route:
+                self._news.put(partial(self._learn_route, event, thing))
+
+        self._follow(changed, lambda: None, until)
+
+    def _follow(self, changed: Callable[[float], None], listed: Callable[[], None], until: datetime) -> None:
+        """Watch, and list and watch again whenever a watch has ended or broken off."""
+        gap = False
+        while not self._over.is_set() and (left := (until - self._call.cluster.now()).total_seconds()) > 0:
+            begin = time.monotonic()
             try:
-                if kind is POD and snapshot.service:
-                    changes = cluster.watch(POD, snapshot.service.namespace, left, labels=snapshot.selector)
-                else:
-                    changes = cluster.watch(VIRTUAL_SERVICE, target.namespace, left, name=target.name)
-                if not first:
-                    self._news.put(partial(self._learn, kind, RESTARTED, {}))
-                first = False
-                for event, thing in changes:
-                    self._news.put(partial(self._learn, kind, event, thing))
+                if gap:
+                    listed()
+                gap = True
+                changed(left)
+                if time.monotonic() - begin < PAUSE:  # as one does that is refused in its first line
+                    self._over.wait(PAUSE)
             except ClusterError as error:
                 if error.status in (401, 403):
-                    self._news.put(partial(self._learn, kind, FORBIDDEN, {"why": str(error)}))
-                    return
-                time.sleep(PAUSE)  # the main thread meets the same outage and judges it
+                    raise Refused([str(error)]) from error
+                self._over.wait(PAUSE)  # the main thread meets the same outage and judges it
 
 
 def _newer(one: Object, other: Object) -> bool:

@@ -98,7 +98,7 @@ def _summary(snapshot: Snapshot, versions: list[Version], status: dict[str, Any]
     if isinstance(state, State):
         step = f", step {state.step + 1} of {len(state.steps)}" if state.steps else ""
         sentences[0] += f", {state.phase.replace('_', ' ')}{step} since {stamp(state.since)}"
-    sentences.append("ready pods: " + ", ".join(f"{each.name} {each.ready} of {each.total}" for each in versions))
+    sentences.append("ready pods: " + ", ".join(f"{each.name} {each.count}" for each in versions))
     holder = status["holder"]
     if holder:
         lease = f"until {holder['until']}" if holder["alive"] else "which has ended"

@@ -17,6 +17,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -54,6 +55,7 @@ class Stream:
         self._path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward?ports={port}"
         self._connection: _Connection | None = None
         self._turn = threading.Lock()
+        self._aborted = False
 
     def open(self, timeout: float = TIMEOUT) -> None:
         """Connect now what the next request would have to connect."""
@@ -97,6 +99,13 @@ class Stream:
         with self._turn:
             self._drop()
 
+    def abort(self) -> None:
+        """Let whoever waits for an answer fail at once, and who asks from now on. Close it all the same."""
+        self._aborted = True
+        connection = self._connection
+        if connection:
+            connection.pipe.abort()
+
     def _ask(self, deadline: float, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
         connection = self._connected(deadline)
         try:
@@ -107,6 +116,8 @@ class Stream:
             raise
 
     def _connected(self, deadline: float) -> _Connection:
+        if self._aborted:
+            raise ConnectionAbortedError("the run that asked is over")
         if self._connection is None:
             self._connection = _Connection(_Pipe(self._cluster.access, self._path, deadline))
         self._connection.pipe.deadline = deadline
@@ -122,7 +133,7 @@ class Stream:
         status = getattr(error, "status_code", None)
         if status is None:
             late = isinstance(error, (TimeoutError, _websocket().WebSocketTimeoutException))
-            why = f"no answer within {timeout:g} s" if late else str(error) or type(error).__name__
+            why = f"no answer within {timeout:.3g} s" if late else str(error) or type(error).__name__
             return ClusterError(f"{why} at {self._place} {where}")
         answer = _decoded(getattr(error, "resp_body", None))
         reason = answer.get("reason", "")
@@ -150,6 +161,7 @@ class _Pipe:
     def __init__(self, access: Access, path: str, deadline: float) -> None:
         self.deadline = deadline
         link = _dial(access, self._left())
+        self._link = link.socket if not isinstance(link, socket.socket) else link  # that of TLS within TLS
         try:
             self._frames = _websocket().create_connection(
                 f"ws{access.server.removeprefix('http')}{path}",
@@ -190,6 +202,11 @@ class _Pipe:
 
     def close(self) -> None:
         self._frames.shutdown()
+
+    def abort(self) -> None:
+        with suppress(OSError):
+            # Not the method of a TLS socket, which takes its state away from the thread that reads.
+            socket.socket.shutdown(self._link, socket.SHUT_RDWR)
 
     def _left(self) -> float:
         left = self.deadline - time.monotonic()

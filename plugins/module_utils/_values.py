@@ -52,10 +52,17 @@ def seconds(value: object) -> float | None:
 
 def truth(value: object) -> bool | None:
     """Whether it is true or false."""
-    return value if isinstance(value, bool) else _TRUTH.get(str(value).lower())
+    if isinstance(value, str):
+        return _TRUTH.get(value.lower())
+    return value if isinstance(value, bool) else None
 
 
 def show(value: object) -> str:
     """The value as a message about it has it."""
-    text = "missing" if value is None else repr(value)
+    if value is None:
+        return "missing"
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # brackets within brackets, or a number of thousands of digits
+        text = f"a {type(value).__name__} that is too large to be shown"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -602,7 +602,9 @@ used_by:
   elements: str
   sample: []
 live:
-  description: The proxies that were seen to run the weights that were written last. Empty where nobody was asked.
+  description:
+    - The proxies that were seen to run the weights that were written last. Empty where nobody was asked.
+    - RV(proxies) says how many there are.
   returned: success
   type: list
   elements: dict
@@ -620,6 +622,42 @@ live:
   sample:
     - proxy: gateway istio-system/istio-ingressgateway-7b9f5c6d4-x2x5k
       after: 118
+proxies:
+  description: How many proxies were asked whether the weights that were written last are live. Missing if none was.
+  returned: success, and the proxies were asked
+  type: dict
+  version_added: 1.1.0
+  contains:
+    gateways:
+      description: Pods of the gateways that the route is bound to. All of them are asked.
+      type: int
+      returned: always
+      sample: 2
+    sidecars:
+      description: Sidecars that may carry requests of the route, which are none unless it is bound to C(mesh).
+      type: int
+      returned: always
+      sample: 400
+    sidecars_asked:
+      description: How many of them were asked.
+      type: int
+      returned: always
+      sample: 50
+    sidecars_left_out:
+      description:
+        - Sidecars that cannot carry requests of the route, by C(exportTo), a C(Sidecar) resource, or the sources that
+          its matches name. They are neither asked nor waited for.
+      type: int
+      returned: always
+      sample: 12
+    unanswered:
+      description:
+        - Sidecars that gave no answer and were not waited for, since the pods behind the route have never had a request
+          of their workloads; one sentence each.
+      type: list
+      elements: str
+      returned: always
+      sample: []
 transitions:
   description:
     - What was written, in order. C(at) is when, C(by) for whom, and C(live) how many milliseconds later all proxies

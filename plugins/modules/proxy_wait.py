@@ -122,7 +122,6 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     where = {"namespace": params["namespace"]}
     bound = {"metadata": where, "spec": {"hosts": ["*"], "gateways": params["gateways"]}}
     with Proxies(cluster, binding(f"host {host}", bound)) as proxies:
-        proxies.reach()
         wait = proxies.await_definitions if params["state"] == "present" else proxies.await_absence
         proof = wait(host, subsets, params["wait_timeout"])
     found = [str(each.proxy) for each in proof.live]

@@ -30,7 +30,7 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import 
     quotient,
     rate,
 )
-from ansible_collections.progressive.istio.plugins.plugin_utils._plots import multiples, timeline
+from ansible_collections.progressive.istio.plugins.plugin_utils._plots import multiples, timeline, where_live
 from ansible_collections.progressive.istio.plugins.plugin_utils._steps import Step, step_of
 
 Result = Mapping[str, Any]
@@ -90,6 +90,7 @@ class Page:
     nodes: tuple[Node, ...]
     graph_of: str
     timeline: Plot | None
+    live_in: str
     multiples: tuple[tuple[str, str, Plot], ...]
     steps: tuple[Step, ...]
     transitions: tuple[Mapping[str, Any], ...]
@@ -126,6 +127,7 @@ def page_of(result: Result, app: str = "", limit: str = "") -> Page:
         service=service,
         nodes=nodes,
         graph_of=graph_of,
+        live_in=where_live(result),
         timeline=timeline(result, span, canary) if span and result.get("transitions") else None,
         multiples=multiples(result, span, (stable, canary)) if span else (),
         steps=tuple(step_of(each, stable, canary) for each in result.get("judged") or []),

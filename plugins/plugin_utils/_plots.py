@@ -56,12 +56,19 @@ def timeline(result: Result, span: Span, canary: str) -> Plot:
     for each in written:
         if each.get("live") is not None:
             at, weight = moment(each["at"]) + timedelta(milliseconds=each["live"]), each["weights"].get(canary, 0)
-            tip = f"{weight} % live in all proxies {milliseconds(each['live']).text} after the write"
+            tip = f"{weight} % live in {where_live(result)} {milliseconds(each['live']).text} after the write"
             shapes.append(Shape("live", charts.dot(at, weight, span, y), tip))
     told = [f"{each['weights'].get(canary, 0)} % at {moment(each['at']):%H:%M:%S}" for each in written]
     says = f"Weight of {canary} over time, UTC: {', '.join(told) or 'nothing was written'}."
     up = tuple(Tick(100.0 - each, f"{each} %") for each in (0, 25, 50, 75, 100))
     return Plot(f"Share of {canary}", says, span.ticks(), up, tuple(shapes))
+
+
+def where_live(result: Result) -> str:
+    """In which proxies weights were seen."""
+    extent = result.get("proxies") or {}
+    asked, known = extent.get("sidecars_asked", 0), extent.get("sidecars", 0)
+    return f"all proxies asked ({asked} of {known} sidecars)" if asked < known else "all proxies"
 
 
 def _seen(judged: Result, canary: str, span: Span, y: Place) -> list[Shape]:

@@ -82,6 +82,7 @@ class ApiServer:
         self.missing: set[str] = set()  # plurals that are not served
         self.page = 500
         self.second = 1.0  # how long a second of a watch lasts
+        self.oldest = 0  # the first version from which a watch may begin
         self._version = 100
         self._log: list[tuple[int, str, str, Object]] = []
         self._changed = threading.Condition()
@@ -228,6 +229,8 @@ class ApiServer:
         deadline = time.monotonic() + self.second * float(request.query["timeoutSeconds"])
         with self._changed:
             seen = int(request.query.get("resourceVersion") or self._version)
+            if "resourceVersion" in request.query and seen < self.oldest:
+                return (yield "ERROR", _status(410, "Expired", f"too old resource version: {seen}"))
             there = [] if "resourceVersion" in request.query else self._list(plural, namespace, request.query)["items"]
         yield from (("ADDED", thing) for thing in there)
         while time.monotonic() < deadline and not self.stopped:

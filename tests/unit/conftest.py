@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,14 @@ if not COLLECTION.exists():
     COLLECTION.parent.mkdir(parents=True, exist_ok=True)
     COLLECTION.symlink_to(ROOT, target_is_directory=True)
 sys.path[:0] = [str(COLLECTIONS), str(HERE)]
+
+
+@pytest.fixture(autouse=True)
+def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests talk to is on loopback, wherever a proxy of this machine would lead."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") and not name.startswith("K8S_AUTH_"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mesh whose gateway takes up what is written to the API server, or does not, and counts the requests it is given."""
+"""A mesh whose gateway and sidecars take up what is written to the API server, or do not; it counts its requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class Istio(Mesh):
     def push(self) -> None:
         """What istiod does after each write, and once it is back."""
         if not self.holds:
-            self.gateway.split = tuple(weights_of(self.api).get(name, 0) for name in ("v1", "v2"))
+            for pod in self.pods:
+                if isinstance(pod, Envoy) and (pod is self.gateway or pod.role == "sidecar"):
+                    pod.split = tuple(weights_of(self.api).get(name, 0) for name in ("v1", "v2"))
 
     def count(self, _path: str) -> bytes:
         served = dict(zip(("v1", "v2"), self.gateway.split, strict=True))
@@ -57,7 +59,7 @@ class Handler(ApiHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if path.endswith("/portforward") or "/gateways/" in path or path == "/api/v1/pods":
+        if path.endswith(("/portforward", "/sidecars")) or "/gateways/" in path or path == "/api/v1/pods":
             super().do_GET()
         else:
             self.pass_on()

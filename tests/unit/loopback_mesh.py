@@ -137,6 +137,10 @@ class ApiHandler(BaseHTTPRequestHandler):
                     ],
                 },
             )
+        elif parts[-1] == "sidecars" and self.server.sidecars is not None:
+            self.answer(200, {"kind": "SidecarList", "metadata": {}, "items": self.server.sidecars})
+        elif parts[-1] == "sidecars":
+            self.refuse(403, "sidecars is forbidden")
         elif parts[-2] == "gateways" and parts[-1] in self.server.gateways:
             spec = {"selector": self.server.gateways[parts[-1]], "servers": [{"port": {"number": 80}, "hosts": ["*"]}]}
             self.answer(200, {"kind": "Gateway", "metadata": {"namespace": parts[-3], "name": parts[-1]}, "spec": spec})
@@ -208,7 +212,8 @@ class ApiHandler(BaseHTTPRequestHandler):
 
 
 class Mesh(Server):
-    """gateways: selectors by name. services: specs by name. requests: path and headers of all that was asked.
+    """gateways: selectors by name. services: specs by name. sidecars: the resources of that kind, None where they may
+    not be read. requests: path and headers of all that was asked.
 
     prefix: before each path.
     """
@@ -217,6 +222,7 @@ class Mesh(Server):
         self.pods: list[Pod] = []
         self.gateways: dict[str, dict[str, str]] = {"gateway": {"istio": "gateway"}}
         self.services: dict[str, dict[str, Any]] = {}
+        self.sidecars: list[dict[str, Any]] | None = []
         self.requests: list[tuple[str, Any]] = []
         self.prefix = ""
         super().__init__(ApiHandler)
@@ -278,9 +284,11 @@ class Envoy(Pod):
         ).encode()
 
 
-def sidecar(name: str, *split: int) -> Envoy:
-    labels = {"security.istio.io/tlsMode": "istio"}
-    return Envoy(name, *split, namespace="shop", role="sidecar", labels=labels)
+def sidecar(name: str, *split: int, namespace: str = "shop", workload: str = "", **labels: str) -> Envoy:
+    """workload: what the pod belongs to, as injection writes it down."""
+    labels = {"security.istio.io/tlsMode": "istio", **labels}
+    env = {"ISTIO_META_WORKLOAD_NAME": workload} if workload else {}
+    return Envoy(name, *split, namespace=namespace, role="sidecar", labels=labels, env=env)
 
 
 def istiod(mesh: Mesh, error: str = "", **env: str) -> None:

@@ -46,6 +46,21 @@ def pod(version: str, number: int = 1, *, ready: bool = True, sidecar: bool = Tr
     }
 
 
+def deployment(version: str, replicas: int, name: str = "", **status: Any) -> Object:
+    """The Deployment of a version."""
+    template = {"metadata": {"labels": {"app": "pong", "version": version}}}
+    meta = {"name": name or f"pong-{version}", "namespace": NAMESPACE}
+    return {"metadata": meta, "spec": {"replicas": replicas, "template": template}, "status": status}
+
+
+def made_by(replicas: str, thing: Object) -> Object:
+    """The pod as that of ReplicaSet pong-VERSION-REPLICAS."""
+    meta = thing["metadata"]
+    owner = {"kind": "ReplicaSet", "name": f"pong-{meta['labels']['version']}-{replicas}", "controller": True}
+    labels = {**meta["labels"], "pod-template-hash": replicas}
+    return {**thing, "metadata": {**meta, "labels": labels, "ownerReferences": [owner]}}
+
+
 def populate(server: ApiServer, weights: tuple[int, int] = (100, 0)) -> None:
     """Everything, with one ready pod of each version."""
     server.put("namespaces", {"metadata": {"name": NAMESPACE}})

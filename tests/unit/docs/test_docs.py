@@ -69,7 +69,7 @@ def test_every_promise_is_held_by_a_test_that_exists() -> None:
     held = HELD_BY.findall(safety)
     assert len(held) == safety.count("::")
     for file, name in held:
-        assert f"\ndef {name}(" in text_of(ROOT / file), f"{file}::{name}"
+        assert re.search(rf"^ *def {name}\(", text_of(ROOT / file), re.MULTILINE), f"{file}::{name}"
 
 
 def test_every_room_is_on_the_map() -> None:

@@ -255,3 +255,10 @@ def test_a_canary_that_does_not_exist_is_a_page_too() -> None:
 )
 def test_numbers_have_units(found: str, text: str) -> None:
     assert found.replace("\N{NARROW NO-BREAK SPACE}", " ") == text
+
+
+def test_a_sample_of_the_sidecars_is_told_in_numbers() -> None:
+    asked = {"gateways": 1, "sidecars": 400, "sidecars_asked": 50, "sidecars_left_out": 0, "unanswered": []}
+    text = Read(run_page({**RESULT, "proxies": asked})).text
+    assert "live in all proxies asked (50 of 400 sidecars)" in text
+    assert "live in all proxies asked" not in Read(run_page(RESULT)).text

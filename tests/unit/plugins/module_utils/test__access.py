@@ -9,6 +9,7 @@ import base64
 import copy
 import json
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,32 @@ CONFIG: dict[str, Any] = {
     ],
 }
 
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBbzCCARWgAwIBAgIUfG0ZQ3btr8YBxcguUYFaplo38xowCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBYTAgFw0yNjExMjcyMzA2MDNaGA8yMTI2MTEwMzIzMDYwM1ow
+DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOM3cvjri7YG
+vUjCVjlvZxa/sbJxr0rR+QRzEU8slSEXFGp1ArkFDt8SXEsG3ymfeQ5d0/2M/rpx
+21ilRRdKG7qjUzBRMB0GA1UdDgQWBBQ7C2TSEwnSRnSb6h8XBo3sx5DXMjAfBgNV
+HSMEGDAWgBQ7C2TSEwnSRnSb6h8XBo3sx5DXMjAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCA0gAMEUCIQCHxlexWCTNYbhLgmJzJLreDx/tKX4K1UlcE3yQX8Y9
+rgIgNEEgSevImxFnN1+fKYhBmuURdRi/prL5IGWvDu2HksI=
+-----END CERTIFICATE-----
+"""
+# Its password is "secret", and it belongs to that certificate.
+ENCRYPTED_KEY = """-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIHjME4GCSqGSIb3DQEFDTBBMCkGCSqGSIb3DQEFDDAcBAiLkj/S0N/xoQICCAAw
+DAYIKoZIhvcNAgkFADAUBggqhkiG9w0DBwQIZUh42fg4smYEgZBc4DpbfHq81i+Z
+cWUP1SnQ0Q+JqN0kqFmF48YH1mTz4v6wH6XqfU+NptdJC53WLKQcV4P4IxjQ1kXD
+zaadgH9lBeFKKLN7yxeQwIjVfpQqUZwTg4YUl81jqhvX4H3sMh/z5PinJcqyGvNK
+IfI9UdDMN/gSK5pPZIqVBCiSRKP1A5RROb2y6XnBYzn/vxhlgV4=
+-----END ENCRYPTED PRIVATE KEY-----
+"""
+
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No kubeconfig, no pod."""
-    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -161,6 +183,27 @@ def test_a_proxy_is_used_unless_the_host_is_excepted(no_proxy: str | None, proxy
     assert access.proxy_headers == {"proxy-authorization": "Basic " + _base64("me:pw")}
 
 
+def test_the_proxy_of_the_environment_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    assert load({"kubeconfig": CONFIG}).proxy == "http://proxy:3128"
+    monkeypatch.setenv("NO_PROXY", "one")
+    assert load({"kubeconfig": CONFIG}).proxy == ""
+    assert load({"kubeconfig": CONFIG, "context": "test"}).proxy == "http://proxy:3128"
+
+
+def with_cluster(**changes: Any) -> dict[str, Any]:
+    """The kubeconfig with other values in the cluster of its current context."""
+    config = copy.deepcopy(CONFIG)
+    config["clusters"][0]["cluster"] |= {name.replace("_", "-"): value for name, value in changes.items()}
+    return config
+
+
+def test_an_encrypted_key_is_refused_and_its_password_not_asked_for_at_the_terminal() -> None:
+    access = load({"kubeconfig": CONFIG, "context": "cert"})
+    with pytest.raises(ssl.SSLError):
+        replace(access, ca="", cert=CERTIFICATE, key=ENCRYPTED_KEY).tls()
+
+
 def test_a_program_gives_the_credentials(tmp_path: Path) -> None:
     answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "fresh"}}
     script = tmp_path / "login"
@@ -191,6 +234,16 @@ def test_a_program_that_gives_nothing_is_told(tmp_path: Path) -> None:
         ({"kubeconfig": CONFIG, "context": "broken"}, "client-certificate-data of context broken .* is not base64"),
         ({"kubeconfig": {"contexts": []}}, "the kubeconfig has no current context: set `context` to one of none"),
         ({"kubeconfig": CONFIG, "ca_cert": "/nowhere"}, "/nowhere, named by option `ca_cert`, cannot be read"),
+        ({"kubeconfig": {"clusters": [None]}}, r"that is given is no kubeconfig: clusters\[0\] must be a mapping"),
+        ({"kubeconfig": 5}, "kubeconfig is 5: it must be a path or a mapping"),
+        ({"kubeconfig": with_cluster(server="one:6443")}, "the server of context prod is 'one:6443': it must be a URL"),
+        ({"kubeconfig": with_cluster(server="https://one:99999")}, "the server of context prod is"),
+        (
+            {"kubeconfig": with_cluster(proxy_url="socks5://me:pw@bastion:1080")},
+            "the proxy for https://one:6443 is 'socks5://bastion:1080': it must be a URL such as http://HOST:PORT",
+        ),
+        ({"host": "https://a", "api_key": "a\nb"}, "the header Authorization would hold characters that HTTP cannot"),
+        ({"kubeconfig": CONFIG, "impersonate_user": "j\u00f6\u2192"}, "the header Impersonate-User would hold"),
     ],
 )
 def test_what_is_wrong_is_said(params: dict[str, Any], message: str) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -168,7 +169,7 @@ def test_wrong_credentials_are_told(server: ApiServer, cluster: Cluster) -> None
 
 
 def test_a_watch_begins_with_what_is_there_and_tells_what_comes(server: ApiServer, cluster: Cluster) -> None:
-    changes = cluster.watch(POD, SHOP, 5, labels="version=v2")
+    changes = iter(cluster.watch(POD, SHOP, 5, labels="version=v2"))
     assert _named(next(changes)) == ("ADDED", "pong-v2-1")
     server.put("pods", pod("v1", 2))
     server.put("pods", pod("v2", 2))
@@ -179,7 +180,7 @@ def test_a_watch_begins_with_what_is_there_and_tells_what_comes(server: ApiServe
 
 def test_a_watch_from_a_version_on_tells_only_what_came_after(server: ApiServer, cluster: Cluster) -> None:
     now = server.get("virtualservices", "pong", SHOP)["metadata"]["resourceVersion"]
-    changes = cluster.watch(VIRTUAL_SERVICE, SHOP, 5, name="pong", since=now)
+    changes = iter(cluster.watch(VIRTUAL_SERVICE, SHOP, 5, name="pong", since=now))
     cluster.patch(VIRTUAL_SERVICE, "pong", SHOP, NOTE)
     assert _named(next(changes)) == ("MODIFIED", "pong")
 
@@ -187,6 +188,20 @@ def test_a_watch_from_a_version_on_tells_only_what_came_after(server: ApiServer,
 def test_a_watch_ends_when_the_server_ends_it(server: ApiServer, cluster: Cluster) -> None:
     server.second = 0.05
     assert len(list(cluster.watch(POD, SHOP, 1))) == 2
+
+
+def test_a_watch_that_ends_within_a_line_has_broken_off(server: ApiServer, cluster: Cluster) -> None:
+    server.before = lambda number, request: Answer(200, "", '{"type": "ADDED", "obj')
+    with pytest.raises(ClusterError, match=f"WATCH Pod {SHOP} in {server.url} broke off: "):
+        list(cluster.watch(POD, SHOP, 1))
+
+
+def test_a_watch_that_is_closed_wakes_who_waits_for_it(server: ApiServer, cluster: Cluster) -> None:
+    watch = cluster.watch(POD, SHOP, 60)
+    begin = time.monotonic()
+    threading.Timer(0.2, watch.close).start()
+    assert len(list(watch)) == 2
+    assert time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize(("ahead", "taken"), [(0.0, 0.0), (1.0, 0.0), (-90.0, -90.0), (3600.0, 3600.0)])
@@ -202,3 +217,11 @@ def test_messages_name_the_context() -> None:
 
 def _named(change: tuple[str, dict[str, Any]]) -> tuple[str, str]:
     return change[0], change[1]["metadata"]["name"]
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Fri, 99 Nov 2026 23:00:00 GMT", "Fri, 27 Nov 99999 23:00:00 GMT", "0"])
+def test_a_date_that_cannot_be_understood_changes_no_clock(cluster: Cluster, date: str) -> None:
+    cluster._set_clock(date)
+    assert abs(cluster.now() - datetime.now(UTC)) < timedelta(seconds=1)
+    cluster._set_clock("Fri, 27 Nov 2020 23:00:00 -0000")  # a time without a zone is one of UTC
+    assert cluster.now().year == 2020

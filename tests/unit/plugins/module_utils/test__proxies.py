@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils import _proxies, _round
 from ansible_collections.progressive.istio.plugins.module_utils._binding import binding_of
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import ClusterError, connect
-from ansible_collections.progressive.istio.plugins.module_utils._proxies import NotLive, Proxies, Unproven
+from ansible_collections.progressive.istio.plugins.module_utils._proxies import Extent, NotLive, Proxies, Unproven
 from loopback_mesh import FQDN, Envoy, Mesh, Pod, istiod, running, sidecar
 
 HASTE = 0.05  # seconds that stand for a second here
@@ -83,7 +83,6 @@ def test_all_gateways_agree(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None
     mesh.add(Envoy("starting", 50, 50, ready=False))
     mesh.add(Envoy("ending", 50, 50, deleted=True))
     with proxies(mesh) as found:
-        found.reach()
         since = time.monotonic() - 1
         proof = found.await_weights(virtual_service(80, 20), 30, since)
     assert [(str(each.proxy), each.weights) for each in proof.live] == [
@@ -91,7 +90,7 @@ def test_all_gateways_agree(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None
         ("gateway gateways/two", {"v1": 80, "v2": 20}),
     ]
     assert 1 <= proof.after < 30
-    assert (proof.unconcerned, proof.sample) == (0, "")
+    assert (proof.unconcerned, proof.extent, proof.extent.sample) == (0, Extent(gateways=2), "")
     assert mesh.asked("portforward") == 2
     assert (mesh.asked("/gateways/gateway"), mesh.asked("/pods")) == (1, 1)
 
@@ -162,7 +161,7 @@ def test_a_frozen_gateway_is_waited_for_and_named(mesh: Mesh, monkeypatch: pytes
     mesh.add(Envoy("two", 80, 20))
     pod.server.answers["/config_dump"] = lambda path: pod.routes(path) if frozen.wait(30) else b""
     with proxies(mesh) as found:
-        with pytest.raises(NotLive, match=r"1 of 2 .* gateways/one cannot be read: no answer within 0\.1 s"):
+        with pytest.raises(NotLive, match=r"1 of 2 .* gateways/one cannot be read: no answer within 0\.\d+ s"):
             found.await_weights(virtual_service(80, 20), 0.5)
         Meanwhile(mesh, frozen.set)
         assert len(found.await_weights(virtual_service(80, 20), 30).live) == 2
@@ -246,7 +245,8 @@ def test_some_of_many_sidecars(mesh: Mesh) -> None:
     with proxies(mesh, "mesh", sidecars=4) as found:
         before = found.found
         proof = found.await_weights(virtual_service(80, 20), 30)
-    assert (len(proof.live), proof.sample) == (4, "4 of 6 sidecars")
+    assert (len(proof.live), proof.extent) == (4, Extent(sidecars=6, asked=4))
+    assert proof.extent.sample == "4 of 6 sidecars"
     assert tuple(each.proxy for each in proof.live) == before
 
 
@@ -287,17 +287,15 @@ def test_absence_is_awaited(mesh: Mesh) -> None:
 def test_a_missing_right_is_told_before_anything_is_written(mesh: Mesh) -> None:
     mesh.add(Envoy("one", 80, 20))
     mesh.add(Envoy("two", 80, 20, refusal=(403, "pods is forbidden")))
-    with proxies(mesh) as found:
-        with pytest.raises(ClusterError, match="pods is forbidden"):
-            found.reach()
-        with pytest.raises(ClusterError, match="pods is forbidden"):
-            found.await_weights(virtual_service(80, 20), 30)
+    with proxies(mesh) as found, pytest.raises(ClusterError, match="pods is forbidden"):
+        found.await_weights(virtual_service(80, 20), 30)
 
 
-def test_a_pod_that_went_away_needs_not_be_reached(mesh: Mesh) -> None:
-    mesh.add(Envoy("one", refusal=(404, "pods not found")))
+def test_a_pod_that_is_unreachable_for_a_while_is_tried_again(mesh: Mesh) -> None:
+    pod = mesh.add(Envoy("one", 80, 20, broken="connection refused"))
     with proxies(mesh) as found:
-        found.reach()
+        Meanwhile(mesh, lambda: setattr(pod, "broken", ""))
+        assert found.await_weights(virtual_service(80, 20), 30).live
 
 
 def test_reading_the_same_of_all(mesh: Mesh) -> None:
@@ -341,3 +339,155 @@ def test_a_delegate_is_not_proven(mesh: Mesh) -> None:
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts: others delegate to it"):
         Proxies(cluster, binding_of(delegate, 0)).__enter__()
+
+
+SERVICE = {"metadata": {"name": "pong", "namespace": "shop"}, "spec": {"selector": {"app": "pong"}}}
+COUNTED = 'istio_requests_total{{reporter="destination",source_workload="{}",source_workload_namespace="{}"}} 7\n'
+
+
+def server(mesh: Mesh, *callers: str) -> Envoy:
+    """A pod of the Service, whose sidecar has counted requests of these workloads of the namespace `web`."""
+    pod = mesh.add(sidecar("server", 80, 20, app="pong"))
+    assert isinstance(pod, Envoy)
+    pod.server.answers["/stats/prometheus"] = "".join(COUNTED.format(each, "web") for each in callers).encode()
+    return pod
+
+
+def frozen(mesh: Mesh, thawed: threading.Event, **fields: Any) -> Envoy:
+    """A sidecar that takes connections and gives no answer until then."""
+    pod = mesh.add(sidecar("frozen", 80, 20, namespace="web", workload="client", **fields))
+    assert isinstance(pod, Envoy)
+    pod.server.answers["/config_dump"] = lambda path: pod.routes(path) if thawed.wait(30) else b""
+    return pod
+
+
+@pytest.fixture
+def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    monkeypatch.setattr(_proxies, "SILENCE", 4 * HASTE)
+    monkeypatch.setattr(_round, "READ_TIMEOUT", 4 * HASTE)
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def exported(*namespaces: str) -> dict[str, Any]:
+    found = virtual_service(80, 20, "mesh")
+    return {**found, "spec": {**found["spec"], "exportTo": list(namespaces)}}
+
+
+def scoped(namespace: str, *hosts: str) -> dict[str, Any]:
+    return {"metadata": {"name": "default", "namespace": namespace}, "spec": {"egress": [{"hosts": list(hosts)}]}}
+
+
+def test_a_sidecar_that_cannot_carry_the_route_is_not_asked(mesh: Mesh, thawed: threading.Event) -> None:
+    server(mesh)
+    pod = frozen(mesh, thawed)
+    cluster = connect({"host": mesh.url, "api_key": "secret"})
+    with Proxies(cluster, binding_of(exported("."), 0), service=SERVICE) as found:
+        proof = found.await_weights(virtual_service(80, 20), 30)
+    assert (len(proof.live), proof.extent) == (1, Extent(sidecars=1, asked=1, unable=1))
+    mesh.sidecars = [scoped("web", "./*", "istio-system/*")]
+    with proxies(mesh, "mesh", service=SERVICE) as found:
+        assert found.await_weights(virtual_service(80, 20), 30).extent.unable == 1
+    assert not pod.server.asked
+
+
+def test_no_sidecar_can_carry_the_route(mesh: Mesh) -> None:
+    mesh.add(sidecar("one", namespace="web"))
+    cluster = connect({"host": mesh.url, "api_key": "secret"})
+    with (
+        pytest.raises(Unproven, match="1 sidecar cannot carry them by exportTo, a Sidecar resource or the sources"),
+        Proxies(cluster, binding_of(exported("."), 0)),
+    ):
+        pass
+
+
+def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
+    mesh: Mesh, thawed: threading.Event
+) -> None:
+    server(mesh, "other")
+    pod = frozen(mesh, thawed)
+    begin = time.monotonic()
+    with proxies(mesh, "mesh", service=SERVICE) as found:
+        proof = found.await_weights(virtual_service(80, 20), 30)
+        assert [str(each.proxy) for each in proof.live] == ["sidecar shop/server"]
+        (named,) = proof.extent.unanswered
+        assert named.startswith("sidecar web/frozen ")
+        assert named.endswith(
+            "; it was not waited for, since no pod of Service shop/pong has had a request of its workload web/client"
+        )
+        again = time.monotonic()
+        assert found.await_weights(virtual_service(80, 20), 30).extent.unanswered == (named,)
+        assert time.monotonic() - again < 2 * HASTE
+        pod.split = (50, 50)
+        thawed.set()
+        while not (lags := lagging(found)):  # until it answers, and then it counts
+            assert time.monotonic() < begin + 20
+        assert "sidecar web/frozen runs v1 50 %" in lags
+
+
+def lagging(found: Proxies) -> str:
+    """Why the weights are not live, if they are not."""
+    try:
+        found.await_weights(virtual_service(80, 20), 4 * HASTE)
+    except NotLive as error:
+        return str(error)
+    return ""
+
+
+def test_the_end_does_not_wait_for_a_silent_sidecar(
+    mesh: Mesh, thawed: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_round, "READ_TIMEOUT", 20.0)
+    server(mesh, "other")
+    frozen(mesh, thawed)
+    begin = time.monotonic()
+    with proxies(mesh, "mesh", service=SERVICE) as found:
+        found.await_weights(virtual_service(80, 20), 30)
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [
+        (COUNTED.format("client", "web"), r"its workload web/client has sent requests to Service shop/pong\)$"),
+        (
+            COUNTED.format("unknown", "unknown"),
+            "sidecar shop/server does not count whose requests it answers",
+        ),
+        (None, "whether it sends requests there is not known: sidecar shop/server cannot be read: .* 404"),
+    ],
+)
+def test_a_silent_sidecar_that_calls_or_may_call_is_named_in_time(
+    mesh: Mesh, thawed: threading.Event, counted: str | None, said: str
+) -> None:
+    pod = server(mesh)
+    frozen(mesh, thawed)
+    pod.server.answers["/stats/prometheus"] = None if counted is None else counted.encode()
+    with proxies(mesh, "mesh", service=SERVICE) as found:
+        begin = time.monotonic()
+        with pytest.raises(NotLive, match=rf"on 1 of 2 proxies .*: sidecar web/frozen .*{said}") as caught:
+            found.await_weights(virtual_service(80, 20), 12 * HASTE)
+    assert time.monotonic() - begin < 40 * HASTE
+    assert [each.proxy.pod for each in caught.value.live] == ["server"]
+
+
+def test_without_the_right_to_read_sidecars_more_are_asked(mesh: Mesh, thawed: threading.Event) -> None:
+    mesh.sidecars = None
+    server(mesh, "client")
+    frozen(mesh, thawed)
+    with (
+        proxies(mesh, "mesh", service=SERVICE) as found,
+        pytest.raises(NotLive, match=r"Sidecar resources of its namespace are not known: .*sidecars is forbidden"),
+    ):
+        found.await_weights(virtual_service(80, 20), 12 * HASTE)
+
+
+def test_a_sample_is_told_in_numbers_where_it_lags(mesh: Mesh) -> None:
+    for number in range(6):
+        mesh.add(sidecar(f"caller-{number}", 80, 20))
+    with (
+        proxies(mesh, "mesh", sidecars=4) as found,
+        pytest.raises(NotLive, match=r"on 4 of 4 proxies \(4 of 6 sidecars asked\) after"),
+    ):
+        found.await_weights(virtual_service(50, 50), 2 * HASTE)

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._readiness import Version, examine, unmade
 from hypothesis import given
 from hypothesis import strategies as st
-from pong_mesh import pod
+from pong_mesh import deployment, made_by, pod
 
 V2 = {"version": "v2"}
 NOT_SCHEDULED = {
@@ -105,6 +105,93 @@ def test_pods_that_end_and_pods_of_other_versions_do_not_count() -> None:
     evicted = pod("v2", 3)
     evicted["status"]["phase"] = "Failed"
     assert examine("v2", V2, [pod("v2", 1), ends, evicted, pod("v1")]) == Version("v2", 1, 1, ())
+
+
+UPDATE = [  # a rolling update that is stuck, of two pods with a surge of one
+    *(made_by("old", pod("v2", number, ready=False)) for number in (1, 2)),
+    made_by("new", pod("v2", 3, ready=False)),
+]
+GOING_ON = [  # one that goes well, of four pods with a surge of one and one that may be missing
+    *(made_by("old", pod("v2", number)) for number in (1, 2, 3)),
+    made_by("new", pod("v2", 4)),
+    made_by("new", pod("v2", 5, ready=False)),
+]
+
+
+@pytest.mark.parametrize(
+    ("pods", "deployments", "expected"),
+    [
+        (UPDATE, [deployment("v2", 2)], (0, 2)),
+        (UPDATE, None, (0, 2)),
+        (UPDATE, [deployment("v1", 9)], (0, 2)),
+        (GOING_ON, [deployment("v2", 4)], (4, 4)),
+        (GOING_ON, None, (4, 4)),
+        ([pod("v2", 1)], [deployment("v2", 0)], (1, 1)),
+        ([made_by("old", pod("v2", 1))], [deployment("v2", 0)], (1, 0)),
+        ([made_by("old", pod("v2", 1))], [deployment("v2", 3)], (1, 3)),
+        ([made_by("old", pod("v2", 1))], [deployment("v2", 2), deployment("v2", 3, "pong-v2-east")], (1, 5)),
+        ([pod("v2", 1), pod("v2", 2, ready=False)], [], (1, 2)),
+        ([], [deployment("v2", 3)], (0, 3)),
+        ([], None, (0, 0)),
+    ],
+    ids=[
+        "surge and crashed pods are not wanted",
+        "as far as the pods tell",
+        "by an owner that is no Deployment",
+        "a rolling update changes nothing",
+        "also where nobody may read Deployments",
+        "a pod of something else is wanted",
+        "scaled to 0, and one pod is not gone yet",
+        "pods that are not made yet are wanted",
+        "two Deployments of one version",
+        "no Deployment at all",
+        "no pod at all",
+        "nothing is known",
+    ],
+)
+def test_what_is_wanted_is_what_its_workloads_ask_for(
+    pods: list[dict[str, Any]], deployments: list[dict[str, Any]] | None, expected: tuple[int, int]
+) -> None:
+    version = examine("v2", V2, pods, deployments)
+    assert (version.ready, version.total) == expected
+
+
+def test_a_deployment_that_is_deleted_wants_nothing() -> None:
+    going = deployment("v2", 3)
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert examine("v2", V2, [], [going]).total == 0
+
+
+def test_a_deployment_that_cannot_make_its_pods_says_so() -> None:
+    quota = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+    stuck = deployment("v2", 2, conditions=[quota])
+    version = examine("v2", V2, [made_by("old", pod("v2"))], [stuck])
+    assert version.lack == "1 of 2 pods ready: Deployment pong-v2 cannot make pods: FailedCreate: exceeded quota"
+    assert examine("v2", V2, [], [stuck]).lack == (
+        "it has no pods (Deployment pong-v2 cannot make pods: FailedCreate: exceeded quota)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ready", "total", "minimum", "filled"),
+    [
+        (2, 2, None, 100),
+        (1, 2, None, 50),
+        (0, 2, None, 0),
+        (0, 0, None, 0),
+        (3, 2, None, 100),
+        (1, 0, None, 100),
+        (1, 4, 1, 100),
+        (1, 2, 2, 50),
+        (2, 2, 5, 100),
+    ],
+)
+def test_how_many_of_its_own_pods_are_ready(ready: int, total: int, minimum: int | None, filled: int) -> None:
+    assert Version("v2", ready, total, ()).filled(minimum) == filled
+
+
+def test_the_surge_of_an_update_is_not_told_as_more_than_all() -> None:
+    assert Version("v2", 3, 2, ()).count == "2 of 2"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,18 @@ from ansible_collections.progressive.istio.plugins.module_utils._cluster import 
 from ansible_collections.progressive.istio.plugins.module_utils._identity import process_here
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Drop, Request
-from pong_mesh import ANNOTATION, NAMESPACE, destination_rule, pod, populate, state_of, virtual_service, weights_of
+from pong_mesh import (
+    ANNOTATION,
+    NAMESPACE,
+    deployment,
+    destination_rule,
+    made_by,
+    pod,
+    populate,
+    state_of,
+    virtual_service,
+    weights_of,
+)
 
 STEPS = [10, 50, 100]
 Call = Callable[..., dict[str, Any]]
@@ -116,8 +127,8 @@ class TestWeighted:
                 del entry["weight"]
         assert before == after
 
-    def test_it_takes_five_requests(self, server: ApiServer, call: Call) -> None:
-        assert call(weight=20)["api_requests"] == 5
+    def test_it_takes_six_requests(self, server: ApiServer, call: Call) -> None:
+        assert call(weight=20)["api_requests"] == 6
         assert len(server.sent("PATCH")) == 1
 
     def test_the_second_time_nothing_changes(self, server: ApiServer, call: Call) -> None:
@@ -455,6 +466,35 @@ class TestReadiness:
         assert call(**advanced(wait_timeout=30))["changed"]
         assert time.monotonic() - started < 15
 
+    def test_a_pod_that_goes_before_it_is_waited_for_is_not_counted(self, server: ApiServer, call: Call) -> None:
+        """One of stable's two pods goes between the read and the list: then one of the canary is enough."""
+        server.put("pods", pod("v1", 2))
+
+        def go(number: int, request: Request) -> None:
+            if len(server.sent("GET", "pods")) == 2:
+                server.delete("pods", "pong-v1-2", NAMESPACE)
+                server.before = lambda number, request: None
+
+        server.before = go
+        started = time.monotonic()
+        assert call(state="weighted", weight=80, wait_timeout=30)["changed"]
+        assert time.monotonic() - started < 15
+
+    def test_a_wait_outlives_a_watch_that_breaks_off(
+        self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_pipeline, "PAUSE", 0.05)
+        server.put("pods", pod("v2", ready=False))
+
+        def cut(number: int, request: Request) -> Answer | None:
+            if not request.watches:
+                return None
+            server.put("pods", pod("v2"))
+            return Answer(200, "", '{"type": "ADDED", "obj')
+
+        server.before = cut
+        assert call(**advanced(wait_timeout=30))["changed"]
+
     def test_too_few_pods_for_the_weight(self, server: ApiServer, call: Call) -> None:
         for number in range(2, 5):
             server.put("pods", pod("v1", number))
@@ -474,9 +514,7 @@ class TestReadiness:
     def test_no_pods_at_all(self, server: ApiServer, call: Call, deployments: list[int], why: str) -> None:
         server.delete("pods", "pong-v2-1", NAMESPACE)
         for replicas in deployments:
-            template = {"metadata": {"labels": {"app": "pong", "version": "v2"}}}
-            meta = {"name": "pong-v2", "namespace": NAMESPACE}
-            server.put("deployments", {"metadata": meta, "spec": {"replicas": replicas, "template": template}})
+            server.put("deployments", deployment("v2", replicas))
         assert f"it has no pods ({why})" in call(**advanced())["msg"]
 
     def test_deployments_that_may_not_be_read_are_left_out(self, server: ApiServer, call: Call) -> None:
@@ -484,6 +522,31 @@ class TestReadiness:
         forbidden = Answer(403, "Forbidden", "no")
         server.before = lambda number, request: forbidden if "deployments" in request.path else None
         assert "it has no pods; waited 0 s" in call(**advanced())["msg"]
+
+    @pytest.mark.parametrize("known", [True, False], ids=["deployments", "deployments forbidden"])
+    def test_a_dead_stable_does_not_keep_the_users(self, server: ApiServer, call: Call, known: bool) -> None:
+        """Stable wants two pods; it has two that crash and one of a rolling update that does not get ready either."""
+        call(weight=20)
+        if not known:
+            forbidden = Answer(403, "Forbidden", "no")
+            server.before = lambda number, request: forbidden if "deployments" in request.path else None
+        for version in ("v1", "v2"):
+            server.put("deployments", deployment(version, 2))
+        server.put("pods", made_by("old", pod("v2")))
+        server.put("pods", made_by("old", pod("v2", 2)))
+        server.put("pods", made_by("old", pod("v1", ready=False)))
+        server.put("pods", made_by("old", pod("v1", 2, ready=False)))
+        server.put("pods", made_by("new", pod("v1", 3, ready=False)))
+        assert call(weight=100)["changed"]
+        assert weights_of(server) == {"v1": 0, "v2": 100}
+
+    def test_a_canary_that_is_smaller_than_stable_wants_to_be_does_not_take_all(
+        self, server: ApiServer, call: Call
+    ) -> None:
+        server.put("deployments", deployment("v1", 2))
+        server.put("pods", made_by("old", pod("v1", ready=False)))
+        assert "its 1 pods are ready, but all requests need 2" in call(weight=100)["msg"]
+        assert call(weight=50)["changed"]
 
     def test_check_mode_does_not_wait(self, server: ApiServer, call: Call) -> None:
         server.put("pods", pod("v2", ready=False))
@@ -537,7 +600,8 @@ class TestRollback:
         server.delete("pods", "pong-v1-1", NAMESPACE)
         call(state="rolled_back")
         assert weights_of(server) == {"v1": 100, "v2": 0}
-        assert warned == ["v1 gets 100 % of the requests and has no ready pod: it has no pods"]
+        missing = "it has no pods (no Deployment makes pods with app=pong,version=v1)"
+        assert warned == [f"v1 gets 100 % of the requests and has no ready pod: {missing}"]
 
     def test_over_another_run(self, server: ApiServer, call: Call) -> None:
         call(**advanced(state="promoted", interval=60, watch=0, run={"id": "other", "host": "elsewhere", "pid": 1}))
@@ -628,7 +692,7 @@ class TestSoak:
         started = time.monotonic()
         result = call(**advanced(interval=0.4))
         assert 0.3 < time.monotonic() - started < 15
-        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 8)
+        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 10)
         assert state_of(server)["holder"] is None
         assert len(server.sent("PATCH")) == 2
 
@@ -643,6 +707,66 @@ class TestSoak:
         assert weights_of(server) == {"v1": 100, "v2": 0}
         assert agree(server)
         assert "to go on all the same set confirm: true" in call(**advanced())["msg"]
+
+    @pytest.mark.parametrize("moment", range(1, 9))
+    def test_a_canary_that_dies_at_any_moment_of_a_step_is_taken_back(
+        self, server: ApiServer, call: Call, moment: int
+    ) -> None:
+        """Its last pod goes with the n-th request, such as the one that opens the watch."""
+
+        def die(number: int, request: Request) -> None:
+            if number == moment:
+                server.delete("pods", "pong-v2-1", NAMESPACE)
+
+        server.before = die
+        started = time.monotonic()
+        result = call(**advanced(interval=30))
+        assert time.monotonic() - started < 3
+        assert result["failed"]
+        assert "no pods" in result["msg"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+    def test_a_canary_that_dies_while_a_watch_is_broken_off_is_taken_back(
+        self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The watch that follows may not begin where the last one ended: that version is too old by then."""
+        monkeypatch.setattr(_soak, "PAUSE", 0.05)
+        server.second = 0.2 / 30
+
+        def die(number: int, request: Request) -> None:
+            watches = [each for each in server.requests if each.watches and each.path.endswith("/pods")]
+            if watches and request.path.endswith("/pods") and not request.watches:
+                server.delete("pods", "pong-v2-1", NAMESPACE)
+                server.oldest = int(watches[-1].query["resourceVersion"]) + 1
+                server.before = lambda number, request: None
+
+        server.before = die
+        started = time.monotonic()
+        assert call(**advanced(interval=30))["phase"] == "rolled_back"
+        assert time.monotonic() - started < 3
+
+    def test_the_watch_of_a_route_that_was_written_long_ago_begins_with_what_is_there(
+        self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_soak, "PAUSE", 0.05)
+
+        def moved(number: int, request: Request) -> None:
+            if request.watches and request.path.endswith("/virtualservices"):
+                server.oldest = 10_000
+                edit(server, set_weights(60, 40))
+                server.before = lambda number, request: None
+
+        server.before = moved
+        assert "someone else moved the weights" in call(**advanced(interval=30))["msg"]
+
+    def test_nothing_is_watched_any_more_when_it_is_over(self, server: ApiServer, call: Call) -> None:
+        meanwhile(server, lambda: server.put("pods", pod("v2", ready=False)))
+        before = set(threading.enumerate())
+        assert call(**advanced(interval=60))["phase"] == "rolled_back"
+        left = [each for each in set(threading.enumerate()) - before if "_work" in each.name]
+        for each in left:
+            each.join(2)
+        assert not any(each.is_alive() for each in left)
 
     @pytest.mark.parametrize(("policy", "weight"), [("hold", 50), ("step_down", 10), ("rollback", 0)])
     def test_what_a_failure_does_is_a_choice(self, server: ApiServer, call: Call, policy: str, weight: int) -> None:

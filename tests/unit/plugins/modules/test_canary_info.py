@@ -51,7 +51,7 @@ def test_before_any_release_the_route_tells_the_versions(server: ApiServer, info
     assert found["summary"] == "shop/pong: v1 100 %, v2 0 %; ready pods: v1 1 of 1, v2 1 of 1"
     assert found["versions"]["v2"] == {"ready": 1, "total": 1, "troubles": []}
     assert (found["problems"], found["holder"], found["next"], found["next_weight"]) == ([], None, None, None)
-    assert found["api_requests"] == 4
+    assert found["api_requests"] == 5
     assert server.sent("PATCH") == []
 
 
@@ -183,7 +183,7 @@ def test_what_prometheus_has_counted_is_told(info: Call, release: Call) -> None:
     (counted,) = found["counted"]  # both queries were answered alike
     assert (counted["weights"], counted["versions"]["v2"]["requests"]) == ({"v1": 90, "v2": 10}, 24)
     assert set(counted) == {"weights", "since", "until", "seconds", "source", "versions", "samples"}
-    assert found["api_requests"] == 4
+    assert found["api_requests"] == 5
 
 
 def test_a_prometheus_that_does_not_answer_is_a_warning(info: Call, release: Call, warned: list[str]) -> None:

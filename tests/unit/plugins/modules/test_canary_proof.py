@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer, Request
 from istio_mesh import Istio
-from loopback_mesh import Envoy
-from pong_mesh import HOST, NAMESPACE, state_of, weights_of
+from loopback_mesh import Envoy, sidecar
+from pong_mesh import HOST, NAMESPACE, state_of, virtual_service, weights_of
 
 Call = Callable[..., dict[str, Any]]
 
@@ -45,7 +45,7 @@ def test_a_step_is_live_and_soaks_from_then_on(mesh: Istio, server: ApiServer, c
     (written,) = result["transitions"]
     assert (written["live"], written["at"]) == (after, state_of(server)["history"][-1]["at"])
     assert written["by"] == result["run"]["who"]
-    assert (mesh.asked("portforward"), result["api_requests"]) == (1, 8)
+    assert (mesh.asked("portforward"), result["api_requests"]) == (1, 9)
 
 
 def test_a_step_that_is_not_live_fails_and_no_other_follows_until_it_is(
@@ -225,3 +225,16 @@ def test_the_proxies_are_those_where_the_rule_is_bound_when_it_is_written(
     mesh.pods[-1].split = (100, 0)
     result = call("weighted", weight=20, proof_timeout=0.5)
     assert "gateway gateways/two runs v1 100 %, v2 0 %" in result["msg"]
+
+
+def test_a_sample_of_the_sidecars_is_told_in_numbers(mesh: Istio, server: ApiServer, call: Call) -> None:
+    server.put("virtualservices", virtual_service(100, 0, gateways=["gateway", "mesh"]))
+    for number in range(52):
+        mesh.add(sidecar(f"caller-{number}", 100, 0))
+    mesh.sidecars = [{"metadata": {"name": "own", "namespace": "web"}, "spec": {"egress": [{"hosts": ["./*"]}]}}]
+    mesh.add(sidecar("bystander", 100, 0, namespace="web"))
+    result = call("advanced")
+    after = max(each["after"] for each in result["live"])
+    assert result["msg"].endswith(f"live in 51 proxies (50 of 52 sidecars asked) after {after} ms")
+    asked = {"gateways": 1, "sidecars": 52, "sidecars_asked": 50, "sidecars_left_out": 1, "unanswered": []}
+    assert result["proxies"] == asked

@@ -1,0 +1,51 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The objects of a kind, and then each change of them without a gap: a list, and a watch from its resourceVersion.
+
+A watch alone begins with what is there when it opens, so it never tells of what was deleted before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ._cluster import Cluster, Kind, Object, Objects, Watch
+
+LONGEST = 60.0  # seconds until a watch ends and all is listed anew, in case that its connection has died unnoticed
+
+
+class Changes:
+    """Of one kind in one namespace, as far as the label selector matches. For one thread, but for `close`."""
+
+    def __init__(self, cluster: Cluster, kind: Kind, namespace: str, labels: str = "") -> None:
+        self._cluster = cluster
+        self._kind = kind
+        self._namespace = namespace
+        self._labels = labels
+        self._version = ""
+        self._watch: Watch | None = None
+        self._closed = False
+
+    def list(self) -> Objects:
+        """All of them now."""
+        found, self._version = self._cluster.list_versioned(self._kind, self._namespace, self._labels)
+        return found
+
+    def follow(self, seconds: float) -> Iterator[tuple[str, Object]]:
+        """Each change since the last list, as (type, object). When it ends, or breaks off (ClusterError), list anew."""
+        seconds = min(seconds, LONGEST)
+        self._watch = self._cluster.watch(
+            self._kind, self._namespace, seconds, labels=self._labels, since=self._version
+        )
+        if self._closed:  # meanwhile
+            self._watch.close()
+        return iter(self._watch)
+
+    def close(self) -> None:
+        """End `follow`, from any thread and for good."""
+        self._closed = True
+        if self._watch:
+            self._watch.close()

@@ -1,0 +1,44 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Which HTTP proxy leads to a server, by the rules of the `kubernetes` library, so that all tasks take the same.
+
+An explicit proxy (an option or the kubeconfig's proxy-url) goes before HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in upper
+or lower case, by the scheme of the server; NO_PROXY, or an option in its place, excepts servers from each of them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
+
+
+def proxy_for(server: str, explicit: str, excepted: str | None) -> str:
+    """The URL of the proxy, or "" for none. excepted: hosts, domains and networks; None means those of NO_PROXY."""
+    environment = getproxies_environment()
+    proxy = explicit or environment.get(urlsplit(server).scheme) or environment.get("all") or ""
+    return "" if is_excepted(server, environment.get("no", "") if excepted is None else excepted) else proxy
+
+
+def is_excepted(server: str, excepted: str) -> bool:
+    """Whether a server matches one of the entries: `*`, a host, a domain with all below it, HOST:PORT or a network."""
+    parts = urlsplit(server)
+    host, place = (parts.hostname or "").lower(), parts.netloc.rpartition("@")[2].lower()
+    return any(_matches(host, place, entry.strip().lower()) for entry in excepted.split(",") if entry.strip())
+
+
+def _matches(host: str, place: str, entry: str) -> bool:
+    if entry == "*" or _within(host, entry):
+        return True
+    domain = entry.lstrip(".")
+    return any(name == domain or name.endswith(f".{domain}") for name in (host, place))
+
+
+def _within(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
