@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
 
+from ._commands import version
 from ._kubeconfig import SECTIONS, mistakes
 from ._proxy_choice import proxy_for
 from ._values import show
@@ -328,7 +329,7 @@ def _by_library(access: Access, config: dict[str, Any]) -> Access:
     if not token and not answer.cert_file:
         raise ClusterError(
             f"the credential plugin of context {access.context} gave neither token nor certificate: "
-            f"try `kubectl --context {access.context} get --raw /version` to see why"
+            f"try `{version(access.context)}` to see why"
         )
     cert, key = (_read(file, "the credential plugin") if file else "" for file in (answer.cert_file, answer.key_file))
     return replace(access, authorization=token, cert=cert, key=key)

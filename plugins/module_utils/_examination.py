@@ -15,7 +15,7 @@ from typing import Literal
 from . import _rules_release as release
 from ._binding import binding_of, proxies_in
 from ._cluster import POD, Cluster, ClusterError, Kind
-from ._commands import patch, replace
+from ._commands import show
 from ._diagnosis import CAUSES, Diagnosis, complaints, unseen
 from ._finding import Finding
 from ._istiod import ask
@@ -157,7 +157,7 @@ def _events(cluster: Cluster, ill: list[Ill]) -> tuple[list[Object], list[str]]:
 
 
 def _with_command(cluster: Cluster, mesh: Mesh, finding: Finding) -> Finding:
-    """The finding; if a Gateway selects no pod and there is but one gateway that it can mean, with the command."""
+    """The finding; if a Gateway selects no pod, with the labels of the gateway that it is likely to mean."""
     gateway = next((each for each in mesh.gateways if name_of(each) == (finding.namespace, finding.name)), None)
     if finding.check != "gateway_selector_matches" or gateway is None or mesh.gateway_pods(gateway):
         return finding
@@ -169,5 +169,5 @@ def _with_command(cluster: Cluster, mesh: Mesh, finding: Finding) -> Finding:
     labels = {labels_of(pod)[GATEWAY_LABEL] for pod in beside or pods}
     if len(labels) != 1:
         return finding
-    command = patch("Gateway", gateway, [replace("/spec/selector", {GATEWAY_LABEL: labels.pop()})])
-    return dataclasses.replace(finding, remedy=f"select the gateway that runs: {command}", command=command)
+    command, runs = show("Gateway", gateway), f"{GATEWAY_LABEL}={labels.pop()}"
+    return dataclasses.replace(finding, remedy=f"the gateway that runs has {runs}: {command}", command=command)

@@ -7,12 +7,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ._commands import forward
 from ._conditions import is_ready
 
 Object = Mapping[str, Any]
@@ -86,8 +86,8 @@ def from_port_forward(service: Object, port: Object, scheme: str, context: str =
     metadata = service["metadata"]
     local = _LOCAL_PORTS[scheme]
     options = ["--context", context] if context else []
-    forward = ["port-forward", "-n", metadata["namespace"], f"service/{metadata['name']}", f"{local}:{port['port']}"]
-    return Address("port_forward", scheme, "127.0.0.1", local, command=shlex.join(["kubectl", *options, *forward]))
+    command = forward(options, metadata["namespace"], metadata["name"], f"{local}:{port['port']}")
+    return Address("port_forward", scheme, "127.0.0.1", local, command=command)
 
 
 def pending(service: Object) -> bool:

@@ -60,7 +60,7 @@ class Account:
         if proxy in self.rejected:
             return f"it rejects {self.rejected[proxy]}; correct what it names"
         if proxy in self.pending:
-            return f"it has not accepted the {self.pending[proxy]} that istiod sent; if that lasts, restart the pod"
+            return f"it has not accepted the {self.pending[proxy]} that istiod sent; if that lasts, see its log"
         if proxy in self.known:
             return "it has accepted everything that istiod sent"
         return self.missing or "it is connected to no istiod"

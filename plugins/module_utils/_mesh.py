@@ -24,10 +24,15 @@ ROOT_NAMESPACE = "istio-system"
 
 @dataclass(frozen=True)
 class Focus:
-    """What is looked at: one VirtualService, all of a namespace, or all there are."""
+    """What is looked at: one VirtualService, all of a namespace, or all there are.
+
+    service: the one that is released, version: what is released of it; without them, whatever the routes lead to.
+    """
 
     namespace: str = ""
     name: str = ""
+    service: ServiceName | None = None
+    version: str = ""
 
     def holds(self, virtual_service: Object) -> bool:
         metadata = virtual_service["metadata"]
@@ -115,6 +120,11 @@ class Mesh:
     def focused(self) -> list[Object]:
         """The VirtualServices that are looked at; the others are there to be compared with."""
         return [each for each in self.virtual_services if self.focus.holds(each)]
+
+    def owns(self, service: ServiceName) -> bool:
+        """Whether a Service, with its DestinationRule and Deployments, belongs to those who are looked at."""
+        namespaces = {each["metadata"]["namespace"] for each in self.focused()}
+        return service.namespace in namespaces and self.focus.service in (None, service)
 
     def destinations(self) -> list[Destination]:
         """All destinations of the focused VirtualServices."""

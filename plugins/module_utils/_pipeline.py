@@ -17,6 +17,7 @@ from ._binding import binding_of
 from ._changes import Changes
 from ._cleanup import cleanup
 from ._cluster import POD, VIRTUAL_SERVICE, Cluster, ClusterError
+from ._commands import on, show
 from ._doubt import doubted, proven, unproven
 from ._finding import ERROR
 from ._gates import Gates
@@ -51,7 +52,6 @@ if TYPE_CHECKING:  # a call that judges nothing need not compile them
 CONFLICTS = 5  # how often others may write in between
 PAUSE = 0.5  # seconds before the pods are watched anew when the API server ended the watch
 RETREATS = frozenset({Event.ROLLED_BACK, Event.FAILED, Event.HELD})  # never kept waiting by a proof
-UNASKED = "set proof: none to go on without asking the proxies"
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,11 @@ class Unsure(ClusterError):
 
     def __init__(self, call: Call, lost: ClusterError) -> None:
         target, access = call.target, call.cluster.access
-        where = "" if access.context in (access.server, "in-cluster") else f" --context {access.context}"
+        where = [] if access.context in (access.server, "in-cluster") else ["--context", access.context]
+        place = {"metadata": {"namespace": target.namespace, "name": target.name}}
         super().__init__(
             f"the weights of {target.place} may have been written or not: the answer to the write was lost, and it "
-            f"cannot be read now; see `kubectl{where} get virtualservice -n {target.namespace} {target.name} -o yaml` "
+            f"cannot be read now; see `{on(where, show('VirtualService', place))}` "
             f"once the API server answers, or run the same again, which goes on from what it finds; {lost}",
             lost.status,
             lost.reason,
@@ -326,7 +327,7 @@ def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, .
     found = guard(snapshot, gates, call.skip)
     errors = [finding for finding in found if finding.severity == ERROR]
     if errors:
-        stay = f"the weights stay {said(snapshot.shares)}; skip_checks: [{{}}] goes on all the same"
+        stay = f"the weights stay {said(snapshot.shares)}, by the check {{}}"
         raise Refused([f"{finding}; {stay.format(finding.check)}" for finding in errors])
     return gates, (*warnings, *map(str, found))
 
@@ -368,7 +369,7 @@ def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) 
         raise Refused([f"{error}; {stay}"]) from error
     except (Unproven, ClusterError) as error:
         stay = f"the weights stay {said(snapshot.shares)}, for it could not be seen whether others are live"
-        raise Refused([f"{error}; {stay}: put that right, or {UNASKED}"]) from error
+        raise Refused([f"{error}; {stay}; put that right first"]) from error
     return _settled(call, snapshot) if unproven(snapshot.state) else snapshot
 
 

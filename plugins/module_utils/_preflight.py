@@ -81,7 +81,7 @@ CHECKS: tuple[Check, ...] = (
     _check(injection.single_injection_label, "namespaces"),
     _check(injection.injection_label_answered, "mutating_webhooks", "namespaces"),
     _check(injection.injector_ready, "injectors", "mutating_webhooks", "namespaces", "services"),
-    _check(injection.pods_injected, "mutating_webhooks", "namespaces", "pods", "services"),
+    _check(injection.pods_injected, "deployments", "mutating_webhooks", "namespaces", "pods", "services"),
     _check(injection.configuration_validated, "validating_webhooks"),
 )
 NAMES: tuple[str, ...] = tuple(check.name for check in CHECKS)

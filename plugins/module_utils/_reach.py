@@ -120,20 +120,19 @@ def _through(version: str, virtual_service: Object, rule: Rule, part: str, passi
 
 @dataclass(frozen=True)
 class _Pods:
-    """The pods of a version: what each of them is known to carry. known: whether its subset is defined."""
+    """The pods of a version, and the labels that each of them is known to carry."""
 
     service: ServiceName | str
     version: str
     selector: Mapping[str, str]
     labels: Mapping[str, str]
-    known: bool
 
     @classmethod
     def of(cls, split: Split, version: str, world: World) -> _Pods:
         service = identity(split.host, split.namespace)
         selector = _selector(service, world) or {}
         subset = subsets_of(split.host, split.namespace, world.destination_rules).get(version)
-        return cls(service, version, selector, {**selector, **(subset.labels if subset else {})}, subset is not None)
+        return cls(service, version, selector, {**selector, **(subset.labels if subset else {})})
 
     def is_named(self, host: str, subset: str, namespace: str) -> bool:
         return subset == self.version and identity(host, namespace) == self.service
@@ -145,7 +144,7 @@ class _Pods:
         service = identity(destination.host, destination.namespace)
         same = service == self.service
         selector = self.selector if same else _selector(service, world)
-        if selector is None or isinstance(self.service, str) or isinstance(service, str) or not self.known:
+        if selector is None or isinstance(self.service, str) or isinstance(service, str):
             return same and not destination.subset
         wanted = dict(selector)
         if destination.subset:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._commands import add, delete, patch, replace
+from ._commands import describe_pods, listed, show
 from ._conditions import is_ready
 from ._finding import Finding, error, warning
 from ._hosts import ServiceName, identity
@@ -20,6 +20,7 @@ from ._words import plural
 
 _VIRTUAL_SERVICE = "VirtualService"
 _GATEWAY = "Gateway"
+_OPEN = "is open to the outside"
 
 
 def gateway_exists(mesh: Mesh) -> Iterator[Finding]:
@@ -31,9 +32,8 @@ def gateway_exists(mesh: Mesh) -> Iterator[Finding]:
             same = sorted(str(name_of(each)) for each in mesh.gateways if name_of(each).name == name.name)
             own = sorted(str(name_of(each)) for each in mesh.gateways if name_of(each).namespace == name.namespace)
             there = ", ".join(same or own)
-            remedy = f"name one that does: {there}" if there else "create it, or see kubectl get gateways.networking -A"
-            problem, near = f"is bound to Gateway {name}, which does not exist", same or own
-            command = _rebind(virtual_service, name, near[0]) if len(near) == 1 else ""
+            remedy = f"name one that does, if it is meant: {there}" if there else "create it, or name one that exists"
+            problem, command = f"is bound to Gateway {name}, which does not exist", listed(_GATEWAY)
             since = written(virtual_service, "spec", "gateways", later=True)
             yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since)
 
@@ -49,13 +49,15 @@ def gateway_selector_matches(mesh: Mesh) -> Iterator[Finding]:
         if pods:
             where = sorted({pod["metadata"]["namespace"] for pod in pods})
             problem = f"selects {plural(len(pods), 'pod')} by {selector}, and none is ready"
-            remedy = f"see why: kubectl describe pods -n {where[0]} -l {selector}"
+            command = describe_pods(where[0], selector)
+            remedy = f"see why: {command}"
             since = earliest(*(turned(pod, "Ready", f"pod {pod['metadata']['name']}") for pod in pods))
         else:
             problem = f"selects no pod of any namespace by {selector}"
-            remedy = "use the labels of your gateway's pods: kubectl get pods -A -l istio --show-labels"
+            command = listed("pods", labels="istio")
+            remedy = f"use the labels of your gateway's pods: {command}"
             since = written(gateway, "spec", "selector", later=True)
-        yield error(_GATEWAY, gateway, problem, remedy, since=since)
+        yield error(_GATEWAY, gateway, problem, remedy, command, since)
 
 
 def gateway_port_served(mesh: Mesh) -> Iterator[Finding]:
@@ -88,8 +90,8 @@ def host_in_gateway(mesh: Mesh) -> Iterator[Finding]:
             taken = ", ".join(dict.fromkeys(host for server in servers for _whose, host in server.hosts))
             names = ", ".join(str(name_of(gateway)) for gateway in gateways)
             problem = f"is for host {', '.join(lost)}, which Gateway {names} does not take: it takes {taken or 'none'}"
-            remedy = "make the hosts of both the same; clients get 404"
-            command = patch(_GATEWAY, gateways[0], [add("/spec/servers/0/hosts/-", host) for host in lost])
+            remedy = f"make the hosts of both the same, for clients get 404; whose Gateway it is decides what {_OPEN}"
+            command = show(_GATEWAY, gateways[0])
             since = latest(
                 written(virtual_service, "spec", "hosts"), *(written(each, "spec", "servers") for each in gateways)
             )
@@ -109,10 +111,8 @@ def one_route_per_gateway_host(mesh: Mesh) -> Iterator[Finding]:
                 f"and VirtualService {name_of(other)} both route host {', '.join(shared)} on the same gateway; "
                 "either may take the other's requests"
             )
-            remedy, command = "give them different hosts, or merge them into one", ""
-            if _is_younger(other, virtual_service):
-                command = delete(_VIRTUAL_SERVICE, other)
-                remedy += f"; if {name_of(other)}, the younger one, is not needed: {command}"
+            remedy = f"give them different hosts, or merge them into one, with whoever {name_of(other)} belongs to"
+            command = show(_VIRTUAL_SERVICE, other)
             since = latest(written(virtual_service, "spec", "hosts"), written(other, "spec", "hosts"))
             yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since)
 
@@ -131,19 +131,7 @@ def one_gateway_per_host(mesh: Mesh) -> Iterator[Finding]:
             )
             since = latest(written(gateway, "spec", "servers"), written(other, "spec", "servers"))
             remedy = "use one Gateway for both, or give them different hosts"
-            yield warning(_GATEWAY, gateway, problem, remedy, since=since)
-
-
-def _rebind(virtual_service: Object, wrong: ServiceName, right: str) -> str:
-    """The command that names another Gateway in place of one that does not exist."""
-    places = [reference for reference in virtual_service["spec"]["gateways"] if reference != MESH]
-    index = virtual_service["spec"]["gateways"].index(places[gateway_names(virtual_service).index(wrong)])
-    return patch(_VIRTUAL_SERVICE, virtual_service, [replace(f"/spec/gateways/{index}", right)])
-
-
-def _is_younger(one: Object, other: Object) -> bool:
-    times = [each["metadata"].get("creationTimestamp") for each in (other, one)]
-    return all(times) and times[0] < times[1]
+            yield warning(_GATEWAY, gateway, problem, remedy, show(_GATEWAY, other), since)
 
 
 def _gateways(mesh: Mesh) -> list[Object]:

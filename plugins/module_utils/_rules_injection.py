@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ._conditions import is_ready
+from ._commands import describe, listed, merge, restart, show
+from ._conditions import is_ready, keeps_serving
 from ._finding import Finding, error, warning
 from ._hosts import ServiceName
 from ._mesh import ROOT_NAMESPACE, Mesh, Object, behind, name_of
@@ -32,26 +31,25 @@ _REVISION = "istio.io/rev"
 _AMBIENT = "istio.io/dataplane-mode"
 _OPT_OUT = "sidecar.istio.io/inject"
 _NAMED = 3  # how many pods a sentence names
+_INJECTED = {"labels": {_OPT_OUT: "true"}}
+_DECIDES = "keep one, as whoever the namespace belongs to decides, for all its new pods go by it"
 
 
 def single_injection_label(mesh: Mesh) -> Iterator[Finding]:
     """A namespace asks for its proxies in one way only."""
     for namespace in mesh.namespaces:
-        labels = labels_of(namespace)
-        name = namespace["metadata"]["name"]
+        labels, command = labels_of(namespace), show(_NAMESPACE, namespace)
         sidecars = [key for key in (_INJECTION, _REVISION) if labels.get(key, "disabled") != "disabled"]
         if labels.get(_AMBIENT) == "ambient" and sidecars:
             problem = (
                 f"has the labels {_AMBIENT}=ambient and {_label(labels, sidecars[0])}: its pods get one or the other"
             )
-            command = f"kubectl label namespace {name} {sidecars[0]}-"
             since = latest(*(written(namespace, "metadata", "labels", key) for key in (_AMBIENT, sidecars[0])))
-            yield error(_NAMESPACE, namespace, problem, f"keep one: {command}", command, since)
+            yield error(_NAMESPACE, namespace, problem, f"{_DECIDES}: {command}", command, since)
         elif _INJECTION in labels and _REVISION in labels:
             problem = f"has the labels {_label(labels, _INJECTION)} and {_label(labels, _REVISION)}: the first counts"
-            command = f"kubectl label namespace {name} {_REVISION}-"
             since = latest(*(written(namespace, "metadata", "labels", key) for key in (_INJECTION, _REVISION)))
-            yield warning(_NAMESPACE, namespace, problem, f"keep one: {command}", command, since)
+            yield warning(_NAMESPACE, namespace, problem, f"{_DECIDES}: {command}", command, since)
 
 
 def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
@@ -68,12 +66,11 @@ def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
             f"has the label {_label(labels, asked[0])}, which no sidecar injector selects, so its new pods get none"
         )
         remedy = (
-            f"label it for a revision that is installed ({', '.join(revisions)})"
+            f"whoever the namespace belongs to may label it for a revision that is installed ({', '.join(revisions)})"
             if revisions
             else "install Istio, for example by the role progressive.istio.istio with istio_install=true"
         )
-        other = f"{_REVISION}- {_INJECTION}=enabled --overwrite"
-        command = f"kubectl label namespace {namespace['metadata']['name']} {other}" if "default" in revisions else ""
+        command = show(_NAMESPACE, namespace)
         since = written(namespace, "metadata", "labels", asked[0])
         yield error(_NAMESPACE, namespace, problem, remedy, command, since)
 
@@ -86,8 +83,8 @@ def injector_ready(mesh: Mesh) -> Iterator[Finding]:
             if trouble and webhook.get("failurePolicy", "Fail") == "Fail":
                 where = (webhook["clientConfig"].get("service") or {}).get("namespace", ROOT_NAMESPACE)
                 problem = f"{trouble}, so no pod of namespace {namespace['metadata']['name']} can be created"
-                remedy = f"see kubectl get pods -n {where} -l app=istiod"
-                yield error(_WEBHOOK, configuration, problem, remedy)
+                command = listed("pods", where, "app=istiod")
+                yield error(_WEBHOOK, configuration, problem, f"see why: {command}", command)
 
 
 def pods_injected(mesh: Mesh) -> Iterator[Finding]:
@@ -95,12 +92,12 @@ def pods_injected(mesh: Mesh) -> Iterator[Finding]:
     for service, _destinations in mesh.targets():
         ready = [pod for pod in behind(service, mesh.pods) if is_ready(pod)]
         bare = [pod for pod in ready if not examine("", {}, [pod]).ready]
-        for remedy, pods in _by_remedy(mesh, name_of(service), bare).items():
+        for pods in _by_deployment(bare):
             named = [str(name_of(pod).name) for pod in pods]
             names = ", ".join(named[:_NAMED]) + (f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else "")
             problem = f"leads to {len(pods)} of {plural(len(ready), 'ready pod')} without a sidecar: {names}"
             since = earliest(*(created(pod, f"pod {name_of(pod).name}") for pod in pods))
-            yield error(_SERVICE, service, problem, remedy, _command(mesh, service, pods), since)
+            yield error(_SERVICE, service, problem, *_remedy(mesh, service, pods), since)
 
 
 def configuration_validated(mesh: Mesh) -> Iterator[Finding]:
@@ -116,8 +113,9 @@ def configuration_validated(mesh: Mesh) -> Iterator[Finding]:
     for virtual_service in mesh.focused():
         how = "only with failurePolicy Ignore" if webhooks else "by no webhook"
         problem = f"is validated {how}, so a mistake in it would be accepted and not followed"
-        remedy = "see kubectl get validatingwebhookconfigurations; istiod makes one for its default revision"
-        yield warning("VirtualService", virtual_service, problem, remedy)
+        command = listed(_VALIDATION)
+        remedy = f"see which there are, for istiod makes one for its default revision: {command}"
+        yield warning("VirtualService", virtual_service, problem, remedy, command)
 
 
 def _label(labels: Mapping[str, str], key: str) -> str:
@@ -132,15 +130,17 @@ def _injects(webhook: Mapping[str, Any]) -> bool:
     return str(webhook["name"]).endswith("sidecar-injector.istio.io")
 
 
-def _injectors(mesh: Mesh, namespace: Object) -> list[tuple[Object, Mapping[str, Any]]]:
-    """The webhooks that inject a sidecar into a pod of the namespace that asks for nothing itself."""
+def _injectors(
+    mesh: Mesh, namespace: Object, labels: Mapping[str, str] | None = None
+) -> list[tuple[Object, Mapping[str, Any]]]:
+    """The webhooks that inject a sidecar into a pod of the namespace with these labels, or with none."""
     return [
         (configuration, webhook)
         for configuration in mesh.mutating_webhooks
         for webhook in configuration.get("webhooks") or []
         if _injects(webhook)
         and selects(webhook.get("namespaceSelector") or {}, labels_of(namespace))
-        and selects(webhook.get("objectSelector") or {}, {})
+        and selects(webhook.get("objectSelector") or {}, labels or {})
     ]
 
 
@@ -159,40 +159,42 @@ def _trouble(mesh: Mesh, webhook: Mapping[str, Any]) -> str:
     return "" if any(map(is_ready, pods)) else f"calls Service {name}, which has 0 ready of {plural(len(pods), 'pod')}"
 
 
-def _by_remedy(mesh: Mesh, service: ServiceName, pods: list[Object]) -> dict[str, list[Object]]:
-    """The pods, by what has to be done about them."""
+def _by_deployment(pods: Iterable[Object]) -> list[list[Object]]:
+    """The pods by what made them, for each is put right by itself."""
     found: dict[str, list[Object]] = {}
     for pod in pods:
-        found.setdefault(_remedy(mesh, service.namespace, pod), []).append(pod)
-    return found
+        found.setdefault(deployment_of(pod), []).append(pod)
+    return list(found.values())
 
 
-def _command(mesh: Mesh, service: Object, pods: list[Object]) -> str:
-    """What brings these pods of a Service into the mesh; empty where no single command does."""
-    namespace, deployments = name_of(service).namespace, sorted({deployment_of(pod) for pod in pods})
-    if not all(deployments) or any(pod["spec"].get("hostNetwork") for pod in pods):
-        return ""
+def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
+    """How these pods of one Deployment come into the mesh, and the command that does it, or shows more."""
+    namespace, look = name_of(service).namespace, describe("Pod", pods[0])
+    if any(pod["spec"].get("hostNetwork") for pod in pods):
+        return "run them without hostNetwork: Istio cannot inject such pods", look
+    made_by = ServiceName(namespace, deployment_of(pods[0]))
+    deployment = next((each for each in mesh.deployments if name_of(each) == made_by), None)
+    home = next((each for each in mesh.namespaces if name_of(each).name == namespace), None)
     if any(_marks(pod).get(_OPT_OUT) == "false" for pod in pods):
-        marks = {place: {_OPT_OUT: None} for place in ("labels", "annotations")}
-        change = json.dumps({"spec": {"template": {"metadata": marks}}})
-        return f"kubectl patch deployment -n {namespace} {' '.join(deployments)} --type merge -p {shlex.quote(change)}"
-    restart = f"kubectl rollout restart deployment -n {namespace} {' '.join(deployments)}"
-    if any(name_of(each).name == namespace and _injectors(mesh, each) for each in mesh.namespaces):
-        return restart
-    return f"kubectl label namespace {namespace} {_INJECTION}=enabled --overwrite && {restart}"
+        remedy = f"remove {_OPT_OUT}: false from their template"
+        change: Mapping[str, Any] = {place: {_OPT_OUT: None} for place in ("labels", "annotations")}
+    elif home and _injectors(mesh, home):
+        remedy, change = "start new ones in their place, for they are older than the injection", {}
+    elif home and _injectors(mesh, home, {_OPT_OUT: "true"}):
+        remedy, change = f"label their template {_OPT_OUT}=true, or ask for the label of the namespace", _INJECTED
+    else:
+        return "ask whoever the namespace belongs to for the label that has them injected", look
+    if deployment is None or not mesh.owns(name_of(service)):
+        return remedy, look
+    if not keeps_serving(deployment):
+        return f"{remedy}, when it may stop: Deployment {made_by.name} has no ready pod while it is replaced", look
+    command = merge("Deployment", deployment, _template(change)) if change else restart(deployment)
+    return f"{remedy}: {command}", command
+
+
+def _template(change: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"spec": {"template": {"metadata": change}}}
 
 
 def _marks(pod: Object) -> Mapping[str, str]:
     return {**(pod["metadata"].get("annotations") or {}), **labels_of(pod)}
-
-
-def _remedy(mesh: Mesh, namespace: str, pod: Object) -> str:
-    if pod["spec"].get("hostNetwork"):
-        return "run them without hostNetwork: Istio cannot inject such pods"
-    if _marks(pod).get(_OPT_OUT) == "false":
-        return f"remove {_OPT_OUT}: false from their template"
-    labelled = [each for each in mesh.namespaces if name_of(each).name == namespace and _injectors(mesh, each)]
-    restart = f"kubectl rollout restart deployment -n {namespace}"
-    if labelled:
-        return f"restart them, for they are older than the injection: {restart}"
-    return f"kubectl label namespace {namespace} {_INJECTION}=enabled --overwrite, then {restart}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ._commands import describe, logs, scale, undo
 from ._conditions import is_live, is_ready
 from ._finding import Finding, error
 from ._mesh import Mesh, Object, behind, name_of
@@ -48,7 +49,7 @@ def ill_versions(mesh: Mesh, now: datetime) -> Iterator[Ill]:
             mine = [pod for pod in pods if deployment_of(pod) == name_of(deployment).name]
             ill = [pod for pod in mine if _is_ill(pod, now)]
             if ill:
-                yield _unready(deployment, ill, len(mine))
+                yield _unready(deployment, ill, len(mine), mesh.owns(name_of(service)))
             elif not mine and _share(mesh, service, deployment):
                 yield _empty(mesh, service, deployment)
         for pod in pods:
@@ -63,14 +64,13 @@ def ill_gateways(mesh: Mesh, now: datetime) -> Iterator[Ill]:
         yield _alone(GATEWAY_PODS_READY, pod)
 
 
-def _unready(deployment: Object, ill: list[Object], total: int) -> Ill:
-    name = name_of(deployment)
+def _unready(deployment: Object, ill: list[Object], total: int, own: bool) -> Ill:
     troubles = examine("", {}, ill).troubles
     more = f"; and {len(troubles) - NAMED} more" if len(troubles) > NAMED else ""
     problem = f"has {len(ill)} of {plural(total, 'pod')} not ready: {'; '.join(troubles[:NAMED])}{more}"
     since = earliest(*(turned(pod, "Ready", f"pod {name_of(pod).name}") for pod in ill))
-    if _is_unfinished(deployment):
-        command = f"kubectl rollout undo deployment -n {name.namespace} {name.name}"
+    if own and _is_unfinished(deployment) and all(_cannot_start(pod) for pod in ill):
+        command = undo(deployment)
         remedy = f"go back to what it ran before, or correct it: {command}"
     else:
         command = _look(ill[0])
@@ -85,14 +85,18 @@ def _empty(mesh: Mesh, service: Object, deployment: Object) -> Ill:
         f"has no pod and gets {_share(mesh, service, deployment):g} % of the requests: {unmade(labels, [deployment])}"
     )
     if deployment["spec"].get("replicas", 1):
-        command = f"kubectl describe deployment -n {name.namespace} {name.name}"
+        command = describe("Deployment", deployment)
         since = turned(deployment, "ReplicaFailure", f"Deployment {name.name}")
         remedy = f"see why: {command}"
+    elif not mesh.owns(name_of(service)):
+        command = describe("Deployment", deployment)
+        since = written(deployment, "spec", "replicas")
+        remedy = f"ask whoever it belongs to, why it is: {command}"
     else:
         wanted = max(
             (each["spec"].get("replicas", 1) for each in mesh.deployments if _serves(each, service)), default=1
         )
-        command = f"kubectl scale deployment -n {name.namespace} {name.name} --replicas={max(wanted, 1)}"
+        command = scale(deployment, max(wanted, 1))
         since = written(deployment, "spec", "replicas")
         remedy = f"scale it up: {command}"
     finding = error("Deployment", deployment, problem, remedy, command, since)
@@ -103,14 +107,8 @@ def _alone(check: str, pod: Object) -> Ill:
     name = name_of(pod)
     trouble = next(iter(examine("", {}, [pod]).troubles), "").removeprefix(f"pod {name.name} ")
     since = turned(pod, "Ready", f"pod {name.name}") or created(pod, f"pod {name.name}")
-    running = all("running" in (each.get("state") or {}) for each in pod["status"].get("containerStatuses") or [{}])
-    if running and deployment_of(pod):
-        command = f"kubectl delete pod -n {name.namespace} {name.name}"
-        remedy = f"let another take its place: {command}"
-    else:
-        command = _look(pod)
-        remedy = f"see why: {command}"
-    finding = error("Pod", pod, f"is not ready: {trouble}", remedy, command, since)
+    command = _look(pod)
+    finding = error("Pod", pod, f"is not ready: {trouble}", f"see why: {command}", command, since)
     return Ill(replace(finding, check=check), frozenset({name.name}))
 
 
@@ -160,13 +158,22 @@ def _is_unfinished(deployment: Object) -> bool:
     revision = int((deployment["metadata"].get("annotations") or {}).get(REVISION) or 0)
     conditions = (deployment.get("status") or {}).get("conditions") or []
     reasons = [each.get("reason") for each in conditions if each["type"] == "Progressing"]
-    return revision > 1 and bool(reasons) and reasons[0] != "NewReplicaSetAvailable"
+    unfinished = bool(reasons) and reasons[0] != "NewReplicaSetAvailable"
+    return revision > 1 and unfinished and not deployment["spec"].get("paused")
+
+
+def _cannot_start(pod: Object) -> bool:
+    """Whether a pod fails for certain, and does not only take its time."""
+    states = [each.get("state") or {} for each in pod["status"].get("containerStatuses") or []]
+    reasons = [(state.get("waiting") or {}).get("reason", "") for state in states]
+    return any("terminated" in state for state in states) or any(
+        reason not in ("", "ContainerCreating", "PodInitializing") for reason in reasons
+    )
 
 
 def _look(pod: Object) -> str:
     """The command that shows most of why it is not ready."""
-    name = name_of(pod)
     for container in pod["status"].get("containerStatuses") or []:
         if container.get("restartCount") and not container.get("ready"):
-            return f"kubectl logs -n {name.namespace} {name.name} -c {container['name']} --previous"
-    return f"kubectl describe pod -n {name.namespace} {name.name}"
+            return logs(pod, container["name"], previous=True)
+    return describe("Pod", pod)

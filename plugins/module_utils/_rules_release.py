@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from ._commands import add, patch
+from ._commands import add, describe, forget, patch, playbook, show
 from ._finding import ERROR, Finding, error, warning
 from ._pipeline import said
 from ._proxies import Lagging
@@ -21,7 +21,7 @@ from ._route import ANNOTATION
 from ._sights import RUNS
 from ._since import Since, written
 from ._snapshot import Snapshot, Target
-from ._state import stamp
+from ._state import VERSION, stamp
 from ._words import plural
 
 ANNOTATION_READABLE = "annotation_readable"
@@ -43,15 +43,15 @@ def unfound(target: Target, mistakes: Iterable[str]) -> Finding:
     return Finding(ERROR, _KIND, target.namespace, target.name, problem, remedy, RELEASE_FOUND)
 
 
-def of_release(snapshot: Snapshot, playbook: str, now: datetime) -> Iterator[Finding]:
-    """What is wrong with the state. playbook: the options by which playbooks find the service."""
+def of_release(snapshot: Snapshot, service: str, now: datetime) -> Iterator[Finding]:
+    """What is wrong with the state. service: the options by which playbooks find it."""
     state = snapshot.state
     if isinstance(state, Damaged):
         yield _unreadable(snapshot, state)
     elif isinstance(state, State) and not state.matches(snapshot.shares):
         yield _moved(snapshot, state)
     elif isinstance(state, State) and state.phase in (Phase.HELD, Phase.PAUSED):
-        yield _waiting(snapshot, state, playbook)
+        yield _waiting(snapshot, state, service)
     holder = state.holder if isinstance(state, State) else None
     if holder and holder.until > now + LEASE + LEASE_SLACK:
         yield _endless(snapshot, holder)
@@ -72,20 +72,24 @@ def of_subsets(snapshot: Snapshot, lagging: Iterable[Lagging]) -> Iterator[Findi
 
 def unproven(snapshot: Snapshot, why: str) -> Finding:
     """No proxy can be asked, for there is none."""
-    remedy = "see that its Gateways select pods that are ready"
+    command = show(_KIND, snapshot.virtual_service)
+    remedy = f"see that its Gateways select pods that are ready: {command}"
     return dataclasses.replace(
-        error(_KIND, snapshot.virtual_service, f"is live nowhere: {why}", remedy), check=WEIGHTS_LIVE
+        error(_KIND, snapshot.virtual_service, f"is live nowhere: {why}", remedy, command), check=WEIGHTS_LIVE
     )
 
 
 def _unreadable(snapshot: Snapshot, state: Damaged) -> Finding:
-    virtual_service, target = snapshot.virtual_service, snapshot.target
-    command = f"kubectl annotate virtualservice -n {target.namespace} {target.name} {ANNOTATION}-"
+    virtual_service = snapshot.virtual_service
+    if f"reads version {VERSION}" in state.reason:  # a newer collection knows what to do with it
+        command, remedy = show(_KIND, virtual_service), "use the collection that wrote it"
+    else:
+        command = forget(_KIND, virtual_service, ANNOTATION)
+        remedy = "forget the release that it told of, the weights stay as they are"
     problem = f"has an annotation {ANNOTATION} that cannot be read: {state.reason}"
-    remedy = f"forget the release that it told of, the weights stay as they are: {command}"
     since = written(virtual_service, "metadata", "annotations", ANNOTATION)
     return dataclasses.replace(
-        error(_KIND, virtual_service, problem, remedy, command, since), check=ANNOTATION_READABLE
+        error(_KIND, virtual_service, problem, f"{remedy}: {command}", command, since), check=ANNOTATION_READABLE
     )
 
 
@@ -93,11 +97,15 @@ def _moved(snapshot: Snapshot, state: State) -> Finding:
     route, wrote, virtual_service = snapshot.route, state.weights, snapshot.virtual_service
     problem = f"has the weights {said(snapshot.shares)}, and the release wrote {said(wrote)}: somebody else moved them"
     remedy, command = "keep them with canary_adopt=true at the next step, or put them back", ""
-    if wrote.keys() <= route.destinations.keys():
+    canary = state.canary  # whoever took requests from it by hand had a reason
+    if wrote.keys() <= route.destinations.keys() and wrote.get(canary, 0) <= snapshot.shares.get(canary, 0):
         base, numbers = f"/spec/http/{route.rule}/route", route.numbers(snapshot.shares, wrote)
         places = {f"{base}/{route.destinations[name].index}/weight": number for name, number in numbers.items()}
         command = patch(_KIND, virtual_service, [add(path, number) for path, number in places.items()])
         remedy += f": {command}"
+    else:
+        command = show(_KIND, virtual_service)
+        remedy += f", as those decide who moved them: {command}"
     since = written(virtual_service, "spec", "http")
     return dataclasses.replace(error(_KIND, virtual_service, problem, remedy, command, since), check=WEIGHTS_KEPT)
 
@@ -108,17 +116,18 @@ def _endless(snapshot: Snapshot, holder: Holder) -> Finding:
         f"has a lease of {holder.who} on {holder.host} (process {holder.pid}) until {stamp(holder.until)}, "
         f"and no lease of this collection is longer than {LEASE.total_seconds():g} s: it keeps nobody away"
     )
-    remedy = "see who writes the annotation; the next step, hold or rollback replaces the lease"
+    command = show(_KIND, virtual_service)
+    remedy = f"see who writes the annotation; the next step, hold or rollback replaces the lease: {command}"
     since = written(virtual_service, "metadata", "annotations", ANNOTATION)
-    return dataclasses.replace(warning(_KIND, virtual_service, problem, remedy, "", since), check=LEASE_BOUNDED)
+    return dataclasses.replace(warning(_KIND, virtual_service, problem, remedy, command, since), check=LEASE_BOUNDED)
 
 
-def _waiting(snapshot: Snapshot, state: State, playbook: str) -> Finding:
+def _waiting(snapshot: Snapshot, state: State, service: str) -> Finding:
     held = state.phase is Phase.HELD
     step = f" (step {state.step + 1} of {len(state.steps)})" if state.steps else ""
     why = f": {state.history[-1].why}" if state.history else ""
     problem = f"{'is held' if held else 'pauses'} at {said(snapshot.shares)}{step} and waits for a person{why}"
-    command = " ".join(filter(None, ("ansible-playbook progressive.istio.promote", playbook, "-e canary_confirm=true")))
+    command = playbook("promote", service, "-e canary_confirm=true")
     remedy = f"go back with progressive.istio.rollback, or let it go on: {command}"
     since = Since(state.since, "the annotation of the release")
     say = error if held else warning  # a pause was planned
@@ -141,15 +150,14 @@ def _of_proxies(snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since
             problem = (
                 f"is not live on {plural(len(proxies), 'proxy', 'proxies')}: {names}{more} {first.shows} {wish}: {why}"
             )
-            command = f"kubectl edit virtualservice -n {snapshot.target.namespace} {snapshot.target.name}"
-            if not first.rejects:
-                command = ""
+            command = show(_KIND, snapshot.virtual_service)
             remedy = (
-                f"correct what they reject: {command}" if command else "mend what they say; all of them say the same"
+                "correct what they reject" if first.rejects else "put right what they say; all of them say the same"
             )
-            yield error(_KIND, snapshot.virtual_service, problem, remedy, command, seen)
+            yield error(_KIND, snapshot.virtual_service, problem, f"{remedy}: {command}", command, seen)
         else:
             place = {"metadata": {"namespace": first.proxy.namespace, "name": first.proxy.pod}}
-            command = f"kubectl delete pod -n {first.proxy.namespace} {first.proxy.pod}"
+            command = describe("Pod", place)
             problem = f"is a {first.proxy.role} that {first.shows} {wish}: {why}"
-            yield error("Pod", place, problem, f"let another take its place: {command}", command, seen)
+            remedy = f"look at it; whoever runs it decides whether another takes its place: {command}"
+            yield error("Pod", place, problem, remedy, command, seen)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import count
 from typing import Any
 
-from ._commands import Operation, add, delete, patch, replace
+from ._commands import Operation, add, listed, patch, replace, show
 from ._finding import ERROR, Finding, error, warning
 from ._hosts import ServiceName, service_of
 from ._mesh import ROOT_NAMESPACE, Destination, Mesh, Object, Rule, destinations_of, hosts_overlap, name_of, rules_of
@@ -29,8 +30,9 @@ def virtual_service_exists(mesh: Mesh) -> Iterator[Finding]:
         str(name_of(each).name) for each in mesh.virtual_services if _namespace(each) == mesh.focus.namespace
     )
     problem = f"does not exist; namespace {mesh.focus.namespace} has: {', '.join(there) or 'none'}"
-    remedy = "create it with the playbook progressive.istio.site"
-    yield Finding(ERROR, _VIRTUAL_SERVICE, mesh.focus.namespace, mesh.focus.name, problem, remedy)
+    command = listed(_VIRTUAL_SERVICE, mesh.focus.namespace)
+    remedy = f"name the one that routes the service: {command}"
+    yield Finding(ERROR, _VIRTUAL_SERVICE, mesh.focus.namespace, mesh.focus.name, problem, remedy, command=command)
 
 
 def host_resolves(mesh: Mesh) -> Iterator[Finding]:
@@ -40,7 +42,8 @@ def host_resolves(mesh: Mesh) -> Iterator[Finding]:
         if not _resolves(mesh, destination.host, destination.namespace, entries):
             problem = f"sends {destination.rule.label} to host {destination.host}, {_nowhere(destination.host)}"
             near = _nearest(mesh, destination.host, destination.namespace)
-            command = _rewritten(destination, "host", near) if near else ""
+            certain = near and _is_meant(mesh, destination, near)
+            command = _rewritten(destination, "host", near) if certain else listed("services", _wanted_of(destination))
             since = written(destination.virtual_service, "spec", destination.rule.protocol, later=True)
             remedy = _right_host(mesh, destination.host, destination.namespace)
             yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
@@ -50,7 +53,12 @@ def host_resolves(mesh: Mesh) -> Iterator[Finding]:
         if mine and "*" not in host and not _resolves(mesh, host, namespace, entries):
             problem = f"is for host {host}, {_nowhere(host)}"
             near = _nearest(mesh, host, namespace)
-            command = patch(_DESTINATION_RULE, rule, [replace("/spec/host", near)]) if near else ""
+            certain = near and _is_ours(mesh, rule, near)
+            command = (
+                patch(_DESTINATION_RULE, rule, [replace("/spec/host", near)])
+                if certain
+                else listed("services", _wanted(host, namespace))
+            )
             since = written(rule, "spec", "host", later=True)
             yield error(_DESTINATION_RULE, rule, problem, _right_host(mesh, host, namespace), command, since)
 
@@ -73,7 +81,9 @@ def destination_port_exists(mesh: Mesh) -> Iterator[Finding]:
         else:
             continue
         remedy = "set destination.port.number to one of them"
-        command = _rewritten(destination, "port", {"number": ports[0]}) if len(ports) == 1 else ""
+        command = show("Service", service)
+        if len(ports) == 1:
+            command = _rewritten(destination, "port", {"number": ports[0]})
         since = written(destination.virtual_service, "spec", destination.rule.protocol, later=True)
         yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
 
@@ -91,8 +101,13 @@ def subset_defined(mesh: Mesh) -> Iterator[Finding]:
             f"sends {destination.share:g} % of {destination.rule.label} to subset {destination.subset} of Service "
             f"{service}, and {where or 'there is no DestinationRule for that host'}; such requests get 503"
         )
-        command = _define(rules[0], destination.subset) if rules else ""
-        remedy = f"define it: {command}" if rules else _create(service, destination.subset)
+        command = _define(mesh, rules[0], destination.subset) if rules else ""
+        if command:
+            remedy = f"define it: {command}"
+        elif rules:
+            remedy = f"define it by the labels of its pods: {(command := listed('pods', service.namespace))}"
+        else:
+            remedy = _create(service, destination.subset)
         since = written(rules[0], "spec", "subsets") if rules else None
         yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
 
@@ -116,7 +131,8 @@ def one_definition_per_subset(mesh: Mesh) -> Iterator[Finding]:
                 f"(in {where})"
             )
             since = latest(*(written(rule, "spec", "subsets") for rule in theirs))
-            remedy, command = "keep one definition and remove the others", _without_copies(theirs)
+            remedy = "keep one definition, as those decide to whom they belong"
+            command = show(_DESTINATION_RULE, theirs[-1])
             yield error(_DESTINATION_RULE, theirs[0], problem, remedy, command, since)
 
 
@@ -129,10 +145,10 @@ def one_rule_per_host(mesh: Mesh) -> Iterator[Finding]:
         merged = len({_namespace(rule) for rule in rules}) == 1
         what = "are merged, and only one traffic policy holds" if merged else "hide each other"
         problem = f"is one of {len(rules)} for Service {service}, with {others}: they {what}"
-        remedy = f"put all subsets into {name_of(rules[0])} and delete the others"
+        remedy = f"put all subsets into {name_of(rules[0])}, as those decide to whom the others belong"
         since = latest(*(written(rule, "spec", "host") for rule in rules))
         say = warning if merged else error
-        yield say(_DESTINATION_RULE, rules[0], problem, remedy, _without_copies(rules), since)
+        yield say(_DESTINATION_RULE, rules[0], problem, remedy, show(_DESTINATION_RULE, rules[1]), since)
 
 
 def rule_in_service_namespace(mesh: Mesh) -> Iterator[Finding]:
@@ -147,7 +163,7 @@ def rule_in_service_namespace(mesh: Mesh) -> Iterator[Finding]:
         whom = "all clients but those there" if seen else "the gateway and all clients elsewhere"
         problem = f"defines subset {subset.name} of Service {service} in another namespace, hidden from {whom}"
         remedy = f"move it to namespace {service.namespace}"
-        yield (warning if seen else error)(_DESTINATION_RULE, rule, problem, remedy)
+        yield (warning if seen else error)(_DESTINATION_RULE, rule, problem, remedy, show(_DESTINATION_RULE, rule))
 
 
 def exported_to_gateway(mesh: Mesh) -> Iterator[Finding]:
@@ -163,7 +179,9 @@ def exported_to_gateway(mesh: Mesh) -> Iterator[Finding]:
             if missing:
                 problem = f"is exported to {', '.join(exported)} only, and the gateway runs in {', '.join(missing)}"
                 remedy = f"add {', '.join(missing)} to spec.exportTo"
-                command = patch(kind, thing, [add("/spec/exportTo/-", each) for each in missing])
+                command = show(kind, thing)  # routes may be hidden on purpose
+                if kind == _DESTINATION_RULE and _is_own(mesh, thing):
+                    command = patch(kind, thing, [add("/spec/exportTo/-", each) for each in missing])
                 yield error(kind, thing, problem, remedy, command, written(thing, "spec", "exportTo"))
 
 
@@ -201,8 +219,7 @@ def route_not_shadowed(mesh: Mesh) -> Iterator[Finding]:
             weighted = len(rule.content.get("route") or []) > 1
             problem = f"never uses {rule.label}, for {before.label} stands before it and takes the same requests"
             remedy = f"move {rule.label} before {before.label}, or narrow the match of {before.label}"
-            places = {"from": f"/spec/http/{rule.index}", "path": f"/spec/http/{before.index}"}
-            command = patch(_VIRTUAL_SERVICE, virtual_service, [{"op": "move", **places}])
+            command = show(_VIRTUAL_SERVICE, virtual_service)  # the first one may be there to keep requests away
             say = error if weighted else warning
             yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, _routed(virtual_service, rule))
 
@@ -212,7 +229,8 @@ def route_named(mesh: Mesh) -> Iterator[Finding]:
     for virtual_service in mesh.focused():
         for rule in rules_of(virtual_service):
             if rule.protocol == "http" and len(rule.content.get("route") or []) > 1 and not rule.content.get("name"):
-                command = patch(_VIRTUAL_SERVICE, virtual_service, [add(f"/spec/http/{rule.index}/name", "primary")])
+                name = _free_name(virtual_service)
+                command = patch(_VIRTUAL_SERVICE, virtual_service, [add(f"/spec/http/{rule.index}/name", name)])
                 problem, since = f"has no name for {rule.label}, which is weighted", _routed(virtual_service, rule)
                 yield warning(_VIRTUAL_SERVICE, virtual_service, problem, f"name it: {command}", command, since)
 
@@ -259,7 +277,7 @@ def _nowhere(host: str) -> str:
 
 def _right_host(mesh: Mesh, host: str, namespace: str) -> str:
     near = _nearest(mesh, host, namespace)
-    return f"write {near}" if near else f"see which there are: kubectl get services -n {_wanted(host, namespace)}"
+    return f"write {near}" if near else f"see which there are: {listed('services', _wanted(host, namespace))}"
 
 
 def _nearest(mesh: Mesh, host: str, namespace: str) -> str:
@@ -281,12 +299,49 @@ def _defines(rule: Mapping[str, Any], subset: str) -> bool:
     return any(each["name"] == subset for each in rule["spec"].get("subsets") or [])
 
 
-def _define(rule: Mapping[str, Any], subset: str) -> str:
+def _define(mesh: Mesh, rule: Object, subset: str) -> str:
+    """The command that defines a subset by the label that tells the others apart; empty where that is a guess."""
     defined = rule["spec"].get("subsets") or []
-    key = next((next(iter(each["labels"])) for each in defined if len(each.get("labels") or {}) == 1), "version")
-    value = {"name": subset, "labels": {key: subset}}
-    path, content = ("/spec/subsets/-", value) if defined else ("/spec/subsets", [value])
-    return patch(_DESTINATION_RULE, rule, [add(path, content)])
+    keys = {key for each in defined for key in each.get("labels") or {}}
+    if len(keys) != 1 or not _is_own(mesh, rule):
+        return ""
+    return patch(_DESTINATION_RULE, rule, [add("/spec/subsets/-", {"name": subset, "labels": {keys.pop(): subset}})])
+
+
+def _is_meant(mesh: Mesh, destination: Destination, near: str) -> bool:
+    """Whether this Service is meant for certain: it has the name, or the subsets, that the destination names."""
+    service = service_of(near, destination.namespace)
+    if service is None or not mesh.owns(service):
+        return False
+    same = destination.host.split(".")[0] == service.name
+    rules = mesh.rules_for(service)
+    return same or (bool(destination.subset) and any(_defines(rule, destination.subset) for rule in rules))
+
+
+def _is_ours(mesh: Mesh, rule: Object, near: str) -> bool:
+    """Whether a DestinationRule without a Service has the subsets that the routes name of that one, which has none."""
+    service = service_of(near, _namespace(rule))
+    if service is not None and mesh.rules_for(service):
+        return False
+    wanted = {each.subset for each in mesh.destinations() if each.service == service and each.subset}
+    return service is not None and mesh.owns(service) and any(_defines(rule, subset) for subset in wanted)
+
+
+def _wanted_of(destination: Destination) -> str:
+    return _wanted(destination.host, destination.namespace)
+
+
+def _is_own(mesh: Mesh, rule: Object) -> bool:
+    """Whether a DestinationRule is beside its Service, and that belongs to those whose routes these are."""
+    service = service_of(rule["spec"].get("host", ""), _namespace(rule))
+    return service is not None and service.namespace == _namespace(rule) and mesh.owns(service)
+
+
+def _free_name(virtual_service: Object) -> str:
+    """A name that no rule of it has."""
+    taken = {rule.content.get("name") for rule in rules_of(virtual_service)}
+    names = (f"primary-{number}" if number > 1 else "primary" for number in count(1))
+    return next(name for name in names if name not in taken)
 
 
 def _create(service: ServiceName, subset: str) -> str:
@@ -308,17 +363,6 @@ def _rewritten(wrong: Destination, field: str, value: object) -> str:
                 path = f"/spec/{rule.protocol}/{rule.index}/route/{index}/destination/{field}"
                 changes.append(add(path, value))  # in an object `add` replaces too
     return patch(_VIRTUAL_SERVICE, wrong.virtual_service, changes)
-
-
-def _without_copies(rules: list[Object]) -> str:
-    """The command that deletes those that define nothing but subsets of the oldest one."""
-    oldest, *others = sorted(rules, key=lambda rule: str(rule["metadata"].get("creationTimestamp") or ""))
-    kept = oldest["spec"].get("subsets") or []
-    if any(rule["spec"].keys() - {"host", "subsets"} for rule in others):
-        return ""
-    if any(subset not in kept for rule in others for subset in rule["spec"].get("subsets") or []):
-        return ""
-    return " && ".join(delete(_DESTINATION_RULE, rule) for rule in others)
 
 
 def _takes_all_of(before: Rule, rule: Rule) -> bool:

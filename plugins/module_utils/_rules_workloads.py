@@ -13,13 +13,13 @@ from itertools import groupby, permutations
 from math import ceil
 from typing import Any
 
-from ._commands import add, patch, replace
+from ._commands import describe_pods, patch, replace, show
 from ._conditions import is_ready
 from ._finding import Finding, error, warning
 from ._hosts import ServiceName
 from ._mesh import Destination, Mesh, Object, behind, name_of
 from ._readiness import examine, unmade
-from ._selectors import includes, labels_of, selects
+from ._selectors import as_text, includes, labels_of, selects
 from ._since import Since, written
 from ._words import plural
 
@@ -60,9 +60,11 @@ def subset_selects_ready_pods(mesh: Mesh) -> Iterator[Finding]:
         problem = (
             f"has 0 ready of {plural(len(version.pods), 'pod')}{of}, which gets {share:g} % of the requests: {why}"
         )
-        wanted = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-        remedy = f"see kubectl describe pods -n {namespace} -l {wanted}"
-        command, since = _relabel(mesh, version) if not version.pods else ("", None)
+        command, since = _relabel(mesh, version) if share and not version.pods else ("", None)
+        remedy = f"select the pods that bear its name: {command}"
+        if not command:
+            command = describe_pods(namespace, as_text(selector))
+            remedy = f"see why: {command}"
         yield (error if share else warning)(_SERVICE, version.service, problem, remedy, command, since)
 
 
@@ -89,9 +91,9 @@ def service_selector_without_version(mesh: Mesh) -> Iterator[Finding]:
         keys = {key for each in destinations for key in _labels(mesh, each)} & set(selector)
         for key in sorted(keys):
             problem = f"selects by {key}={selector[key]}, the label that tells its subsets apart, so others get no pods"
-            path = f"/spec/selector/{key.replace('~', '~0').replace('/', '~1')}"
-            remedy = patch(_SERVICE, service, [{"op": "remove", "path": path}])
-            yield error(_SERVICE, service, problem, remedy, remedy, written(service, "spec", "selector"))
+            command = show(_SERVICE, service)  # who calls it without a route would get the other versions then
+            remedy = f"take {key} out of its selector if nobody relies on it, or route to a Service of all versions: "
+            yield error(_SERVICE, service, problem, remedy + command, command, written(service, "spec", "selector"))
 
 
 def deployments_apart(mesh: Mesh) -> Iterator[Finding]:
@@ -111,9 +113,10 @@ def deployments_apart(mesh: Mesh) -> Iterator[Finding]:
                 by = ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
                 problem = f"selects by {by}, which the pods of Deployment {name_of(other).name} have too"
                 remedy = (
-                    "create it anew with the version in spec.selector.matchLabels, for that field cannot be changed"
+                    "let a Deployment that has the version in spec.selector.matchLabels take its place once its own "
+                    "pods are ready, for that field cannot be changed"
                 )
-                yield error(_DEPLOYMENT, one, problem, remedy)
+                yield error(_DEPLOYMENT, one, problem, remedy, show(_DEPLOYMENT, one))
 
 
 def port_named_http(mesh: Mesh) -> Iterator[Finding]:
@@ -121,20 +124,22 @@ def port_named_http(mesh: Mesh) -> Iterator[Finding]:
     for service, destinations in mesh.targets():
         ports = service["spec"].get("ports") or []
         wanted = {each.port for each in destinations if each.rule.protocol == "http"}
-        for index, port in enumerate(ports):
+        for port in ports:
             routed = port["port"] in wanted or (None in wanted and len(ports) == 1)
             if not routed or _is_http(port):
                 continue
             called = f"is named {port['name']} and has" if port.get("name") else "has no name and"
-            remedy = patch(_SERVICE, service, [add(f"/spec/ports/{index}/appProtocol", "http")])
+            command = show(_SERVICE, service)  # to call it HTTP/1 would break a port that speaks gRPC
+            remedy = f"say by appProtocol what it speaks, such as http, http2 or grpc: {command}"
             problem = f"gets HTTP on port {port['port']}, which {called} no appProtocol that says HTTP"
-            yield warning(_SERVICE, service, problem, remedy, remedy, written(service, "spec", "ports"))
+            yield warning(_SERVICE, service, problem, remedy, command, written(service, "spec", "ports"))
 
 
 def _relabel(mesh: Mesh, version: _Version) -> tuple[str, Since | None]:
     """The command that lets a subset select the pods that bear its name, and since when it does not."""
-    name = version.destination.subset
-    for rule in mesh.rules_for(name_of(version.service)):
+    name, service = version.destination.subset, name_of(version.service)
+    rules = [rule for rule in mesh.rules_for(service) if name_of(rule).namespace == service.namespace]
+    for rule in rules if mesh.owns(service) else []:
         for index, subset in enumerate(rule["spec"].get("subsets") or []):
             keys = list(subset.get("labels") or {})
             named = [pod for pod in behind(version.service, mesh.pods) if keys and labels_of(pod).get(keys[0]) == name]

@@ -747,7 +747,7 @@ from ..module_utils._cleanup import removed
 from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect
 from ..module_utils._identity import is_gone, this_run
 from ..module_utils._module import Module
-from ..module_utils._pipeline import UNASKED, Call, Outcome, Unsure, carry_out
+from ..module_utils._pipeline import Call, Outcome, Unsure, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._preflight import NAMES
 from ..module_utils._progress import step_line, teller, verdict_line
@@ -1060,7 +1060,7 @@ def _still_led_to(call: Call, outcome: Outcome, version: str) -> str:
     except NotLive as error:
         return str(error)
     except (Unproven, ClusterError) as error:
-        return f"whether {version} can be removed could not be seen: {error}; put that right, or {UNASKED}"
+        return f"whether {version} can be removed could not be seen: {error}; put that right first"
     return ""
 
 

@@ -199,6 +199,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._cluster import 
     ClusterError,
     connect,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._commands import forward, listed
 from ansible_collections.progressive.istio.plugins.module_utils._conditions import is_live, is_ready
 from ansible_collections.progressive.istio.plugins.module_utils._graph import (
     GraphError,
@@ -272,7 +273,7 @@ def forwarding(params: dict[str, Any], istioctl: bool) -> str:
     if istioctl and place == DASHBOARD:
         return shlex.join(["istioctl", "dashboard", "kiali", *access, "--port", str(LOCAL_PORT)])
     ports = f"{LOCAL_PORT}:{params['service_port']}"
-    return shlex.join(["kubectl", *access, "port-forward", "-n", place[0], f"service/{place[1]}", ports])
+    return forward(access, *place, ports)
 
 
 def target_port(port: Object, pod: Object) -> int:
@@ -296,7 +297,7 @@ def in_cluster(params: dict[str, Any]) -> tuple[Stream, str]:
     selector = ",".join(f"{key}={value}" for key, value in (service["spec"].get("selector") or {}).items())
     pod = first_ready(cluster.list(POD, namespace, selector)) if selector else None
     if pod is None:
-        raise ClusterError(f"{what} has no ready pod: see why by 'kubectl get pods -n {namespace} -l {selector}'")
+        raise ClusterError(f"{what} has no ready pod: see why by '{listed('pods', namespace, selector)}'")
     try:
         number = target_port(port_of(service, "http", params["service_port"]), pod)
     except NoSuchPort as error:

@@ -63,7 +63,7 @@ def test_another_virtual_service_for_the_host(gateway, refused):
     rival = {"apiVersion": model["apiVersion"], "kind": "VirtualService", "metadata": {"name": "rival"}, "spec": spec}
     gateway.kube.apply(rival)
     try:
-        refused("proof/rival", "proof.test", "skip_checks: [one_route_per_gateway_host]")
+        refused("proof/rival", "proof.test", "by the check one_route_per_gateway_host")
         skipped = gateway.canary("advanced", skip_checks=["one_route_per_gateway_host"], check=True)
         assert not skipped.get("failed"), skipped["msg"]
     finally:

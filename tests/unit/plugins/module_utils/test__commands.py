@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._commands import add, delete, on, patch, replace
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._commands import add, on, patch, replace, restart, scale
 
 PONG = {"metadata": {"name": "pong", "namespace": "shop"}}
 
@@ -26,12 +28,35 @@ def test_no_change_is_no_command() -> None:
 
 
 def test_every_command_is_for_the_cluster() -> None:
-    both = f"{delete('DestinationRule', PONG)} && {delete('VirtualService', PONG)}"
-    assert on(["--context", "my cluster"], both) == (
-        "kubectl --context 'my cluster' delete destinationrule -n shop pong && "
-        "kubectl --context 'my cluster' delete virtualservice -n shop pong"
+    command = scale(PONG, 2)
+    assert on(["--context", "my cluster"], command) == (
+        "kubectl --context 'my cluster' scale deployment -n shop pong --replicas=2"
     )
-    assert on([], both) == both
+    assert on([], command) == command
+    text = patch("Service", PONG, [add("/spec/a", "kubectl get")])
+    assert on(["--context", "x"], text) == text.replace("kubectl patch", "kubectl --context x patch")
     assert on(["--context", "x"], "ansible-playbook progressive.istio.promote") == (
         "ansible-playbook progressive.istio.promote"
     )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "tested"),
+    [
+        ({}, []),
+        ({"resourceVersion": "7"}, [{"op": "test", "path": "/metadata/resourceVersion", "value": "7"}]),
+        (
+            {"resourceVersion": "7", "generation": 3},
+            [{"op": "test", "path": "/metadata/generation", "value": 3}],
+        ),
+    ],
+)
+def test_a_patch_is_for_the_object_as_it_was_seen(numbers: dict[str, Any], tested: list[dict[str, Any]]) -> None:
+    """A route that has moved in the meantime is at another place of its list; leases are no change of content."""
+    thing = {"metadata": {**PONG["metadata"], **numbers}}
+    changes = json.loads(shlex.split(patch("VirtualService", thing, [add("/spec/http/0/name", "a")]))[-1])
+    assert changes == [*tested, {"op": "add", "path": "/spec/http/0/name", "value": "a"}]
+
+
+def test_names_are_one_word_for_the_shell() -> None:
+    assert shlex.split(restart({"metadata": {"name": "a b; c", "namespace": "d"}}))[-3:] == ["-n", "d", "a b; c"]

@@ -178,6 +178,12 @@ def test_another_service_in_front_of_the_same_pods():
         assert len(told(routes("checkout", WEIGHTED), rule, world=world)) == found, selector
 
 
+def test_a_service_of_another_namespace_has_pods_of_its_own():
+    far = "checkout.stage.svc.cluster.local"
+    world = replace(PLAIN, services=(*PLAIN.services, service("checkout", {"workload": "checkout"}, "stage")))
+    assert told(routes("checkout", WEIGHTED), routes("far", {"route": [to(host=far)]}), world=world) == []
+
+
 def test_tcp_and_tls_rules_count_too():
     for protocol in ("tcp", "tls"):
         other = routes("raw", **{protocol: [{"route": [to("green")]}]})

@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._mesh import Mesh
+from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, Mesh
 from ansible_collections.progressive.istio.plugins.module_utils._rules_pods import ill_gateways, ill_versions
+from printed import assert_harmless
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOST = "pong.shop.svc.cluster.local"
@@ -62,6 +65,7 @@ def mesh(pods: list[dict[str, Any]], deployments: list[dict[str, Any]], canary: 
     )
 
 
+OWN = {("deployment", "shop", "pong-v2")}
 STABLE = pod("pong-v1-a", "v1")
 BOTH = [deployment("v1"), deployment("v2")]
 
@@ -90,6 +94,22 @@ ILL = [
         deployment("v2", revision=2),
         "has 1 of 2 pods not ready: pod pong-v2-b container app cannot start: ErrImagePull: not found",
         "kubectl rollout undo deployment -n shop pong-v2",
+        "11:50:00",
+    ),
+    (
+        "one that may only need its time is not undone",
+        [STABLE, pod("pong-v2-a"), pod("pong-v2-b", state=RUNS)],
+        deployment("v2", revision=2),
+        "runs, but its readiness probe does not pass",
+        "kubectl describe pod -n shop pong-v2-b",
+        "11:50:00",
+    ),
+    (
+        "a rollout that is paused cannot be undone",
+        [STABLE, pod("pong-v2-a"), pod("pong-v2-b", state=PULL)],
+        {**deployment("v2", revision=2), "spec": {**deployment("v2")["spec"], "paused": True}},
+        "has 1 of 2 pods not ready",
+        "kubectl describe pod -n shop pong-v2-b",
         "11:50:00",
     ),
     (
@@ -154,10 +174,26 @@ def test_what_is_ill(
     assert (finding.check, finding.place) == ("pods_ready", "Deployment shop/pong-v2")
     assert problem in finding.problem
     assert finding.command == command
+    assert_harmless(command, OWN)
     assert (f"{finding.since.at:%H:%M:%S}" if finding.since else None) == since
     assert ill.names == (
         {each["metadata"]["name"] for each in pods if "b" in each["metadata"]["name"][-1]} or {"pong-v2"}
     )
+
+
+@pytest.mark.parametrize("focus", [Focus("edge"), Focus("shop", "pong", ServiceName("shop", "cart"))])
+def test_what_belongs_to_others_is_only_shown(focus: Focus) -> None:
+    """A route of another namespace leads there, or another service of the same VirtualService."""
+    for pods, canary in (
+        ([STABLE], deployment("v2", 0)),
+        ([STABLE, pod("pong-v2-b", state=PULL)], deployment("v2", revision=2)),
+    ):
+        shop = mesh(pods, [deployment("v1", 3), canary], focus=focus)
+        if focus.namespace == "edge":
+            (route,) = shop.virtual_services
+            shop = replace(shop, virtual_services=({**route, "metadata": {"name": "pong", "namespace": "edge"}},))
+        (ill,) = ill_versions(shop, NOW)
+        assert assert_harmless(ill.finding.command, set()) == "describe"
 
 
 def test_pods_of_no_deployment_are_named_themselves() -> None:
@@ -167,11 +203,11 @@ def test_pods_of_no_deployment_are_named_themselves() -> None:
     assert (ill.finding.place, ill.finding.command) == ("Pod shop/pong-v2-b", "kubectl describe pod -n shop pong-v2-b")
 
 
-def test_a_gateway_that_runs_and_is_not_ready_is_replaced() -> None:
+def test_a_gateway_that_runs_and_is_not_ready_is_left_to_whom_it_serves() -> None:
     gates = (pod("gate-a"), pod("gate-b", state=RUNS))
     (ill,) = ill_gateways(mesh([], [], proxies=gates), NOW)
     assert (ill.finding.check, ill.finding.place) == ("gateway_pods_ready", "Pod shop/gate-b")
-    assert ill.finding.command == "kubectl delete pod -n shop gate-b"
+    assert ill.finding.command == "kubectl describe pod -n shop gate-b"
 
 
 @pytest.mark.parametrize("field", ["pods", "services", "proxies"])

@@ -14,6 +14,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxies import 
 from ansible_collections.progressive.istio.plugins.module_utils._release import Holder, Past, Phase, State, Step, encode
 from ansible_collections.progressive.istio.plugins.module_utils._route import ANNOTATION
 from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target, parse
+from printed import assert_harmless
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 STATE = State(
@@ -88,6 +89,22 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             "11:00 kubectl-edit",
         ),
         (
+            snapshot(STATE, 100, 0),
+            "weights_kept",
+            "error",
+            "has the weights v1 100 %, v2 0 %, and the release wrote v1 80 %, v2 20 %",
+            "kubectl get virtualservice -n shop pong -o yaml",
+            "11:00 kubectl-edit",
+        ),
+        (
+            snapshot('{"version": 2}'),
+            "annotation_readable",
+            "error",
+            "its version is 2, and this collection reads version 1",
+            "kubectl get virtualservice -n shop pong -o yaml",
+            "11:30 kubectl-annotate",
+        ),
+        (
             snapshot(replace(STATE, phase=Phase.HELD)),
             "release_goes_on",
             "error",
@@ -109,17 +126,18 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             "warning",
             "has a lease of jane on far (process 7) until 2026-01-31T12:02:01Z, and no lease of this collection is "
             "longer than 60 s: it keeps nobody away",
-            "",
+            "kubectl get virtualservice -n shop pong -o yaml",
             "11:30 kubectl-annotate",
         ),
     ],
-    ids=["damaged", "moved", "held", "paused", "an endless lease"],
+    ids=["damaged", "moved", "taken from the canary by hand", "newer", "held", "paused", "an endless lease"],
 )
 def test_what_is_wrong(given: Snapshot, check: str, severity: str, problem: str, command: str, since: str) -> None:
     (finding,) = rules.of_release(given, "--limit pong", NOON)
     assert (finding.check, finding.severity, finding.place) == (check, severity, "VirtualService shop/pong")
     assert problem in finding.problem
     assert finding.command == command
+    assert_harmless(command, {("virtualservice", "shop", "pong")})
     assert finding.since
     assert f"{finding.since.at:%H:%M} {finding.since.by}".startswith(since)
 
@@ -134,7 +152,8 @@ def test_a_proxy_that_is_alone_is_accused_itself() -> None:
     assert finding.problem == (
         "is a gateway that runs v1 100 % where v1 80 %, v2 20 % is wanted: it is connected to no istiod"
     )
-    assert finding.command == "kubectl delete pod -n edge a"
+    assert finding.command == "kubectl describe pod -n edge a"
+    assert_harmless(finding.command, set())
     assert finding.since is not None
 
 
@@ -148,17 +167,22 @@ def test_what_several_say_is_said_once_of_the_route() -> None:
     one, other = rules.of_weights(snapshot(STATE), [*several, lagging("e", "runs v1 100 %", "it is pending")])
     assert (one.place, other.place) == ("VirtualService shop/pong", "Pod edge/e")
     assert "on 4 proxies: gateway edge/a, gateway edge/b, gateway edge/c and 1 more runs" in one.problem
-    assert one.command == ""
+    assert {each.command for each in (one, other)} == {
+        "kubectl get virtualservice -n shop pong -o yaml",
+        "kubectl describe pod -n edge e",
+    }
 
 
 def test_what_envoy_rejects_is_corrected_in_the_route() -> None:
     (finding,) = rules.of_subsets(snapshot(STATE), [lagging("a", "keeps what it had", "it rejects the routes", True)])
     assert (finding.check, finding.place) == ("subsets_live", "VirtualService shop/pong")
-    assert finding.command == "kubectl edit virtualservice -n shop pong"
+    assert finding.command == "kubectl get virtualservice -n shop pong -o yaml"
 
 
 def test_nobody_can_be_asked_and_nothing_can_be_told() -> None:
-    assert rules.unproven(snapshot(STATE), "no ready proxy").problem == "is live nowhere: no ready proxy"
+    nowhere = rules.unproven(snapshot(STATE), "no ready proxy")
+    assert nowhere.problem == "is live nowhere: no ready proxy"
+    assert_harmless(nowhere.command, set())
     unfound = rules.unfound(TARGET, ["no two versions", "no route"])
     assert (unfound.place, unfound.problem) == (
         "VirtualService shop/pong",

@@ -111,7 +111,7 @@ def test_a_version_without_a_cluster_gets_nothing(mesh: Istio, call: Call) -> No
     [
         ("pods", "gateway_selector_matches", "selects 1 pod by istio=gateway, and none is ready"),
         ("gateway", "gateway_exists", "is bound to Gateway shop/gateway, which does not exist"),
-        ("right", "", "or set proof: none to go on without asking the proxies"),
+        ("right", "", "put that right first"),
     ],
 )
 def test_who_cannot_ask_may_go_back_but_not_on(

@@ -60,8 +60,8 @@ def test_another_route_for_the_same_host_is_refused(
     assert refused["failed"]
     assert refused["msg"] == (
         "VirtualService shop/pong and VirtualService other/rival both route host shop.test on the same gateway; "
-        "either may take the other's requests -> give them different hosts, or merge them into one; the weights stay "
-        "v1 100 %, v2 0 %; skip_checks: [one_route_per_gateway_host] goes on all the same"
+        "either may take the other's requests -> give them different hosts, or merge them into one, with "
+        "whoever other/rival belongs to; the weights stay v1 100 %, v2 0 %, by the check one_route_per_gateway_host"
     )
     assert server.sent("PATCH") == []
     assert call(skip_checks=["one_route_per_gateway_host"])["changed"]
