@@ -35,11 +35,11 @@ def answer(*proxies: dict[str, Any]) -> bytes:
         ([answer(proxy())], "it has accepted everything that istiod sent"),
         (
             [answer(proxy(route_sent="b", route_acked="a"))],
-            "it has not accepted the routes that istiod sent; if that lasts, restart the pod",
+            "it has not accepted the routes that istiod sent; if that lasts, see its log",
         ),
         (
             [answer(proxy(route_sent="b"))],
-            "it has not accepted the routes that istiod sent; if that lasts, restart the pod",
+            "it has not accepted the routes that istiod sent; if that lasts, see its log",
         ),
         (
             [answer(proxy(errors={"route": "no such\n command"}, route_sent="b", route_acked="a"))],
