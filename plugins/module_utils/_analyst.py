@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from ._analysis import judge, undecided
 from ._criteria import Criteria
@@ -23,7 +24,10 @@ BLIND = 5.0  # seconds without a count until that is the reason for no verdict, 
 
 
 class Analyst:
-    """The present weight under analysis. pace: seconds between two looks."""
+    """The present weight under analysis. pace: seconds between two looks.
+
+    trouble: what has kept it from counting for some seconds now; nothing if nothing does.
+    """
 
     def __init__(
         self, call: Call, criteria: Criteria, snapshot: Snapshot, meter: Meter, prometheus: Prometheus | None
@@ -34,7 +38,9 @@ class Analyst:
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else self._clock()
         self._record: Record | None = None
         self._counted: tuple[float, Look] | None = None  # when it was (monotonic), and what was known then
+        self._begun = time.monotonic()
         self.pace = meter.pace
+        self.trouble = ""
         self._meter = meter
         self._prometheus = prometheus
         self._answers: dict[str, float | str] = {}
@@ -47,12 +53,23 @@ class Analyst:
         self._record = add(begun, look)
         return self._record
 
+    def close(self) -> None:
+        """Ask nobody any more."""
+        self._meter.close()
+
     def _look(self) -> Look:
         try:
             counted = self._meter.look()
         except Uncounted as error:
-            return self._uncounted(str(error))
-        look = Look(self._clock(), judge(self.criteria, counted, self._asked()), counted)
+            look = self._uncounted(str(error))
+            blind = time.monotonic() - (self._counted[0] if self._counted else self._begun) > BLIND
+            self.trouble = look.judgement.why if blind else ""
+            return look
+        judgement, coverage = judge(self.criteria, counted, self._asked()), self._meter.coverage
+        self.trouble = str(coverage or "")
+        if self.trouble:
+            judgement = replace(judgement, why=f"{judgement.why}; {self.trouble}")
+        look = Look(self._clock(), judgement, counted, coverage)
         self._counted = time.monotonic(), look
         return look
 

@@ -58,3 +58,15 @@ class Counts:
     unattributed: int = 0
     before: Sample = Sample()
     share: float | None = None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many of the proxies are read, of how many. gaps: who is not, for how long and why; nothing if all are."""
+
+    read: int
+    of: int
+    gaps: str = ""
+
+    def __str__(self) -> str:
+        return f"counted in {self.read} of {self.of} proxies: {self.gaps}" if self.gaps else ""

@@ -8,17 +8,17 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Hashable
 from datetime import datetime
 from functools import cached_property
 from math import inf
-from typing import Protocol
 
-from ._binding import binding_of
+from ._binding import Proxy, binding_of
 from ._cluster import Cluster, ClusterError
 from ._counters import NO_VERSION, STATS_PATH, Counters, parse
-from ._counts import Counts, Sample, VersionCounts
+from ._counts import Counts, Coverage, Sample, VersionCounts
 from ._criteria import Criteria, ProbeOptions
 from ._gates import read
 from ._histogram import EDGES
@@ -30,11 +30,12 @@ from ._promql import queries
 from ._promql import tally as scraped
 from ._proof import Prover
 from ._proxies import Unproven
+from ._reader import Reader, Reading, Readings
 from ._snapshot import Snapshot
 from ._split import names, version_pattern
 from ._tally import Label, Tally, add, counts
 
-READ_TIMEOUT = 0.5  # seconds for one proxy; one that does not answer is asked again with the next look
+PATIENCE = 0.5  # seconds for which a look waits for something new
 DOMAIN = "cluster.local"
 FAILED = 500  # the lowest status of a failure, as Istio's metrics count it
 LONGEST_ANSWER = 80  # characters of an answer in a message
@@ -44,16 +45,21 @@ class Uncounted(Exception):
     """One sentence: why nothing could be counted."""
 
 
-class Meter(Protocol):
-    """pace: seconds between two looks."""
+class Meter:
+    """pace: seconds between two looks. coverage: of how many proxies they tell, where proxies count."""
 
     pace: float
+    coverage: Coverage | None = None
 
     def look(self) -> Counts:
         """What was counted since the weight is live; Uncounted if that cannot be known."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Ask nobody any more."""
 
 
-class ProxyMeter:
+class ProxyMeter(Meter):
     """Reads the counters of every proxy over the streams of the proof. It counts from its own first look on."""
 
     pace = 0.1
@@ -64,25 +70,49 @@ class ProxyMeter:
         self._host = full_host(snapshot)
         self._reporter = reporter
         self._tally = Tally()
+        self._reader: Reader | None = None
+        self._taken: dict[Proxy, Reading] = {}
+        self._closed = False
+        self._opening = threading.Lock()
 
     def look(self) -> Counts:
         try:
-            answers = self._prover.read(self._snapshot, STATS_PATH, READ_TIMEOUT)
+            readings = self._reading().newest(PATIENCE)
         except (Unproven, ClusterError) as error:
             raise Uncounted(f"the proxies cannot be read: {error}") from error
-        failures = [str(answer) for answer in answers.values() if isinstance(answer, ClusterError)]
-        if len(failures) == len(answers):
-            raise Uncounted(f"no proxy can be read: {failures[0] if failures else 'there is none'}")
-        looks: dict[Hashable, Counters] = {
-            proxy: parse(answer, self._host, self._reporter)
-            for proxy, answer in answers.items()
-            if isinstance(answer, bytes)
-        }
-        self._tally = add(self._tally, looks)
+        self.coverage = Coverage(readings.read, readings.of, readings.gaps)
+        self._take(readings)
+        if not readings.read:
+            raise Uncounted(f"no proxy can be read: {readings.gaps or 'there is none'}")
+        if not readings.answers:
+            raise Uncounted(f"no proxy can be read: {next(iter(readings.failures.values()), 'none has answered yet')}")
         return counts(self._tally, *labels(self._snapshot))
 
+    def close(self) -> None:
+        with self._opening:
+            self._closed = True
+            if self._reader:
+                self._reader.close()
 
-class PrometheusMeter:
+    def _reading(self) -> Reader:
+        with self._opening:
+            if self._closed:
+                raise Unproven("the watch is over")
+            if self._reader is None:
+                self._reader = self._prover.reader(self._snapshot, [STATS_PATH], self.pace)
+            return self._reader
+
+    def _take(self, readings: Readings) -> None:
+        """Count what is new of each proxy."""
+        new = {proxy: each for proxy, each in readings.answers.items() if self._taken.get(proxy) is not each}
+        looks: dict[Hashable, Counters] = {
+            proxy: parse(each.bodies[STATS_PATH], self._host, self._reporter) for proxy, each in new.items()
+        }
+        self._tally = add(self._tally, looks)
+        self._taken |= new
+
+
+class PrometheusMeter(Meter):
     """Asks Prometheus for all that was scraped since the weight is live."""
 
     pace = 2.0
@@ -120,7 +150,7 @@ class PrometheusMeter:
         return self._workloads or frozenset()
 
 
-class ProbeMeter:
+class ProbeMeter(Meter):
     """Sends requests of our own, and counts how they are answered. Each look sends as many as its pace allows."""
 
     pace = 0.5

@@ -67,9 +67,15 @@ def verdict_line(outcome: Outcome) -> str:
         return _head(outcome.snapshot)
     passed = judgement.result == "pass" and judgement.checks  # then the first of them says enough
     why = judgement.checks[0].why if passed else judgement.why
+    coverage = str(outcome.record.last.coverage or "") if outcome.record and passed else ""
     p99 = judgement.percentiles.get(outcome.snapshot.target.canary, {}).get("p99")
-    parts = [_head(outcome.snapshot), judgement.result, why, *([f"p99 {p99:.3g} ms"] if p99 else [])]
-    return "  ".join(parts)
+    parts = [_head(outcome.snapshot), judgement.result, why, f"p99 {p99:.3g} ms" if p99 else "", coverage]
+    return "  ".join(filter(None, parts))
+
+
+def trouble_line(snapshot: Snapshot, trouble: str) -> str:
+    """What keeps a step from being judged at present."""
+    return f"{_head(snapshot)}  {trouble}"
 
 
 def _head(snapshot: Snapshot) -> str:

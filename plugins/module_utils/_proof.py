@@ -7,15 +7,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ._binding import Proxy, binding_of
-from ._cluster import Cluster, ClusterError
+from ._binding import binding_of
+from ._cluster import Cluster
 from ._gates import Gates
 from ._proxies import Proof, Proxies
+from ._reader import Reader
 from ._snapshot import Snapshot
 
 Scope = Literal["all", "gateways"]
@@ -58,9 +59,9 @@ class Prover:
         """That no route leads to a version any more."""
         return self._of(snapshot).await_absence(snapshot.route.host, [version], self.timeout)
 
-    def read(self, snapshot: Snapshot, path: str, timeout: float) -> dict[Proxy, bytes | ClusterError]:
-        """What the admin interface of each proxy answers to this path."""
-        return self._of(snapshot).read(path, timeout)
+    def reader(self, snapshot: Snapshot, paths: Sequence[str], pace: float) -> Reader:
+        """What reads these paths of each proxy's admin interface until it is closed."""
+        return Reader(self._of(snapshot), paths, pace)
 
     def _of(self, snapshot: Snapshot) -> Proxies:
         """The proxies where the route of this snapshot is bound now; others may have bound it elsewhere meanwhile."""

@@ -10,8 +10,9 @@ An answer of the API server says what is wished; only the proxies say what is li
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +25,7 @@ from ._cluster import POD, SIDECAR, Cluster, ClusterError
 from ._envoy import Destination, percentages, rule_of
 from ._gates import Gates, selector_of
 from ._hosts import ServiceName, identity
-from ._round import READ_TIMEOUT, Live, Round
+from ._round import Live, Round
 from ._sights import AbsenceLook, DefinitionsLook, Look, SubsetsLook, WeightsLook, named, said
 from ._stream import Stream
 from ._words import plural
@@ -139,6 +140,8 @@ class Proxies:
         self._workloads: dict[Proxy, Workload | None] = {}  # of all sidecars that may carry requests
         self._excused: dict[Proxy, str] = {}  # sidecars without an answer that are not waited for, and why
         self._listed, self._list_took = 0.0, 0.0
+        self._listing = threading.Lock()
+        self._over = False
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="proxy")
 
     def __enter__(self) -> Proxies:
@@ -199,13 +202,17 @@ class Proxies:
         places = self._destinations(host, subsets)
         return self._await(partial(AbsenceLook, places), f"{_listed(places)} cannot be removed yet", timeout)
 
-    def read(self, path: str, timeout: float = READ_TIMEOUT) -> dict[Proxy, bytes | ClusterError]:
-        """What the admin interface of each proxy answers to this path now."""
+    def current(self) -> Mapping[Proxy, Stream]:
+        """Those that there are now, for one who reads them for long. It may be asked in a thread of its own."""
         if time.monotonic() > self._next_list(READ_LIST_AGAIN):
             self._list()
-        asked = {proxy: stream for proxy, stream in self._streams.items() if proxy not in self._excused}
-        tasks = {proxy: self._threads.submit(_read, stream, path, timeout) for proxy, stream in asked.items()}
-        return {proxy: task.result() for proxy, task in tasks.items()}
+        return {proxy: stream for proxy, stream in self._streams.items() if proxy not in self._excused}
+
+    def renew(self, proxy: Proxy) -> None:
+        """Give it another stream, since the present one waits for an answer; that one ends with who waits."""
+        with self._listing:
+            if proxy in self._streams:
+                self._open(proxy)
 
     def _await(self, look: Callable[[], Look], claim: str, timeout: float, since: float | None = None) -> Proof:
         begin = time.monotonic()
@@ -288,6 +295,10 @@ class Proxies:
 
     def _list(self, known: Gates | None = None) -> None:
         """Follow the pods: streams to those that came, none to those that went. known: what was listed just now."""
+        with self._listing:
+            self._follow(known)
+
+    def _follow(self, known: Gates | None) -> None:
         begin = time.monotonic()
         self._read_scope()
         found: dict[Proxy, None] = {}
@@ -298,16 +309,21 @@ class Proxies:
         self._extent = Extent(len(found))
         if self._limit:
             found |= dict.fromkeys(self._choose(self._cluster.list(POD, None, INJECTED)))
+        if self._over:  # meanwhile
+            return
         for proxy in self._excused.keys() - found.keys():
             del self._excused[proxy]
         for proxy in self._streams.keys() - found.keys():
             self._threads.submit(self._streams.pop(proxy).close)
         for proxy in found.keys() - self._streams.keys():
-            stream = Stream(self._cluster, proxy.namespace, proxy.pod, ADMIN_PORT)
-            self._streams[proxy] = stream
-            self._threads.submit(stream.open)  # whether it succeeds is seen when it is asked
+            self._open(proxy)
         self._listed = time.monotonic()
         self._list_took = self._listed - begin
+
+    def _open(self, proxy: Proxy) -> None:
+        stream = Stream(self._cluster, proxy.namespace, proxy.pod, ADMIN_PORT)
+        self._streams[proxy] = stream
+        self._threads.submit(stream.open)  # whether it succeeds is seen when it is asked
 
     def _choose(self, pods: list[dict[str, Any]]) -> list[Proxy]:
         """The sidecars to ask: those that may carry the route's requests, or a part of them where they are many."""
@@ -377,13 +393,6 @@ class Proxies:
     def _next_list(self, again: float | None = None) -> float:
         """When the pods are to be listed next (monotonic)."""
         return self._listed + max(LIST_AGAIN if again is None else again, LIST_SHARE * self._list_took)
-
-
-def _read(stream: Stream, path: str, timeout: float) -> bytes | ClusterError:
-    try:
-        return stream.get(path, timeout)
-    except ClusterError as error:
-        return error
 
 
 def _listed(places: frozenset[Destination]) -> str:

@@ -17,7 +17,7 @@ from ._state import stamp
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._analysis import Judgement
-    from ._counts import Counts, VersionCounts
+    from ._counts import Counts, Coverage, VersionCounts
     from ._criteria import Criteria
 
 MOST = 30  # looks that are kept
@@ -27,11 +27,12 @@ SPACING = timedelta(seconds=0.5)  # between them at first
 
 @dataclass(frozen=True)
 class Look:
-    """What was known at a moment. counts: None where nothing could be counted."""
+    """What was known at a moment. counts: None where nothing could be counted; coverage: where proxies count."""
 
     at: datetime
     judgement: Judgement
     counts: Counts | None
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Record:
             "source": self.criteria.source,
             "limits": _limits(self.criteria),
             "versions": {each.name: _version(each, threshold, self.last) for each in _counted(self.last)},
+            "proxies": {"read": coverage.read, "of": coverage.of} if (coverage := self.last.coverage) else None,
             "unattributed": self.last.counts.unattributed if self.last.counts else None,
             "samples": [
                 {"at": stamp(look.at), "versions": {each.name: _sample(each, look) for each in _counted(look)}}

@@ -26,6 +26,7 @@ from ._changes import LONGEST, Changes
 from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Watch
 from ._identity import is_gone
 from ._pipeline import Call, Outcome, answer, prove, send, write
+from ._progress import trouble_line
 from ._release import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
 from ._route import annotate
 from ._snapshot import Object, Refused, Snapshot, pods_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._record import Record
 
 OUTAGE = 60.0  # seconds that the API server may be away while a step soaks
+TELL_AGAIN = 30.0  # seconds between two lines about what keeps the analysis from counting
 PAUSE = 1.0  # seconds before something that failed is tried again
 GLANCE = timedelta(seconds=5)  # the longest time without a look at everything
 
@@ -156,7 +158,7 @@ class _Watch:
     def _stop(self) -> None:
         """End the threads. What they are still told goes nowhere."""
         self._over.set()
-        for each in (self._pods, self._route):
+        for each in (self._pods, self._route, self._analyst):
             if each:
                 each.close()
 
@@ -223,9 +225,13 @@ class _Watch:
 
     def _judge(self, analyst: Analyst) -> None:
         """Tell what the analysis says, again and again."""
+        tell_next = 0.0
         while not self._over.is_set():
             begin = time.monotonic()
             self._news.put(partial(setattr, self, "record", analyst.look()))
+            if analyst.trouble and begin > tell_next:
+                tell_next = begin + TELL_AGAIN
+                self._news.put(partial(self._call.tell, trouble_line(self.snapshot, analyst.trouble)))
             self._over.wait(max(0.0, begin + analyst.pace - time.monotonic()))
 
     def _orphaned(self) -> bool:

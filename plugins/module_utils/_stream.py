@@ -191,6 +191,8 @@ class _Pipe:
             opcode, frame = self._frames.recv_data()
             if opcode == _websocket().ABNF.OPCODE_CLOSE:
                 return b""
+            if not frame:
+                continue
             if frame[0] not in self._numbered:  # a channel begins with the number of its port
                 self._numbered.add(frame[0])
             elif frame[0] == ERRORS:

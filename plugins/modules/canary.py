@@ -200,9 +200,9 @@ options:
     suboptions:
       source:
         description:
-          - Who counts. V(envoy) reads Istio's metrics out of the proxies that O(proof) asks, ten times a second.
-            V(prometheus) asks Prometheus for them. V(probe) sends requests of its own, for services that too few others
-            send any to.
+          - Who counts. V(envoy) reads Istio's metrics out of the proxies that O(proof) asks, up to ten times a second
+            each. V(prometheus) asks Prometheus for them. V(probe) sends requests of its own, for services that too few
+            others send any to.
         type: raw
         default: envoy
       success:
@@ -575,6 +575,13 @@ judged:
       sample:
         v1: {requests: 1648, failed: 2, timed: 1640, slow: 0, p50: 2.1, p95: 4.8, p99: 9.6}
         v2: {requests: 412, failed: 0, timed: 410, slow: 0, p50: 2.2, p95: 4.9, p99: 9.9}
+    proxies:
+      description:
+        - How many of the proxies that count could be read at the end of it, and how many there were. A verdict rests
+          on those that could. Null where others count.
+      type: dict
+      returned: always
+      sample: {read: 2, of: 2}
     unattributed:
       description: Failures that belong to no version. Null where nothing could be counted at the end.
       type: int

@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ class Pod:
     answers: dict[str, Answer] = field(default_factory=dict)
     refusal: tuple[int, str] | None = None  # what the API server says instead of forwarding
     broken: str = ""  # what the kubelet says instead of connecting
+    empty_frames: bool = False  # whether frames without a byte come between the others
 
     def __post_init__(self) -> None:
         self.server = PodServer(self.answers)
@@ -122,6 +124,8 @@ class ApiHandler(BaseHTTPRequestHandler):
         self.server.requests.append((url.path, self.headers))
         if parts[-1] == "portforward":
             self.forward(self.server.pod(parts[3], parts[5]), int(query["ports"]))
+        elif parts[-1] == "pods" and self.server.fails:
+            self.refuse(403, "pods is forbidden")
         elif parts[-1] == "pods":
             namespace = parts[3] if "namespaces" in parts else None
             wanted = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
@@ -169,6 +173,7 @@ class ApiHandler(BaseHTTPRequestHandler):
             return self.refuse(404, "pod not found")
         if pod.refusal:
             return self.refuse(*pod.refusal)
+        time.sleep(self.server.delay)
         key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
@@ -178,6 +183,8 @@ class ApiHandler(BaseHTTPRequestHandler):
         self.end_headers()
         for channel in (0, 1):
             self.send_frame(channel, struct.pack("<H", port))
+            if pod.empty_frames:
+                self.wfile.write(b"\x82\x00")
         self.close_connection = True
         if pod.broken:
             return self.send_frame(1, pod.broken.encode())
@@ -215,7 +222,7 @@ class Mesh(Server):
     """gateways: selectors by name. services: specs by name. sidecars: the resources of that kind, None where they may
     not be read. requests: path and headers of all that was asked.
 
-    prefix: before each path.
+    prefix: before each path. delay: seconds until a port is forwarded. fails: whether lists of pods do.
     """
 
     def __init__(self) -> None:
@@ -225,6 +232,8 @@ class Mesh(Server):
         self.sidecars: list[dict[str, Any]] | None = []
         self.requests: list[tuple[str, Any]] = []
         self.prefix = ""
+        self.delay = 0.0
+        self.fails = False
         super().__init__(ApiHandler)
 
     @property

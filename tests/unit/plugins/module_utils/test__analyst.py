@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _analyst
+from ansible_collections.progressive.istio.plugins.module_utils import _analyst, _meters
 from ansible_collections.progressive.istio.plugins.module_utils._analyst import BLIND, Analyst
 from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
 from ansible_collections.progressive.istio.plugins.module_utils._criteria import Criteria
@@ -24,7 +24,7 @@ def counts(requests: int) -> Counts:
     return Counts(VersionCounts("v2", Sample(requests)), VersionCounts("v1", Sample(4 * requests)))
 
 
-class Meter:
+class Meter(_meters.Meter):
     """Gives these counts, or fails with these, one after the other."""
 
     pace = 0.1

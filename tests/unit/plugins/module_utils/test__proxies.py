@@ -298,15 +298,6 @@ def test_a_pod_that_is_unreachable_for_a_while_is_tried_again(mesh: Mesh) -> Non
         assert found.await_weights(virtual_service(80, 20), 30).live
 
 
-def test_reading_the_same_of_all(mesh: Mesh) -> None:
-    mesh.add(Envoy("one"))
-    mesh.add(Envoy("two", broken="connection refused"))
-    with proxies(mesh) as found:
-        answers = {proxy.pod: answer for proxy, answer in found.read("/stats?filter=x").items()}
-    assert answers["one"] == b"1"
-    assert "connection refused" in str(answers["two"])
-
-
 def test_an_answer_that_is_not_from_envoy(mesh: Mesh) -> None:
     mesh.add(Pod("one", answers={"/config_dump": b"<html>"}))
     with proxies(mesh) as found, pytest.raises(NotLive, match="cannot be read: Expecting value"):

@@ -64,6 +64,34 @@ def test_open_connects_and_asks_nothing(mesh: Mesh) -> None:
     assert mesh.asked("portforward") == 1
 
 
+def test_an_empty_frame_says_nothing(mesh: Mesh) -> None:
+    mesh.add(Pod("one", answers={"/": b"here"}, empty_frames=True))
+    with stream(mesh) as open_:
+        assert open_.get("/") == b"here"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 many\r\n\r\n", b"HTTP/1.1\r\n\r\n", b"\0\xff\r\n\r\n"]
+)
+def test_what_is_no_answer_to_an_upgrade_is_told(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        def speak() -> None:
+            client, _address = listener.accept()
+            with client:
+                client.recv(4096)
+                client.sendall(answer)
+
+        threading.Thread(target=speak, daemon=True).start()
+        here = connect({"host": url, "api_key": "secret"})
+        with (
+            closing(Stream(here, "gateways", "one", 15000)) as open_,
+            pytest.raises(ClusterError, match="at port 15000 of pod gateways/one"),
+        ):
+            open_.get("/")
+
+
 def test_a_forward_that_was_closed_while_idle_is_made_anew(mesh: Mesh) -> None:
     mesh.add(Pod("one", answers={"/": b"here"}))
     with stream(mesh) as open_:

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _meters
+from ansible_collections.progressive.istio.plugins.module_utils import _meters, _reader
 from ansible_collections.progressive.istio.plugins.modules import canary
-from api_server import ApiServer
+from api_server import ApiServer, Request
 from istio_mesh import Istio
+from loopback_mesh import Envoy
 from pong_mesh import NAMESPACE, state_of, weights_of
 from prometheus_server import serving
 
@@ -124,6 +127,67 @@ def test_gateways_that_cannot_be_read(mesh: Istio, server: ApiServer, call: Call
     result = call()
     assert (result["phase"], weights_of(server)) == ("held", {"v1": 90, "v2": 10})
     assert "no proxy can be read" in result["msg"]
+
+
+def test_gateways_that_stay_unread_are_told_early_and_in_the_verdict(
+    mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One of two answers nothing: what the other one counts decides, and both the person and the verdict are told."""
+    monkeypatch.setattr(_reader, "BLIND", 0.1)
+    mesh.traffic = WELL
+    mesh.add(Envoy("two")).server.answers["/config_dump"] = mesh.gateway.routes
+    run = {"id": "x", "progress": str(tmp_path / "progress")}
+    result = call({"deadline": 30}, interval=1, run=run)
+    assert result["analysis"]["result"] == "pass", result["msg"]
+    gap = "counted in 1 of 2 proxies: gateway gateways/two cannot be read for"
+    assert gap in result["analysis"]["why"]
+    assert "was answered with 404" in result["analysis"]["why"]
+    assert result["judged"][0]["proxies"] == {"read": 1, "of": 2}
+    lines = (tmp_path / "progress").read_text().splitlines()
+    assert [gap in line for line in lines] == [False, True, True]  # the step, as soon as it is known, the verdict
+
+
+def test_a_canary_is_judged_by_what_was_counted_before_the_line_was_cut(
+    mesh: Istio, server: ApiServer, call: Call
+) -> None:
+    """The port-forward is cut all the time and takes longer to open than an answer does."""
+    mesh.traffic = BAD
+    mesh.delay = 0.7
+    over = threading.Event()
+
+    def cut() -> None:
+        while not over.wait(1):
+            mesh.cut()
+
+    threading.Thread(target=cut, daemon=True).start()
+    begin = time.monotonic()
+    result = call({"deadline": 30}, interval=60)
+    over.set()
+    assert result["phase"] == "rolled_back", result["msg"]
+    assert time.monotonic() - begin < 10
+
+
+def test_no_proxy_is_read_beside_the_proof_of_a_rollback(mesh: Istio, server: ApiServer, call: Call) -> None:
+    mesh.traffic = BAD
+    asked: list[str] = []
+
+    def push() -> None:
+        mesh.holds = False
+        mesh.push()
+
+    def written(number: int, request: Request) -> None:
+        if request.method == "PATCH" and weights_of(server) == {"v1": 100, "v2": 0} and not asked:
+            mesh.holds = True  # so that the proof takes a while
+            asked.extend(mesh.gateway.server.asked)
+            threading.Timer(0.5, push).start()
+
+    server.after = written
+    assert call({"deadline": 30}, interval=60)["phase"] == "rolled_back"
+    paths = [path.partition("?")[0] for path in mesh.gateway.server.asked[len(asked) :]]
+    proof = paths[paths.index("/config_dump") :]
+    assert len(proof) > 2
+    assert set(proof) == {"/config_dump"}
+    assert not [each for each in threading.enumerate() if each.name == "reader" and each.is_alive()]
 
 
 def test_a_step_that_was_set_and_not_judged_is_judged_before_the_next(
