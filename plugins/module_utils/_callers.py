@@ -32,10 +32,12 @@ HOSTS_PATH = "/clusters?format=json&filter=%5Einbound"
 _SERIES = re.compile(r"^(?:envoy_)?istio_requests_total\{(.*)\} ", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _WORKLOAD = "ISTIO_META_WORKLOAD_NAME"  # how injection tells a sidecar what its pod belongs to
+_ACCOUNT = re.compile(r"spiffe://[^/]+/ns/([^/]+)/sa/([^/]+)")
+_ABSENT = frozenset({"", "-", "unknown"})  # how a label without a value is written
 
 
-class Workload(NamedTuple):
-    """What a sidecar says it is part of."""
+class Name(NamedTuple):
+    """A namespace and what is named there."""
 
     namespace: str
     name: str
@@ -44,22 +46,44 @@ class Workload(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-def workload_of(pod: Mapping[str, Any]) -> Workload | None:
-    """The workload that the sidecar of this pod names in its requests; None where that cannot be told."""
-    spec = pod["spec"]
+class Sender(NamedTuple):
+    """Who sends requests, as far as it is known: the workload, and the service account that its certificate proves."""
+
+    workload: Name | None
+    account: Name | None
+
+    def __str__(self) -> str:
+        known = (("workload", self.workload), ("service account", self.account))
+        return ", ".join(f"{word} {name}" for word, name in known if name)
+
+    def may_be(self, other: Sender) -> bool:
+        """Whether both may be the same."""
+        if self.workload and other.workload:
+            return self.workload == other.workload
+        return not (self.account and other.account) or self.account == other.account
+
+
+def sender_of(pod: Mapping[str, Any]) -> Sender:
+    """As whom the sidecar of this pod sends requests."""
+    spec, namespace = pod["spec"], pod["metadata"]["namespace"]
     containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
     variables = [each for container in containers for each in container.get("env") or []]
     name = next((each.get("value") for each in variables if each["name"] == _WORKLOAD), None)
-    return Workload(pod["metadata"]["namespace"], name) if name else None
+    account = Name(namespace, spec.get("serviceAccountName") or "default")
+    return Sender(Name(namespace, name) if name else None, account)
 
 
 @dataclass(frozen=True)
 class Callers:
-    """The workloads that have sent requests to a Service. unknown: why that is not known, empty if it is."""
+    """Who has sent requests to a Service. unknown: why that is not known, empty if it is."""
 
     service: str
-    workloads: frozenset[Workload] = frozenset()
+    senders: frozenset[Sender] = frozenset()
     unknown: str = ""
+
+    def may_be(self, sender: Sender) -> bool:
+        """Whether this one may be among them."""
+        return bool(self.unknown) or any(each.may_be(sender) for each in self.senders)
 
 
 def callers_of(cluster: Cluster, service: Mapping[str, Any], threads: ThreadPoolExecutor) -> Callers:
@@ -79,11 +103,11 @@ def callers_of(cluster: Cluster, service: Mapping[str, Any], threads: ThreadPool
     return Callers(name, _all(found), next(iter(unknown), ""))
 
 
-def _read(cluster: Cluster, receiver: Proxy) -> frozenset[Workload] | str:
+def _read(cluster: Cluster, receiver: Proxy) -> frozenset[Sender] | str:
     """Who has sent requests to one pod, or why that is not known."""
     with closing(Stream(cluster, receiver.namespace, receiver.pod, ADMIN_PORT)) as stream:
         try:
-            found = sources(stream.get(COUNTERS_PATH, READ_TIMEOUT))
+            found = senders(stream.get(COUNTERS_PATH, READ_TIMEOUT))
             if found is None or (not found and received(stream.get(HOSTS_PATH, READ_TIMEOUT))):
                 return f"{receiver} does not count whose requests it answers"
         except (ClusterError, ValueError) as error:
@@ -91,25 +115,30 @@ def _read(cluster: Cluster, receiver: Proxy) -> frozenset[Workload] | str:
     return found
 
 
-def _all(found: Iterable[frozenset[Workload] | str]) -> frozenset[Workload]:
-    return frozenset(workload for each in found if not isinstance(each, str) for workload in each)
+def _all(found: Iterable[frozenset[Sender] | str]) -> frozenset[Sender]:
+    return frozenset(sender for each in found if not isinstance(each, str) for sender in each)
 
 
-def sources(counters: bytes) -> frozenset[Workload] | None:
+def senders(counters: bytes) -> frozenset[Sender] | None:
     """Who sent the requests that a sidecar has answered, by its answer to COUNTERS_PATH.
 
-    None where it does not name all of them, as without mutual TLS. Without any series nobody is named.
+    None where some of them may be of anybody, as without mutual TLS. Without any series nobody is named.
     """
     found = set()
     for series in _SERIES.findall(counters.decode(errors="replace")):
         labels = dict(_LABEL.findall(series))
-        if labels.get("reporter") != "destination":
-            continue
-        workload = Workload(labels.get("source_workload_namespace", ""), labels.get("source_workload", ""))
-        if {"", "unknown"} & set(workload):
-            return None
-        found.add(workload)
+        if labels.get("reporter") == "destination":
+            sender = _sender(labels)
+            if not any(sender):
+                return None
+            found.add(sender)
     return frozenset(found)
+
+
+def _sender(labels: Mapping[str, str]) -> Sender:
+    workload = Name(labels.get("source_workload_namespace", ""), labels.get("source_workload", ""))
+    account = _ACCOUNT.fullmatch(labels.get("source_principal", ""))
+    return Sender(None if _ABSENT & set(workload) else workload, Name(*account.groups()) if account else None)
 
 
 def received(clusters: bytes) -> int:

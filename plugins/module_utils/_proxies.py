@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from . import _gates
 from ._binding import Binding, Object, Proxy, proxies_in
-from ._callers import Callers, Workload, callers_of, workload_of
+from ._callers import Callers, Sender, callers_of, sender_of
 from ._cluster import POD, SIDECAR, Cluster, ClusterError
 from ._envoy import Destination, percentages, rule_of
 from ._gates import Gates, selector_of
@@ -137,7 +137,7 @@ class Proxies:
         self._unscoped = ""  # why they could not be read
         self._scope_read = -SCOPE_AGAIN
         self._extent = Extent()
-        self._workloads: dict[Proxy, Workload | None] = {}  # of all sidecars that may carry requests
+        self._senders: dict[Proxy, Sender] = {}  # of all sidecars that may carry requests
         self._excused: dict[Proxy, str] = {}  # sidecars without an answer that are not waited for, and why
         self._listed, self._list_took = 0.0, 0.0
         self._listing = threading.Lock()
@@ -329,8 +329,8 @@ class Proxies:
         """The sidecars to ask: those that may carry the route's requests, or a part of them where they are many."""
         visibility = self.binding.visibility
         able = [pod for pod in pods if not visibility or visibility.reaches(pod, self._services, self._sidecars)]
-        self._workloads = {proxy: workload_of(pod) for pod in able for proxy in proxies_in("sidecar", [pod])}
-        sidecars = sorted(self._workloads, key=lambda each: each.uid)
+        self._senders = {proxy: sender_of(pod) for pod in able for proxy in proxies_in("sidecar", [pod])}
+        sidecars = sorted(self._senders, key=lambda each: each.uid)
         some = sidecars[: self._limit]  # by uid: a random choice that stays the same while others come and go
         unable = len(proxies_in("sidecar", pods)) - len(sidecars)
         self._extent = replace(self._extent, sidecars=len(sidecars), asked=len(some), unable=unable)
@@ -351,17 +351,16 @@ class Proxies:
     # Sidecars that give no answer.
 
     def _excuse(self, watch: Round) -> None:
-        """Wait no longer for sidecars without an answer whose workloads have never sent a request to the Service."""
+        """Wait no longer for sidecars without an answer that have never sent a request to the Service."""
         silent = [each for each in watch.silent if each.role == "sidecar" and each not in self._excused]
         if not silent or len(watch.silent) == len(self._streams):
             return
         callers = self._callers()
         for proxy in silent:
-            workload = self._workloads.get(proxy)
-            if workload and not callers.unknown and workload not in callers.workloads:
+            if not callers.may_be(self._senders[proxy]):
                 self._excused[proxy] = (
                     f"{proxy} {watch.shows(proxy)}; it was not waited for, since no pod of Service {callers.service} "
-                    f"has had a request of its workload {workload}"
+                    f"has had a request of it ({self._senders[proxy]})"
                 )
 
     def _callers(self) -> Callers:
@@ -376,11 +375,10 @@ class Proxies:
         scope = f"; the Sidecar resources of its namespace are not known: {self._unscoped}" if self._unscoped else ""
         if callers.unknown:
             return dict.fromkeys(sidecars, f"; whether it sends requests there is not known: {callers.unknown}{scope}")
-        workloads = {each: self._workloads.get(each) for each in sidecars}
         return {
-            each: f"; its workload {workload} has sent requests to Service {callers.service}{scope}"
-            for each, workload in workloads.items()
-            if workload in callers.workloads
+            each: f"; Service {callers.service} has had requests of it ({self._senders[each]}){scope}"
+            for each in sidecars
+            if callers.may_be(self._senders[each])
         }
 
     def _asked(self, watch: Round) -> Extent:

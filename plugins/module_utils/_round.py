@@ -121,8 +121,9 @@ class Round:
     def _watch(self, proxy: Proxy, stream: Stream) -> None:
         look, begin = self._look(), time.monotonic()
         while self._watched.get(proxy) is stream and not self._over.is_set():
+            patience = self._patience(begin)
             try:
-                sight = look(partial(stream.get, timeout=self._patience(begin)), proxy.role == "sidecar")
+                sight = look(partial(stream.get, timeout=patience), proxy.role == "sidecar")
             except (ClusterError, ValueError) as error:
                 if isinstance(error, ClusterError) and error.status == 403:
                     return self._fail(error)
@@ -131,7 +132,9 @@ class Round:
                 return self._fail(error)
             now = time.monotonic()
             with self._news:
-                if self._watched.get(proxy) is stream:
+                # That a hasty look at the very end got no answer tells less than what is known.
+                hasty = not sight.read and patience < READ_TIMEOUT and proxy in self._sights
+                if self._watched.get(proxy) is stream and not hasty:
                     self._sights[proxy] = (now - self._since, sight)
                     self._news.notify()
             if sight.agrees and sight.concerned:

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._callers import (
     Callers,
-    Workload,
+    Name,
+    Sender,
     callers_of,
     received,
-    sources,
-    workload_of,
+    sender_of,
+    senders,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import connect
 from loopback_mesh import Mesh, running, sidecar
@@ -24,14 +25,16 @@ SERVICE = {"metadata": {"name": "pong", "namespace": "shop"}, "spec": {"selector
 # As a sidecar of Istio 1.31 writes it, without what does not matter here.
 LINE = (
     '{}istio_requests_total{{reporter="{}",source_workload="{}",source_canonical_service="x",source_workload_namespace='
-    '"{}",source_principal="spiffe://cluster.local/ns/web/sa/client",destination_service="pong.shop.svc.cluster.local",'
-    'response_code="200",response_flags="-"}} 12\n'
+    '"{}",source_principal="{}",destination_service="pong.shop.svc.cluster.local",response_code="200"}} 12\n'
 )
 TYPE = "# TYPE istio_requests_total counter\n"
-WEB = Workload("web", "client")
+PROVEN = "spiffe://cluster.local/ns/web/sa/robot"
+CLIENT = Sender(Name("web", "client"), Name("web", "robot"))
+Series = tuple[str, str, str, str]
+GIVEN: Series = ("destination", "client", "web", PROVEN)
 
 
-def lines(*series: tuple[str, str, str], prefix: str = "") -> bytes:
+def lines(*series: Series, prefix: str = "") -> bytes:
     return (TYPE + "".join(LINE.format(prefix, *each) for each in series)).encode()
 
 
@@ -42,13 +45,43 @@ def requests(number: int, name: str = "inbound|8080||") -> bytes:
 
 @pytest.mark.parametrize("prefix", ["", "envoy_"])
 def test_who_sent_requests(prefix: str) -> None:
-    found = sources(lines(("destination", "client", "web"), ("source", "pong", "shop"), prefix=prefix))
-    assert found == {WEB}
+    assert senders(lines(GIVEN, ("source", "pong", "shop", ""), prefix=prefix)) == {CLIENT}
 
 
-@pytest.mark.parametrize("source", [("destination", "unknown", "unknown"), ("destination", "", "web")])
-def test_a_sender_without_a_name_may_be_anybody(source: tuple[str, str, str]) -> None:
-    assert sources(lines(("destination", "client", "web"), source)) is None
+@pytest.mark.parametrize(
+    ("series", "sender"),
+    [
+        (("destination", "unknown", "unknown", PROVEN), Sender(None, Name("web", "robot"))),
+        (("destination", "", "", PROVEN), Sender(None, Name("web", "robot"))),
+        (("destination", "client", "web", "unknown"), Sender(Name("web", "client"), None)),
+        (("destination", "client", "web", "something else"), Sender(Name("web", "client"), None)),
+    ],
+)
+def test_a_sender_may_be_known_in_part(series: Series, sender: Sender) -> None:
+    assert senders(lines(series)) == {sender}
+
+
+@pytest.mark.parametrize("workload", ["unknown", "", "client"])
+def test_a_sender_without_a_name_may_be_anybody(workload: str) -> None:
+    assert senders(lines(GIVEN, ("destination", workload, "unknown", "unknown"))) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked", "same"),
+    [
+        (CLIENT, CLIENT, True),
+        (CLIENT, Sender(Name("web", "other"), Name("web", "robot")), False),  # the workload tells more
+        (Sender(None, Name("web", "robot")), Sender(Name("web", "other"), Name("web", "robot")), True),
+        (Sender(None, Name("web", "robot")), Sender(Name("bank", "client"), Name("bank", "robot")), False),
+        (CLIENT, Sender(None, Name("web", "robot")), True),
+        (Sender(Name("web", "client"), None), Sender(None, Name("web", "robot")), True),  # nothing to compare
+        (Sender(Name("web", "client"), None), Sender(Name("web", "client"), Name("web", "robot")), True),
+    ],
+)
+def test_who_may_be_the_same(seen: Sender, asked: Sender, same: bool) -> None:
+    assert Callers("shop/pong", frozenset({seen})).may_be(asked) is same
+    assert not Callers("shop/pong").may_be(asked)
+    assert Callers("shop/pong", unknown="why").may_be(asked)
 
 
 def test_what_a_sidecar_has_received() -> None:
@@ -57,9 +90,12 @@ def test_what_a_sidecar_has_received() -> None:
     assert received(b"{}") == 0
 
 
-def test_the_workload_of_a_pod() -> None:
-    assert workload_of(sidecar("one", namespace="web", workload="client").object()) == WEB
-    assert workload_of(sidecar("one").object()) is None
+def test_as_whom_a_pod_sends() -> None:
+    pod = sidecar("one", namespace="web", workload="client").object()
+    assert sender_of(pod) == Sender(Name("web", "client"), Name("web", "default"))
+    pod["spec"]["serviceAccountName"] = "robot"
+    assert str(sender_of(pod)) == "workload web/client, service account web/robot"
+    assert sender_of(sidecar("one").object()) == Sender(None, Name("shop", "default"))
 
 
 @pytest.fixture
@@ -74,12 +110,12 @@ def looked_up(mesh: Mesh) -> Callers:
 
 
 def test_all_pods_of_a_service_are_asked(mesh: Mesh) -> None:
-    for name, answer in (("one", lines(("destination", "client", "web"))), ("two", lines()), ("three", b"")):
+    for name, answer in (("one", lines(GIVEN)), ("two", lines()), ("three", b"")):
         pod = mesh.add(sidecar(name, app="pong"))
         pod.server.answers |= {"/stats/prometheus": answer, "/clusters": requests(0)}
     mesh.add(sidecar("starting", app="pong")).ready = False
     mesh.add(sidecar("other", app="other"))
-    assert looked_up(mesh) == Callers("shop/pong", frozenset({WEB}))
+    assert looked_up(mesh) == Callers("shop/pong", frozenset({CLIENT}))
 
 
 def test_requests_that_nobody_has_counted_may_be_of_anybody(mesh: Mesh) -> None:
@@ -90,6 +126,6 @@ def test_requests_that_nobody_has_counted_may_be_of_anybody(mesh: Mesh) -> None:
 
 
 def test_a_pod_without_a_sidecar_counts_nothing(mesh: Mesh) -> None:
-    mesh.add(sidecar("one", app="pong")).server.answers["/stats/prometheus"] = lines(("destination", "client", "web"))
+    mesh.add(sidecar("one", app="pong")).server.answers["/stats/prometheus"] = lines(GIVEN)
     mesh.add(sidecar("two", app="pong")).role = "none"
     assert looked_up(mesh).unknown == "of 2 ready pods of Service shop/pong 1 have a sidecar"

@@ -405,7 +405,8 @@ def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
         (named,) = proof.extent.unanswered
         assert named.startswith("sidecar web/frozen ")
         assert named.endswith(
-            "; it was not waited for, since no pod of Service shop/pong has had a request of its workload web/client"
+            "; it was not waited for, since no pod of Service shop/pong has had a request of it "
+            "(workload web/client, service account web/default)"
         )
         again = time.monotonic()
         assert found.await_weights(virtual_service(80, 20), 30).extent.unanswered == (named,)
@@ -441,7 +442,10 @@ def test_the_end_does_not_wait_for_a_silent_sidecar(
 @pytest.mark.parametrize(
     ("counted", "said"),
     [
-        (COUNTED.format("client", "web"), r"its workload web/client has sent requests to Service shop/pong\)$"),
+        (
+            COUNTED.format("client", "web"),
+            r"had requests of it \(workload web/client, service account web/default\)\)$",
+        ),
         (
             COUNTED.format("unknown", "unknown"),
             "sidecar shop/server does not count whose requests it answers",
@@ -457,7 +461,10 @@ def test_a_silent_sidecar_that_calls_or_may_call_is_named_in_time(
     pod.server.answers["/stats/prometheus"] = None if counted is None else counted.encode()
     with proxies(mesh, "mesh", service=SERVICE) as found:
         begin = time.monotonic()
-        with pytest.raises(NotLive, match=rf"on 1 of 2 proxies .*: sidecar web/frozen .*{said}") as caught:
+        with pytest.raises(
+            NotLive,
+            match=rf"on 1 of 2 proxies .*: sidecar web/frozen cannot be read: no answer within 0\.[2-9]\d* s.*{said}",
+        ) as caught:
             found.await_weights(virtual_service(80, 20), 12 * HASTE)
     assert time.monotonic() - begin < 40 * HASTE
     assert [each.proxy.pod for each in caught.value.live] == ["server"]
