@@ -19,11 +19,18 @@ WORKLOADS = ("Deployment", "Service")
 
 
 def teardown_plan(
-    objects: list[Object], names: Mapping[str, str], *, app: str, host: str, route: str
+    objects: list[Object],
+    names: Mapping[str, str],
+    *,
+    app: str,
+    host: str,
+    route: str,
+    cluster: list[Object] | None = None,
 ) -> dict[str, list[Any]]:
     """Sort what there is into routing, workloads, and what other people have a part in.
 
     Looked at are the objects of these names, a name for each kind, and all Deployments of the application.
+    cluster: the VirtualServices of all namespaces; None where they may not be read.
     """
     ours = [one for one in objects if _is_meant(one, names, app)]
     ours.sort(key=lambda one: (ORDER.index(one["kind"]), one["metadata"]["name"]))
@@ -33,7 +40,8 @@ def teardown_plan(
         kind, metadata = one["kind"], one["metadata"]
         # VirtualServices come first, so that it is known which of them stay when the others are looked at.
         staying = [other for other in objects if other["kind"] == "VirtualService" and other not in gone]
-        reason = _foreign(one, route) or _use(one, staying, host)
+        others = [other for other in cluster or [] if _namespace(other) != metadata["namespace"]]
+        reason = _foreign(one, route) or _use(one, [*staying, *others], host) or _unseen(one, cluster)
         if reason:
             plan["kept"].append(f"{kind} {metadata['namespace']}/{metadata['name']} stays: {reason}")
         else:
@@ -53,19 +61,54 @@ def _is_meant(one: Object, names: Mapping[str, str], app: str) -> bool:
 
 def _use(one: Object, services: list[Object], host: str) -> str:
     """Which VirtualService that stays could not do without the object."""
-    namespace, name, kind = one["metadata"]["namespace"], one["metadata"]["name"], one["kind"]
+    namespace, name, kind = _namespace(one), one["metadata"]["name"], one["kind"]
     for service in services:
-        spec, place = service["spec"], f"VirtualService {namespace}/{service['metadata']['name']}"
-        if kind == "Gateway" and {name, f"{namespace}/{name}"} & set(spec.get("gateways") or []):
+        spec, home = service["spec"], _namespace(service)
+        place = f"VirtualService {home}/{service['metadata']['name']}"
+        if kind == "VirtualService" and service is not one and (namespace, name) in _delegates(spec, home):
+            return f"{place} delegates to it"
+        if kind == "Gateway" and (namespace, name) in {_gateway(text, home) for text in spec.get("gateways") or []}:
             return f"{place} is bound to it"
-        if kind in ("DestinationRule", *WORKLOADS) and identity(host, namespace) in _hosts(spec, namespace):
+        if kind in ("DestinationRule", *WORKLOADS) and identity(host, namespace) in _hosts(spec, home):
             return f"{place} leads to it"
     return ""
 
 
+def _unseen(one: Object, cluster: list[Object] | None) -> str:
+    """A Gateway is there for all namespaces, so it goes only where these can be asked."""
+    if one["kind"] != "Gateway" or cluster is not None:
+        return ""
+    return "whether routes of other namespaces are bound to it may not be read (list virtualservices in the cluster)"
+
+
+def _namespace(one: Object) -> str:
+    return str(one["metadata"]["namespace"])
+
+
+def _gateway(text: str, home: str) -> tuple[str, str]:
+    """Namespace and name of the Gateway that a VirtualService of namespace `home` means."""
+    if "/" in text:
+        namespace, _, name = text.partition("/")
+        return (home if namespace == "." else namespace), name
+    name, _, rest = text.partition(".")  # as it was written before there were slashes: NAME.NAMESPACE.svc.DOMAIN
+    return (rest.partition(".")[0] or home), name
+
+
+def _delegates(spec: Object, home: str) -> set[tuple[str, str]]:
+    found = [rule.get("delegate") or {} for rule in spec.get("http") or []]
+    return {(one.get("namespace") or home, one.get("name", "")) for one in found if one}
+
+
 def _hosts(spec: Object, namespace: str) -> set[ServiceName | str]:
     rules = [rule for protocol in ("http", "tls", "tcp") for rule in spec.get(protocol) or []]
-    return {identity(one["destination"]["host"], namespace) for rule in rules for one in rule.get("route") or []}
+    routes = [*(one for rule in rules for one in rule.get("route") or []), *(_mirrors(rules))]
+    return {identity(one["destination"]["host"], namespace) for one in routes}
+
+
+def _mirrors(rules: list[Object]) -> list[Object]:
+    """Where copies of requests go, as if they were routes."""
+    many = [one for rule in rules for one in rule.get("mirrors") or []]
+    return [*many, *({"destination": rule["mirror"]} for rule in rules if rule.get("mirror"))]
 
 
 def _foreign(one: Object, route: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
+from molecule_helpers import Kube
 
 SERVICE = {"canary_namespace": "checked", "canary_gateway_hosts": ["checked.test"]}
 PREVIEW = ("--check", "--diff")
@@ -59,7 +61,33 @@ def test_canary_for_real_then_previewed_again(play, checked):
     assert checked.versions() == before
 
 
-def test_teardown_previewed(play, checked):
+@pytest.fixture
+def neighbour():
+    """A route of another namespace that is bound to the Gateway of this service."""
+    kube = Kube("checked-neighbour")
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.namespace}})
+    spec = {
+        "hosts": ["neighbour.test"],
+        "gateways": ["checked/pong-server-gateway"],
+        "http": [{"directResponse": {"status": 200}}],
+    }
+    kube.apply(
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "theirs"},
+            "spec": spec,
+        }
+    )
+    yield
+    kube.run("delete", "namespace", kube.namespace, "--wait=false")
+
+
+def test_teardown_previewed_leaves_a_gateway_that_other_namespaces_use(play, checked, neighbour):
     before = checked.versions()
-    assert play("teardown", *PREVIEW, canary_drain=0, **SERVICE).succeeded().changed > 0
+    run = play("teardown", *PREVIEW, canary_drain=0, **SERVICE).succeeded()
+    stays = "Gateway checked/pong-server-gateway stays: VirtualService checked-neighbour/theirs is bound to it"
+    assert stays in " ".join(run.output.split())
+    gone = re.findall(r"^changed: .*item=(\w+)", run.output, re.MULTILINE)
+    assert sorted(gone) == ["Deployment", "Deployment", "DestinationRule", "Service", "VirtualService"]
     assert checked.versions() == before

@@ -22,8 +22,20 @@ def thing(kind: str, name: str = "", labels: dict[str, str] | None = None, **spe
     return {"apiVersion": f"{kind}/v1", "kind": kind, "metadata": metadata, "spec": SPECS.get(kind, {}) | spec}
 
 
-def plan(*objects: dict[str, Any]) -> dict[str, Any]:
-    return teardown_plan(list(objects), NAMES, app="pong", host="pong.shop.svc.cluster.local", route="primary")
+def plan(*objects: dict[str, Any], cluster: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    return teardown_plan(
+        list(objects),
+        NAMES,
+        app="pong",
+        host="pong.shop.svc.cluster.local",
+        route="primary",
+        cluster=[] if cluster is None else cluster,
+    )
+
+
+def elsewhere(**spec: Any) -> dict[str, Any]:
+    one = thing("VirtualService", "theirs", **({"http": []} | spec))
+    return {**one, "metadata": {"name": "theirs", "namespace": "web"}}
 
 
 def test_nothing_goes_before_what_names_it() -> None:
@@ -95,3 +107,58 @@ def test_a_gateway_that_others_are_bound_to_stays(gateway: str, stays: bool) -> 
     answer = plan(thing("Gateway"), thing("VirtualService", "other", gateways=[gateway], http=[]))
     assert (answer["kept"] == ["Gateway shop/gateway stays: VirtualService shop/other is bound to it"]) == stays
     assert bool(answer["routing"]) != stays
+
+
+@pytest.mark.parametrize(
+    ("gateway", "stays"),
+    [
+        ("shop/gateway", True),
+        ("gateway.shop.svc.cluster.local", True),
+        ("gateway", False),
+        ("./gateway", False),
+        ("web/gateway", False),
+        ("shop/other", False),
+    ],
+)
+def test_a_gateway_that_other_namespaces_are_bound_to_stays(gateway: str, stays: bool) -> None:
+    answer = plan(thing("Gateway"), cluster=[elsewhere(gateways=["mesh", gateway])])
+    assert (answer["kept"] == ["Gateway shop/gateway stays: VirtualService web/theirs is bound to it"]) == stays
+    assert bool(answer["routing"]) != stays
+
+
+def test_a_gateway_stays_where_other_namespaces_may_not_be_read() -> None:
+    answer = teardown_plan([thing("Gateway"), thing("Service")], NAMES, app="pong", host="pong", route="primary")
+    assert [one["kind"] for one in answer["workloads"]] == ["Service"]
+    assert answer["routing"] == []
+    assert "may not be read (list virtualservices in the cluster)" in answer["kept"][0]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"route": [{"destination": {"host": "pong.shop.svc.cluster.local"}}]},
+        {"route": [], "mirror": {"host": "pong.shop.svc.cluster.local"}},
+        {"route": [], "mirrors": [{"destination": {"host": "pong.shop.svc.cluster.local"}}]},
+    ],
+)
+def test_what_other_namespaces_send_requests_to_stays(rule: dict[str, Any]) -> None:
+    answer = plan(thing("DestinationRule"), thing("Service"), cluster=[elsewhere(http=[rule])])
+    assert (answer["routing"], answer["workloads"]) == ([], [])
+    assert all(line.endswith("stays: VirtualService web/theirs leads to it") for line in answer["kept"])
+
+
+def test_a_host_of_the_same_short_name_in_another_namespace_is_another_service() -> None:
+    other = elsewhere(http=[{"route": [{"destination": {"host": "pong"}}]}])
+    assert plan(thing("Service"), cluster=[other])["kept"] == []
+
+
+def test_a_route_that_others_delegate_to_stays_with_what_it_needs() -> None:
+    ours = thing(
+        "VirtualService",
+        gateways=["gateway"],
+        http=[{"name": "primary", "route": [{"destination": {"host": "pong"}}]}],
+    )
+    root = elsewhere(http=[{"delegate": {"name": "routes", "namespace": "shop"}}])
+    answer = plan(ours, thing("Gateway"), thing("Service"), cluster=[root])
+    assert (answer["routing"], answer["workloads"]) == ([], [])
+    assert answer["kept"][0] == "VirtualService shop/routes stays: VirtualService web/theirs delegates to it"
