@@ -38,7 +38,7 @@ def _definition(objects: list[Object], name: str, namespace: str, host: str, sub
     if rivals:
         raise Refused(
             f"{rivals[0]} speaks of {host} already and Istio reads only one DestinationRule a host: "
-            f"set canary_destination_rule={rivals[0]}, or delete it"
+            f"give it as canary_destination_rule={rivals[0]}"
         )
     current = named(objects, name)
     if current is None:
@@ -58,10 +58,12 @@ def _definition(objects: list[Object], name: str, namespace: str, host: str, sub
                 "correct its labels, or give the version another name"
             )
     names = {subset["name"] for subset in present}
+    absent = [version for version in subsets if version not in names]
     return changed(
         "DestinationRule",
         current,
-        {"subsets": [*present, *(_subset(version) for version in subsets if version not in names)]},
+        {"subsets": [*present, *(_subset(version) for version in absent)]},
+        f"its owner can give it the subsets {', '.join(absent)}",
     )
 
 

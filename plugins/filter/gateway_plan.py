@@ -62,7 +62,8 @@ def _definition(
     elif absent:
         taken = {server["port"]["name"] for server in servers}
         servers.append(_server("http" if "http" not in taken else f"http-{port}", port, hosts))
-    return changed("Gateway", current, {"servers": servers})
+    remedy = f"its owner can let {', '.join(hosts)} in on port {port}, or give another name as canary_gateway"
+    return changed("Gateway", current, {"servers": servers}, remedy)
 
 
 def _server(name: str, port: int, hosts: list[str]) -> Object:

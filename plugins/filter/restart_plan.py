@@ -9,15 +9,24 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._owners import owner_of
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import is_managed
 from ansible_collections.progressive.istio.plugins.plugin_utils._pods import Pod, has_sidecar, is_member
 
 RESTARTABLE = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 def restart_plan(
-    pods: list[Pod], replica_sets: list[Mapping[str, Any]], *, sidecar: bool = True
+    pods: list[Pod],
+    replica_sets: list[Mapping[str, Any]],
+    *,
+    sidecar: bool = True,
+    deployments: list[Mapping[str, Any]] | None = None,
 ) -> dict[str, list[Any]]:
-    """The workloads whose pods lack the sidecar (or have one they should not), and pods that none can restart."""
+    """The workloads whose pods lack the sidecar (or have one they should not), and pods that none can restart.
+
+    With `deployments` only those of them are restarted that this collection made, and all else is left.
+    """
+    made = None if deployments is None else {one["metadata"]["name"] for one in deployments if is_managed(one)}
     parents = {one["metadata"]["name"]: owner_of(one) for one in replica_sets}
     workloads: set[tuple[str, str]] = set()
     stuck: list[str] = []
@@ -32,7 +41,13 @@ def restart_plan(
         else:
             owner = f"it belongs to {kind} {name}, which has no rolling restart" if kind else "it has no owner"
             stuck.append(f"{pod['metadata']['name']} ({owner})")
-    return {"workloads": [{"kind": kind, "name": name} for kind, name in sorted(workloads)], "stuck": sorted(stuck)}
+    ours = {(kind, name) for kind, name in workloads if made is None or (kind == "Deployment" and name in made)}
+    left = [f"{kind} {name}" for kind, name in sorted(workloads - ours)]
+    return {
+        "workloads": [{"kind": kind, "name": name} for kind, name in sorted(ours)],
+        "left": left if made is None else [*left, *(f"pod {one}" for one in sorted(stuck))],
+        "stuck": sorted(stuck) if made is None else [],
+    }
 
 
 class FilterModule:

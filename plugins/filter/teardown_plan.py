@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName, identity
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import is_managed
 
 Object = Mapping[str, Any]
 
@@ -113,9 +113,7 @@ def _mirrors(rules: list[Object]) -> list[Object]:
 
 def _foreign(one: Object, route: str) -> str:
     """What makes the object other people's."""
-    labels = one["metadata"].get("labels") or {}
-    made = all(labels.get(key) == value for key, value in MANAGED_BY.items())
-    return _additions(one, route) if made else "it was there before"
+    return _additions(one, route) if is_managed(one) else "it was there before"
 
 
 def _additions(one: Object, route: str) -> str:

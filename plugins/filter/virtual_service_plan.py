@@ -79,7 +79,11 @@ def _definition(objects: list[Object], wanted: Wanted) -> tuple[Object | None, s
     fields: Object = {"http": http, "hosts": [*hosts, *missing(hosts, wanted.hosts)]}
     if more:
         fields["gateways"] = [*gateways, *more]
-    return changed("VirtualService", current, fields), note
+    remedy = (
+        f"its owner can give {wanted.stable} and {wanted.canary} a destination each in http route {wanted.route}, "
+        "or give another name as canary_virtual_service"
+    )
+    return changed("VirtualService", current, fields, remedy), note
 
 
 def _refuse_rivals(objects: list[Object], wanted: Wanted) -> None:

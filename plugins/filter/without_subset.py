@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import Object, changed
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import Object, changed, is_managed
 
 
 def without_subset(rules: list[Object], version: str) -> Object | None:
-    """What to write so that the version's subset is gone; None if it is, or if it means more than the version."""
-    for rule in rules:
+    """What to write so that the version's subset is gone; None if it is, means more, or others made the rule."""
+    for rule in filter(is_managed, rules):
         subsets = rule["spec"].get("subsets") or []
         return changed("DestinationRule", rule, {"subsets": [one for one in subsets if not _only_names(one, version)]})
     return None

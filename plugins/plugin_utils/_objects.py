@@ -41,13 +41,32 @@ def new(kind: str, name: str, namespace: str, spec: Object) -> Object:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def changed(kind: str, current: Object, spec: Object) -> Object | None:
+def is_managed(one: Mapping[str, Any]) -> bool:
+    """Whether this collection made the object."""
+    labels = one["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in MANAGED_BY.items())
+
+
+def not_ours(change: str, remedy: str) -> str:
+    """Why an object of others cannot be taken into use: what would have to change in it, and what to do instead."""
+    label = ", ".join(f"{key}={value}" for key, value in MANAGED_BY.items())
+    return (
+        f"this collection did not make it (it has no label {label}), so it stays as it is, and {change} "
+        f"would have to change: {remedy}"
+    )
+
+
+def changed(kind: str, current: Object, spec: Object, remedy: str = "") -> Object | None:
     """The fields to write into an object that is there, or None if it has them all.
 
     A merge patch replaces lists whole, so the write is bound to the version that the lists were read from.
+    An object of others is refused with the remedy.
     """
-    if all(current["spec"].get(field) == value for field, value in spec.items()):
+    missing_fields = [field for field, value in spec.items() if current["spec"].get(field) != value]
+    if not missing_fields:
         return None
+    if not is_managed(current):
+        raise Refused(not_ours(" and ".join(f"its {field}" for field in missing_fields), remedy))
     metadata = {field: current["metadata"][field] for field in ("name", "namespace", "resourceVersion")}
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 

@@ -141,3 +141,27 @@ def test_a_page_and_a_hook_at_the_end_do_not_hide_a_failure(inventory, written, 
     stopped(own(inventory, "-e", json.dumps(variables)), written, 100)
     assert {path.name for path in tmp_path.glob("shop-*")} == set(NAMES[:5])
     assert list(tmp_path.glob("pages/*.html"))
+
+
+def test_site_changes_nothing_that_it_did_not_make(play, inventory):
+    """It names all that it would have to change."""
+    before = service.kube.versions()
+    run = play(
+        "site",
+        canary_namespace=service.namespace,
+        canary_app=service.name,
+        canary_service=service.name,
+        canary_stable="blue",
+        canary_canary="green",
+        canary_destination_rule=service.name,
+        canary_virtual_service=f"{service.name}-routes",
+        canary_gateway="waves-entry",
+        canary_gateway_hosts=["other.test"],
+    )
+    assert (run.code, run.changed) == (2, 0), run.output
+    text = " ".join(run.output.split())
+    for name in ("Service", "Deployment", "DestinationRule", "VirtualService", "Gateway"):
+        assert f"{name} waves/" in text, run.output
+    for deployment in ("checkout-blue", "checkout-green"):
+        assert f"Deployment waves/{deployment}: this collection did not make it" in text
+    assert service.kube.versions() == before

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.filter.destination_rule_plan import destination_rule_plan
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
 
 HOST = "pong.shop.svc.cluster.local"
 
@@ -16,7 +17,7 @@ def subset(name: str, version: str = "") -> dict[str, Any]:
 
 
 def rule(*subsets: dict[str, Any], name: str = "pong-rule", host: str = HOST, **spec: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "shop", "resourceVersion": "7"}
+    metadata = {"name": name, "namespace": "shop", "resourceVersion": "7", "labels": MANAGED_BY}
     return {"metadata": metadata, "spec": {"host": host, "subsets": list(subsets), **spec}}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.filter.gateway_plan import gateway_plan
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
 
 INGRESS = {"istio": "ingressgateway"}
 
@@ -16,7 +17,12 @@ def server(name: str, number: int, hosts: list[str], protocol: str = "HTTP") -> 
 
 
 def gateway(*servers: dict[str, Any], selector: dict[str, str] | None = None) -> dict[str, Any]:
-    metadata = {"name": "pong-gateway", "namespace": "shop", "resourceVersion": "7", "labels": {"team": "blue"}}
+    metadata = {
+        "name": "pong-gateway",
+        "namespace": "shop",
+        "resourceVersion": "7",
+        "labels": {"team": "blue"} | MANAGED_BY,
+    }
     return {"metadata": metadata, "spec": {"selector": selector or INGRESS, "servers": list(servers)}}
 
 

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.filter.pod_troubles import pod_troubles
 from ansible_collections.progressive.istio.plugins.filter.restart_plan import restart_plan
 from ansible_collections.progressive.istio.plugins.filter.without_sidecar import without_sidecar
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
 
 
 def owned_by(kind: str, name: str) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def test_a_restart_reaches_the_workload_behind_the_pods() -> None:
             {"kind": "Deployment", "name": "pong"},
             {"kind": "StatefulSet", "name": "cache"},
         ],
+        "left": [],
         "stuck": [],
     }
 
@@ -80,11 +82,27 @@ def test_what_no_restart_can_change_is_named_with_its_owner() -> None:
     ]
     assert restart_plan(pods, sets) == {
         "workloads": [],
+        "left": [],
         "stuck": [
             "bare (it has no owner)",
             "lone-a (it belongs to ReplicaSet lone, which has no rolling restart)",
             "rolled-a (it belongs to Rollout pong, which has no rolling restart)",
         ],
+    }
+
+
+def test_what_others_made_is_left_and_named() -> None:
+    sets = [{"metadata": {"name": f"{name}-1", **owned_by("Deployment", name)}} for name in ("pong", "shop")]
+    pods = [
+        pod("bare"),
+        pod("cache-0", metadata=owned_by("StatefulSet", "cache")),
+        *(pod(f"{name}-1-a", metadata=owned_by("ReplicaSet", f"{name}-1")) for name in ("pong", "shop")),
+    ]
+    deployments = [{"metadata": {"name": "pong", "labels": MANAGED_BY}}, {"metadata": {"name": "shop"}}]
+    assert restart_plan(pods, sets, deployments=deployments) == {
+        "workloads": [{"kind": "Deployment", "name": "pong"}],
+        "left": ["Deployment shop", "StatefulSet cache", "pod bare (it has no owner)"],
+        "stuck": [],
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.filter.virtual_service_plan import virtual_service_plan
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ def new(subset: str, weight: int) -> dict[str, Any]:
 
 
 def service(*http: dict[str, Any], name: str = "pong-routes", **spec: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "shop", "resourceVersion": "7"}
+    metadata = {"name": name, "namespace": "shop", "resourceVersion": "7", "labels": MANAGED_BY}
     bound = {"hosts": ["*"], "gateways": ["pong-gateway"], "http": list(http)}
     return {"metadata": metadata, "spec": {key: value for key, value in (bound | spec).items() if value is not None}}
 

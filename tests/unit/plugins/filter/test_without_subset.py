@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.filter.without_subset import without_subset
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
 
 V2 = {"name": "v2", "labels": {"version": "v2"}}
 
 
 def rule(*subsets: dict[str, Any]) -> dict[str, Any]:
-    return {"metadata": {"name": "r", "namespace": "n", "resourceVersion": "7"}, "spec": {"subsets": list(subsets)}}
+    return {
+        "metadata": {"name": "r", "namespace": "n", "resourceVersion": "7", "labels": MANAGED_BY},
+        "spec": {"subsets": list(subsets)},
+    }
 
 
 def test_only_the_subset_of_the_version_goes() -> None:

@@ -1,0 +1,115 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds all that stands against setting a service up, before the first object is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.filter.app_version_problems import app_version_problems
+from ansible_collections.progressive.istio.plugins.filter.destination_rule_plan import destination_rule_plan
+from ansible_collections.progressive.istio.plugins.filter.gateway_plan import gateway_plan
+from ansible_collections.progressive.istio.plugins.filter.injection_problem import injection_problem
+from ansible_collections.progressive.istio.plugins.filter.virtual_service_plan import virtual_service_plan
+from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName, identity
+
+Found = Mapping[str, Any]
+
+
+def site_problems(found: list[Found], settings: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    """One sentence each.
+
+    found: what k8s_info found of each kind in the namespace, with the kind as `item.kind`.
+    settings: named without their prefix canary_. labels: of the namespace.
+    """
+    by_kind = {one["item"]["kind"]: one for one in found}
+    return [
+        *_problem(injection_problem(labels, **_of(settings, "namespace", mode="injection", revision="revision"))),
+        *_host(settings),
+        *_workloads(by_kind, settings),
+        *_routing(by_kind, settings),
+    ]
+
+
+def _problem(text: str) -> list[str]:
+    return [text] if text else []
+
+
+def _host(settings: Mapping[str, Any]) -> list[str]:
+    own = ServiceName(settings["namespace"], settings["service"])
+    if identity(settings["host"], settings["namespace"]) == own:
+        return []
+    return [
+        f"canary_host is {settings['host']}, which is not Service {own} that would be set up, so the routes would not "
+        "lead to it: give canary_service, canary_namespace and canary_cluster_domain instead"
+    ]
+
+
+def _workloads(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[str]:
+    services, deployments = (found[kind]["resources"] for kind in ("Service", "Deployment"))
+    problems = []
+    for version, service in ((settings["stable"], settings["service"]), (settings["canary"], "")):
+        given = settings["versions"].get(version) or {}
+        problems += app_version_problems(
+            services,
+            deployments,
+            version=version,
+            service=service,
+            deployment=given.get("deployment") or f"{settings['app']}-{version}",
+            **_of(settings, "namespace", "app"),
+        )
+    return problems
+
+
+def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[str]:
+    """Nothing where Istio is not installed yet: then it has no objects of others either."""
+    plans: list[tuple[str, Callable[..., Mapping[str, Any]], dict[str, Any]]] = [
+        (
+            "DestinationRule",
+            destination_rule_plan,
+            _of(settings, "namespace", "host", name="destination_rule")
+            | {"subsets": [settings["stable"], settings["canary"]]},
+        ),
+        (
+            "Gateway",
+            gateway_plan,
+            _of(
+                settings,
+                "namespace",
+                name="gateway",
+                selector="ingress_selector",
+                port="gateway_port",
+                hosts="gateway_hosts",
+            ),
+        ),
+        (
+            "VirtualService",
+            virtual_service_plan,
+            _of(
+                settings,
+                *("namespace", "host", "port", "stable", "canary", "route"),
+                name="virtual_service",
+                hosts="gateway_hosts",
+            )
+            | {"gateways": [settings["gateway"]]},
+        ),
+    ]
+    return [
+        problem
+        for kind, plan, arguments in plans
+        if found[kind].get("api_found", True) and (problem := plan(found[kind], **arguments)["problem"])
+    ]
+
+
+def _of(settings: Mapping[str, Any], *names: str, **renamed: str) -> dict[str, Any]:
+    return {name: settings[name] for name in names} | {name: settings[setting] for name, setting in renamed.items()}
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., list[str]]]:
+        """Name it."""
+        return {"site_problems": site_problems}

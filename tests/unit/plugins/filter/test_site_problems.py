@@ -1,0 +1,168 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands against setting a service up where others have objects already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.filter.app_version_problems import app_version_problems
+from ansible_collections.progressive.istio.plugins.filter.injection_problem import injection_problem
+from ansible_collections.progressive.istio.plugins.filter.site_problems import site_problems
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
+
+HOST = "cart.shop.svc.cluster.local"
+SETTINGS: dict[str, Any] = {
+    "app": "cart",
+    "namespace": "shop",
+    "stable": "blue",
+    "canary": "green",
+    "service": "cart",
+    "versions": {"blue": {"deployment": "cart-live"}, "green": None},
+    "injection": "sidecar",
+    "revision": "",
+    "host": HOST,
+    "port": 80,
+    "gateway": "cart-entry",
+    "gateway_port": 80,
+    "gateway_hosts": ["cart.test"],
+    "ingress_selector": {"istio": "ingressgateway"},
+    "destination_rule": "cart",
+    "virtual_service": "cart-routes",
+    "route": "primary",
+}
+SUBSETS = [{"name": name, "labels": {"version": name}} for name in ("blue", "green")]
+ROUTE = [
+    {"destination": {"host": HOST, "subset": name}, "weight": weight} for name, weight in (("blue", 90), ("green", 10))
+]
+SPECS: dict[str, dict[str, Any]] = {
+    "Service": {"selector": {"app": "cart"}},
+    "Deployment": {"selector": {"matchLabels": {"app": "cart"}}},
+    "DestinationRule": {"host": HOST, "subsets": SUBSETS},
+    "Gateway": {
+        "selector": {"istio": "ingressgateway"},
+        "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["cart.test"]}],
+    },
+    "VirtualService": {
+        "hosts": ["cart.test"],
+        "gateways": ["cart-entry"],
+        "http": [{"name": "primary", "route": ROUTE}],
+    },
+}
+NAMES = {"Service": ["cart"], "Deployment": ["cart-live", "cart-green"], "DestinationRule": ["cart"]}
+NAMES |= {"Gateway": ["cart-entry"], "VirtualService": ["cart-routes"]}
+
+
+def cluster(labels: dict[str, str] | None = None, **specs: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything under the names that are asked for, made by others unless labelled otherwise; `specs` by kind."""
+    return [
+        {
+            "item": {"kind": kind},
+            "api_found": True,
+            "resources": [
+                {
+                    "metadata": {"name": name, "namespace": "shop", "resourceVersion": "7", "labels": labels or {}},
+                    "spec": {**SPECS[kind], **specs.get(kind, {})},
+                }
+                for name in names
+            ],
+        }
+        for kind, names in NAMES.items()
+    ]
+
+
+def nothing() -> list[dict[str, Any]]:
+    return [{**one, "resources": []} for one in cluster()]
+
+
+def problems(found: list[dict[str, Any]], labels: dict[str, str] | None = None, **settings: Any) -> list[str]:
+    return site_problems(found, SETTINGS | settings, labels or {})
+
+
+def test_where_nothing_is_nothing_stands_against_it() -> None:
+    assert problems(nothing()) == []
+    assert problems([{**one, "api_found": one["item"]["kind"] in ("Service", "Deployment")} for one in nothing()]) == []
+
+
+def test_what_this_collection_made_is_no_obstacle() -> None:
+    selector = {"selector": {"matchLabels": {"app": "cart", "version": "blue"}}}
+    found = cluster(MANAGED_BY, Deployment=selector)
+    assert [text for text in problems(found) if "cart-green" not in text] == []
+
+
+def test_workloads_of_others_are_never_written_and_all_are_named() -> None:
+    found = problems(cluster())
+    assert [text.partition(":")[0] for text in found] == [
+        "Service shop/cart",
+        "Deployment shop/cart-live",
+        "Deployment shop/cart-green",
+    ]
+    assert "its image, ports and probe would have to change" in found[1]
+    assert "canary_versions.blue.deployment" in found[1]
+    assert "no label app.kubernetes.io/managed-by=progressive.istio" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "change", "remedy"),
+    [
+        ("DestinationRule", {"subsets": SUBSETS[:1]}, "its subsets", "give it the subsets green"),
+        ("Gateway", {"servers": []}, "its servers", "let cart.test in on port 80"),
+        ("VirtualService", {"hosts": ["other.test"]}, "its hosts", "in http route primary"),
+        (
+            "VirtualService",
+            {"http": [{"name": "primary", "route": [{"destination": {"host": HOST}}]}], "gateways": ["other"]},
+            "its http and its gateways",
+            "give blue and green a destination each",
+        ),
+    ],
+)
+def test_routing_of_others_is_used_as_it_is_or_refused(
+    kind: str, spec: dict[str, Any], change: str, remedy: str
+) -> None:
+    found = problems(cluster(**{kind: spec}))
+    assert len(found) == 4
+    assert found[3].startswith(f"{kind} shop/")
+    assert f"{change} would have to change" in found[3]
+    assert remedy in found[3]
+
+
+def test_a_host_that_is_not_the_service_is_a_mistake() -> None:
+    (text,) = problems(nothing(), host="cart.web.svc.cluster.local")
+    assert text.startswith("canary_host is cart.web.svc.cluster.local, which is not Service shop/cart")
+    assert problems(nothing(), host="cart") == []
+
+
+def test_a_service_of_ours_that_selects_too_little() -> None:
+    service = {
+        "metadata": {"name": "cart", "labels": MANAGED_BY},
+        "spec": {"selector": {"app": "cart", "version": "v1"}},
+    }
+    names = {"namespace": "shop", "app": "cart", "version": "v1", "deployment": "cart-v1"}
+    (text,) = app_version_problems([service], [], service="cart", **names)
+    assert 'selects pods by {"app": "cart", "version": "v1"}' in text
+    assert app_version_problems([service], [], service="", **names) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "mode", "revision", "remedy"),
+    [
+        ({"istio.io/rev": "1-30"}, "sidecar", "", "canary_revision=1-30"),
+        ({"istio.io/rev": "1-30", "istio-injection": "enabled"}, "sidecar", "", "canary_revision=1-30"),
+        ({"istio.io/rev": "1-30"}, "sidecar", "1-31", ""),
+        ({"istio.io/rev": "1-30"}, "none", "", ""),
+        ({"istio-injection": "disabled"}, "sidecar", "", ""),
+        ({"istio.io/dataplane-mode": "ambient"}, "sidecar", "", "canary_injection=ambient"),
+        ({"istio.io/dataplane-mode": "none"}, "sidecar", "", ""),
+        ({"istio-injection": "enabled"}, "ambient", "", "canary_injection=sidecar"),
+        ({"istio-injection": "disabled"}, "ambient", "", ""),
+        ({"istio.io/rev": "1-30"}, "ambient", "", "canary_revision=1-30"),
+    ],
+)
+def test_no_label_that_has_pods_in_the_mesh_goes_silently(
+    labels: dict[str, str], mode: str, revision: str, remedy: str
+) -> None:
+    text = injection_problem(labels, namespace="shop", mode=mode, revision=revision)
+    assert (remedy in text) if remedy else (text == "")
+    assert bool(problems(nothing(), labels, injection=mode, revision=revision)) == bool(remedy)
