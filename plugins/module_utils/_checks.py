@@ -50,6 +50,11 @@ def latency(options: Latency, counts: Counts, minimum: int) -> Check:
     if canary is None or (stable is None and counts.stable):
         why = f"the proxies count no latencies at {threshold:g} ms: their buckets are not Envoy's own"
         return Check("latency", "inconclusive", why, limit.dry_run)
+    for version, timed in ((counts.canary, canary), (counts.stable, stable)):
+        if version and timed and not timed.requests and version.answers.requests >= minimum:
+            answered = f"{plural(version.answers.requests, 'request')} to {version.name}"
+            why = f"how long {answered} took is unknown: {counts.untimed or 'the proxies have not counted it yet'}"
+            return Check("latency", "inconclusive", why, limit.dry_run)
     return _within("latency", f"took longer than {threshold:g} ms", limit, counts, canary, stable, minimum)
 
 
@@ -75,8 +80,11 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
     """Whether failures that belong to no version could be the canary's.
 
     They pass if the canary would be within its limit even if all of them were its own. They fail it if it would not,
-    and something speaks for that they are: see _whose. Else nobody knows.
+    and something speaks for that they are: see _whose. Else nobody knows. Where the proxies have no way to the canary
+    any more, though they have one to stable, nothing need be counted.
     """
+    if counts.cut_off:
+        return _cut_off(options, counts)
     name, canary, number = "unattributed", counts.canary, counts.unattributed
     own = Sample(canary.answers.requests + number, canary.answers.bad + number)
     others = counts.stable.answers.requests if counts.stable else 0
@@ -90,8 +98,13 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
         "passes_at": limit.passes_at,
         clue: whose,
     }
+    if counts.without_service:
+        numbers["without_service"] = counts.without_service
     if not number:
-        return Check(name, "pass", "every failure belongs to a version", options.dry_run, numbers)
+        why = "every failure belongs to a version"
+        if counts.without_service:
+            why = f"{why}, but for {counts.without_service} in these proxies that name no service and may be anybody's"
+        return Check(name, "pass", why, options.dry_run, numbers)
     told = f"{_count(now)} requests failed and belong to no version"
     if evidence <= limit.passes_at:
         why = f"{told}, and {canary.name} is within its limit even with them"
@@ -100,6 +113,19 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
         return Check(name, "fail", f"{told}, and {sign}", options.dry_run, numbers)
     why = f"{told}: the gateways' logs tell whose they are, and were they {canary.name}'s it would not pass"
     return Check(name, "inconclusive", why, options.dry_run, numbers)
+
+
+def _cut_off(options: Unattributed, counts: Counts) -> Check:
+    """Where proxies had healthy endpoints of a version and have none any more, its requests cannot but fail."""
+    canary, stable = counts.canary.name, counts.stable.name if counts.stable else ""
+    where = "; ".join(counts.cut_off.values())
+    if canary in counts.cut_off and stable not in counts.cut_off:
+        why = f"{where}: what is sent to {canary} fails there and belongs to no version"
+        return Check("unattributed", "fail", why, options.dry_run)
+    why = (
+        f"{where}: nothing can be said of {canary} before that is put right; are the subsets in their DestinationRule?"
+    )
+    return Check("unattributed", "inconclusive", why, options.dry_run)
 
 
 def custom(query: Query, answer: float | str | None) -> Check:

@@ -114,11 +114,11 @@ def hosts(clusters: bytes) -> dict[Destination, Hosts]:
     """
     found: dict[Destination, Hosts] = {}
     for cluster in json.loads(clusters).get("cluster_statuses") or []:
-        destination = _destination(cluster["name"])
+        destination = destination_of(cluster["name"])
         if destination is None:
             continue
         entries = cluster.get("host_statuses") or []
-        here = Hosts(sum(_is_healthy(entry.get("health_status") or {}) for entry in entries), len(entries))
+        here = Hosts(sum(is_healthy(entry.get("health_status") or {}) for entry in entries), len(entries))
         found[destination] = min(found.get(destination, here), here, key=lambda each: each.healthy)
     return found
 
@@ -147,12 +147,12 @@ def _weights(route: Mapping[str, Any]) -> Weights:
     entries = weighted or ([{"name": action["cluster"], "weight": 1}] if "cluster" in action else [])
     found: dict[Destination, int] = {}
     for entry in entries:
-        destination = _destination(entry["name"]) or Destination(entry["name"], "")
+        destination = destination_of(entry["name"]) or Destination(entry["name"], "")
         found[destination] = found.get(destination, 0) + entry.get("weight", 0)
     return found
 
 
-def _destination(cluster: str) -> Destination | None:
+def destination_of(cluster: str) -> Destination | None:
     """What a cluster named `outbound|port|subset|host` stands for; None for one that is not Istio's own."""
     parts = cluster.split("|")
     if len(parts) != 4 or parts[0] != "outbound":
@@ -179,6 +179,6 @@ def _reduced(weights: Weights) -> dict[Destination, int]:
     return {each: weight // divisor for each, weight in weights.items() if weight}
 
 
-def _is_healthy(status: Mapping[str, Any]) -> bool:
+def is_healthy(status: Mapping[str, Any]) -> bool:
     eds = status.get("eds_health_status", "UNKNOWN")
     return eds in ("UNKNOWN", "HEALTHY", "DEGRADED") and not any(value is True for value in status.values())

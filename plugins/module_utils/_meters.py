@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from math import inf
 
+from . import _endpoints as endpoints
+from ._attribution import Attribution, Workload, attribution
 from ._binding import Proxy, binding_of
 from ._cluster import Cluster, ClusterError
-from ._counters import NO_VERSION, STATS_PATH, Counters, parse
+from ._counters import DURATION, Counters, parse, stats_path
 from ._counts import Counts, Coverage, Sample, VersionCounts
 from ._criteria import Criteria, ProbeOptions
+from ._endpoints import Clusters, HostTally, ProxyHosts
+from ._envoy import Destination, hosts_path
 from ._gates import read
 from ._histogram import EDGES
-from ._hosts import service_of
+from ._hosts import identity, service_of
 from ._owners import workload_of
 from ._probe import Outcome, Target, probe, target_of
 from ._prometheus import Prometheus, PrometheusError
@@ -31,11 +37,17 @@ from ._promql import tally as scraped
 from ._proof import Prover
 from ._proxies import Unproven
 from ._reader import Reader, Reading, Readings
-from ._snapshot import Snapshot
+from ._snapshot import Snapshot, pods_of
 from ._split import names, version_pattern
-from ._tally import Label, Tally, add, counts
+from ._tally import Tally, add, buckets, counts, without_endpoint, workloads
 
 PATIENCE = 0.5  # seconds for which a look waits for something new
+LIST_AGAIN = 5.0  # seconds between two looks at the pods, where series name workloads that nobody knows
+NO_VERSION = ""
+SHARED = (
+    "workload {0.namespace}/{0.name} has pods of both versions, of one revision ({0.revision}), so that Istio's series "
+    "cannot tell them apart"
+)
 DOMAIN = "cluster.local"
 FAILED = 500  # the lowest status of a failure, as Istio's metrics count it
 LONGEST_ANSWER = 80  # characters of an answer in a message
@@ -60,7 +72,11 @@ class Meter:
 
 
 class ProxyMeter(Meter):
-    """Reads the counters of every proxy over the streams of the proof. It counts from its own first look on."""
+    """Reads the counters of every proxy over the streams of the proof. It counts from its own first look on.
+
+    How requests ended is what Envoy counts for each endpoint of a subset; how long they took, and what failed before an
+    endpoint was chosen, is what Istio's series tell, as far as they can be told apart.
+    """
 
     pace = 0.1
 
@@ -69,7 +85,11 @@ class ProxyMeter(Meter):
         self._snapshot = snapshot
         self._host = full_host(snapshot)
         self._reporter = reporter
-        self._tally = Tally()
+        self._whose = Whose(prover.cluster, snapshot)
+        self._clusters = clusters_of(snapshot)
+        self._paths = hosts_path(self._clusters.versions), stats_path(self._host)
+        self._hosts = HostTally()
+        self._series = Tally()
         self._reader: Reader | None = None
         self._taken: dict[Proxy, Reading] = {}
         self._closed = False
@@ -86,7 +106,7 @@ class ProxyMeter(Meter):
             raise Uncounted(f"no proxy can be read: {readings.gaps or 'there is none'}")
         if not readings.answers:
             raise Uncounted(f"no proxy can be read: {next(iter(readings.failures.values()), 'none has answered yet')}")
-        return counts(self._tally, *labels(self._snapshot))
+        return self._counts(readings.present)
 
     def close(self) -> None:
         with self._opening:
@@ -99,17 +119,84 @@ class ProxyMeter(Meter):
             if self._closed:
                 raise Unproven("the watch is over")
             if self._reader is None:
-                self._reader = self._prover.reader(self._snapshot, [STATS_PATH], self.pace)
+                self._reader = self._prover.reader(self._snapshot, self._paths, self.pace)
             return self._reader
 
     def _take(self, readings: Readings) -> None:
         """Count what is new of each proxy."""
-        new = {proxy: each for proxy, each in readings.answers.items() if self._taken.get(proxy) is not each}
-        looks: dict[Hashable, Counters] = {
-            proxy: parse(each.bodies[STATS_PATH], self._host, self._reporter) for proxy, each in new.items()
+        new = {proxy: each.bodies for proxy, each in readings.answers.items() if self._taken.get(proxy) is not each}
+        of_hosts, of_series = self._paths
+        hosts: dict[Hashable, ProxyHosts] = {
+            proxy: self._endpoints_of(proxy, bodies[of_hosts]) for proxy, bodies in new.items()
         }
-        self._tally = add(self._tally, looks)
-        self._taken |= new
+        series: dict[Hashable, Counters] = {
+            proxy: parse(bodies[of_series], self._host, self._reporter) for proxy, bodies in new.items()
+        }
+        self._hosts = endpoints.add(self._hosts, hosts)
+        self._series = add(self._series, series)
+        self._taken |= {proxy: readings.answers[proxy] for proxy in new}
+
+    def _endpoints_of(self, proxy: Proxy, body: bytes) -> ProxyHosts:
+        try:
+            return endpoints.parse(body, self._clusters)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Uncounted(f"{proxy} does not tell of its clusters as Envoy does: {error}") from error
+
+    def _counts(self, present: Collection[Hashable]) -> Counts:
+        canary, stable = versions(self._snapshot)
+        whose = self._whose.of(workloads(self._series.gained))
+        before, now = without_endpoint(self._series.before), without_endpoint(self._series.gained)
+        return Counts(
+            canary=self._version(whose, canary),
+            stable=self._version(whose, stable) if stable else None,
+            unattributed=now.bad,
+            before=before,
+            cut_off=self._cut_off([canary, stable] if stable else [canary], present),
+            untimed=self._untimed(whose, [canary, stable] if stable else [canary]),
+        )
+
+    def _version(self, whose: Attribution, name: str) -> VersionCounts:
+        return VersionCounts(name, endpoints.sample(self._hosts, name), buckets(self._series, whose, name))
+
+    def _cut_off(self, names: Sequence[str], present: Collection[Hashable]) -> dict[str, str]:
+        found = {name: endpoints.cut_off(self._hosts, name, present) for name in names}
+        return {
+            name: f"no healthy endpoint of {name} is left in {', '.join(sorted(map(str, proxies)))}"
+            for name, proxies in found.items()
+            if proxies
+        }
+
+    def _untimed(self, whose: Attribution, names: Sequence[str]) -> str:
+        """Why latencies may be unknown; empty if they only have not been counted yet."""
+        seen = workloads(self._series.gained)
+        found = {whose.version_of(each) for each in seen}
+        lacking = [name for name in names if name not in found]
+        if not lacking:
+            return ""
+        remedy = "; to judge without it set analysis.latency: false"
+        if shared := whose.shared(seen):
+            return f"{SHARED.format(shared[0])}{remedy}"
+        if not seen:
+            return f"the proxies have no {DURATION} of {self._host}, as where Telemetry is switched off{remedy}"
+        named = ", ".join(sorted(f"{each.namespace}/{each.name}" for each in seen))
+        return f"what {DURATION} names, {named}, has no pods of {' and none of '.join(lacking)}{remedy}"
+
+
+class Whose:
+    """Which workloads serve a version, by the pods as they were, and as they are if the series name others."""
+
+    def __init__(self, cluster: Cluster, snapshot: Snapshot) -> None:
+        self._cluster = cluster
+        self._snapshot = snapshot
+        self._known = attribution_of(snapshot)
+        self._listed = time.monotonic()
+
+    def of(self, seen: Iterable[Workload]) -> Attribution:
+        if time.monotonic() - self._listed > LIST_AGAIN and any(not self._known.version_of(each) for each in seen):
+            self._listed = time.monotonic()
+            with suppress(ClusterError):  # the next look tries again, and the watch itself meets the same outage
+                self._known = self._known.with_pods(attribution_of(pods_of(self._cluster, self._snapshot)))
+        return self._known
 
 
 class PrometheusMeter(Meter):
@@ -127,6 +214,7 @@ class PrometheusMeter(Meter):
         self._cluster = cluster
         self._snapshot = snapshot
         self._since = since
+        self._whose = Whose(cluster, snapshot)
 
     def look(self) -> Counts:
         host, now = full_host(self._snapshot), self._cluster.now()
@@ -135,18 +223,23 @@ class PrometheusMeter(Meter):
             answers = [each for query in asked for each in self._prometheus.samples(query, now.timestamp())]
         except PrometheusError as error:
             raise Uncounted(str(error)) from error
-        return counts(scraped(answers, host, self._reporter), *labels(self._snapshot))
+        tally = scraped(answers, host, self._reporter)
+        seen = workloads(tally.gained)
+        whose = self._whose.of(seen)
+        if shared := whose.shared(seen):
+            raise Uncounted(f"{SHARED.format(shared[0])}; the proxies themselves can: leave out analysis.source")
+        return counts(tally, whose, *versions(self._snapshot))
 
     def _gateways(self) -> frozenset[str]:
-        """The workloads whose failures without a service may be the canary's. A call reads them once."""
+        """The workloads whose failures without a service are told. A call reads them once."""
         if self._workloads is None and self._lost:
             binding = binding_of(self._snapshot.virtual_service, self._snapshot.route.rule)
-            try:
+            gates = None
+            with suppress(ClusterError):  # they decide nothing
                 gates = read(self._cluster, binding)
-            except ClusterError as error:
-                remedy = "allow that, or set analysis.unattributed: false"
-                raise Uncounted(f"whose failures belong to no version cannot be seen: {error}; {remedy}") from error
-            self._workloads = frozenset(workload_of(pod) for pods in gates.pods.values() for pod in pods)
+            self._workloads = (
+                frozenset(workload_of(pod) for pods in gates.pods.values() for pod in pods) if gates else frozenset()
+            )
         return self._workloads or frozenset()
 
 
@@ -156,11 +249,12 @@ class ProbeMeter(Meter):
     pace = 0.5
 
     def __init__(self, options: ProbeOptions, snapshot: Snapshot) -> None:
-        self._canary, self._stable = labels(snapshot)
-        known = self._canary.values | (self._stable.values if self._stable else frozenset())
+        self._canary, self._stable = versions(snapshot)
+        self._words = {name: words_of(snapshot, name) for name in (self._canary, self._stable) if name}
+        known = frozenset().union(*self._words.values())
         self._options = options
         self._pattern = re.compile(options.version_pattern) if options.version_pattern else version_pattern(known)
-        self._share = snapshot.shares[self._canary.name] / sum(snapshot.shares.values())
+        self._share = snapshot.shares[self._canary] / sum(snapshot.shares.values())
         self._answers: Counter[tuple[str, bool]] = Counter()  # by version and whether it failed
         self._buckets: Counter[tuple[str, float]] = Counter()
 
@@ -203,10 +297,11 @@ class ProbeMeter(Meter):
             for edge in (*EDGES, inf):
                 self._buckets[version, edge] += outcome.seconds * 1000 <= edge
 
-    def _version(self, label: Label) -> VersionCounts:
-        good, bad = (sum(self._answers[name, failed] for name in label.values) for failed in (False, True))
-        buckets = {edge: sum(self._buckets[name, edge] for name in label.values) for edge in (*EDGES, inf)}
-        return VersionCounts(label.name, Sample(good + bad, bad), buckets)
+    def _version(self, version: str) -> VersionCounts:
+        words = self._words[version]
+        good, bad = (sum(self._answers[name, failed] for name in words) for failed in (False, True))
+        timed = {edge: sum(self._buckets[name, edge] for name in words) for edge in (*EDGES, inf)}
+        return VersionCounts(version, Sample(good + bad, bad), timed)
 
 
 def _told(outcome: Outcome) -> str:
@@ -221,13 +316,31 @@ def full_host(snapshot: Snapshot) -> str:
     return f"{service.name}.{service.namespace}.svc.{DOMAIN}" if service and "." not in host else host
 
 
-def labels(snapshot: Snapshot) -> tuple[Label, Label | None]:
+def versions(snapshot: Snapshot) -> tuple[str, str | None]:
     """The canary, and stable if it has a weight."""
     canary, stable = snapshot.target.canary, snapshot.target.stable
-    return label_of(snapshot, canary), label_of(snapshot, stable) if snapshot.shares.get(stable) else None
+    return canary, stable if snapshot.shares.get(stable) else None
 
 
-def label_of(snapshot: Snapshot, version: str) -> Label:
-    """Istio names a version by the pods' label `version`, the lab's metrics by the subset."""
+def attribution_of(snapshot: Snapshot, names: Sequence[str] = ()) -> Attribution:
+    """Which workloads serve these versions, those of the release without names, by the pods that the snapshot has."""
+    names = names or (snapshot.target.canary, snapshot.target.stable)
+    return attribution({name: _subset_labels(snapshot, name) for name in names}, snapshot.pods)
+
+
+def clusters_of(snapshot: Snapshot) -> Clusters:
+    """The clusters of the two versions, as Envoy names them."""
+    route = snapshot.route
+    host = identity(route.host, snapshot.target.namespace)
+    names = (snapshot.target.canary, snapshot.target.stable)
+    return Clusters({Destination(host, name): name for name in names}, (route.port or {}).get("number"))
+
+
+def words_of(snapshot: Snapshot, version: str) -> frozenset[str]:
+    """What answers may call a version: its name, or the label `version` of its pods."""
+    return frozenset({version, _subset_labels(snapshot, version).get("version", version)})
+
+
+def _subset_labels(snapshot: Snapshot, version: str) -> Mapping[str, str]:
     subset = snapshot.subsets.get(version)
-    return Label(version, frozenset({version, (subset.labels if subset else {}).get("version", version)}))
+    return subset.labels if subset else {}

@@ -26,6 +26,7 @@ LIST_AGAIN = 1.0  # seconds between two questions for the proxies that there are
 BLIND = 5.0  # seconds without an answer until a proxy counts as one that cannot be read
 SLOW = 3  # or so many times as long as its last answer took, where that is more
 LEAVE = 0.5  # seconds in which what was asked already may be answered when the reading ends
+RATE = 5_000_000  # bytes a second that a proxy is asked for at most; before Envoy 1.38 some answers are of megabytes
 SHARE = 0.005  # seconds between two looks at a proxy, for each proxy: many of them are read less often each
 NAMED = 3  # how many proxies a sentence names
 
@@ -51,13 +52,15 @@ class Reading:
 class Readings:
     """The newest of each proxy. unread: why those cannot be read that have not answered for some time.
 
-    of: how many proxies there are. failures: why the last attempt failed, by proxy.
+    of: how many proxies there are. failures: why the last attempt failed, by proxy. present: those that are there now
+    and are read, while answers holds the last ones of those that went, too.
     """
 
     answers: Mapping[Proxy, Reading]
     unread: Mapping[Proxy, str]
     of: int
     failures: Mapping[Proxy, str]
+    present: frozenset[Proxy] = frozenset()
 
     @property
     def read(self) -> int:
@@ -126,11 +129,13 @@ class Reader:
             now = time.monotonic()
             tracks = dict(self._tracks)
             answers = {proxy: track.reading for proxy, track in tracks.items() if track.reading}
+            unread = {proxy: why for proxy, track in tracks.items() if (why := track.unread(now))}
             return Readings(
                 {**self._gone, **answers},
-                {proxy: why for proxy, track in tracks.items() if (why := track.unread(now))},
+                unread,
                 len(tracks),
                 {proxy: track.failure for proxy, track in tracks.items() if track.failure},
+                frozenset(answers.keys() - unread.keys()),
             )
 
     def close(self) -> None:
@@ -183,7 +188,8 @@ class Reader:
                 timeout = TIMEOUT
                 took = time.monotonic() - begin
                 self._ended(track, reading, "", took)
-                pause = max(0.0, max(self.pace, SHARE * len(self._tracks)) - took)
+                size = sum(map(len, reading.bodies.values()))
+                pause = max(0.0, max(self.pace, SHARE * len(self._tracks), size / RATE) - took)
             self._over.wait(pause)
 
     def _begins(self, proxy: Proxy, track: _Track) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ._analysis import judge
 from ._criteria import Criteria
-from ._meters import full_host, label_of
+from ._meters import attribution_of, full_host
 from ._prometheus import Prometheus
 from ._promql import Samples, queries, tally
 from ._record import MOST, Look, Record, add
@@ -67,13 +67,13 @@ def record(
 ) -> Record:
     """The looks that Prometheus' samples of this time allow, evenly over it."""
     answers, host = list(answers), full_host(snapshot)
-    canary, stable = label_of(snapshot, state.canary), label_of(snapshot, state.stable)
+    whose = attribution_of(snapshot, (state.canary, state.stable))
     length = period.until - period.since
     looks = []
     for number in range(1, MOST + 1):
         at = period.since + length * number / MOST
         until = [Samples(labels, [each for each in values if each[0] <= at.timestamp()]) for labels, values in answers]
-        now = counts(tally(until, host, reporter), canary, stable if period.weight < 100 else None)
+        now = counts(tally(until, host, reporter), whose, state.canary, state.stable if period.weight < 100 else None)
         looks.append(Look(at, judge(criteria, now), now))
     weights = {state.stable: 100 - period.weight, state.canary: period.weight}
     found = Record(weights, period.since, criteria, looks[0], (), timedelta(0))

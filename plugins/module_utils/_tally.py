@@ -11,11 +11,11 @@ what it had counted by then may be older than the weight that is judged.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from ._counters import NO_VERSION, NOT_ROUTED, Answers, Bucket, Counters, Series
+from ._attribution import NOBODY, Attribution, Workload
+from ._counters import Answers, Bucket, Counters, Series
 from ._counts import Counts, Sample, VersionCounts
 
 
@@ -26,13 +26,6 @@ class Tally:
     last: Mapping[Hashable, Counters] = field(default_factory=dict)
     gained: Counters = field(default_factory=dict)
     before: Counters = field(default_factory=dict)
-
-
-class Label(NamedTuple):
-    """A version, and the values that the metrics' label for it may have: of Istio's own it is the pods' label."""
-
-    name: str
-    values: frozenset[str]
 
 
 def add(tally: Tally, looks: Mapping[Hashable, Counters]) -> Tally:
@@ -57,17 +50,44 @@ def gain(last: Counters, now: Counters) -> Counters:
     return {series: value - old if value >= (old := last.get(series, 0)) else value for series, value in now.items()}
 
 
-def counts(tally: Tally, canary: Label, stable: Label | None) -> Counts:
-    """What a verdict rests on. stable: None if it has no weight."""
-    usual = _not_routed(tally.before) / (_requests(tally.before) or 1)
-    not_routed = _not_routed(tally.gained)
-    unusual = max(0.0, not_routed - usual * _requests(tally.gained))
+def counts(tally: Tally, whose: Attribution, canary: str, stable: str | None) -> Counts:
+    """What a verdict rests on where these series are all that is known. stable: None if it has no weight."""
     return Counts(
-        canary=_version(tally.gained, canary),
-        stable=_version(tally.gained, stable) if stable else None,
-        unattributed=_lost(tally.gained) + round(unusual),
-        before=Sample(_requests(tally.before), _lost(tally.before)),
+        canary=VersionCounts(canary, answers(tally, whose, canary), buckets(tally, whose, canary)),
+        stable=VersionCounts(stable, answers(tally, whose, stable), buckets(tally, whose, stable)) if stable else None,
+        unattributed=_sum_of(tally.gained, _failed_at_nobody),
+        before=Sample(_sum_of(tally.before, _ours), _sum_of(tally.before, _failed_at_nobody)),
+        without_service=_sum_of(tally.gained, lambda each: each.failed and not each.ours),
     )
+
+
+def answers(tally: Tally, whose: Attribution, version: str) -> Sample:
+    """The requests to a version, and how many of them failed."""
+
+    def its(series: Answers) -> bool:
+        return whose.version_of(series.workload) == version
+
+    requests = _sum_of(tally.gained, its)
+    return Sample(requests, _sum_of(tally.gained, lambda series: series.failed and its(series)))
+
+
+def buckets(tally: Tally, whose: Attribution, version: str) -> dict[float, int]:
+    """How many requests to a version took at most so many milliseconds, by upper edge."""
+    found: dict[float, int] = {}
+    for series, value in tally.gained.items():
+        if isinstance(series, Bucket) and whose.version_of(series.workload) == version:
+            found[series.edge] = found.get(series.edge, 0) + value
+    return found
+
+
+def without_endpoint(counters: Counters) -> Sample:
+    """All requests to the service, and how many of them failed before any endpoint was chosen."""
+    return Sample(_sum_of(counters, _ours), _sum_of(counters, lambda series: series.failed and series.without_endpoint))
+
+
+def workloads(counters: Counters) -> set[Workload]:
+    """Who served requests."""
+    return {series.workload for series in counters} - {NOBODY}
 
 
 def _sum(total: dict[Series, int], counters: Counters) -> None:
@@ -75,37 +95,13 @@ def _sum(total: dict[Series, int], counters: Counters) -> None:
         total[series] = total.get(series, 0) + value
 
 
-def _version(counters: Counters, label: Label) -> VersionCounts:
-    answers = [
-        (series, value)
-        for series, value in counters.items()
-        if isinstance(series, Answers) and series.version in label.values
-    ]
-    buckets: dict[float, int] = {}
-    for series, value in counters.items():
-        if isinstance(series, Bucket) and series.version in label.values:
-            buckets[series.edge] = buckets.get(series.edge, 0) + value
-    failed = sum(value for series, value in answers if series.failed)
-    return VersionCounts(label.name, Sample(sum(value for _series, value in answers), failed), buckets)
+def _sum_of(counters: Counters, wanted: Callable[[Answers], bool]) -> int:
+    return sum(value for series, value in counters.items() if isinstance(series, Answers) and wanted(series))
 
 
-def _answers(counters: Counters) -> Iterable[tuple[Answers, int]]:
-    return ((series, value) for series, value in counters.items() if isinstance(series, Answers))
+def _ours(series: Answers) -> bool:
+    return series.ours
 
 
-def _requests(counters: Counters) -> int:
-    return sum(value for _series, value in _answers(counters))
-
-
-def _lost(counters: Counters) -> int:
-    """Failures without a version, but for requests that no route matched."""
-    return sum(
-        value
-        for series, value in _answers(counters)
-        if series.version == NO_VERSION and series.failed and NOT_ROUTED not in series.flags
-    )
-
-
-def _not_routed(counters: Counters) -> int:
-    """Requests that no route matched. Strangers send those to every public gateway, and no weight makes any."""
-    return sum(value for series, value in _answers(counters) if NOT_ROUTED in series.flags)
+def _failed_at_nobody(series: Answers) -> bool:
+    return series.ours and series.failed and series.workload == NOBODY

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from api_server import ApiServer
-from loopback_mesh import ApiHandler, Envoy, Mesh
+from loopback_mesh import FQDN, ApiHandler, Envoy, Mesh
 from pong_mesh import HOST, weights_of
 
-LABELS = 'reporter="source",destination_service="{}",destination_version="{}",response_code="{}",response_flags="-"'
+LABELS = 'reporter="source",destination_service="{}",destination_version="{}",response_code="{}",response_flags="{}"'
 
 
 class Istio(Mesh):
@@ -32,7 +33,7 @@ class Istio(Mesh):
         self.traffic: dict[tuple[str, int], int] = {}
         self.counted: Counter[tuple[str, int]] = Counter()
         self.gateway = Envoy("one", 100, 0)
-        self.gateway.server.answers["/stats/prometheus"] = self.count
+        self.gateway.server.answers |= {"/stats/prometheus": self.count, "/clusters": self.clusters}
         self.add(self.gateway)
 
     def push(self) -> None:
@@ -46,10 +47,32 @@ class Istio(Mesh):
         served = dict(zip(("v1", "v2"), self.gateway.split, strict=True))
         self.counted.update({key: count for key, count in self.traffic.items() if served.get(key[0], 1)})
         lines = [
-            f"envoy_istio_requests_total{{{LABELS.format(HOST, version, code)}}} {count}"
+            f"envoy_istio_requests_total{{{LABELS.format(HOST, version, code, '-' if version else 'UH')}}} {count}"
             for (version, code), count in self.counted.items()
         ]
         return "\n".join([*lines, ""]).encode()
+
+    def clusters(self, _path: str) -> bytes:
+        """As many endpoints of each subset as the gateway has hosts; the first one has answered everything."""
+        return json.dumps(
+            {
+                "cluster_statuses": [
+                    {"name": f"outbound|80|{name}|{FQDN}", "host_statuses": self.hosts(name)}
+                    for name in self.gateway.subsets
+                ]
+            }
+        ).encode()
+
+    def hosts(self, version: str) -> list[dict[str, object]]:
+        ended = {False: 0, True: 0}
+        for (name, code), count in self.counted.items():
+            ended[code >= 500] += count if name == version else 0
+        values = {"rq_total": sum(ended.values()), "rq_success": ended[False], "rq_error": ended[True]}
+        stats = [{"name": name, **({"value": str(value)} if value else {})} for name, value in values.items()]
+        return [
+            {"address": {"socket_address": {"address": f"10.0.0.{number}"}}, "stats": stats if not number else []}
+            for number in range(self.gateway.hosts)
+        ]
 
 
 class Handler(ApiHandler):

@@ -218,6 +218,45 @@ def test_a_subset_that_is_not_there_fails_the_canary() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cut_off", "expected"),
+    [(("v2",), "fail"), (("v1",), "inconclusive"), (("v1", "v2"), "inconclusive"), ((), "pass")],
+)
+def test_a_version_to_which_proxies_have_no_way_any_more(cut_off: tuple[str, ...], expected: str) -> None:
+    """Whatever was counted: what is sent there cannot but fail. It accuses the canary only while stable can be had."""
+    found = judge(DEFAULTS, counts((1000,), (4000,), cut_off={name: f"no way to {name}" for name in cut_off}))
+    assert found.result == result(found, "unattributed") == expected
+    assert all(f"no way to {name}" in found.why for name in cut_off)
+
+
+def test_a_canary_with_all_requests_to_which_proxies_have_no_way() -> None:
+    assert judge(DEFAULTS, counts((1000,), None, cut_off={"v2": "no way to v2"})).result == "fail"
+
+
+def test_failures_that_may_be_anybodys_are_told_and_decide_nothing() -> None:
+    found = judge(DEFAULTS, counts((1000,), (4000,), without_service=100_000))
+    assert found.result == "pass"
+    assert "100000 in these proxies that name no service and may be anybody's" in found.why
+
+
+@pytest.mark.parametrize(("untimed", "words"), [("nobody counts", "nobody counts"), ("", "have not counted it yet")])
+def test_latencies_that_nobody_has_counted_are_unknown_and_not_zero(untimed: str, words: str) -> None:
+    canary = VersionCounts("v2", Sample(1000))
+    stable = VersionCounts("v1", Sample(4000))
+    found = judge(DEFAULTS, Counts(canary, stable, untimed=untimed))
+    assert (found.result, result(found, "latency")) == ("inconclusive", "inconclusive")
+    assert "how long 1000 requests to v2 took is unknown" in found.why
+    assert words in found.why
+    bad = judge(DEFAULTS, Counts(VersionCounts("v2", Sample(1000, 500)), stable, untimed=untimed))
+    assert bad.result == "fail"  # errors are judged all the same
+
+
+def test_latencies_of_stable_that_nobody_has_counted_blame_no_canary() -> None:
+    slow = version("v2", 1000, 0, 500)
+    assert judge(LATENCY, Counts(slow, version("v1", 4000))).result == "fail"
+    assert judge(LATENCY, Counts(slow, VersionCounts("v1", Sample(4000)))).result == "inconclusive"
+
+
+@pytest.mark.parametrize(
     ("canary", "stable", "number", "expected"),
     [
         ((400,), (1600,), 2, "pass"),  # within the limit even if they were the canary's

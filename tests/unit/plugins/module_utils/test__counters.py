@@ -5,17 +5,26 @@
 
 from __future__ import annotations
 
+import re
 import time
 from math import inf
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._counters import Answers, Bucket, parse
+from ansible_collections.progressive.istio.plugins.module_utils._attribution import NOBODY, Workload
+from ansible_collections.progressive.istio.plugins.module_utils._counters import (
+    Answers,
+    Bucket,
+    parse,
+    stats_path,
+)
 from ansible_collections.progressive.istio.plugins.module_utils._histogram import EDGES
 from hypothesis import given
 from hypothesis import strategies as st
 
 HOST = "pong.shop.svc.cluster.local"
-OK = Answers("v1", "2xx", "-")
+V1, V2 = (Workload(f"pong-{version}", "shop", version) for version in ("v1", "v2"))
+OK = Answers(V1, "2xx", "-")
 REQUESTS = "istio_requests_total"
 BUCKETS = "istio_request_duration_milliseconds_bucket"
 
@@ -27,8 +36,9 @@ def line(name: str, value: object, **labels: object) -> str:
         "source_workload": "istio-ingressgateway",
         "destination_service": HOST,
         "destination_service_name": "pong",
+        "destination_workload": "pong-v1",
+        "destination_workload_namespace": "shop",
         "destination_version": "v1",
-        "workload": "pong-v1;shop;pong;v1;Kubernetes",
         "response_code": "200",
         "response_flags": "-",
         **labels,
@@ -45,7 +55,7 @@ def test_both_ways_to_name_them(prefix: str) -> None:
     name = f"{prefix}{BUCKETS}"
     assert read(
         line(f"{prefix}{REQUESTS}", 67),
-        line(f"{prefix}{REQUESTS}", 13, destination_version="v2"),
+        line(f"{prefix}{REQUESTS}", 13, destination_workload="pong-v2", destination_version="v2"),
         line(name, 10, le="0.5"),
         line(name, 60, le="250"),
         line(name, 67, le="+Inf"),
@@ -54,10 +64,10 @@ def test_both_ways_to_name_them(prefix: str) -> None:
         line(f"{prefix}istio_request_bytes_bucket", 67, le="250"),
     ) == {
         OK: 67,
-        Answers("v2", "2xx", "-"): 13,
-        Bucket("v1", 0.5): 10,
-        Bucket("v1", 250): 60,
-        Bucket("v1", inf): 67,
+        Answers(V2, "2xx", "-"): 13,
+        Bucket(V1, 0.5): 10,
+        Bucket(V1, 250): 60,
+        Bucket(V1, inf): 67,
     }
 
 
@@ -65,13 +75,13 @@ def test_both_ways_to_name_them(prefix: str) -> None:
     ("labels", "expected", "failed"),
     [
         ({}, OK, False),
-        ({"response_code": "404"}, Answers("v1", "4xx", "-"), False),
-        ({"response_code": "503", "response_flags": "UF,URX"}, Answers("v1", "5xx", "UF,URX"), True),
-        ({"response_code": "0", "response_flags": "DC"}, Answers("v1", "none", "DC"), True),
+        ({"response_code": "404"}, Answers(V1, "4xx", "-"), False),
+        ({"response_code": "503", "response_flags": "UF,URX"}, Answers(V1, "5xx", "UF,URX"), True),
+        ({"response_code": "0", "response_flags": "DC"}, Answers(V1, "none", "DC"), True),
         ({"grpc_response_status": "0"}, OK, False),
         ({"grpc_response_status": "5"}, OK, False),
-        ({"grpc_response_status": "14"}, Answers("v1", "grpc 14", "-"), True),
-        ({"destination_version": "unknown", "response_code": "503"}, Answers("", "5xx", "-"), True),
+        ({"grpc_response_status": "14"}, Answers(V1, "grpc 14", "-"), True),
+        ({"destination_workload": "unknown", "response_code": "503"}, Answers(NOBODY, "5xx", "-"), True),
     ],
 )
 def test_kinds_of_answers(labels: dict[str, str], expected: Answers, failed: bool) -> None:
@@ -80,14 +90,120 @@ def test_kinds_of_answers(labels: dict[str, str], expected: Answers, failed: boo
 
 
 @pytest.mark.parametrize("absent", ["", "-", "unknown"])
+@pytest.mark.parametrize(("code", "flags"), [("503", "NC"), ("503", "UH"), ("404", "NR"), ("404", "-"), ("200", "-")])
+def test_what_names_no_service_is_not_read_from_a_proxy(absent: str, code: str, flags: str) -> None:
+    """It may be anybody's."""
+    assert read(line(REQUESTS, 3, destination_service=absent, response_code=code, response_flags=flags)) == {}
+
+
 @pytest.mark.parametrize(
-    ("code", "flags", "counted"),
-    [("503", "NC", True), ("503", "UH", True), ("404", "NR", True), ("404", "-", False), ("200", "-", False)],
+    ("flags", "workload", "expected"),
+    [
+        ("UH", "unknown", True),
+        ("UO", "unknown", True),
+        ("URX,UH", "unknown", True),
+        ("UF", "unknown", False),  # an endpoint was chosen, and its counters have it
+        ("UH", "pong-v1", False),
+        ("-", "unknown", False),
+    ],
 )
-def test_failures_that_found_no_service(absent: str, code: str, flags: str, counted: bool) -> None:
-    """They count; what else has no service is not ours."""
-    lost = line(REQUESTS, 3, destination_service=absent, response_code=code, response_flags=flags)
-    assert read(lost) == ({Answers("", f"{code[0]}xx", flags): 3} if counted else {})
+def test_which_failures_no_endpoint_has_counted(flags: str, workload: str, expected: bool) -> None:
+    (found,) = read(line(REQUESTS, 1, destination_workload=workload, response_code="503", response_flags=flags))
+    assert isinstance(found, Answers)
+    assert found.without_endpoint is expected
+
+
+def gateway(**labels: str) -> str:
+    """A line as a stock Istio 1.17 and newer tells it at a gateway, with all of its labels in its order."""
+    told = {
+        "reporter": "source",
+        "source_workload": "istio-ingressgateway",
+        "source_canonical_service": "istio-ingressgateway",
+        "source_canonical_revision": "latest",
+        "source_workload_namespace": "istio-system",
+        "source_principal": "unknown",
+        "source_app": "istio-ingressgateway",
+        "source_version": "",
+        "source_cluster": "Kubernetes",
+        "destination_workload": "unknown",
+        "destination_workload_namespace": "unknown",
+        "destination_principal": "unknown",
+        "destination_app": "unknown",
+        "destination_version": "unknown",
+        "destination_service": HOST,
+        "destination_canonical_service": "unknown",
+        "destination_canonical_revision": "latest",
+        "destination_service_name": "pong",
+        "destination_service_namespace": "shop",
+        "destination_cluster": "unknown",
+        "request_protocol": "http",
+        "response_code": "503",
+        "grpc_response_status": "",
+        "response_flags": "-",
+        "connection_security_policy": "unknown",
+        **labels,
+    }
+    return f"{REQUESTS}{{{','.join(f'{key}={chr(34)}{label}{chr(34)}' for key, label in told.items())}}} 1"
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        # a Deployment whose pods have no label `version`: its own name for that, which no subset bears
+        (
+            {
+                "destination_workload": "checkout-green",
+                "destination_workload_namespace": "shop",
+                "destination_version": "unknown",
+                "destination_canonical_revision": "latest",
+                "response_code": "200",
+            },
+            Answers(Workload("checkout-green", "shop", "latest"), "2xx", "-"),
+        ),
+        (
+            {
+                "destination_workload": "ui",
+                "destination_workload_namespace": "cisco",
+                "destination_app": "ui",
+                "destination_version": "5.35.0-53",
+                "destination_canonical_revision": "5.35.0-53",
+                "response_code": "200",
+            },
+            Answers(Workload("ui", "cisco", "5.35.0-53"), "2xx", "-"),
+        ),
+        # the circuit breaker is open, or no endpoint is healthy: no workload, and a revision all the same
+        ({"response_flags": "UO"}, Answers(NOBODY, "5xx", "UO")),
+        ({"response_flags": "UH"}, Answers(NOBODY, "5xx", "UH")),
+        # no route: what istiod tells gateways not to guess from the header Host
+        (
+            {
+                "destination_service": "unknown",
+                "destination_service_name": "unknown",
+                "response_code": "404",
+                "response_flags": "NR",
+            },
+            None,
+        ),
+    ],
+)
+def test_lines_of_stock_proxies(labels: dict[str, str], expected: Answers | None) -> None:
+    """Labels and values as stock proxies have been seen to write them, with names of ours."""
+    assert read(gateway(**labels)) == ({expected: 1} if expected else {})
+
+
+def test_where_the_labels_of_the_workload_are_switched_off_the_revision_is_left() -> None:
+    found = (
+        line(REQUESTS, 3).replace('destination_workload="pong-v1",', "").replace('_workload_namespace="shop"', '_x=""')
+    )
+    assert read(found) == {Answers(Workload(revision="v1"), "2xx", "-"): 3}
+
+
+def test_the_path_asks_for_one_service_alone() -> None:
+    pattern = parse_qs(urlsplit(stats_path(HOST)).query)["filter"][0]
+    name = "istiocustom.istio_requests_total.reporter.source.destination_service.{}.response_code.200"
+    assert re.search(pattern, name.format(HOST))
+    assert not re.search(pattern, name.format("pong.other.svc.cluster.local"))
+    assert not re.search(pattern, name.format(HOST).replace("requests_total", "request_bytes"))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +213,7 @@ def test_failures_that_found_no_service(absent: str, code: str, flags: str, coun
         line(REQUESTS, 5, reporter="destination"),
         line(REQUESTS, 5).replace('response_code="200"', 'response_code_class="2xx"'),
         line("istio_tcp_sent_bytes_total", 5),
-        line(BUCKETS, 5, le="250", destination_version="unknown"),
+        line(BUCKETS, 5, le="250", destination_workload="unknown"),
         line(BUCKETS, 5),
         line(REQUESTS, "NaN"),
         f"# HELP {line(REQUESTS, 5)}",
@@ -123,7 +239,7 @@ def test_large_numbers_and_times_are_read() -> None:
 
 
 def test_a_label_with_quotes_and_braces_does_not_end_the_others() -> None:
-    assert read(line(REQUESTS, 1, source_app=r"say \"} 9", response_flags="DC")) == {Answers("v1", "2xx", "DC"): 1}
+    assert read(line(REQUESTS, 1, source_app=r"say \"} 9", response_flags="DC")) == {Answers(V1, "2xx", "DC"): 1}
 
 
 @given(st.binary(max_size=200))

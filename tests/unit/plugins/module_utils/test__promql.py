@@ -8,11 +8,13 @@ from __future__ import annotations
 from math import inf
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._attribution import Workload
 from ansible_collections.progressive.istio.plugins.module_utils._counters import Answers, Bucket, Counters
 from ansible_collections.progressive.istio.plugins.module_utils._promql import Samples, queries, tally
 
 HOST = "pong.shop.svc.cluster.local"
-OK, FAILED = Answers("v1", "2xx", "-"), Answers("v1", "5xx", "-")
+V1 = Workload("pong-v1", "shop", "v1")
+OK, FAILED = Answers(V1, "2xx", "-"), Answers(V1, "5xx", "-")
 REQUESTS = "istio_requests_total"
 BUCKETS = "istio_request_duration_milliseconds_bucket"
 
@@ -23,6 +25,8 @@ def series(*values: int, begin: int = 0, name: str = REQUESTS, **labels: str) ->
         "__name__": name,
         "reporter": "source",
         "destination_service": HOST,
+        "destination_workload": "pong-v1",
+        "destination_workload_namespace": "shop",
         "destination_version": "v1",
         "response_code": "200",
         "response_flags": "-",
@@ -64,7 +68,7 @@ def test_only_gateways_tell_of_requests_without_a_service(reporter: str, gateway
         ([series(1, 2), series(5, 7, reporter="destination"), series(5, 7, destination_service="other")], {OK: 1}),
         (
             [series(1, 4, name=BUCKETS, le="250"), series(1, 5, name=BUCKETS, le="+Inf")],
-            {Bucket("v1", 250): 3, Bucket("v1", inf): 4},
+            {Bucket(V1, 250): 3, Bucket(V1, inf): 4},
         ),
     ],
 )

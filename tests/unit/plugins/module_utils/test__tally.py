@@ -9,16 +9,30 @@ from functools import reduce
 from math import inf
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._attribution import (
+    NOBODY,
+    Attribution,
+    Workload,
+)
 from ansible_collections.progressive.istio.plugins.module_utils._counters import Answers, Bucket, Counters
 from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
-from ansible_collections.progressive.istio.plugins.module_utils._tally import Label, Tally, add, counts, gain
+from ansible_collections.progressive.istio.plugins.module_utils._tally import (
+    Tally,
+    add,
+    counts,
+    gain,
+    without_endpoint,
+    workloads,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-OK, BROKEN = Answers("v1", "2xx", "-"), Answers("v1", "5xx", "UF")
-GOOD2, BROKEN2 = Answers("v2", "2xx", "-"), Answers("2.0", "5xx", "-")
-LOST, NOT_ROUTED = Answers("", "5xx", "NC"), Answers("", "4xx", "NR")
-STABLE, CANARY = Label("v1", frozenset({"v1"})), Label("v2", frozenset({"v2", "2.0"}))
+V1, V2, OTHER = (Workload(f"pong-{name}", "shop", name) for name in ("v1", "v2", "canary"))
+OK, BROKEN = Answers(V1, "2xx", "-"), Answers(V1, "5xx", "UF")
+GOOD2, BROKEN2 = Answers(V2, "2xx", "-"), Answers(OTHER, "5xx", "-")
+LOST, NOT_ROUTED = Answers(NOBODY, "5xx", "UH"), Answers(NOBODY, "4xx", "NR")
+STRANGERS = Answers(NOBODY, "5xx", "NC", ours=False)
+WHOSE = Attribution({"v1": frozenset({V1}), "v2": frozenset({V2, OTHER})})  # a version may have two Deployments
 
 
 def tally(*looks: dict[str, Counters]) -> Tally:
@@ -46,7 +60,7 @@ def test_what_was_gained(looks: list[dict[str, Counters]], gained: Counters) -> 
     assert tally(*looks).gained == gained
 
 
-counters = st.dictionaries(st.sampled_from([OK, BROKEN, LOST, Bucket("v1", inf)]), st.integers(0, 50))
+counters = st.dictionaries(st.sampled_from([OK, BROKEN, LOST, Bucket(V1, inf)]), st.integers(0, 50))
 
 
 @given(counters, counters)
@@ -84,29 +98,30 @@ def test_of_what_happens_while_looked_at_everything_is_counted_once(happenings: 
 
 
 def test_counts_of_both_versions() -> None:
-    edges = {Bucket("v2", 250.0): 3, Bucket("2.0", 250.0): 1, Bucket("v2", inf): 4, Bucket("2.0", inf): 1}
-    unnamed = {Answers("", "2xx", "-"): 7}  # answered well, by who knows whom
-    found = tally(
-        {"a": {OK: 1000, LOST: 1}}, {"a": {OK: 1040, BROKEN: 2, GOOD2: 9, BROKEN2: 1, LOST: 4, **edges, **unnamed}}
-    )
-    assert counts(found, CANARY, STABLE) == Counts(
+    edges = {Bucket(V2, 250.0): 3, Bucket(OTHER, 250.0): 1, Bucket(V2, inf): 4, Bucket(OTHER, inf): 1}
+    unnamed = {Answers(NOBODY, "2xx", "-"): 7, Answers(Workload("sparrow", "shop", "v1"), "5xx", "-"): 9}
+    now = {OK: 1040, BROKEN: 2, GOOD2: 9, BROKEN2: 1, LOST: 4, STRANGERS: 60, **edges, **unnamed}
+    found = tally({"a": {OK: 1000, LOST: 1, STRANGERS: 9}}, {"a": now})
+    assert counts(found, WHOSE, "v2", "v1") == Counts(
         canary=VersionCounts("v2", Sample(10, 1), {250: 4, inf: 5}),
         stable=VersionCounts("v1", Sample(42, 2), {}),
         unattributed=3,
         before=Sample(1001, 1),
+        without_service=51,
     )
-    assert counts(found, CANARY, None).stable is None
+    assert counts(found, WHOSE, "v2", None).stable is None
 
 
-@pytest.mark.parametrize(
-    ("before", "gained", "expected"),
-    [
-        ({OK: 900, NOT_ROUTED: 100}, {OK: 90, NOT_ROUTED: 10}, 0),
-        ({OK: 900, NOT_ROUTED: 100}, {OK: 60, NOT_ROUTED: 40}, 30),
-        ({OK: 900}, {OK: 60, NOT_ROUTED: 40}, 40),
-        ({}, {NOT_ROUTED: 4}, 4),
-        ({OK: 900, LOST: 100}, {OK: 90, LOST: 10}, 10),  # only what no weight can make may be usual
-    ],
-)
-def test_requests_without_a_route_count_beyond_what_is_usual(before: Counters, gained: Counters, expected: int) -> None:
-    assert counts(Tally({}, gained, before), CANARY, STABLE).unattributed == expected
+def test_failures_that_name_the_service_and_no_pod_are_its_own() -> None:
+    found = tally({"a": {}}, {"a": {LOST: 4, NOT_ROUTED: 2, Answers(NOBODY, "5xx", "UF"): 1, STRANGERS: 60}})
+    assert counts(found, WHOSE, "v2", "v1").unattributed == 7
+
+
+def test_those_that_no_endpoint_has_counted() -> None:
+    """Where endpoints count too, a connection that failed is theirs."""
+    gained = {OK: 90, LOST: 4, NOT_ROUTED: 2, Answers(NOBODY, "5xx", "UF"): 1, STRANGERS: 60}
+    assert without_endpoint(gained) == Sample(97, 6)
+
+
+def test_who_served_requests() -> None:
+    assert workloads({OK: 1, LOST: 4, Bucket(V2, inf): 1}) == {V1, V2}

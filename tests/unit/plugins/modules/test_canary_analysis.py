@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -127,6 +128,32 @@ def test_gateways_that_cannot_be_read(mesh: Istio, server: ApiServer, call: Call
     result = call()
     assert (result["phase"], weights_of(server)) == ("held", {"v1": 90, "v2": 10})
     assert "no proxy can be read" in result["msg"]
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b'{"cluster_statuses": [{}]}', b"[1]"])
+def test_a_gateway_whose_answer_is_none(mesh: Istio, server: ApiServer, call: Call, body: bytes) -> None:
+    asked = iter([mesh.clusters("")] * 1)
+    mesh.gateway.server.answers["/clusters"] = lambda _path: next(asked, body)
+    result = call()
+    assert (result["phase"], weights_of(server)) == ("held", {"v1": 90, "v2": 10}), result["msg"]
+    assert "gateway gateways/one does not tell of its clusters as Envoy does" in result["msg"]
+
+
+def test_a_gateway_that_loses_the_cluster_of_the_canary(mesh: Istio, server: ApiServer, call: Call) -> None:
+    """Not a request need be counted, and what other services fail in that gateway does not matter."""
+    mesh.traffic = {("v1", 200): 9}
+    shown = itertools.count()
+
+    def clusters(path: str) -> bytes:
+        if next(shown) == 5:
+            mesh.gateway.subsets.remove("v2")
+        return mesh.clusters(path)
+
+    mesh.gateway.server.answers["/clusters"] = clusters
+    result = call({"deadline": 30}, interval=60)
+    assert result["phase"] == "rolled_back", result["msg"]
+    assert "no healthy endpoint of v2 is left in gateway gateways/one" in result["msg"]
+    assert weights_of(server) == {"v1": 100, "v2": 0}
 
 
 def test_gateways_that_stay_unread_are_told_early_and_in_the_verdict(
