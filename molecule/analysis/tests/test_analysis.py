@@ -94,7 +94,7 @@ def test_failures_that_only_the_gateway_sees(judged, load):
     restored = [{"op": "replace", "path": "/spec/subsets", "value": subsets}]
     judged.kube.run("patch", "destinationrule", RULE, "--type=json", "-p", json.dumps(restored))
     assert result["phase"] == "rolled_back", result["msg"]
-    assert "belong to no version" in result["msg"]
+    assert "no healthy endpoint of v2 is left in gateway" in result["msg"]
     assert judged.weights == {"v1": 100, "v2": 0}
 
 
