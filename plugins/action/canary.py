@@ -27,6 +27,12 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._results import 
 MODULE = "progressive.istio.canary"
 STEPWISE = ("advanced", "promoted")
 ONCE = ("confirm", "adopt")  # a person's word counts for the first step only
+# What a rollback does not look at, and what it can do without: a mistake in either keeps no requests on the canary.
+NOT_FOR_ROLLBACK = (
+    *("weight", "steps", "step_weight", "max_weight", "interval", "on_failure", "confirm", "adopt", "watch", "drain"),
+    *("skip_checks", "analysis"),
+)
+OPTIONAL_FOR_ROLLBACK = ("min_ready", "wait_timeout", "proof", "proof_timeout", "force")
 GLANCE = 0.2  # seconds between looks at what the module has to tell
 
 display = Display()
@@ -42,6 +48,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         state = arguments.get("state")
+        if state == "rolled_back":
+            return self._execute(_for_rollback(arguments), task_vars)
         if state not in STEPWISE:
             return self._execute(arguments, task_vars)
         controller = os.getppid()
@@ -89,6 +97,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         """Where the module cannot show a step itself, show it afterwards."""
         if not progress and read_by_people() and result.get("changed") and not self._task.check_mode:
             display.display(printable(result["msg"]))
+
+
+def _for_rollback(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments without those that a rollback does not need and those that are wrong and have a default."""
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+    from ansible_collections.progressive.istio.plugins.modules.canary import ARGUMENTS
+
+    kept = {name: value for name, value in arguments.items() if name not in NOT_FOR_ROLLBACK}
+    for name in ARGUMENTS.keys() & kept.keys() & set(OPTIONAL_FOR_ROLLBACK):
+        checked = ArgumentSpecValidator({name: ARGUMENTS[name]}).validate({name: kept[name]})
+        if checked.error_messages:
+            display.warning(f"{'; '.join(checked.error_messages)}: the rollback is made with the default")
+            del kept[name]
+    return kept
 
 
 def _show(file: Path, over: threading.Event) -> None:

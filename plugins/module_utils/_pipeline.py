@@ -41,8 +41,8 @@ from ._release import (
     released,
 )
 from ._round import Live
-from ._route import Operations, RouteError, annotate, move, note_of, patched, remove
-from ._snapshot import Object, Refused, Snapshot, Target, pods_of, read
+from ._route import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
+from ._snapshot import Object, Refused, Snapshot, Target, pods_of, read, read_for_rollback
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._analysis import Judgement
@@ -51,6 +51,8 @@ if TYPE_CHECKING:  # a call that judges nothing need not compile them
 
 CONFLICTS = 5  # how often others may write in between
 PAUSE = 0.5  # seconds before the pods are watched anew when the API server ended the watch
+BACK = frozenset({Event.ROLLED_BACK, Event.FAILED})  # requests go back to stable by these
+NOTE_REFUSED = frozenset({400, 403, 413, 422})  # how API servers and their webhooks refuse an annotation
 RETREATS = frozenset({Event.ROLLED_BACK, Event.FAILED, Event.HELD})  # never kept waiting by a proof
 
 
@@ -201,6 +203,9 @@ def carry_out(call: Call) -> Outcome:
                     raise Refused([f"{call.target.place}: somebody else keeps writing it, {conflicts} times by now"])
                 snapshot, guarded = _read(call), False
                 continue
+            if following.unnoted and not decision.moves:
+                already = f"{decision.state.stable} has all requests already"
+                return replace(outcome, snapshot=following, decision=Nothing(already))
             outcome = replace(outcome, snapshot=following, decision=decision, written=(*outcome.written, decision))
             if prover and decision.moves:
                 outcome = prove(call, prover, outcome, time.monotonic())
@@ -233,7 +238,7 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
         )
         if last.event in RETREATS:
             return replace(outcome, snapshot=replace(snapshot, problems=(*snapshot.problems, why)), live=live)
-    if isinstance(snapshot.state, State) and snapshot.state.holder:
+    if isinstance(snapshot.state, State) and snapshot.state.holder and not snapshot.unnoted:
         try:
             snapshot = _note(call, snapshot, released)
         except (Refused, ClusterError) as error:
@@ -258,25 +263,62 @@ def write(call: Call, snapshot: Snapshot, transition: Transition, predicted: boo
     state = transition.state
     if transition.moves:
         state = doubted(state) if call.prover else proven(state)
-    virtual_service, note = snapshot.virtual_service, snapshot.noted(state)
+    virtual_service, note = snapshot.virtual_service, None if snapshot.foreign else snapshot.noted(state)
     try:
         if transition.event is Event.CLEANED:
             (over,) = transition.before.keys() - transition.weights.keys()
-            operations = remove(virtual_service, snapshot.route, over, note)
+            operations = remove(virtual_service, snapshot.route, over, snapshot.noted(state))
         elif transition.moves:
             _make_sure(snapshot, transition)
-            operations = move(virtual_service, snapshot.route, transition.before, transition.weights, note)
+            operations = _moved(snapshot, transition, note)
         else:
-            operations = annotate(virtual_service, note)
+            operations = annotate(virtual_service, snapshot.noted(state))
     except RouteError as error:
         raise Refused([f"{call.target.place}: {error}"]) from error
     if predicted:
         return snapshot.rewritten(patched(virtual_service, operations))
-    return send(call, snapshot, operations, note)
+    try:
+        following = send(call, snapshot, operations, note)
+    except ClusterError as error:
+        if transition.event not in BACK or note is None or error.status not in NOTE_REFUSED:
+            raise
+        return _written_without_note(call, snapshot, transition, error)
+    if following and snapshot.foreign:
+        return _unnoted(following, f"the annotation {ANNOTATION} is that of another release, which is under way")
+    return following
 
 
-def send(call: Call, snapshot: Snapshot, operations: Operations, note: str) -> Snapshot | None:
-    """The snapshot after the patch, or None if somebody else has written since the read."""
+def _moved(snapshot: Snapshot, transition: Transition, note: str | None) -> Operations:
+    """The patch of a move; where it is made in several routes, none gives the canary more than it has there."""
+    canary, before = transition.state.canary, transition.before
+    share = transition.weights.get(canary, 0)
+    also = [route for route in snapshot.also if route.shares(before).get(canary, 0) > share]
+    return move(snapshot.virtual_service, [snapshot.route, *also], before, transition.weights, note)
+
+
+def _written_without_note(
+    call: Call, snapshot: Snapshot, transition: Transition, refusal: ClusterError
+) -> Snapshot | None:
+    """The weights alone, where the API server refuses them together with the annotation, such as one that is full."""
+    following: Snapshot | None = snapshot
+    if transition.moves:
+        try:
+            following = send(call, snapshot, _moved(snapshot, transition, None), None)
+        except ClusterError:
+            raise refusal from None
+    return following and _unnoted(following, str(refusal))
+
+
+def _unnoted(snapshot: Snapshot, why: str) -> Snapshot:
+    problem = (
+        f"the weights are set, but the annotation does not say that {snapshot.target.canary} was rolled back, for "
+        f"{why}; until it does a scheduled run may begin the release again"
+    )
+    return replace(snapshot, unnoted=True, problems=(*snapshot.problems, problem))
+
+
+def send(call: Call, snapshot: Snapshot, operations: Operations, note: str | None) -> Snapshot | None:
+    """The snapshot after the patch, or None if somebody else has written since the read. note: the one in the patch."""
     name, namespace = call.target.name, call.target.namespace
     try:
         written = call.cluster.patch(VIRTUAL_SERVICE, name, namespace, operations, dry_run=call.check)
@@ -289,12 +331,19 @@ def send(call: Call, snapshot: Snapshot, operations: Operations, note: str) -> S
             if any(operation["path"].startswith("/spec/") for operation in operations):
                 raise Unsure(call, error) from blind
             raise error from blind
-        if now and note_of(now) == note:
+        if now and _is_written(now, snapshot, operations, note):
             return snapshot.rewritten(now)  # ours: only the answer was lost
         if now and now["metadata"]["resourceVersion"] == snapshot.virtual_service["metadata"]["resourceVersion"]:
             raise
         return None
     return snapshot.rewritten(written)
+
+
+def _is_written(now: Object, snapshot: Snapshot, operations: Operations, note: str | None) -> bool:
+    """Whether this is what the patch makes of the VirtualService."""
+    if note is not None:
+        return note_of(now) == note
+    return bool(now["spec"] == patched(snapshot.virtual_service, operations)["spec"])
 
 
 def _may_be_written(error: ClusterError) -> bool:
@@ -309,8 +358,9 @@ def said(shares: Mapping[str, int]) -> str:
 
 
 def _read(call: Call) -> Snapshot:
-    rivals = call.moving and "one_route_per_gateway_host" not in call.skip
-    return read(call.cluster, call.target, lenient=call.request.want is Want.ROLLED_BACK, rivals=rivals)
+    if call.request.want is Want.ROLLED_BACK:
+        return read_for_rollback(call.cluster, call.target)
+    return read(call.cluster, call.target, rivals=call.moving and "one_route_per_gateway_host" not in call.skip)
 
 
 def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, ...]]:
@@ -374,7 +424,9 @@ def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) 
 
 
 def _settled(call: Call, snapshot: Snapshot) -> Snapshot:
-    """Note that the weights are live as of now."""
+    """Note that the weights are live as of now, where it is noted that they are set."""
+    if snapshot.unnoted:
+        return snapshot
     return _note(call, snapshot, lambda state: replace(proven(state), since=call.cluster.now()))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ._binding import binding_of
@@ -52,8 +52,13 @@ class Prover:
 
     def live(self, snapshot: Snapshot, since: float) -> Proof:
         """That the weights are live which were written then."""
-        proxies = self._of(snapshot)
-        return proxies.await_weights(snapshot.virtual_service, self.timeout, since, rule=snapshot.route.rule)
+        proof, *_others = [
+            self._of(replace(snapshot, route=route)).await_weights(
+                snapshot.virtual_service, self.timeout, since, rule=route.rule
+            )
+            for route in snapshot.routes
+        ]
+        return proof
 
     def gone(self, snapshot: Snapshot, version: str) -> Proof:
         """That no route leads to a version any more."""

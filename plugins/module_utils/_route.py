@@ -90,6 +90,23 @@ def locate(
     virtual_service: Mapping[str, Any], versions: Iterable[str], *, name: str | None = None, host: str | None = None
 ) -> Route:
     """The one rule, and the one host in it, that has the most of these versions."""
+    wanted = frozenset(versions)
+    best = candidates(virtual_service, wanted, name=name, host=host)
+    if len(best) > 1:
+        meta = virtual_service["metadata"]
+        raise RouteError(
+            f"VirtualService {meta['namespace']}/{meta['name']} routes to "
+            f"{' and '.join(sorted(best[0].weights(wanted)))} in {len(best)} places: "
+            f"{', '.join(f'{route.name} ({route.host})' for route in best)}; "
+            "say which one you mean by `route` and `destination_host`, and give unnamed routes a name"
+        )
+    return best[0]
+
+
+def candidates(
+    virtual_service: Mapping[str, Any], versions: Iterable[str], *, name: str | None = None, host: str | None = None
+) -> list[Route]:
+    """All rules, each with one host, that have the most of these versions; RouteError if none has any."""
     meta = virtual_service["metadata"]
     namespace, wanted = meta["namespace"], frozenset(versions)
     place = f"VirtualService {namespace}/{meta['name']}"
@@ -112,14 +129,12 @@ def locate(
             f"{where} has no destination with subset {' or '.join(sorted(wanted))}{of_host}; "
             f"it has {', '.join(_described(rules[index]) for index in chosen)}"
         )
-    best = [route for route in found if len(route.weights(wanted)) == most]
-    if len(best) > 1:
-        raise RouteError(
-            f"{place} routes to {' and '.join(sorted(best[0].weights(wanted)))} in {len(best)} places: "
-            f"{', '.join(f'{route.name} ({route.host})' for route in best)}; "
-            "say which one you mean by `route` and `destination_host`, and give unnamed routes a name"
-        )
-    return best[0]
+    return [route for route in found if len(route.weights(wanted)) == most]
+
+
+def has_route(virtual_service: Mapping[str, Any], name: str) -> bool:
+    """Whether an HTTP route has this name."""
+    return any(rule.get("name") == name for rule in (virtual_service.get("spec") or {}).get("http") or [])
 
 
 def users(virtual_service: Mapping[str, Any], host: str, namespace: str, version: str) -> list[str]:
@@ -148,9 +163,22 @@ def pair(virtual_service: Mapping[str, Any], *, name: str | None = None) -> tupl
 
 
 def move(
-    virtual_service: Mapping[str, Any], route: Route, before: Iterable[str], shares: Mapping[str, int], note: str
+    virtual_service: Mapping[str, Any],
+    routes: Iterable[Route],
+    before: Iterable[str],
+    shares: Mapping[str, int],
+    note: str | None,
 ) -> Operations:
-    """The patch that gives these versions these shares and writes the note, if nobody has written in between.
+    """The patch that gives these versions these shares in each of the routes, if nobody has written in between.
+
+    note: what the annotation is to say; None leaves it as it is.
+    """
+    changes = [change for route in routes for change in _changes(route, before, shares)]
+    return _guarded(virtual_service, changes, note)
+
+
+def _changes(route: Route, before: Iterable[str], shares: Mapping[str, int]) -> Operations:
+    """Those in one route.
 
     A version that has no destination takes over that of one in `before` which has no weight and is wanted no more;
     if there is none, it gets one of its own.
@@ -170,7 +198,7 @@ def move(
             changes.append(_set(f"{base}/-", {"destination": destination, "weight": weight}))
         else:
             changes.append(_set(f"{base}/{place.index}/weight", weight))
-    return _guarded(virtual_service, changes, note)
+    return changes
 
 
 def remove(virtual_service: Mapping[str, Any], route: Route, version: str, note: str) -> Operations:
@@ -207,13 +235,15 @@ def note_of(virtual_service: Mapping[str, Any]) -> str | None:
     return None if note is None else str(note)
 
 
-def _guarded(virtual_service: Mapping[str, Any], changes: Operations, note: str) -> Operations:
+def _guarded(virtual_service: Mapping[str, Any], changes: Operations, note: str | None) -> Operations:
     meta = virtual_service["metadata"]
+    unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}
+    if note is None:
+        return [unchanged, *changes]
     if meta.get("annotations") is None:
         annotation = _set("/metadata/annotations", {ANNOTATION: note})
     else:
         annotation = _set(f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}", note)
-    unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}
     return [unchanged, *changes, annotation]
 
 

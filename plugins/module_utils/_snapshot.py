@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ._cleanup import OVER
 from ._cluster import (
@@ -22,17 +24,20 @@ from ._cluster import (
     Cluster,
     ClusterError,
 )
-from ._hosts import ServiceName, service_of
+from ._hosts import ServiceName, identity, same_host, service_of
 from ._mesh import Mesh, name_of
 from ._readiness import Version, examine
 from ._release import Damaged, Observed, Ready, State, decode, encode
-from ._route import Route, RouteError, locate, note_of, pair
+from ._route import Route, RouteError, candidates, has_route, locate, note_of, pair
 from ._selectors import as_text
 from ._subsets import Subset, subsets_of
 
 Object = Mapping[str, Any]
+_Result = TypeVar("_Result")
 
 ROUTE = "route"  # the field of the annotation that says which HTTP route the release is on
+HOST = "host"  # the same for the host of its destinations
+BOUND = 2.0  # seconds that a rollback waits for what it can do without
 
 
 class Refused(Exception):
@@ -65,6 +70,10 @@ class Snapshot:
     """The VirtualService, what it says, and who stands behind it.
 
     deployments: all of the Service's namespace; None if they may not be read.
+    also: other routes between the same versions, which a rollback moves too where it cannot tell which one is meant.
+    foreign: the annotation is that of another release on this VirtualService, and is not ours to write.
+    unnoted: the weights are written, and the annotation does not say so.
+    lenient: it was read for a rollback, which takes what it finds.
     mesh: the objects as they were read, with all other VirtualServices if they were asked for.
     problems: what could not be made sure of.
     """
@@ -80,6 +89,15 @@ class Snapshot:
     deployments: tuple[Object, ...] | None = None
     mesh: Mesh = field(default_factory=Mesh)
     problems: tuple[str, ...] = ()
+    also: tuple[Route, ...] = ()
+    foreign: bool = False
+    unnoted: bool = False
+    lenient: bool = False
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """All that a move is made in."""
+        return (self.route, *self.also)
 
     @property
     def shares(self) -> dict[str, int]:
@@ -115,12 +133,22 @@ class Snapshot:
 
     def noted(self, state: State) -> str:
         """The annotation that says this of this route."""
-        return encode(replace(state, extra={**state.extra, ROUTE: self.route.label}) if self.route.label else state)
+        place = {ROUTE: self.route.label} if self.route.label else {}
+        rest = {name: value for name, value in state.extra.items() if name not in (ROUTE, HOST)}
+        return encode(replace(state, extra={**rest, **place, HOST: self.route.host}))
 
     def rewritten(self, virtual_service: Object) -> Snapshot:
         """The same after a write."""
-        new = parse(self.target, virtual_service)
-        return replace(self, virtual_service=virtual_service, state=new.state, route=new.route)
+        new = (parse_for_rollback if self.lenient else parse)(self.target, virtual_service)
+        return replace(
+            self,
+            virtual_service=virtual_service,
+            state=new.state,
+            route=new.route,
+            also=new.also,
+            foreign=new.foreign,
+            unnoted=False,
+        )
 
 
 def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: bool = False) -> Snapshot:
@@ -143,13 +171,51 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
     return replace(snapshot, problems=(*problems, *mistakes))
 
 
-def pods_of(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
-    """The same with the pods as they are now, and how many are wanted."""
+def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
+    """The snapshot that a rollback rests on: the VirtualService, and as much of the rest as comes within BOUND seconds.
+
+    Refused only if the VirtualService is not there or splits nothing between the two versions.
+    """
+    found = cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
+    if found is None:
+        raise Refused([_missing(cluster, target)])
+    snapshot = parse_for_rollback(target, found)
+    snapshot = replace(snapshot, mesh=Mesh(virtual_services=(found,)))
+    needed = target.stable not in snapshot.route.destinations  # it must be known to have pods before it gets a place
+    try:
+        snapshot = begin(lambda: _behind(cluster, snapshot, at_once=True)).result(None if needed else BOUND)
+        problems = _mistakes(snapshot)
+    except TimeoutError:
+        unseen = f"the API server did not answer within {BOUND:g} s"
+        problems = [f"the pods of {target.stable} were not looked at before the write, for {unseen}"]
+    except ClusterError as error:
+        problems = [str(error)]
+    return replace(snapshot, problems=(*snapshot.problems, *problems))
+
+
+def begin(task: Callable[[], _Result]) -> Future[_Result]:
+    """Do it in a thread that nobody has to wait for, also not at the end of the process."""
+    future: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(task())
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def pods_of(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snapshot:
+    """The same with the pods as they are now, and how many are wanted. at_once: over two connections."""
     if snapshot.service is None or not snapshot.selects:
         return snapshot
     namespace = snapshot.service.namespace
+    begun = begin(lambda: _deployments(cluster, namespace)) if at_once else None
     pods = tuple(cluster.list(POD, namespace, snapshot.selector))
-    return replace(snapshot, pods=pods, deployments=_deployments(cluster, namespace))
+    deployments = begun.result() if begun else _deployments(cluster, namespace)
+    return replace(snapshot, pods=pods, deployments=deployments)
 
 
 def _deployments(cluster: Cluster, namespace: str) -> tuple[Object, ...] | None:
@@ -170,7 +236,8 @@ def _virtual_service(cluster: Cluster, target: Target, rivals: bool) -> Snapshot
     virtual_service = next((each for each in found if name_of(each) == wanted), None)
     if virtual_service is None:
         raise Refused([_missing(cluster, target)])
-    return replace(parse(target, virtual_service), mesh=Mesh(virtual_services=found), problems=problems)
+    snapshot = parse(target, virtual_service)
+    return replace(snapshot, mesh=Mesh(virtual_services=found), problems=(*snapshot.problems, *problems))
 
 
 def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str, ...]]:
@@ -186,21 +253,128 @@ def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str
 def parse(target: Target, virtual_service: Object) -> Snapshot:
     """What a VirtualService says of the release and its route, or Refused."""
     state = decode(note_of(virtual_service))
-    known = state.extra.get(ROUTE) if isinstance(state, State) else None
-    if isinstance(state, State) and known and target.route not in (None, known):
-        if state.phase not in OVER:
-            under_way = f"{state.canary} is {state.phase} on HTTP route {known}, not on {target.route}"
+    if isinstance(state, State) and _is_elsewhere(state, target, virtual_service):
+        if state.phase not in OVER and _is_present(state, virtual_service):
+            under_way = f"{state.canary} is {state.phase} on {_place_of(state)}, not on {_asked_for(target)}"
             raise Refused([f"{target.place}: {under_way}; only one release at a time"])
-        state, known = None, None  # what is over there says nothing about this route
+        state = None  # what is over there, or was copied from elsewhere, says nothing about this route
     if not target.stable:
         target = _completed(target, virtual_service, state)
+    name = target.route or _named_by(state, virtual_service)
     try:
-        route = locate(
-            virtual_service, _versions(target, state), name=target.route or known, host=target.destination_host
-        )
+        route = locate(virtual_service, _versions(target, state), name=name, host=target.destination_host)
     except RouteError as error:
         raise Refused([str(error)]) from error
     return Snapshot(target, virtual_service, state, route)
+
+
+def parse_for_rollback(target: Target, virtual_service: Object) -> Snapshot:
+    """The same for a rollback, which takes the versions where it finds them; Refused where they are nowhere.
+
+    If what was named is not there, it is every route that splits between the two versions of one host. A state that
+    is not about the versions there counts for nothing; if it is about others that are there, it is left alone.
+    """
+    state = decode(note_of(virtual_service))
+    own = None if isinstance(state, State) and _is_elsewhere(state, target, virtual_service) else state
+    refusal: RouteError | None = None
+    for candidate in (own, None) if isinstance(own, State) else (own,):
+        versions = _versions(target, candidate)
+        for name, host in _places(target, candidate, virtual_service):
+            try:
+                routes = _of_one_host(virtual_service, versions, name, host)
+            except RouteError as error:
+                refusal = error  # the last one has looked furthest
+                continue
+            if isinstance(candidate, State) and not _is_about(candidate, routes[0], versions):
+                break
+            first = max(routes, key=lambda route: route.shares(versions).get(_canary(target, candidate), 0))
+            return Snapshot(
+                target,
+                virtual_service,
+                candidate,
+                first,
+                problems=_taken(target, routes, virtual_service),
+                also=tuple(route for route in routes if route is not first),
+                foreign=isinstance(state, State) and candidate is None and _is_present(state, virtual_service),
+                lenient=True,
+            )
+    raise Refused([str(refusal)])
+
+
+def _places(
+    target: Target, state: State | Damaged | None, virtual_service: Object
+) -> list[tuple[str | None, str | None]]:
+    """Names of routes and hosts to look for, the most exact first."""
+    name, host = target.route or _named_by(state, virtual_service), target.destination_host
+    return list(dict.fromkeys([(name, host), (None, host), (None, None)]))
+
+
+def _of_one_host(virtual_service: Object, versions: tuple[str, ...], name: str | None, host: str | None) -> list[Route]:
+    """The routes with the most of these versions, if all lead to the same host; RouteError otherwise."""
+    routes = candidates(virtual_service, versions, name=name, host=host)
+    namespace = virtual_service["metadata"]["namespace"]
+    split = len(routes[0].weights(versions)) > 1
+    if len({identity(route.host, namespace) for route in routes}) > 1 or (len(routes) > 1 and not split):
+        return [locate(virtual_service, versions, name=name, host=host)]  # which says where they are
+    return routes
+
+
+def _canary(target: Target, state: State | Damaged | None) -> str:
+    return state.canary if isinstance(state, State) else target.canary
+
+
+def _taken(target: Target, routes: list[Route], virtual_service: Object) -> tuple[str, ...]:
+    """What a person should hear of the routes that were taken in place of the one that was named."""
+    names = " and ".join(route.name for route in routes)
+    if target.route and not has_route(virtual_service, target.route):
+        return (
+            f"{target.place} has no HTTP route {target.route}: taken was what splits between the versions, {names}",
+        )
+    if len(routes) > 1:
+        return (
+            f"{target.place} splits between the versions in {len(routes)} HTTP routes, and all were taken: {names}",
+        )
+    return ()
+
+
+def _is_elsewhere(state: State, target: Target, virtual_service: Object) -> bool:
+    """Whether a state says itself that it is of another route, which is there, or of another host."""
+    namespace, host, name = target.namespace, state.extra.get(HOST), state.extra.get(ROUTE)
+    if host and target.destination_host and not same_host(str(host), namespace, target.destination_host, namespace):
+        return True
+    return bool(name and target.route and name != target.route and has_route(virtual_service, str(name)))
+
+
+def _is_present(state: State, virtual_service: Object) -> bool:
+    """Whether the versions of a state are where it says that they are."""
+    name, host = _named_by(state, virtual_service), state.extra.get(HOST)
+    try:
+        found = candidates(virtual_service, state.weights, name=name, host=str(host) if host else None)
+    except RouteError:
+        return False
+    return any(len(route.weights(state.weights)) > 1 or state.phase in OVER for route in found)
+
+
+def _is_about(state: State, route: Route, versions: tuple[str, ...]) -> bool:
+    """Whether a state can be of this route: its versions are there, or it is over and others have no requests."""
+    carrying = {name for name, weight in route.weights(versions).items() if weight}
+    both = all(name in route.destinations for name in state.weights)
+    return both or (state.phase in OVER and carrying <= state.weights.keys())
+
+
+def _named_by(state: State | Damaged | None, virtual_service: Object) -> str | None:
+    """The route of a state, unless it has been renamed since."""
+    name = state.extra.get(ROUTE) if isinstance(state, State) else None
+    return str(name) if name and has_route(virtual_service, str(name)) else None
+
+
+def _place_of(state: State) -> str:
+    name = state.extra.get(ROUTE)
+    return f"HTTP route {name}" if name else f"host {state.extra.get(HOST)}"
+
+
+def _asked_for(target: Target) -> str:
+    return target.route or f"host {target.destination_host}"
 
 
 def _completed(target: Target, virtual_service: Object, state: State | Damaged | None) -> Target:
@@ -213,19 +387,21 @@ def _completed(target: Target, virtual_service: Object, state: State | Damaged |
     return replace(target, stable=versions[0], canary=versions[1])
 
 
-def _behind(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
-    """With the Service, the subsets and the pods behind the route."""
+def _behind(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snapshot:
+    """With the Service, the subsets and the pods behind the route. at_once: over several connections."""
     namespace = snapshot.target.namespace
     service = service_of(snapshot.route.host, namespace)
     if service is None:
         return snapshot
+    begun = begin(lambda: cluster.get(SERVICE, service.name, service.namespace)) if at_once else None
     namespaces = dict.fromkeys((namespace, service.namespace))
     rules = [rule for each in namespaces for rule in cluster.list(DESTINATION_RULE, each)]
-    found = cluster.get(SERVICE, service.name, service.namespace)
+    found = begun.result() if begun else cluster.get(SERVICE, service.name, service.namespace)
     selects = ((found or {}).get("spec") or {}).get("selector") or {}
     subsets = subsets_of(snapshot.route.host, namespace, rules)
     mesh = replace(snapshot.mesh, destination_rules=tuple(rules), services=(found,) if found else ())
-    return pods_of(cluster, replace(snapshot, service=service, selects=selects, subsets=subsets, mesh=mesh))
+    found_behind = replace(snapshot, service=service, selects=selects, subsets=subsets, mesh=mesh)
+    return pods_of(cluster, found_behind, at_once)
 
 
 def _mistakes(snapshot: Snapshot) -> list[str]:

@@ -74,6 +74,9 @@ options:
       - V(promoted) goes all steps, one after the other.
       - V(rolled_back) gives all requests back to the stable version. It works at any time, over another run's lease and
         with a damaged annotation, and needs nothing but the VirtualService.
+      - Where O(route) or O(destination_host) does not fit, V(rolled_back) moves every route that splits between the two
+        versions of one host, with a warning. If the annotation is that of another release, or is refused, it writes the
+        weights alone. Options that it does not need are not looked at.
       - V(held) stays at the present weight until a person confirms to go on. It works over another run's lease.
       - V(cleaned) takes the version that a finished release has left without requests out of the route, so that its
         subset and its pods can be removed. RV(removed) says which one.
@@ -861,9 +864,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     run, begin = this_run(module.params["run"]), time.monotonic()
-    target = Target(**{name: module.params[name] for name in TARGET})
     criteria, mistakes = _judged_by(module.params)
     plan = _plan(module.params, mistakes)
+    target = Target(**{name: module.params[name] for name in TARGET})
     mistakes = [] if isinstance(plan, Plan) else plan
     try:
         cluster = connect(module.params)
@@ -930,7 +933,14 @@ def _judged_by(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
 
 
 def _plan(params: dict[str, Any], others: list[str]) -> Plan | list[str]:
-    """What is asked for, or all mistakes in it."""
+    """What is asked for, or all mistakes in it. A rollback needs to know the versions, and no more."""
+    if params["state"] == "rolled_back":
+        for name, least in LEAST.items():
+            params[name] = params[name] if params[name] is None else max(least, params[name])
+        try:
+            return validate(stable=params["stable"], canary=params["canary"])
+        except InvalidPlan as invalid:
+            return list(invalid.mistakes)
     mistakes = [
         f"{name} is {params[name]}: it must be at least {least}"
         for name, least in LEAST.items()

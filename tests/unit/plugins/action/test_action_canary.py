@@ -165,3 +165,24 @@ def test_a_module_elsewhere_is_shown_when_it_has_ended(task: Task, transport: st
     task.run(state="promoted", steps=[20, 100])
     assert task.calls[0]["run"]["progress"] is None
     assert [line.rpartition("; ")[2] for line in task.shown] == ["now v1 80 %, v2 20 %", "now v1 0 %, v2 100 %"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"interval": "10m", "steps": [5, 1], "watch": "long", "confirm": "perhaps", "drain": "x", "skip_checks": 7},
+        {"analysis": {"no_such_key": 1}},
+        {"wait_timeout": "2m", "proof": "some", "proof_timeout": "30s", "min_ready": "all"},
+    ],
+    ids=["not needed", "analysis", "with a default"],
+)
+def test_a_rollback_is_made_whatever_else_is_wrong(
+    server: ApiServer, task: Task, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(action.display, "warning", lambda msg, **_options: warned.append(msg))
+    task.run(state="weighted", weight=50)
+    result = task.run(state="rolled_back", **{"proof_timeout": 0.1, **wrong})
+    assert (result.get("failed", False), weights_of(server)) == (False, {"v1": 100, "v2": 0})
+    defaulted = [each for each in warned if each.endswith(": the rollback is made with the default")]
+    assert len(defaulted) == (4 if "proof" in wrong else 0)

@@ -43,7 +43,7 @@ def with_rules(*rules: dict[str, Any]) -> dict[str, Any]:
 def moved(service: dict[str, Any], shares: dict[str, int], before: tuple[str, ...] = BOTH) -> dict[str, Any]:
     """The VirtualService after a move."""
     route = locate(service, (*before, *shares))
-    return patched(service, move(service, route, before, shares, "note"))
+    return patched(service, move(service, [route], before, shares, "note"))
 
 
 class TestLocate:
@@ -180,7 +180,7 @@ class TestMove:
 
     def test_the_patch_is_guarded(self) -> None:
         service = virtual_service(100, 0)
-        for patch in (move(service, locate(service, BOTH), BOTH, {"v1": 0, "v2": 100}, "n"), annotate(service, "n")):
+        for patch in (move(service, [locate(service, BOTH)], BOTH, {"v1": 0, "v2": 100}, "n"), annotate(service, "n")):
             assert patch[0] == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
 
     def test_a_new_version_gets_a_destination_like_the_others(self) -> None:
@@ -195,7 +195,7 @@ class TestMove:
 
     def test_a_version_with_requests_keeps_its_place(self) -> None:
         service = virtual_service(50, 50)
-        with_third = patched(service, move(service, locate(service, BOTH), BOTH, {"v1": 50, "v3": 0}, "n"))
+        with_third = patched(service, move(service, [locate(service, BOTH)], BOTH, {"v1": 50, "v3": 0}, "n"))
         subsets = [entry["destination"]["subset"] for entry in with_third["spec"]["http"][1]["route"]]
         assert subsets == ["v1", "v2", "v3"]
 

@@ -1,0 +1,281 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rollback needs the VirtualService and two names, and nothing else has to be right, readable or quick."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _snapshot
+from ansible_collections.progressive.istio.plugins.modules import canary
+from api_server import Answer, ApiServer, Request
+from pong_mesh import ANNOTATION, HOST, NAMESPACE, pod, state_of, weights_of
+
+OTHER = "cart.shop.svc.cluster.local"
+Call = Callable[..., dict[str, Any]]
+Object = dict[str, Any]
+
+
+@pytest.fixture
+def call(server: ApiServer, run_module: Call) -> Call:
+    fixed = {"host": server.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE, "proof": "none"}
+
+    def run(state: str, check: bool = False, **options: Any) -> dict[str, Any]:
+        given = {**fixed, "stable": "v1", "canary": "v2", "wait_timeout": 0, "interval": 0, **options}
+        return run_module(canary.main, {**given, "state": state}, check)
+
+    return run
+
+
+def edit(server: ApiServer, change: Callable[[Object], object]) -> None:
+    service = server.get("virtualservices", "pong", NAMESPACE)
+    change(service)
+    server.put("virtualservices", service)
+
+
+def rules(server: ApiServer) -> list[Object]:
+    return list(server.get("virtualservices", "pong", NAMESPACE)["spec"]["http"])
+
+
+def rule(name: str, host: str, **weights: int) -> Object:
+    """A rule that splits between versions of a host."""
+    route = [{"destination": {"host": host, "subset": each}, "weight": weight} for each, weight in weights.items()]
+    return {**({"name": name} if name else {}), "match": [{"uri": {"prefix": f"/{name}"}}], "route": route}
+
+
+def split(rule: Object) -> dict[str, int]:
+    return {entry["destination"]["subset"]: entry["weight"] for entry in rule["route"]}
+
+
+def note(server: ApiServer) -> str:
+    return str(server.get("virtualservices", "pong", NAMESPACE)["metadata"]["annotations"][ANNOTATION])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"interval": "10m"},
+        {"steps": [50, 10]},
+        {"step_weight": 0, "max_weight": "x"},
+        {"weight": 400},
+        {"skip_checks": ["no_such_check"]},
+        {"watch": -1, "drain": -1, "wait_timeout": -5, "min_ready": -2, "proof_timeout": -1},
+        {"analysis": {"source": "nowhere", "minimum_requests": "few"}},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_no_other_setting_must_be_right(server: ApiServer, call: Call, wrong: dict[str, Any]) -> None:
+    call("weighted", weight=50)
+    result = call("rolled_back", **wrong)
+    assert (result.get("failed", False), weights_of(server)) == (False, {"v1": 100, "v2": 0})
+
+
+class TestWhere:
+    """The versions are taken where they are."""
+
+    def test_in_a_rule_that_was_renamed(self, server: ApiServer, call: Call, warned: list[str]) -> None:
+        call("advanced", steps=[20, 100], route="primary")
+        edit(server, lambda service: service["spec"]["http"][1].update(name="main"))
+        result = call("rolled_back", route="primary")
+        assert (result["changed"], result["route"], weights_of(server)) == (True, "main", {"v1": 100, "v2": 0})
+        assert warned == [
+            "VirtualService shop/pong has no HTTP route primary: taken was what splits between the versions, main"
+        ]
+        assert state_of(server)["phase"] == "rolled_back"
+        assert not call("rolled_back", route="primary")["changed"]
+
+    def test_a_release_goes_on_in_a_rule_that_was_renamed(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[20, 100], route="primary")
+        edit(server, lambda service: service["spec"]["http"][1].update(name="main"))
+        assert call("advanced", steps=[20, 100], route="main")["weights"]["after"] == {"v1": 0, "v2": 100}
+        assert state_of(server)["route"] == "main"
+
+    def test_in_all_rules_that_may_be_meant(self, server: ApiServer, call: Call, warned: list[str]) -> None:
+        """One patch moves all that split between the versions of this host, and none of another host."""
+        call("weighted", weight=50, route="primary")
+
+        def rewrite(service: Object) -> None:
+            service["spec"]["http"][1]["name"] = "main"
+            service["spec"]["http"].insert(0, rule("beta", HOST, v1=10, v2=90))
+            service["spec"]["http"].append(rule("cart", OTHER, v1=30, v2=70))
+
+        edit(server, rewrite)
+        patches = len(server.sent("PATCH"))
+        result = call("rolled_back", route="primary", destination_host=HOST)
+        assert result["weights"] == {"before": {"v1": 10, "v2": 90}, "after": {"v1": 100, "v2": 0}}
+        beta, _static, main, cart = rules(server)
+        assert (split(beta), split(main)) == ({"v1": 100, "v2": 0}, {"v1": 100, "v2": 0})
+        assert split(cart) == {"v1": 30, "v2": 70}
+        assert len(server.sent("PATCH")) == patches + 1
+        assert "beta and main" in warned[0]
+        assert not call("rolled_back", route="primary", destination_host=HOST)["changed"]
+
+    def test_without_a_name_and_a_host_two_services_are_not_guessed_at(self, server: ApiServer, call: Call) -> None:
+        edit(server, lambda service: service["spec"]["http"].append(rule("cart", OTHER, v1=30, v2=70)))
+        result = call("rolled_back", route="gone")
+        assert "routes to v1 and v2 in 2 places" in result["msg"]
+        assert "`destination_host`" in result["msg"]
+        assert server.sent("PATCH") == []
+
+    def test_under_a_host_that_is_written_otherwise(self, server: ApiServer, call: Call) -> None:
+        call("weighted", weight=50)
+        assert call("rolled_back", destination_host="pong.shop")["changed"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+    def test_a_named_rule_needs_no_name(self, server: ApiServer, call: Call) -> None:
+        """An empty route means the one that has the versions, at the first step and at all that follow."""
+        for weight in (20, 100):
+            assert call("advanced", steps=[20, 100], route="", destination_host="")["weights"]["after"]["v2"] == weight
+        assert call("rolled_back", route="", destination_host="")["changed"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+
+class TestWhose:
+    """The annotation may be of another release."""
+
+    def two_services(self, server: ApiServer, call: Call) -> None:
+        """The cart is under way, and pong has been given half by hand."""
+        for version in ("v1", "v2"):
+            other = pod(version)
+            other["metadata"] |= {"name": f"cart-{version}", "labels": {"app": "cart", "version": version}}
+            server.put("pods", other)
+        server.put(
+            "services", {"metadata": {"name": "cart", "namespace": NAMESPACE}, "spec": {"selector": {"app": "cart"}}}
+        )
+        subsets = [{"name": each, "labels": {"version": each}} for each in ("v1", "v2")]
+        spec = {"host": OTHER, "subsets": subsets}
+        server.put("destinationrules", {"metadata": {"name": "cart", "namespace": NAMESPACE}, "spec": spec})
+        edit(server, lambda service: service["spec"]["http"].insert(0, rule("cart", OTHER, v1=100, v2=0)))
+        result = call("advanced", steps=[10, 100], interval=60, watch=0, route="cart", destination_host=OTHER)
+        assert not result.get("failed"), result["msg"]
+
+        def half(service: Object) -> None:
+            for entry in service["spec"]["http"][2]["route"]:
+                entry["weight"] = 50
+
+        edit(server, half)
+
+    @pytest.mark.parametrize("place", [{"route": "primary"}, {"destination_host": HOST}], ids=["route", "host"])
+    def test_while_another_service_of_the_virtual_service_releases(
+        self, server: ApiServer, call: Call, warned: list[str], place: dict[str, str]
+    ) -> None:
+        self.two_services(server, call)
+        before = note(server)
+        result = call("rolled_back", **place)
+        cart, _static, primary = rules(server)
+        assert (result.get("failed", False), split(primary)) == (False, {"v1": 100, "v2": 0})
+        assert (note(server), split(cart)) == (before, {"v1": 90, "v2": 10})
+        assert "the annotation progressive.istio/canary is that of another release" in warned[0]
+        assert not call("rolled_back", **place)["changed"]
+        assert "only one release at a time" in call("weighted", weight=20, **place)["msg"]
+        going_on = call("advanced", steps=[10, 100], route="cart", destination_host=OTHER)
+        assert going_on["weights"]["after"] == {"v1": 0, "v2": 100}
+
+    @pytest.mark.parametrize("host", [None, "other.shop.svc.cluster.local"], ids=["names differ", "host differs"])
+    def test_a_copy_of_another_service(self, server: ApiServer, call: Call, host: str | None) -> None:
+        """A VirtualService that was made from another one, with its annotation, is rolled back to its own stable."""
+        call("weighted", weight=50)
+        names = {} if host else {"stable": "v2", "canary": "green"}
+        copied = {**state_of(server), **names, "route": "elsewhere", "phase": "progressing"}
+        copied |= {"host": host} if host else {}
+        if not host:
+            del copied["host"]
+        edit(server, lambda service: service["metadata"]["annotations"].update({ANNOTATION: json.dumps(copied)}))
+        result = call("rolled_back", destination_host=HOST)
+        assert (result.get("failed", False), weights_of(server)) == (False, {"v1": 100, "v2": 0})
+        assert (state_of(server)["stable"], state_of(server)["phase"]) == ("v1", "rolled_back")
+        assert not call("rolled_back", destination_host=HOST)["changed"]
+
+    def test_an_old_playbook_is_known_better_by_the_state(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[100])
+        server.put("pods", pod("v3"))
+        call("advanced", steps=[20, 100], stable="v2", canary="v3")
+        assert call("rolled_back")["weights"]["after"]["v2"] == 100
+        assert weights_of(server)["v3"] == 0
+
+
+class TestRefusedNote:
+    """An annotation that does not fit keeps nobody on the canary."""
+
+    @pytest.fixture
+    def full(self, server: ApiServer) -> Callable[[], None]:
+        """From now on the API server takes no annotation of ours."""
+
+        def refuse(number: int, request: Request) -> Answer | None:
+            noted = request.method == "PATCH" and any("annotations" in each["path"] for each in request.body)
+            too_long = "metadata.annotations: Too long: may not be more than 262144 bytes"
+            return Answer(422, "Invalid", too_long) if noted else None
+
+        return lambda: setattr(server, "before", refuse)
+
+    def test_the_weights_are_written_alone(
+        self, server: ApiServer, call: Call, warned: list[str], full: Callable[[], None]
+    ) -> None:
+        edit(server, lambda service: [each.update(weight=50) for each in service["spec"]["http"][1]["route"]])
+        full()
+        result = call("rolled_back")
+        assert (result.get("failed", False), result["changed"]) == (False, True)
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+        assert len(warned) == 1
+        assert "Too long: may not be more than 262144 bytes" in warned[0]
+        assert not call("rolled_back")["changed"]
+
+    def test_an_older_note_stays_and_no_step_follows_by_itself(
+        self, server: ApiServer, call: Call, full: Callable[[], None]
+    ) -> None:
+        call("advanced", steps=[20, 100])
+        full()
+        assert call("rolled_back")["changed"]
+        again = call("rolled_back")
+        assert (again.get("failed", False), again["changed"]) == (False, False)
+        server.before = lambda number, request: None
+        assert "someone else moved the weights" in call("advanced", steps=[20, 100])["msg"]
+
+    def test_a_patch_that_is_refused_for_itself_is_told_with_its_own_reason(
+        self, server: ApiServer, call: Call
+    ) -> None:
+        call("weighted", weight=50)
+        denial = Answer(403, "Forbidden", "may not patch")
+        server.before = lambda number, request: denial if request.method == "PATCH" else None
+        assert "may not patch (403 Forbidden)" in call("rolled_back")["msg"]
+
+
+class TestSlow:
+    """An API server that takes its time keeps nobody on the canary for longer than one read and a bound."""
+
+    def test_the_write_leaves_after_one_read_and_the_bound(
+        self, server: ApiServer, call: Call, warned: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        call("weighted", weight=50)
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        monkeypatch.setattr(_snapshot, "BOUND", 0.2)
+        sent: list[float] = []
+
+        def slow(number: int, request: Request) -> None:
+            sent.append(time.monotonic())
+            if request.method == "GET":
+                time.sleep(0.4)
+
+        server.before = slow
+        server.requests.clear()
+        begin = time.monotonic()
+        result = call("rolled_back")
+        patched = sent[[each.method for each in server.requests].index("PATCH")] - begin
+        assert (result["changed"], weights_of(server)) == (True, {"v1": 100, "v2": 0})
+        assert 0.6 <= patched < 0.9
+        assert "were not looked at before the write" in warned[0]
+
+    def test_what_comes_in_time_is_used(self, server: ApiServer, call: Call, warned: list[str]) -> None:
+        """All reads but the first and the pods, which need the Service, are sent at once."""
+        call("weighted", weight=50)
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        server.before = lambda number, request: time.sleep(0.2) if request.method == "GET" else None
+        begin = time.monotonic()
+        call("rolled_back")
+        assert time.monotonic() - begin < 1.5
+        assert any("has no ready pod" in each for each in warned)
