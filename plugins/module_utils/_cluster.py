@@ -203,7 +203,7 @@ class Cluster:
                 )
             except _transport_errors() as error:
                 failure = self._unreachable(error)
-                passing = not isinstance(error, urllib3.exceptions.SSLError)
+                passing = not _distrusts(error)
             else:
                 self._set_clock(response.headers.get("Date"))
                 if response.status < 300:
@@ -232,10 +232,8 @@ class Cluster:
         return server if context == server else f"context {context} ({server})"
 
     def _unreachable(self, error: Exception) -> ClusterError:
-        import urllib3
-
         hint = "is the cluster up, and is this the right `kubeconfig` and `context`?"
-        if isinstance(error, urllib3.exceptions.SSLError):
+        if _distrusts(error):
             hint = "is `ca_cert` the authority that signed its certificate, and does it know `client_cert`?"
         return ClusterError(f"the API server of {self.where} cannot be reached: {_brief(error)}; {hint}")
 
@@ -352,6 +350,21 @@ def _moment(date: str | None) -> datetime | None:
         return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _distrusts(error: Exception) -> bool:
+    """Whether one side does not take the other's certificate. That a connection is cut in a handshake passes."""
+    import ssl
+
+    import urllib3
+
+    cut = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    return isinstance(error, urllib3.exceptions.SSLError) and not isinstance(_cause(error), cut)
+
+
+def _cause(error: BaseException) -> object:
+    """The error of the socket below, as far as urllib3 tells it."""
+    return error.__cause__ or next(iter(error.args), None)
 
 
 def _brief(error: Exception) -> str:

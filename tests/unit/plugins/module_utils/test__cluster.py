@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -131,6 +132,25 @@ def test_no_server_is_said_within_seconds() -> None:
     with pytest.raises(ClusterError, match=r"cannot be reached: .*Connection refused; is the cluster up"):
         Cluster(lambda: Access(url, url), patience=0.3).get(NAMESPACE, SHOP)
     assert time.monotonic() - started < 10
+
+
+def test_a_connection_that_is_cut_in_its_handshake_is_made_anew() -> None:
+    """As a load balancer does that drains: it is no matter of certificates."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        tries = []
+
+        def cut() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _address = listener.accept()
+                    tries.append(client.recv(65536))
+                    client.close()
+
+        threading.Thread(target=cut, daemon=True).start()
+        with pytest.raises(ClusterError, match="is the cluster up"):
+            Cluster(lambda: Access(url, url), patience=0.5).get(NAMESPACE, SHOP)
+        assert len(tries) > 1
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
