@@ -16,7 +16,7 @@ from ._events import Event, newest, scaled
 from ._finding import ERROR, Finding
 from ._preflight import Result
 from ._rules_pods import GATEWAY_PODS_READY, PODS_READY, Ill
-from ._rules_release import SUBSETS_LIVE, WEIGHTS_LIVE
+from ._rules_release import STEP_POSSIBLE, SUBSETS_LIVE, WEIGHTS_LIVE
 from ._state import stamp
 from ._words import plural
 
@@ -33,7 +33,7 @@ _GATEWAYS = frozenset(
 _ROUTES = frozenset({"exported_to_gateway", "host_resolves", "route_not_shadowed", "weights_complete"})
 _PODS = frozenset({PODS_READY, "service_selector_without_version", "subset_defined", "subset_selects_ready_pods"})
 
-# What follows from what: the checks that fail where another one fails, and mean nothing new then.
+# What follows from what: the checks that fail where another one fails, and mean nothing new then, of the same thing.
 CAUSES: Mapping[str, frozenset[str]] = {
     "gateway_selector_matches": frozenset({GATEWAY_PODS_READY}),
     "gateway_port_served": frozenset({GATEWAY_PODS_READY, "gateway_selector_matches"}),
@@ -45,6 +45,7 @@ CAUSES: Mapping[str, frozenset[str]] = {
     WEIGHTS_LIVE: _GATEWAYS | _ROUTES | {"host_resolves"},
     SUBSETS_LIVE: _GATEWAYS | _ROUTES | _PODS | {WEIGHTS_LIVE, "destination_port_exists", "pods_injected"},
     "release_found": frozenset({"virtual_service_exists"}),
+    STEP_POSSIBLE: _GATEWAYS | _ROUTES | _PODS | {"rule_in_service_namespace"},
 }
 
 
@@ -117,8 +118,10 @@ def unseen(results: Iterable[Result]) -> list[str]:
 
 
 def _cause(finding: Finding, others: Iterable[Finding]) -> Finding | None:
+    """What it follows from: never what is less bad, nor what is about something else."""
     causes = CAUSES.get(finding.check, frozenset())
-    return next((each for each in others if each.check in causes), None)
+    known = (each for each in others if each.check in causes and each.concerns(finding))
+    return next((each for each in known if each.severity == ERROR or finding.severity != ERROR), None)
 
 
 def _root(finding: Finding | None, causes: Mapping[Finding, Finding | None]) -> Finding | None:

@@ -17,13 +17,15 @@ from ._binding import binding_of, proxies_in
 from ._cluster import POD, Cluster, ClusterError, Kind
 from ._commands import show
 from ._diagnosis import CAUSES, Diagnosis, complaints, unseen
-from ._finding import Finding
+from ._finding import ERROR, Finding
+from ._hosts import service_of
 from ._istiod import ask
 from ._mesh import Focus, Mesh, Object, name_of
 from ._mesh_reader import read, read_own
 from ._pipeline import said
 from ._preflight import Result, examine, findings, needs
 from ._proxies import Lagging, NotLive, Proxies, Unproven
+from ._rehearsal import rehearse
 from ._rules_pods import Ill, ill_gateways, ill_versions
 from ._selectors import labels_of
 from ._snapshot import Refused, Snapshot, Target, parse
@@ -39,7 +41,7 @@ Scope = Literal["all", "gateways", "none"]
 
 @dataclass(frozen=True)
 class Order:
-    """Whom to examine. playbook: the options by which playbooks find the service."""
+    """Whom to examine. playbook: the options by which playbooks find the service, as they are to be typed."""
 
     target: Target
     skip: Collection[str] = ()
@@ -68,7 +70,14 @@ def diagnose(cluster: Cluster, order: Order) -> Examination:
     if mistakes:
         found.append(release.unfound(target, mistakes))
     if snapshot:
-        found += release.of_release(snapshot, order.playbook, cluster.now())
+        of_state = list(release.of_release(snapshot, order.playbook, cluster.now()))
+        found += of_state
+        rehearsal = rehearse(cluster, target, order.skip)
+        known = {(each.check, each.place) for each in found}
+        found += [each for each in rehearsal.found if (each.check, each.place) not in known]
+        if rehearsal.mistakes and not any(each.severity == ERROR for each in of_state):  # of which it is refused too
+            found.append(release.refused(snapshot, rehearsal.mistakes))
+        missing += rehearsal.unseen
         stands = f"{said(snapshot.shares)}; {stands}"
         if order.scope != "none":
             live, lagging, unproven = _proxies(cluster, snapshot, order.scope, _patience(found, ill))
@@ -84,7 +93,9 @@ def diagnose(cluster: Cluster, order: Order) -> Examination:
 
 def _mesh(cluster: Cluster, order: Order) -> Mesh:
     """All objects of the cluster that matter, or what may be read of them."""
-    focus = Focus(order.target.namespace, order.target.name)
+    target = order.target
+    service = service_of(target.destination_host, target.namespace) if target.destination_host else None
+    focus = Focus(target.namespace, target.name, service, target.canary)
     try:
         return read(cluster, focus, needs(order.skip))
     except ClusterError as error:

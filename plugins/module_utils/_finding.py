@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ WARNING = "warning"
 class Finding:
     """One accused object. problem and remedy are half sentences; check is the name of the check that found it.
 
-    command: what mends it, if that can be told; a remedy may end with it. since: None where nothing tells it.
+    command: what mends it, or shows more of it; a remedy may end with it. since: None where nothing tells it.
+    about: what of the object it is about, in the words of _about; without, the object.
     """
 
     severity: str
@@ -34,6 +35,11 @@ class Finding:
     check: str = ""
     command: str = ""
     since: Since | None = None
+    about: frozenset[str] = frozenset()
+
+    def concerns(self, other: Finding) -> bool:
+        """Whether both are about the same thing."""
+        return not (self.about or {self.place}).isdisjoint(other.about or {other.place})
 
     @property
     def advice(self) -> str:
@@ -56,22 +62,41 @@ class Finding:
 
 
 def error(
-    kind: str, thing: Mapping[str, Any], problem: str, remedy: str, command: str = "", since: Since | None = None
+    kind: str,
+    thing: Mapping[str, Any],
+    problem: str,
+    remedy: str,
+    command: str = "",
+    since: Since | None = None,
+    about: Iterable[str] = (),
 ) -> Finding:
     """A finding about requests that are lost or go to the wrong version, now or at the next step."""
-    return _about(ERROR, kind, thing, problem, remedy, command, since)
+    return _found(ERROR, kind, thing, problem, remedy, command, since, about)
 
 
 def warning(
-    kind: str, thing: Mapping[str, Any], problem: str, remedy: str, command: str = "", since: Since | None = None
+    kind: str,
+    thing: Mapping[str, Any],
+    problem: str,
+    remedy: str,
+    command: str = "",
+    since: Since | None = None,
+    about: Iterable[str] = (),
 ) -> Finding:
     """A finding about something that works now, and is fragile or not what it seems."""
-    return _about(WARNING, kind, thing, problem, remedy, command, since)
+    return _found(WARNING, kind, thing, problem, remedy, command, since, about)
 
 
-def _about(
-    severity: str, kind: str, thing: Mapping[str, Any], problem: str, remedy: str, command: str, since: Since | None
+def _found(
+    severity: str,
+    kind: str,
+    thing: Mapping[str, Any],
+    problem: str,
+    remedy: str,
+    command: str,
+    since: Since | None,
+    about: Iterable[str],
 ) -> Finding:
     metadata = thing["metadata"]
     place = (metadata.get("namespace", ""), metadata["name"])
-    return Finding(severity, kind, *place, problem, remedy, command=command, since=since)
+    return Finding(severity, kind, *place, problem, remedy, command=command, since=since, about=frozenset(about))

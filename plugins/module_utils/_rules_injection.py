@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from . import _about as about
 from ._commands import describe, listed, merge, restart, show
 from ._conditions import is_ready, keeps_serving
 from ._finding import Finding, error, warning
@@ -84,7 +85,8 @@ def injector_ready(mesh: Mesh) -> Iterator[Finding]:
                 where = (webhook["clientConfig"].get("service") or {}).get("namespace", ROOT_NAMESPACE)
                 problem = f"{trouble}, so no pod of namespace {namespace['metadata']['name']} can be created"
                 command = listed("pods", where, "app=istiod")
-                yield error(_WEBHOOK, configuration, problem, f"see why: {command}", command)
+                theirs = [about.new_pods(namespace["metadata"]["name"])]
+                yield error(_WEBHOOK, configuration, problem, f"see why: {command}", command, about=theirs)
 
 
 def pods_injected(mesh: Mesh) -> Iterator[Finding]:

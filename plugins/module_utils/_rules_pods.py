@@ -7,18 +7,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from . import _about as about
 from ._commands import describe, logs, scale, undo
 from ._conditions import is_live, is_ready
 from ._finding import Finding, error
 from ._mesh import Mesh, Object, behind, name_of
 from ._owners import deployment_of
 from ._readiness import examine, unmade
-from ._selectors import includes
+from ._selectors import includes, labels_of
 from ._since import created, earliest, turned, written
 from ._words import plural
 
@@ -49,19 +50,45 @@ def ill_versions(mesh: Mesh, now: datetime) -> Iterator[Ill]:
             mine = [pod for pod in pods if deployment_of(pod) == name_of(deployment).name]
             ill = [pod for pod in mine if _is_ill(pod, now)]
             if ill:
-                yield _unready(deployment, ill, len(mine), mesh.owns(name_of(service)))
+                found = _unready(deployment, ill, len(mine), mesh.owns(name_of(service)))
+                yield _of(found, _versions(mesh, service, _template(deployment)))
             elif not mine and _share(mesh, service, deployment):
-                yield _empty(mesh, service, deployment)
+                theirs = [about.new_pods(name_of(service).namespace)]
+                theirs += _versions(mesh, service, _template(deployment))
+                yield _of(_empty(mesh, service, deployment), theirs)
         for pod in pods:
             if _is_ill(pod, now) and deployment_of(pod) not in known:
-                yield _alone(PODS_READY, pod)
+                yield _of(_alone(PODS_READY, pod), _versions(mesh, service, labels_of(pod)))
 
 
 def ill_gateways(mesh: Mesh, now: datetime) -> Iterator[Ill]:
     """The pods of the route's Gateways that are not ready."""
     pods = [] if "proxies" in mesh.unread else [pod for pod in mesh.proxies if is_live(pod) and _is_ill(pod, now)]
     for pod in pods:
-        yield _alone(GATEWAY_PODS_READY, pod)
+        mine = [each for each in mesh.gateways if includes(each["spec"].get("selector") or {}, labels_of(pod))]
+        down = [each for each in mine if not any(is_ready(one) for one in mesh.gateway_pods(each))]
+        yield _of(_alone(GATEWAY_PODS_READY, pod), [about.thing("Gateway", each) for each in down])
+
+
+def _of(ill: Ill, theirs: Iterable[str]) -> Ill:
+    """The same, with what else it is about."""
+    return replace(ill, finding=replace(ill.finding, about=frozenset({ill.finding.place, *theirs})))
+
+
+def _versions(mesh: Mesh, service: Object, labels: Mapping[str, str]) -> list[str]:
+    """The destinations whose requests pods with these labels take."""
+    found = []
+    for destination in mesh.destinations():
+        subset = mesh.subset(destination)
+        wanted: Mapping[str, str] = subset.labels if subset else {}
+        defined = subset is not None or not destination.subset
+        if destination.service == name_of(service) and defined and includes(wanted, labels):
+            found.append(about.version(name_of(service), destination.subset))
+    return found
+
+
+def _template(deployment: Object) -> Mapping[str, str]:
+    return deployment["spec"]["template"]["metadata"].get("labels") or {}
 
 
 def _unready(deployment: Object, ill: list[Object], total: int, own: bool) -> Ill:
@@ -80,7 +107,7 @@ def _unready(deployment: Object, ill: list[Object], total: int, own: bool) -> Il
 
 
 def _empty(mesh: Mesh, service: Object, deployment: Object) -> Ill:
-    name, labels = name_of(deployment), deployment["spec"]["template"]["metadata"].get("labels") or {}
+    name, labels = name_of(deployment), _template(deployment)
     problem = (
         f"has no pod and gets {_share(mesh, service, deployment):g} % of the requests: {unmade(labels, [deployment])}"
     )
@@ -114,14 +141,14 @@ def _alone(check: str, pod: Object) -> Ill:
 
 def _serves(deployment: Object, service: Object) -> bool:
     selector = service["spec"].get("selector") or {}
-    labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    labels = _template(deployment)
     same = name_of(deployment).namespace == name_of(service).namespace
     return bool(selector) and same and includes(selector, labels)
 
 
 def _share(mesh: Mesh, service: Object, deployment: Object) -> float:
     """The greatest part of the requests of a rule that only the pods of this Deployment can take."""
-    labels: Mapping[str, str] = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    labels: Mapping[str, str] = _template(deployment)
     others = [each for each in mesh.deployments if each is not deployment and _serves(each, service)]
     shares = [0.0]
     for destination in mesh.destinations():

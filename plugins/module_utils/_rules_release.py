@@ -12,8 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from . import _about as about
+from ._binding import binding_of
 from ._commands import add, describe, forget, patch, playbook, show
 from ._finding import ERROR, Finding, error, warning
+from ._hosts import service_of
 from ._pipeline import said
 from ._proxies import Lagging
 from ._release import LEASE, LEASE_SLACK, Damaged, Holder, Phase, State
@@ -26,6 +29,7 @@ from ._words import plural
 
 ANNOTATION_READABLE = "annotation_readable"
 RELEASE_FOUND = "release_found"
+STEP_POSSIBLE = "step_possible"
 WEIGHTS_KEPT = "weights_kept"
 RELEASE_GOES_ON = "release_goes_on"
 LEASE_BOUNDED = "lease_bounded"
@@ -41,6 +45,15 @@ def unfound(target: Target, mistakes: Iterable[str]) -> Finding:
     problem = f"tells of no canary: {'; '.join(mistakes)}"
     remedy = "name the route and its versions as they are there"
     return Finding(ERROR, _KIND, target.namespace, target.name, problem, remedy, RELEASE_FOUND)
+
+
+def refused(snapshot: Snapshot, mistakes: Iterable[str]) -> Finding:
+    """A step would be refused, in its own words."""
+    problem = f"lets no step be taken: {'; '.join(mistakes)}"
+    command = show(_KIND, snapshot.virtual_service)
+    remedy = f"put that right, or name route, versions and host as they are there: {command}"
+    found = error(_KIND, snapshot.virtual_service, problem, remedy, command, about=_about(snapshot, least=0))
+    return dataclasses.replace(found, check=STEP_POSSIBLE)
 
 
 def of_release(snapshot: Snapshot, service: str, now: datetime) -> Iterator[Finding]:
@@ -75,7 +88,8 @@ def unproven(snapshot: Snapshot, why: str) -> Finding:
     command = show(_KIND, snapshot.virtual_service)
     remedy = f"see that its Gateways select pods that are ready: {command}"
     return dataclasses.replace(
-        error(_KIND, snapshot.virtual_service, f"is live nowhere: {why}", remedy, command), check=WEIGHTS_LIVE
+        error(_KIND, snapshot.virtual_service, f"is live nowhere: {why}", remedy, command, about=_about(snapshot)),
+        check=WEIGHTS_LIVE,
     )
 
 
@@ -136,9 +150,21 @@ def _waiting(snapshot: Snapshot, state: State, service: str) -> Finding:
     )
 
 
+def _about(snapshot: Snapshot, least: float = 1) -> list[str]:
+    """What the route of a release rests on: its rule, where that is bound, and the pods of versions with that share."""
+    virtual_service, route = snapshot.virtual_service, snapshot.route
+    service = service_of(route.host, snapshot.target.namespace)
+    gateways = [f"Gateway {name}" for name in binding_of(virtual_service, route.rule).gateways]
+    names = [name for name, share in snapshot.shares.items() if share >= least]
+    services = [about.service(service), *(about.version(service, name) for name in names)] if service else []
+    place = about.thing(_KIND, virtual_service)
+    return [place, about.rule(virtual_service, "http", route.rule), *gateways, *services]
+
+
 def _of_proxies(snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since: Since | None) -> Iterator[Finding]:
     """One finding about a proxy that is alone with what it says, and one about the route for what several say."""
     causes: dict[str, list[Lagging]] = defaultdict(list)
+    theirs = _about(snapshot)
     for each in lagging:
         causes[each.why].append(each)
     for why, proxies in causes.items():
@@ -154,10 +180,10 @@ def _of_proxies(snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since
             remedy = (
                 "correct what they reject" if first.rejects else "put right what they say; all of them say the same"
             )
-            yield error(_KIND, snapshot.virtual_service, problem, f"{remedy}: {command}", command, seen)
+            yield error(_KIND, snapshot.virtual_service, problem, f"{remedy}: {command}", command, seen, theirs)
         else:
             place = {"metadata": {"namespace": first.proxy.namespace, "name": first.proxy.pod}}
             command = describe("Pod", place)
             problem = f"is a {first.proxy.role} that {first.shows} {wish}: {why}"
             remedy = f"look at it; whoever runs it decides whether another takes its place: {command}"
-            yield error("Pod", place, problem, remedy, command, seen)
+            yield error("Pod", place, problem, remedy, command, seen, [about.thing("Pod", place), *theirs])

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
+from . import _about as about
 from ._commands import Operation, add, listed, patch, replace, show
 from ._finding import ERROR, Finding, error, warning
 from ._hosts import ServiceName, service_of
@@ -46,7 +47,9 @@ def host_resolves(mesh: Mesh) -> Iterator[Finding]:
             command = _rewritten(destination, "host", near) if certain else listed("services", _wanted_of(destination))
             since = written(destination.virtual_service, "spec", destination.rule.protocol, later=True)
             remedy = _right_host(mesh, destination.host, destination.namespace)
-            yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
+            yield error(
+                _VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since, [_rule(destination)]
+            )
     for rule in mesh.destination_rules:
         host, namespace = rule["spec"].get("host", ""), _namespace(rule)
         mine = namespace in {_namespace(each) for each in mesh.focused()}
@@ -60,7 +63,10 @@ def host_resolves(mesh: Mesh) -> Iterator[Finding]:
                 else listed("services", _wanted(host, namespace))
             )
             since = written(rule, "spec", "host", later=True)
-            yield error(_DESTINATION_RULE, rule, problem, _right_host(mesh, host, namespace), command, since)
+            meant = service_of(near, namespace) if near else None
+            names = [each["name"] for each in rule["spec"].get("subsets") or []]
+            theirs = [about.version(meant, name) for name in names] if meant else []
+            yield error(_DESTINATION_RULE, rule, problem, _right_host(mesh, host, namespace), command, since, theirs)
 
 
 def destination_port_exists(mesh: Mesh) -> Iterator[Finding]:
@@ -85,7 +91,9 @@ def destination_port_exists(mesh: Mesh) -> Iterator[Finding]:
         if len(ports) == 1:
             command = _rewritten(destination, "port", {"number": ports[0]})
         since = written(destination.virtual_service, "spec", destination.rule.protocol, later=True)
-        yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
+        yield error(
+            _VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since, [_rule(destination)]
+        )
 
 
 def subset_defined(mesh: Mesh) -> Iterator[Finding]:
@@ -109,7 +117,8 @@ def subset_defined(mesh: Mesh) -> Iterator[Finding]:
         else:
             remedy = _create(service, destination.subset)
         since = written(rules[0], "spec", "subsets") if rules else None
-        yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since)
+        theirs = [about.version(service, destination.subset)]
+        yield error(_VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since, theirs)
 
 
 def one_definition_per_subset(mesh: Mesh) -> Iterator[Finding]:
@@ -133,7 +142,8 @@ def one_definition_per_subset(mesh: Mesh) -> Iterator[Finding]:
             since = latest(*(written(rule, "spec", "subsets") for rule in theirs))
             remedy = "keep one definition, as those decide to whom they belong"
             command = show(_DESTINATION_RULE, theirs[-1])
-            yield error(_DESTINATION_RULE, theirs[0], problem, remedy, command, since)
+            concerned = [about.service(service)]
+            yield error(_DESTINATION_RULE, theirs[0], problem, remedy, command, since, concerned)
 
 
 def one_rule_per_host(mesh: Mesh) -> Iterator[Finding]:
@@ -148,7 +158,8 @@ def one_rule_per_host(mesh: Mesh) -> Iterator[Finding]:
         remedy = f"put all subsets into {name_of(rules[0])}, as those decide to whom the others belong"
         since = latest(*(written(rule, "spec", "host") for rule in rules))
         say = warning if merged else error
-        yield say(_DESTINATION_RULE, rules[0], problem, remedy, show(_DESTINATION_RULE, rules[1]), since)
+        command, theirs = show(_DESTINATION_RULE, rules[1]), [about.service(service)]
+        yield say(_DESTINATION_RULE, rules[0], problem, remedy, command, since, theirs)
 
 
 def rule_in_service_namespace(mesh: Mesh) -> Iterator[Finding]:
@@ -163,7 +174,9 @@ def rule_in_service_namespace(mesh: Mesh) -> Iterator[Finding]:
         whom = "all clients but those there" if seen else "the gateway and all clients elsewhere"
         problem = f"defines subset {subset.name} of Service {service} in another namespace, hidden from {whom}"
         remedy = f"move it to namespace {service.namespace}"
-        yield (warning if seen else error)(_DESTINATION_RULE, rule, problem, remedy, show(_DESTINATION_RULE, rule))
+        theirs = [about.service(service), about.version(service, subset.name)]
+        say = warning if seen else error
+        yield say(_DESTINATION_RULE, rule, problem, remedy, show(_DESTINATION_RULE, rule), about=theirs)
 
 
 def exported_to_gateway(mesh: Mesh) -> Iterator[Finding]:
@@ -182,7 +195,9 @@ def exported_to_gateway(mesh: Mesh) -> Iterator[Finding]:
                 command = show(kind, thing)  # routes may be hidden on purpose
                 if kind == _DESTINATION_RULE and _is_own(mesh, thing):
                     command = patch(kind, thing, [add("/spec/exportTo/-", each) for each in missing])
-                yield error(kind, thing, problem, remedy, command, written(thing, "spec", "exportTo"))
+                target = service_of(thing["spec"].get("host", ""), _namespace(thing))
+                theirs = [about.service(target)] if target else [about.thing(kind, thing)]
+                yield error(kind, thing, problem, remedy, command, written(thing, "spec", "exportTo"), theirs)
 
 
 def weights_complete(mesh: Mesh) -> Iterator[Finding]:
@@ -190,22 +205,23 @@ def weights_complete(mesh: Mesh) -> Iterator[Finding]:
     for virtual_service in mesh.focused():
         for rule in rules_of(virtual_service):
             weights = [route.get("weight") for route in rule.content.get("route") or []]
+            since, theirs = _routed(virtual_service, rule), [_place(virtual_service, rule)]
             total = sum(weight or 0 for weight in weights)
             added = " + ".join("none" if weight is None else str(weight) for weight in weights)
             if len(weights) == 1 and weights[0] not in (None, 100):
                 problem = f"gives the only destination of {rule.label} weight {added}, and it takes all requests"
                 remedy = "keep both versions as destinations and give them weights that add up to 100"
                 say = warning if weights[0] else error
-                yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=_routed(virtual_service, rule))
+                yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=since, about=theirs)
             elif len(weights) > 1 and not total:
                 problem = f"gives the {len(weights)} destinations of {rule.label} no weight, which proxies reject"
                 remedy = "give them weights that add up to 100"
-                yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=_routed(virtual_service, rule))
+                yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=since, about=theirs)
             elif len(weights) > 1 and total != 100:
                 shares = " and ".join(f"{100 * (weight or 0) / total:.3g} %" for weight in weights)
                 problem = f"has the weights {added} = {total} in {rule.label}, which means {shares}"
                 remedy = "write weights that add up to 100"
-                yield warning(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=_routed(virtual_service, rule))
+                yield warning(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=since, about=theirs)
 
 
 def route_not_shadowed(mesh: Mesh) -> Iterator[Finding]:
@@ -221,7 +237,8 @@ def route_not_shadowed(mesh: Mesh) -> Iterator[Finding]:
             remedy = f"move {rule.label} before {before.label}, or narrow the match of {before.label}"
             command = show(_VIRTUAL_SERVICE, virtual_service)  # the first one may be there to keep requests away
             say = error if weighted else warning
-            yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, _routed(virtual_service, rule))
+            since, theirs = _routed(virtual_service, rule), [_place(virtual_service, rule)]
+            yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since, theirs)
 
 
 def route_named(mesh: Mesh) -> Iterator[Finding]:
@@ -233,6 +250,14 @@ def route_named(mesh: Mesh) -> Iterator[Finding]:
                 command = patch(_VIRTUAL_SERVICE, virtual_service, [add(f"/spec/http/{rule.index}/name", name)])
                 problem, since = f"has no name for {rule.label}, which is weighted", _routed(virtual_service, rule)
                 yield warning(_VIRTUAL_SERVICE, virtual_service, problem, f"name it: {command}", command, since)
+
+
+def _place(virtual_service: Object, rule: Rule) -> str:
+    return about.rule(virtual_service, rule.protocol, rule.index)
+
+
+def _rule(destination: Destination) -> str:
+    return _place(destination.virtual_service, destination.rule)
 
 
 def _first_of_each(mesh: Mesh, key: Any) -> Iterator[Destination]:

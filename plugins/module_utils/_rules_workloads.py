@@ -13,6 +13,7 @@ from itertools import groupby, permutations
 from math import ceil
 from typing import Any
 
+from . import _about as about
 from ._commands import describe_pods, patch, replace, show
 from ._conditions import is_ready
 from ._finding import Finding, error, warning
@@ -65,7 +66,8 @@ def subset_selects_ready_pods(mesh: Mesh) -> Iterator[Finding]:
         if not command:
             command = describe_pods(namespace, as_text(selector))
             remedy = f"see why: {command}"
-        yield (error if share else warning)(_SERVICE, version.service, problem, remedy, command, since)
+        theirs = _concerned(version, made=bool(version.pods))
+        yield (error if share else warning)(_SERVICE, version.service, problem, remedy, command, since, theirs)
 
 
 def capacity_for_weight(mesh: Mesh) -> Iterator[Finding]:
@@ -81,7 +83,9 @@ def capacity_for_weight(mesh: Mesh) -> Iterator[Finding]:
                     f"has {plural(version.ready, 'ready pod')} of subset {destination.subset} for "
                     f"{destination.share:g} % of the requests, where {most} carry all"
                 )
-                yield warning(_SERVICE, version.service, problem, f"scale that version to {plural(needed, 'replica')}")
+                remedy = f"scale that version to {plural(needed, 'replica')}"
+                theirs = _concerned(version, made=len(version.pods) >= needed)
+                yield warning(_SERVICE, version.service, problem, remedy, about=theirs)
 
 
 def service_selector_without_version(mesh: Mesh) -> Iterator[Finding]:
@@ -93,7 +97,13 @@ def service_selector_without_version(mesh: Mesh) -> Iterator[Finding]:
             problem = f"selects by {key}={selector[key]}, the label that tells its subsets apart, so others get no pods"
             command = show(_SERVICE, service)  # who calls it without a route would get the other versions then
             remedy = f"take {key} out of its selector if nobody relies on it, or route to a Service of all versions: "
-            yield error(_SERVICE, service, problem, remedy + command, command, written(service, "spec", "selector"))
+            since = written(service, "spec", "selector")
+            theirs = [
+                about.version(name_of(service), each.subset)
+                for each in destinations
+                if _labels(mesh, each).get(key, selector[key]) != selector[key]
+            ]
+            yield error(_SERVICE, service, problem, remedy + command, command, since, theirs)
 
 
 def deployments_apart(mesh: Mesh) -> Iterator[Finding]:
@@ -133,6 +143,12 @@ def port_named_http(mesh: Mesh) -> Iterator[Finding]:
             remedy = f"say by appProtocol what it speaks, such as http, http2 or grpc: {command}"
             problem = f"gets HTTP on port {port['port']}, which {called} no appProtocol that says HTTP"
             yield warning(_SERVICE, service, problem, remedy, command, written(service, "spec", "ports"))
+
+
+def _concerned(version: _Version, made: bool) -> list[str]:
+    """What a lack of ready pods is about; also whether new ones can be created, unless all are made."""
+    name = name_of(version.service)
+    return [about.version(name, version.destination.subset), *([] if made else [about.new_pods(name.namespace)])]
 
 
 def _relabel(mesh: Mesh, version: _Version) -> tuple[str, Since | None]:

@@ -14,7 +14,10 @@ description:
   - Checks all rules of M(progressive.istio.mesh_info), looks at the pods of the versions and of the gateways and at the
     events of those that are not ready, reads the state of the release, and asks each proxy which weights it runs.
   - From all that it makes a short list. Each cause is told once, with the object, since when it is so as far as any
-    object tells it, and the command that mends it. What only follows from a cause is not told as another one.
+    object tells it, and a command. That one mends it where one change of an object of the service does; where it is
+    the object of others, or where pods that serve would stop, it shows what has to be decided on.
+  - It also tries, without sending anything, whether M(progressive.istio.canary) would take a step.
+  - What only follows from a cause is not told as another one.
   - It does not fail on what it finds, but returns it. What it may not read it names, and goes on with the rest.
 extends_documentation_fragment:
   - progressive.istio.auth
@@ -39,6 +42,23 @@ options:
     description: Namespace of the VirtualService.
     type: str
     default: default
+  stable:
+    description:
+      - The subset that has the requests before a release, as M(progressive.istio.canary) is given it.
+      - The default is that of the release, or else the first of the two versions that one route has.
+    type: str
+  canary:
+    description:
+      - The subset that is released. It goes with O(stable).
+    type: str
+  destination_host:
+    description:
+      - The host of the destinations, where the route has several.
+    type: str
+  min_ready:
+    description:
+      - How many ready pods a version needs to take all requests, as M(progressive.istio.canary) is given it.
+    type: int
   route:
     description:
       - Name of the HTTP route in the VirtualService.
@@ -122,7 +142,9 @@ complaints:
       description: What to do.
       type: str
     command:
-      description: The command that does it, ready to be pasted, empty where that cannot be told.
+      description:
+        - A command, ready to be pasted. It shows more, or changes one object that is the service's own.
+        - Empty where there is none.
       type: str
     since:
       description: Since when it is so, UTC. Null where nothing tells it.
@@ -207,6 +229,10 @@ from ..module_utils._snapshot import Target
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "namespace": {"type": "str", "default": "default"},
+    "stable": {"type": "str"},
+    "canary": {"type": "str"},
+    "destination_host": {"type": "str"},
+    "min_ready": {"type": "int"},
     "route": {"type": "str"},
     "proof": {"type": "str", "choices": ["all", "gateways", "none"], "default": "all"},
     "playbook_options": {"type": "str", "default": ""},
@@ -216,7 +242,15 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def run(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
     """The diagnosis as data and as text."""
-    target = Target(params["name"], params["namespace"], route=params["route"] or None)
+    target = Target(
+        params["name"],
+        params["namespace"],
+        params["stable"] or "",
+        params["canary"] or "",
+        params["route"] or None,
+        params["destination_host"] or None,
+        params["min_ready"],
+    )
     examination = diagnose(cluster, Order(target, params["skip_checks"], params["proof"], params["playbook_options"]))
     diagnosis, ready = examination.diagnosis, partial(on, _options(cluster, params))
     complaints = [each.facts() for each in diagnosis.complaints]

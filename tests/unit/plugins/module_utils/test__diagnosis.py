@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_what_follows_from_something_is_not_told_by_itself(symptom: str) -> None
 
 
 def test_causes_are_checks_and_no_check_causes_itself() -> None:
-    own = {PODS_READY, GATEWAY_PODS_READY, "weights_live", "subsets_live", "release_found"}
+    own = {PODS_READY, GATEWAY_PODS_READY, "weights_live", "subsets_live", "release_found", "step_possible"}
     assert {each for causes in CAUSES.values() for each in causes} | CAUSES.keys() <= own | set(NAMES)
 
     def causes_of(check: str, seen: tuple[str, ...] = ()) -> None:
@@ -61,6 +62,24 @@ def test_a_chain_ends_below_its_first_cause() -> None:
     (complaint,) = complaints(found, [], [])
     assert complaint.finding.check == "service_selector_without_version"
     assert [each.check for each in complaint.symptoms] == ["subsets_live", "subset_selects_ready_pods"]
+
+
+def test_what_is_wrong_is_never_filed_below_a_warning() -> None:
+    found = [finding("step_possible"), finding("weights_complete", "warning")]
+    assert told(*found) == ["step_possible", "weights_complete"]
+    assert told(finding("step_possible"), finding("weights_complete")) == ["weights_complete"]
+    assert told(finding("step_possible", "warning"), finding("weights_complete", "warning")) == ["weights_complete"]
+
+
+@pytest.mark.parametrize("symptom", sorted(CAUSES))
+def test_what_is_wrong_with_one_thing_is_no_symptom_of_another(symptom: str) -> None:
+    for cause in CAUSES[symptom]:
+        other = replace(finding(cause), name="cart")
+        assert told(finding(symptom), other) == [symptom, cause]
+        about = [replace(finding(check), about=frozenset(about)) for check, about in ((symptom, "ab"), (cause, "bc"))]
+        assert told(*about) == [cause]
+        apart = [replace(finding(check), about=frozenset(about)) for check, about in ((symptom, "ab"), (cause, "cd"))]
+        assert told(*apart) == [symptom, cause], "one object, and another part of it"
 
 
 def test_errors_come_first_and_the_independent_are_all_told() -> None:

@@ -1,0 +1,40 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What a finding is about, more exactly than by its object: a cause and what follows from it share this. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ._hosts import ServiceName
+
+Object = Mapping[str, Any]
+
+
+def thing(kind: str, found: Object) -> str:
+    """The object as a whole."""
+    meta = found["metadata"]
+    return f"{kind} {meta['namespace']}/{meta['name']}" if meta.get("namespace") else f"{kind} {meta['name']}"
+
+
+def service(name: ServiceName) -> str:
+    return f"Service {name}"
+
+
+def version(name: ServiceName, subset: str) -> str:
+    """The pods behind a destination: those of a subset, or all of the Service."""
+    return f"Service {name} subset {subset}" if subset else service(name)
+
+
+def rule(virtual_service: Object, protocol: str, index: int) -> str:
+    """One rule of a VirtualService."""
+    return f"{thing('VirtualService', virtual_service)} {protocol} {index}"
+
+
+def new_pods(namespace: str) -> str:
+    """Whether pods can be created there."""
+    return f"new pods in {namespace}"

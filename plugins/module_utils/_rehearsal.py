@@ -1,0 +1,62 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Whether a step could be taken: the read, the checks and the patch of a step, of which nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ._binding import binding_of
+from ._cluster import Cluster, ClusterError
+from ._finding import ERROR, Finding
+from ._gates import read as read_gates
+from ._guard import guard
+from ._pipeline import Call, answer, write
+from ._plan import InvalidPlan, validate
+from ._release import Refuse, Request, Run, State, Transition, Want, leased
+from ._snapshot import Refused, Target, read
+
+WHOLE = 100  # percent: the weight that every route can take, whatever its other destinations leave
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """mistakes: why a step would be refused, one sentence each; found: the rules that stand in its way.
+
+    unseen: what could not be looked at.
+    """
+
+    mistakes: tuple[str, ...] = ()
+    found: tuple[Finding, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def rehearse(cluster: Cluster, target: Target, skip: Collection[str]) -> Rehearsal:
+    """What a person would be told who lets the canary go on."""
+    run = Run("doctor", "doctor", "", 0)
+    request = Request(Want.WEIGHTED, run, weight=WHOLE, confirm=True)
+    found: tuple[Finding, ...] = ()
+    try:
+        snapshot = read(cluster, target, rivals="one_route_per_gateway_host" not in skip)
+        gates = read_gates(cluster, binding_of(snapshot.virtual_service, snapshot.route.rule))
+        found = tuple(each for each in guard(snapshot, gates, skip) if each.severity == ERROR)
+        state = snapshot.state
+        if isinstance(state, State) and state.holder and leased(state.holder, cluster.now()):
+            return Rehearsal(found=found)  # somebody is taking a step
+        target = snapshot.target  # with the versions, where nobody has named them
+        plan = validate(stable=target.stable, canary=target.canary)
+        call = Call(cluster, target, plan, request, check=True, skip=tuple(skip))
+        decision = answer(call, snapshot)
+        if isinstance(decision, Refuse):
+            return Rehearsal((decision.why,), found)
+        if isinstance(decision, Transition):
+            write(call, snapshot, decision, predicted=True)
+    except (InvalidPlan, Refused) as error:
+        return Rehearsal(tuple(error.mistakes), found)
+    except ClusterError as error:
+        return Rehearsal(found=found, unseen=(f"whether a step can be taken: {error}",))
+    return Rehearsal(found=found)

@@ -1,0 +1,205 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the doctor lets through, a step accepts: on a service of somebody else, changed in one way at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.modules import canary, canary_doctor
+from api_server import Answer, ApiServer, Request
+from printed import assert_harmless
+
+HOST = "checkout.shop.svc.cluster.local"
+OWN = {
+    ("virtualservice", "shop", "checkout-routes"),
+    ("destinationrule", "shop", "checkout-tracks"),
+    ("service", "shop", "checkout"),
+    ("deployment", "shop", "checkout-blue"),
+    ("deployment", "shop", "checkout-green"),
+}
+
+Run = Callable[[dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]]
+
+
+def named(name: str, namespace: str = "shop", **labels: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": namespace,
+        "labels": labels,
+        "uid": f"{namespace}-{name}",
+        "resourceVersion": "7",
+    }
+
+
+def to(subset: str | None, weight: int | None = None, host: str = HOST) -> dict[str, Any]:
+    target = {"host": host, "port": {"number": 8088}} | ({"subset": subset} if subset else {})
+    return {"destination": target} | ({} if weight is None else {"weight": weight})
+
+
+class World:
+    """The objects that a case changes, and the options of both modules."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, Any] = {"stable": "blue", "canary": "green", "destination_host": HOST}
+        self.http: list[dict[str, Any]] = [{"route": [to("blue", 100), to("green", 0)]}]
+        self.spec: dict[str, Any] = {"hosts": ["checkout.example"], "gateways": ["entry"]}
+        self.subsets = [{"name": name, "labels": {"track": name}} for name in ("blue", "green")]
+        self.rule_host = HOST
+        self.selector = {"workload": "checkout"}
+        self.gate: dict[str, Any] = {"selector": {"istio": "gateway"}}
+        self.gate["servers"] = [{"port": {"number": 80}, "hosts": ["checkout.example"]}]
+        self.others: list[tuple[str, dict[str, Any]]] = []
+
+    def put(self, server: ApiServer) -> None:
+        server.put("namespaces", {"metadata": {"name": "shop"}})
+        server.put("virtualservices", {"metadata": named("checkout-routes"), "spec": {**self.spec, "http": self.http}})
+        rule = {"host": self.rule_host, "subsets": self.subsets}
+        server.put("destinationrules", {"metadata": named("checkout-tracks"), "spec": rule})
+        ports = [{"name": "http-web", "port": 8088}]
+        server.put("services", {"metadata": named("checkout"), "spec": {"selector": self.selector, "ports": ports}})
+        server.put("gateways", {"metadata": named("entry"), "spec": self.gate})
+        ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        for version in ("blue", "green"):
+            labels = {"workload": "checkout", "track": version}
+            containers = [{"name": "server"}, {"name": "istio-proxy"}]
+            owner = {"kind": "ReplicaSet", "name": f"checkout-{version}-abc", "controller": True}
+            meta = named(f"checkout-{version}-a", **labels, **{"pod-template-hash": "abc"})
+            pod = {"metadata": {**meta, "ownerReferences": [owner]}, "spec": {"containers": containers}}
+            server.put("pods", {**pod, "status": ready})
+            template = {"metadata": {"labels": labels}}
+            spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+            server.put("deployments", {"metadata": named(f"checkout-{version}"), "spec": spec, "status": {}})
+        gate = {"metadata": named("gate-a", "gates", istio="gateway"), "spec": {"containers": []}, "status": ready}
+        server.put("pods", gate)
+        webhook = {"name": "validation", "rules": [{"apiGroups": ["networking.istio.io"]}]}
+        server.put("validatingwebhookconfigurations", {"metadata": {"name": "istio"}, "webhooks": [webhook]})
+        for kind, thing in self.others:
+            server.put(kind, thing)
+
+
+Change = Callable[[World], object]
+RIVAL = {
+    "metadata": named("rival", "else"),
+    "spec": {"hosts": ["checkout.example"], "gateways": ["shop/entry"], "http": [{"route": [to(None, host="x")]}]},
+}
+
+# What is changed, and whether a step is possible then; None: the doctor may say more than a step does.
+CASES: dict[str, tuple[Change, bool | None]] = {
+    "nothing": (lambda w: None, True),
+    "a named rule": (lambda w: (w.http[0].update(name="all"), w.options.update(route="all")), True),
+    "a rule of another name": (lambda w: (w.http[0].update(name="all"), w.options.update(route="primary")), False),
+    "an unnamed rule that is asked for by name": (lambda w: w.options.update(route="primary"), False),
+    "two rules with both versions": (
+        lambda w: w.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [to("blue", 90), to("green", 10)]}),
+        False,
+    ),
+    "two of which one is asked for": (
+        lambda w: (
+            w.http[0].update(name="all"),
+            w.options.update(route="all"),
+            w.http.insert(
+                0, {"name": "a", "match": [{"uri": {"prefix": "/a"}}], "route": [to("blue", 90), to("green", 10)]}
+            ),
+        ),
+        True,
+    ),
+    "another host": (lambda w: w.options.update(destination_host="pong-server-service.shop.svc.cluster.local"), False),
+    "the bare host": (lambda w: w.options.update(destination_host="checkout"), True),
+    "a short host with a dot": (
+        lambda w: w.http[0].update(route=[to("blue", 100, "checkout.shop"), to("green", 0, "checkout.shop")]),
+        False,
+    ),
+    "a short host with a dot that is asked for": (
+        lambda w: (
+            w.http[0].update(route=[to("blue", 100, "checkout.shop"), to("green", 0, "checkout.shop")]),
+            w.options.update(destination_host="checkout.shop"),
+        ),
+        False,
+    ),
+    "a subset that is not defined": (lambda w: w.subsets.pop(), False),
+    "no DestinationRule for the host": (lambda w: setattr(w, "rule_host", "cart.shop.svc.cluster.local"), False),
+    "versions that are not in the route": (lambda w: w.options.update(stable="v1", canary="v2"), False),
+    "a canary that is not in the route": (lambda w: w.options.update(canary="red"), False),
+    "one version twice": (lambda w: w.options.update(canary="blue"), False),
+    "no versions named": (lambda w: [w.options.pop(name) for name in ("stable", "canary")], True),
+    "no versions named, and none to be told": (
+        lambda w: ([w.options.pop(name) for name in ("stable", "canary")], w.http[0].update(route=[to("blue")])),
+        None,
+    ),
+    "a destination twice": (lambda w: w.http[0]["route"].append(to("green", 0)), False),
+    "a single destination": (lambda w: w.http[0].update(route=[to("blue")]), True),
+    "a Service that selects nothing": (lambda w: setattr(w, "selector", {}), False),
+    "a Service that selects the version": (lambda w: w.selector.update(track="blue"), False),
+    "a rule that takes everything before": (lambda w: w.http.insert(0, {"route": [to("blue")]}), False),
+    "a Gateway for other hosts": (lambda w: w.gate["servers"][0].update(hosts=["cart.example"]), False),
+    "a Gateway without pods": (lambda w: w.gate.update(selector={"istio": "nobody"}), False),
+    "no Gateway": (lambda w: w.spec.update(gateways=["gone"]), False),
+    "a rival for the host": (lambda w: w.others.append(("virtualservices", RIVAL)), False),
+    "not exported to the gateway": (lambda w: w.spec.update(exportTo=["."]), False),
+    "other destinations take all": (
+        lambda w: w.http[0].update(
+            route=[to("blue", 0), to("green", 0), to(None, 100, "legacy.shop.svc.cluster.local")]
+        ),
+        False,
+    ),
+    "weights of 80 and 40": (lambda w: w.http[0].update(route=[to("blue", 80), to("green", 40)]), None),
+    "weights of 2 and 1": (lambda w: w.http[0].update(route=[to("blue", 2), to("green", 1)]), None),
+}
+
+
+@pytest.fixture
+def both(server: ApiServer, run_module: Callable[..., dict[str, Any]]) -> Callable[[World], list[dict[str, Any]]]:
+    """What the doctor and what a step in check mode say."""
+
+    def run(world: World) -> list[dict[str, Any]]:
+        world.put(server)
+        options = {"host": server.url, "api_key": "secret", "name": "checkout-routes", "namespace": "shop"}
+        options |= {"proof": "none", **world.options}
+        named = {"stable": "blue", "canary": "green"}
+        doctor = run_module(canary_doctor.main, options)
+        step = run_module(canary.main, {**named, **options, "state": "weighted", "weight": 20, "wait_timeout": 0}, True)
+        return [doctor, step]
+
+    return run
+
+
+@pytest.mark.parametrize(("change", "possible"), CASES.values(), ids=CASES)
+def test_what_the_doctor_lets_through_a_step_accepts(
+    both: Callable[[World], list[dict[str, Any]]], server: ApiServer, change: Change, possible: bool | None
+) -> None:
+    world = World()
+    change(world)
+    doctor, step = both(deepcopy(world))
+    assert not doctor.get("failed"), doctor["msg"]
+    if possible is not None:
+        assert (doctor["ok"], not step.get("failed")) == (possible, possible), (doctor["msg"], step["msg"])
+    assert step.get("failed") is not True or not doctor["ok"], (doctor["msg"], step["msg"])
+    assert server.sent("PATCH") == [] or not step.get("failed"), "the doctor sends no patch, not even a dry run"
+    for complaint in doctor["complaints"]:
+        assert not complaint["command"] or assert_harmless(complaint["command"], OWN)
+
+
+def test_a_refusal_is_told_once(both: Callable[[World], list[dict[str, Any]]]) -> None:
+    """A rule of the mesh that stands in the way is the cause; that a step would be refused for it is its symptom."""
+    world = World()
+    world.subsets.pop()
+    doctor, _step = both(world)
+    (complaint,) = [each for each in doctor["complaints"] if each["severity"] == "error"]
+    assert complaint["check"] in ("subset_defined", "step_possible")
+
+
+@pytest.mark.parametrize("lists", ["deployments", "gateways"])
+def test_what_may_not_be_read_is_said(
+    both: Callable[[World], list[dict[str, Any]]], server: ApiServer, lists: str
+) -> None:
+    def before(_number: int, request: Request) -> Answer | None:
+        return Answer(403, "Forbidden", "not yours") if f"/{lists}" in request.path else None
+
+    server.before = before
+    doctor, _step = both(World())
+    assert doctor["unseen"], doctor["msg"]
