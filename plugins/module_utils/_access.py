@@ -12,7 +12,6 @@ time than all requests of a step. Users with `exec` or `auth-provider` get their
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import ssl
@@ -352,7 +351,7 @@ def _pem(values: Mapping[str, Any], name: str, context: str) -> str:
     if data:
         try:
             return base64.b64decode(data, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:  # of its letters, its length, or of what it means
             raise ClusterError(
                 f"{name}-data of context {context} in the kubeconfig is not base64 text: {error}"
             ) from error
@@ -362,7 +361,7 @@ def _pem(values: Mapping[str, Any], name: str, context: str) -> str:
 def _read(file: str | Path, where: str) -> str:
     try:
         return Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ClusterError(f"{file}, named by {where}, cannot be read: {error}") from error
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ._access import AUTH_ARGUMENTS, Access, ClusterError, load
+from ._values import from_json, show
 
 __all__ = ["AUTH_ARGUMENTS", "Cluster", "ClusterError", "Kind", "connect"]
 
@@ -125,10 +126,10 @@ class Cluster:
         found: Objects = []
         while True:
             page = self._object("GET", kind, None, namespace, query)
-            found += page["items"]
-            following = page["metadata"].get("continue")
+            found += page.get("items") or []  # null, where a server writes an empty list so
+            following = (page.get("metadata") or {}).get("continue")
             if not following:
-                return found, page["metadata"].get("resourceVersion", "")
+                return found, (page.get("metadata") or {}).get("resourceVersion", "")
             query["continue"] = following
 
     def patch(self, kind: Kind, name: str, namespace: str | None, operations: Objects, dry_run: bool = False) -> Object:
@@ -163,11 +164,15 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Objects | None = None,
     ) -> Object:
+        if name is not None and not _is_segment(name):
+            raise ClusterError(f"no {kind.kind} can have the name {show(name)}: correct it")
+        if namespace and not _is_segment(namespace):
+            raise ClusterError(f"no namespace can have the name {show(namespace)}: correct it")
         place = "/".join(part for part in (namespace if kind.namespaced else None, name) if part)
         what = f"{method} {kind.kind} {place}".rstrip()
         response = self._send(method, kind.path(namespace, name), what, query or {}, body, READ_TIMEOUT)
         answer = _decoded(response.data)
-        if "kind" not in answer:
+        if not (_is_object(answer) if name else _is_list(answer)):
             raise ClusterError(f"{what}: {self.where} did not answer with a Kubernetes object; is it an API server?")
         return answer
 
@@ -270,7 +275,7 @@ class Watch:
         try:
             for line in self._response:
                 if line.strip():
-                    event = json.loads(line)
+                    event = from_json(line)
                     if event["type"] == "ERROR":  # `since` is too old: the caller reads anew
                         return
                     yield event["type"], event["object"]
@@ -343,6 +348,23 @@ def _transport_errors() -> tuple[type[Exception], ...]:
     return (urllib3.exceptions.HTTPError, OSError)
 
 
+def _is_object(answer: object) -> bool:
+    """Whether it has what every object has."""
+    metadata = answer.get("metadata") if isinstance(answer, dict) else None
+    return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
+
+
+def _is_list(answer: Object) -> bool:
+    """Whether it is a list of objects; a server may write null for an empty one."""
+    items, metadata = answer.get("items") or [], answer.get("metadata") or {}
+    return "kind" in answer and isinstance(metadata, dict) and isinstance(items, list) and all(map(_is_object, items))
+
+
+def _is_segment(name: str) -> bool:
+    """Whether a name can stand in a path, by the rule of the API server."""
+    return name not in ("", ".", "..") and not {"/", "%"} & set(name)
+
+
 def _moment(date: str | None) -> datetime | None:
     """What a Date header says; None where it says nothing that can be understood, as proxies in between may do."""
     try:
@@ -375,7 +397,7 @@ def _brief(error: Exception) -> str:
 
 def _decoded(data: bytes) -> Object:
     try:
-        answer = json.loads(data)
+        answer = from_json(data)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

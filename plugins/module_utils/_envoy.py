@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from ._hosts import ServiceName, identity
+from ._values import from_json
 
 
 class Destination(NamedTuple):
@@ -113,7 +113,7 @@ def hosts(clusters: bytes) -> dict[Destination, Hosts]:
     A destination with several ports has several clusters, and is only as healthy as the worst of them.
     """
     found: dict[Destination, Hosts] = {}
-    for cluster in json.loads(clusters).get("cluster_statuses") or []:
+    for cluster in from_json(clusters).get("cluster_statuses") or []:
         destination = destination_of(cluster["name"])
         if destination is None:
             continue
@@ -124,7 +124,7 @@ def hosts(clusters: bytes) -> dict[Destination, Hosts]:
 
 
 def _routes(dump: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for entry in json.loads(dump).get("configs") or []:
+    for entry in from_json(dump).get("configs") or []:
         config = entry.get("route_config") or {}
         for virtual_host in config.get("virtual_hosts") or []:
             for route in virtual_host.get("routes") or []:

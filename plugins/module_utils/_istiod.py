@@ -10,7 +10,6 @@ It is the only one to ask: Envoy keeps no note of routes that it rejects, and Is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from ._cluster import POD, Cluster, ClusterError
 from ._conditions import is_ready
 from ._readiness import examine
 from ._stream import Stream
+from ._values import from_json
 from ._words import shortened
 
 PODS = "app=istiod"
@@ -93,7 +93,7 @@ def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -
     pending: dict[str, str] = {}
     known: set[str] = set()
     for answer in answers:
-        for proxy in json.loads(answer) or []:
+        for proxy in from_json(answer) or []:
             name = proxy["proxy"]
             known.add(name)
             for kind, resource in KINDS.items():

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from ._stream import Answer, Stream
+from ._values import from_json
 
 # Its own chart serves it at the first, OpenShift at the second.
 ROOTS = ("/kiali", "")
@@ -189,7 +189,7 @@ def _unreached(where: str, error: Exception, timeout: float) -> str:
 def _decoded(body: bytes) -> Any:
     """What the JSON says, or None where it is none."""
     try:
-        return json.loads(body)
+        return from_json(body)
     except ValueError:
         return None
 

@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ._printable import for_people, printable
 from ._secrets import concealed, leaves, mappings, password_in, secrets_in
+from ._values import show
 
 # Results whose line ends are ours; whoever makes them escapes their lines.
 LINES = frozenset({"report", "table", "before", "after"})
@@ -24,7 +26,11 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
     no_log_values: set[str]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        try:
+            super().__init__(*args, **kwargs)
+        except Exception as error:  # Ansible's own reading of options does not expect everything that a play can hold
+            wrong = unfit(self.argument_spec, self.params)
+            self.fail_json("; ".join(wrong) or f"the options cannot be read: {type(error).__name__}: {error}")
         secret = list(mappings(self.argument_spec, self.params))
         beside = {text for each in secret for text in leaves(each)}
         inside = {text for each in secret for text in secrets_in(each)} | password_in(self.params.get("proxy") or "")
@@ -47,3 +53,15 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
         if isinstance(getattr(self, "params", None), dict):
             shown["invocation"] = {"module_args": concealed(self.argument_spec, self.params)}
         return shown
+
+
+def unfit(spec: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """The options with options of their own that are given as something else."""
+    for name, option in spec.items():
+        value, place = given.get(name), f"{path}{name}"
+        if not option.get("options") or value is None or isinstance(value, (str, list)):
+            continue
+        if isinstance(value, Mapping):
+            yield from unfit(option["options"], value, f"{place}.")
+        else:
+            yield f"{place} is {show(value)}: it must be a mapping with {', '.join(option['options'])}"

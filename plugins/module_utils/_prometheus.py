@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from ._criteria import PrometheusOptions
 from ._promql import Samples
+from ._values import from_json
 
 LONGEST_ANSWER = 300  # characters of someone else's text in a message
 
@@ -180,7 +181,7 @@ def _number(value: Any) -> float | None:
 
 def _decoded(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
+        answer = from_json(body)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from ._plan import LONGEST_INTERVAL, Step, rising
+from ._values import from_json
 
 ANNOTATION = "progressive.istio/canary"
 VERSION = 1
@@ -195,10 +196,10 @@ def decode(text: str | None) -> State | Damaged | None:
     if text is None:
         return None
     try:
-        return _state(_Fields(json.loads(text), "the annotation"))
+        return _state(_Fields(from_json(text), "the annotation"))
     except _Unreadable as problem:
         return Damaged(str(problem))
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         return Damaged(f"it is not JSON ({problem})")
 
 

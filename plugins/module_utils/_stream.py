@@ -11,7 +11,6 @@ The `kubernetes` library has a port-forward too, but it polls: a request takes a
 from __future__ import annotations
 
 import io
-import json
 import socket
 import ssl
 import threading
@@ -26,6 +25,7 @@ from urllib.parse import quote, urlsplit
 
 from ._access import Access
 from ._cluster import Cluster, ClusterError
+from ._values import from_json
 
 TIMEOUT = 4.0  # seconds for one request, with the connection that it may need
 PROTOCOL = "v4.channel.k8s.io"
@@ -295,7 +295,7 @@ def _failures() -> tuple[type[Exception], ...]:
 
 def _decoded(data: bytes | None) -> dict[str, Any]:
     try:
-        answer = json.loads(data or b"")
+        answer = from_json(data or b"")
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

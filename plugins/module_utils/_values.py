@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from typing import Any
 
 LONGEST = 31_536_000  # seconds in a year; keeps every sum of times inside what datetime can hold
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
@@ -55,6 +57,14 @@ def truth(value: object) -> bool | None:
     if isinstance(value, str):
         return _TRUTH.get(value.lower())
     return value if isinstance(value, bool) else None
+
+
+def from_json(text: str | bytes) -> Any:
+    """What a JSON text means; ValueError for one that is none, and for brackets within brackets without end."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def show(value: object) -> str:

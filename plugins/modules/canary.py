@@ -746,7 +746,6 @@ api_requests:
   sample: 5
 """
 
-import json
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -769,6 +768,7 @@ from ..module_utils._route import users
 from ..module_utils._snapshot import Refused, Target, read
 from ..module_utils._soak import soak, soaking, soaks_until
 from ..module_utils._state import stamp
+from ..module_utils._values import from_json
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
     from ..module_utils._analyst import Analyst
@@ -964,7 +964,7 @@ def _steps(given: object) -> object:
     if not isinstance(given, str):
         return given
     try:
-        return json.loads(given)
+        return from_json(given)
     except ValueError:
         return given.split(",")
 

@@ -299,7 +299,8 @@ def main() -> None:
         required_together=[("stable", "canary")],
         supports_check_mode=True,
     )
-    target = Target(**{name: value for name in TARGET if (value := module.params[name])})
+    given = {name: value for name in TARGET if (value := module.params[name]) or name in ("name", "namespace")}
+    target = Target(**given)
     try:
         criteria = _criteria(module.params["prometheus"])
         cluster = connect(module.params)

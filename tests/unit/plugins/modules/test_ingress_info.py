@@ -96,7 +96,11 @@ def test_local_traffic_policy_takes_a_node_with_a_gateway_pod(
     call: Callable[..., dict[str, Any]], fixed_api: Any
 ) -> None:
     gateway = service(type_="NodePort", externalTrafficPolicy="Local", selector={"istio": "ingressgateway"})
-    pod = {"spec": {"nodeName": "b"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    pod = {
+        "metadata": {"name": "gateway-1"},
+        "spec": {"nodeName": "b"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
     nodes = listing(node("a", "10.0.0.1"), node("b", "10.0.0.2"))
     result = call({GATEWAY: gateway, NODES: nodes, PODS: listing(pod)})
     assert result["url"] == "http://10.0.0.2:30080"
