@@ -96,7 +96,7 @@ def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot) -> Analyst:
     options = criteria.prometheus
     prometheus = Prometheus(options) if options else None
     if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
-        meter = PrometheusMeter(prometheus, criteria, call.cluster, snapshot, snapshot.state.since)
+        meter = PrometheusMeter(prometheus, criteria, call.cluster, snapshot, snapshot.state.since, call.prover)
         return Analyst(call, criteria, snapshot, meter, prometheus)
     if criteria.source == "probe" and criteria.probe:
         return Analyst(call, criteria, snapshot, ProbeMeter(criteria.probe, snapshot), prometheus)

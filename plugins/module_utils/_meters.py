@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from math import inf
@@ -21,7 +22,7 @@ from . import _endpoints as endpoints
 from ._attribution import Attribution, Workload, attribution
 from ._binding import Proxy, binding_of
 from ._cluster import Cluster, ClusterError
-from ._counters import DURATION, Counters, parse, stats_path
+from ._counters import DURATION, parse, stats_path
 from ._counts import Counts, Coverage, Sample, VersionCounts
 from ._criteria import Criteria, ProbeOptions
 from ._endpoints import Clusters, HostTally, ProxyHosts
@@ -71,44 +72,55 @@ class Meter:
         """Ask nobody any more."""
 
 
-class ProxyMeter(Meter):
-    """Reads the counters of every proxy over the streams of the proof. It counts from its own first look on.
+class Hosts:
+    """What every proxy counts for the endpoints of the two versions, from the first look on.
 
-    How requests ended is what Envoy counts for each endpoint of a subset; how long they took, and what failed before an
-    endpoint was chosen, is what Istio's series tell, as far as they can be told apart.
+    paths: what else of each proxy is read with each look. pace: seconds between two of them.
     """
 
-    pace = 0.1
-
-    def __init__(self, prover: Prover, snapshot: Snapshot, reporter: str = "source") -> None:
+    def __init__(self, prover: Prover, snapshot: Snapshot, pace: float, *paths: str) -> None:
         self._prover = prover
         self._snapshot = snapshot
-        self._host = full_host(snapshot)
-        self._reporter = reporter
-        self._whose = Whose(prover.cluster, snapshot)
         self._clusters = clusters_of(snapshot)
-        self._paths = hosts_path(self._clusters.versions), stats_path(self._host)
-        self._hosts = HostTally()
-        self._series = Tally()
+        self._path = hosts_path(self._clusters.versions)
+        self._paths = (self._path, *paths)
+        self._pace = pace
+        self._tally = HostTally()
+        self._present: Collection[Hashable] = ()
         self._reader: Reader | None = None
         self._taken: dict[Proxy, Reading] = {}
         self._closed = False
         self._opening = threading.Lock()
 
-    def look(self) -> Counts:
+    def look(self) -> tuple[Readings, dict[Proxy, Reading]]:
+        """What is read, and what of it is new."""
         try:
             readings = self._reading().newest(PATIENCE)
         except (Unproven, ClusterError) as error:
             raise Uncounted(f"the proxies cannot be read: {error}") from error
-        self.coverage = Coverage(readings.read, readings.of, readings.gaps)
-        self._take(readings)
-        if not readings.read:
-            raise Uncounted(f"no proxy can be read: {readings.gaps or 'there is none'}")
-        if not readings.answers:
-            raise Uncounted(f"no proxy can be read: {next(iter(readings.failures.values()), 'none has answered yet')}")
-        return self._counts(readings.present)
+        new = {proxy: each for proxy, each in readings.answers.items() if self._taken.get(proxy) is not each}
+        self._tally = endpoints.add(
+            self._tally, {proxy: self._endpoints_of(proxy, each.bodies[self._path]) for proxy, each in new.items()}
+        )
+        self._taken |= new
+        self._present = readings.present
+        return readings, new
+
+    def sample(self, version: str) -> Sample:
+        """Its requests, and those that failed."""
+        return endpoints.sample(self._tally, version)
+
+    def cut_off(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of these versions that a proxy has no endpoint of any more, each with a half sentence."""
+        found = {name: endpoints.cut_off(self._tally, name, self._present) for name in names}
+        return {
+            name: f"no healthy endpoint of {name} is left in {', '.join(sorted(map(str, proxies)))}"
+            for name, proxies in found.items()
+            if proxies
+        }
 
     def close(self) -> None:
+        """Ask nobody any more."""
         with self._opening:
             self._closed = True
             if self._reader:
@@ -119,22 +131,8 @@ class ProxyMeter(Meter):
             if self._closed:
                 raise Unproven("the watch is over")
             if self._reader is None:
-                self._reader = self._prover.reader(self._snapshot, self._paths, self.pace)
+                self._reader = self._prover.reader(self._snapshot, self._paths, self._pace)
             return self._reader
-
-    def _take(self, readings: Readings) -> None:
-        """Count what is new of each proxy."""
-        new = {proxy: each.bodies for proxy, each in readings.answers.items() if self._taken.get(proxy) is not each}
-        of_hosts, of_series = self._paths
-        hosts: dict[Hashable, ProxyHosts] = {
-            proxy: self._endpoints_of(proxy, bodies[of_hosts]) for proxy, bodies in new.items()
-        }
-        series: dict[Hashable, Counters] = {
-            proxy: parse(bodies[of_series], self._host, self._reporter) for proxy, bodies in new.items()
-        }
-        self._hosts = endpoints.add(self._hosts, hosts)
-        self._series = add(self._series, series)
-        self._taken |= {proxy: readings.answers[proxy] for proxy in new}
 
     def _endpoints_of(self, proxy: Proxy, body: bytes) -> ProxyHosts:
         try:
@@ -142,29 +140,56 @@ class ProxyMeter(Meter):
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Uncounted(f"{proxy} does not tell of its clusters as Envoy does: {error}") from error
 
-    def _counts(self, present: Collection[Hashable]) -> Counts:
+
+class ProxyMeter(Meter):
+    """Reads the counters of every proxy over the streams of the proof. It counts from its own first look on.
+
+    How requests ended is what Envoy counts for each endpoint of a subset; how long they took, and what failed before an
+    endpoint was chosen, is what Istio's series tell, as far as they can be told apart.
+    """
+
+    pace = 0.1
+
+    def __init__(self, prover: Prover, snapshot: Snapshot, reporter: str = "source") -> None:
+        self._snapshot = snapshot
+        self._host = full_host(snapshot)
+        self._reporter = reporter
+        self._whose = Whose(prover.cluster, snapshot)
+        self._path = stats_path(self._host)
+        self._hosts = Hosts(prover, snapshot, self.pace, self._path)
+        self._series = Tally()
+
+    def look(self) -> Counts:
+        readings, new = self._hosts.look()
+        self.coverage = Coverage(readings.read, readings.of, readings.gaps)
+        self._series = add(
+            self._series,
+            {proxy: parse(each.bodies[self._path], self._host, self._reporter) for proxy, each in new.items()},
+        )
+        if not readings.read:
+            raise Uncounted(f"no proxy can be read: {readings.gaps or 'there is none'}")
+        if not readings.answers:
+            raise Uncounted(f"no proxy can be read: {next(iter(readings.failures.values()), 'none has answered yet')}")
+        return self._counts()
+
+    def close(self) -> None:
+        self._hosts.close()
+
+    def _counts(self) -> Counts:
         canary, stable = versions(self._snapshot)
+        names = [canary, stable] if stable else [canary]
         whose = self._whose.of(workloads(self._series.gained))
-        before, now = without_endpoint(self._series.before), without_endpoint(self._series.gained)
         return Counts(
             canary=self._version(whose, canary),
             stable=self._version(whose, stable) if stable else None,
-            unattributed=now.bad,
-            before=before,
-            cut_off=self._cut_off([canary, stable] if stable else [canary], present),
-            untimed=self._untimed(whose, [canary, stable] if stable else [canary]),
+            unattributed=without_endpoint(self._series.gained).bad,
+            before=without_endpoint(self._series.before),
+            cut_off=self._hosts.cut_off(names),
+            untimed=self._untimed(whose, names),
         )
 
     def _version(self, whose: Attribution, name: str) -> VersionCounts:
-        return VersionCounts(name, endpoints.sample(self._hosts, name), buckets(self._series, whose, name))
-
-    def _cut_off(self, names: Sequence[str], present: Collection[Hashable]) -> dict[str, str]:
-        found = {name: endpoints.cut_off(self._hosts, name, present) for name in names}
-        return {
-            name: f"no healthy endpoint of {name} is left in {', '.join(sorted(map(str, proxies)))}"
-            for name, proxies in found.items()
-            if proxies
-        }
+        return VersionCounts(name, self._hosts.sample(name), buckets(self._series, whose, name))
 
     def _untimed(self, whose: Attribution, names: Sequence[str]) -> str:
         """Why latencies may be unknown; empty if they only have not been counted yet."""
@@ -200,12 +225,21 @@ class Whose:
 
 
 class PrometheusMeter(Meter):
-    """Asks Prometheus for all that was scraped since the weight is live."""
+    """Asks Prometheus for all that was scraped since the weight is live.
+
+    prover: where the proxies may be asked too, whether they have an endpoint of each version at all.
+    """
 
     pace = 2.0
 
     def __init__(
-        self, prometheus: Prometheus, criteria: Criteria, cluster: Cluster, snapshot: Snapshot, since: datetime
+        self,
+        prometheus: Prometheus,
+        criteria: Criteria,
+        cluster: Cluster,
+        snapshot: Snapshot,
+        since: datetime,
+        prover: Prover | None = None,
     ) -> None:
         self._prometheus = prometheus
         self._reporter = criteria.prometheus.reporter if criteria.prometheus else "source"
@@ -215,6 +249,7 @@ class PrometheusMeter(Meter):
         self._snapshot = snapshot
         self._since = since
         self._whose = Whose(cluster, snapshot)
+        self._hosts = Hosts(prover, snapshot, self.pace) if prover else None
 
     def look(self) -> Counts:
         host, now = full_host(self._snapshot), self._cluster.now()
@@ -228,7 +263,19 @@ class PrometheusMeter(Meter):
         whose = self._whose.of(seen)
         if shared := whose.shared(seen):
             raise Uncounted(f"{SHARED.format(shared[0])}; the proxies themselves can: leave out analysis.source")
-        return counts(tally, whose, *versions(self._snapshot))
+        return replace(counts(tally, whose, *versions(self._snapshot)), cut_off=self._cut_off())
+
+    def close(self) -> None:
+        if self._hosts:
+            self._hosts.close()
+
+    def _cut_off(self) -> dict[str, str]:
+        """What the proxies lack. That they cannot be asked is no reason to count nothing."""
+        if self._hosts:
+            with suppress(Uncounted):
+                self._hosts.look()
+                return self._hosts.cut_off(each for each in versions(self._snapshot) if each)
+        return {}
 
     def _gateways(self) -> frozenset[str]:
         """The workloads whose failures without a service are told. A call reads them once."""

@@ -1038,7 +1038,10 @@ def _judged(call: Call, outcome: Outcome) -> Outcome:
     if not call.criteria or not analyst or outcome.written or not isinstance(state, State):
         return outcome
     now, soaked = call.cluster.now(), state.soaks_until(call.plan.interval)
-    record = analyst.look()
+    try:
+        record = analyst.look()
+    finally:
+        analyst.close()
     deadline = soaked + timedelta(seconds=call.criteria.deadline)
     verdict = record.judgement.verdict(now, soaked, deadline, call.criteria.on_inconclusive)
     if verdict is None:

@@ -304,3 +304,24 @@ def test_the_verdict_is_shown_as_it_comes(mesh: Istio, call: Call, tmp_path: Pat
     assert step.endswith("soaks 1 s")
     assert "10 %  pass  " in verdict
     assert verdict.endswith("failed, 1 % may")
+
+
+def test_prometheus_need_not_know_that_the_cluster_of_the_canary_is_gone(
+    mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails then names no service, so that Prometheus cannot tell whose it is. The proxies can."""
+    monkeypatch.setattr(_meters.PrometheusMeter, "pace", 0.01)
+    shown = itertools.count()
+
+    def clusters(path: str) -> bytes:
+        if next(shown) == 5:
+            mesh.gateway.subsets.remove("v2")
+        return mesh.clusters(path)
+
+    mesh.gateway.server.answers["/clusters"] = clusters
+    with serving() as prometheus:
+        prometheus.result("matrix", [])
+        result = call({"source": "prometheus", "prometheus": {"url": prometheus.url}, "deadline": 30}, interval=60)
+    assert result["phase"] == "rolled_back", result["msg"]
+    assert "no healthy endpoint of v2 is left in gateway gateways/one" in result["msg"]
+    assert weights_of(server) == {"v1": 100, "v2": 0}
