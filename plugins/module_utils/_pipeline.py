@@ -24,7 +24,7 @@ from ._gates import Gates
 from ._guard import guard
 from ._identity import is_gone
 from ._proof import Prover
-from ._proxies import Extent, NotLive, Unproven
+from ._proxies import NAMED, Extent, NotLive, Unproven
 from ._release import (
     Decision,
     Event,
@@ -232,6 +232,10 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
         return replace(outcome, settled={**outcome.settled, len(earlier): outcome.live_after})
     except NotLive as error:
         why, live = str(error), error.live
+        if last.event in BACK and not any(each.read for each in error.lagging):
+            unseen = "; ".join(str(each) for each in error.lagging[:NAMED])
+            why = f"the weights are set, but not seen to be live, because {unseen}"
+            return replace(outcome, snapshot=replace(snapshot, problems=(*snapshot.problems, why)), live=live)
     except (Unproven, Refused, ClusterError) as error:
         why = (
             f"the weights are set, but {'that they are live is not noted' if live else 'not seen to be live'}: {error}"

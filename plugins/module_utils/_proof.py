@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from ._proxies import Proof, Proxies
 from ._reader import Reader
 from ._snapshot import Snapshot
 
+LEAST = 0.5  # seconds that proxies have which were found late
 Scope = Literal["all", "gateways"]
 
 
@@ -51,14 +53,13 @@ class Prover:
             proxies.await_subsets(snapshot.route.host, gaining, self.timeout)
 
     def live(self, snapshot: Snapshot, since: float) -> Proof:
-        """That the weights are live which were written then."""
-        proof, *_others = [
-            self._of(replace(snapshot, route=route)).await_weights(
-                snapshot.virtual_service, self.timeout, since, rule=route.rule
-            )
-            for route in snapshot.routes
-        ]
-        return proof
+        """That the weights are live which were written then (monotonic), from when on the time for it counts."""
+        proofs = []
+        for route in snapshot.routes:
+            proxies = self._of(replace(snapshot, route=route))
+            left = max(LEAST, since + self.timeout - time.monotonic())
+            proofs.append(proxies.await_weights(snapshot.virtual_service, left, since, rule=route.rule))
+        return proofs[0]
 
     def gone(self, snapshot: Snapshot, version: str) -> Proof:
         """That no route leads to a version any more."""

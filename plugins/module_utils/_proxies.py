@@ -16,9 +16,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import _gates
+from ._background import begin
 from ._binding import Binding, Object, Proxy, proxies_in
 from ._callers import Callers, Sender, callers_of, sender_of
 from ._cluster import POD, SIDECAR, Cluster, ClusterError
@@ -30,6 +31,9 @@ from ._sights import AbsenceLook, DefinitionsLook, Look, SubsetsLook, WeightsLoo
 from ._stream import Stream
 from ._words import plural
 
+if TYPE_CHECKING:  # seldom needed, and a module compiles all that it imports each time it runs
+    from ._istiod import Account
+
 ADMIN_PORT = 15000
 INJECTED = "security.istio.io/tlsMode=istio"  # the label that injection gives to every pod with a sidecar
 LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed; one that comes has what istiod knows then
@@ -38,6 +42,7 @@ LIST_SHARE = 20  # in a large mesh a list takes at most this part of the time
 SCOPE_AGAIN = 30.0  # seconds until `Sidecar` resources are read anew
 SILENCE = 4.0  # seconds without an answer until it is looked up whether a sidecar has ever sent requests to the Service
 FIRST_QUESTION = 1.0  # seconds until istiod is asked why; each further question comes after twice that time
+LAST_WORD = 2.0  # seconds that istiod has for it once the time is up
 THREADS = 256
 NAMED = 3  # how many proxies a sentence names
 
@@ -46,13 +51,14 @@ NAMED = 3  # how many proxies a sentence names
 class Lagging:
     """A proxy that does not, what it does instead, and why, as far as that can be known.
 
-    rejects: whether it was sent what it should do and does not take it.
+    rejects: whether it was sent what it should do and does not take it. read: False if it gave no answer.
     """
 
     proxy: Proxy
     shows: str
     why: str
     rejects: bool = False
+    read: bool = True
 
     def __str__(self) -> str:
         return f"{self.proxy} {self.shows} ({self.why})"
@@ -236,16 +242,17 @@ class Proxies:
                     continue
                 if now > min(question, deadline):
                     question = now + 2 * (now - begin)
-                    rejected = self._question(watch, claim, now - begin, late=now > deadline, before=rejected)
+                    rejected = self._question(watch, claim, now - begin, deadline, before=rejected)
 
-    def _question(self, watch: Round, claim: str, seconds: float, late: bool, before: set[Proxy]) -> set[Proxy]:
+    def _question(self, watch: Round, claim: str, seconds: float, deadline: float, before: set[Proxy]) -> set[Proxy]:
         """Ask istiod. Those that reject what it sent; NotLive if time is up or if one had rejected it before.
 
         What is rejected for a second or two is not going to pass, so nobody has to wait for that until the deadline.
         """
-        from ._istiod import ask  # seldom needed, and a module compiles all that it imports each time it runs
-
-        account = ask(self._cluster)
+        late = time.monotonic() > deadline
+        silent = set(watch.silent)
+        hopeless = late and silent >= set(watch.lagging)
+        account = self._account(0.0 if hopeless else max(LAST_WORD, deadline - time.monotonic()))
         if account.scoped and not self._scoped:
             self._scoped = True
             self._list()
@@ -255,13 +262,14 @@ class Proxies:
         if late and not self._streams:
             raise Unproven(self._nobody())
         if lagging and (late or rejecting & before):
-            involved = self._involved(watch.silent)
+            involved = self._involved(sorted(silent))
             why = [
                 Lagging(
                     each,
                     watch.shows(each),
                     account.why(each.namespace, each.pod) + involved.get(each, ""),
                     each in rejecting,
+                    each not in silent,
                 )
                 for each in lagging
             ]
@@ -271,6 +279,19 @@ class Proxies:
             number = f"on {len(why)} of {len(self._streams)} proxies{sample} after {seconds:.1f} s"
             raise NotLive(f"{claim} {number}: {names}{more}", tuple(why), watch.result()[0])
         return rejecting
+
+    def _account(self, patience: float) -> Account:
+        """What istiod says, if it can be asked in this time (seconds)."""
+        from ._istiod import Account, ask
+
+        if not patience:
+            return Account(missing="it did not answer")
+        try:
+            return begin(lambda: ask(self._cluster)).result(patience)
+        except TimeoutError:
+            return Account(missing=f"istiod did not say why within {patience:.3g} s")
+        except ValueError as error:
+            return Account(missing=f"istiod's account cannot be read: {error}")
 
     def _destinations(self, host: str, subsets: Iterable[str]) -> frozenset[Destination]:
         place = identity(host, self.binding.namespace)

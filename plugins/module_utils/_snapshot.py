@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
+from ._background import begin
 from ._cleanup import OVER
 from ._cluster import (
     DEPLOYMENT,
@@ -33,7 +32,6 @@ from ._selectors import as_text
 from ._subsets import Subset, subsets_of
 
 Object = Mapping[str, Any]
-_Result = TypeVar("_Result")
 
 ROUTE = "route"  # the field of the annotation that says which HTTP route the release is on
 HOST = "host"  # the same for the host of its destinations
@@ -191,20 +189,6 @@ def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
     except ClusterError as error:
         problems = [str(error)]
     return replace(snapshot, problems=(*snapshot.problems, *problems))
-
-
-def begin(task: Callable[[], _Result]) -> Future[_Result]:
-    """Do it in a thread that nobody has to wait for, also not at the end of the process."""
-    future: Future[_Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(task())
-        except Exception as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
 
 
 def pods_of(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snapshot:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -238,3 +240,31 @@ def test_a_sample_of_the_sidecars_is_told_in_numbers(mesh: Istio, server: ApiSer
     assert result["msg"].endswith(f"live in 51 proxies (50 of 52 sidecars asked) after {after} ms")
     asked = {"gateways": 1, "sidecars": 52, "sidecars_asked": 50, "sidecars_left_out": 1, "unanswered": []}
     assert result["proxies"] == asked
+
+
+@pytest.mark.parametrize("fault", ["refused", "silent"])
+def test_a_rollback_that_nobody_can_see_is_a_warning_and_takes_no_longer_than_it_may(
+    mesh: Istio, server: ApiServer, call: Call, warned: list[str], fault: str
+) -> None:
+    """Neither the gateway nor istiod can be read: the weights are written, and that is all that is known."""
+    call("weighted", weight=20)
+    over = threading.Event()
+    for pod in mesh.pods:
+        if fault == "refused":
+            pod.broken = "connection refused"
+        else:
+            pod.server.answers = dict.fromkeys(
+                ("/config_dump", "/debug/syncz"), lambda path: str(over.wait(20)).encode()
+            )
+    begin = time.monotonic()
+    back = call("rolled_back", proof_timeout=1)
+    took = time.monotonic() - begin
+    over.set()
+    assert (back.get("failed", False), back["changed"], weights_of(server)) == (False, True, {"v1": 100, "v2": 0})
+    assert took < 2.5
+    (warning,) = warned
+    assert warning.startswith(
+        "the weights are set, but not seen to be live, because gateway gateways/one cannot be read"
+    )
+    assert "not live on" not in warning
+    assert not call("rolled_back", proof_timeout=0.5)["changed"]
