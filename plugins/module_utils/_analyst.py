@@ -91,8 +91,34 @@ class Analyst:
         return self._answers
 
 
-def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot) -> Analyst:
-    """The one for the weight that this snapshot shows live."""
+class Counting:
+    """The meter where the proxies count. It begins when they are seen to run a weight, before that is noted.
+
+    Ends with its `with` block.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._prover = call.prover
+        self._counts = call.criteria is not None and call.criteria.source == "envoy"
+        self.meter: ProxyMeter | None = None
+
+    def __enter__(self) -> Counting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.meter:
+            self.meter.close()
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Count from now on how the weight of this snapshot does."""
+        self.__exit__()
+        if self._counts and self._prover:
+            self.meter = ProxyMeter(self._prover, snapshot)
+            self.meter.begin()
+
+
+def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot, counting: Meter | None = None) -> Analyst:
+    """The one for the weight that this snapshot shows live. counting: who counts already where the proxies count."""
     options = criteria.prometheus
     prometheus = Prometheus(options) if options else None
     if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
@@ -102,7 +128,7 @@ def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot) -> Analyst:
         return Analyst(call, criteria, snapshot, ProbeMeter(criteria.probe, snapshot), prometheus)
     if call.prover is None:
         raise ValueError("the proxies count, and nobody asks them")
-    return Analyst(call, criteria, snapshot, ProxyMeter(call.prover, snapshot), prometheus)
+    return Analyst(call, criteria, snapshot, counting or ProxyMeter(call.prover, snapshot), prometheus)
 
 
 def unusable(criteria: Criteria) -> list[str]:

@@ -119,6 +119,11 @@ class Hosts:
             if proxies
         }
 
+    def begin(self) -> None:
+        """Read already what the first look counts from. What is in the way of that is told by the looks."""
+        with suppress(Unproven, ClusterError):
+            self._reading()
+
     def close(self) -> None:
         """Ask nobody any more."""
         with self._opening:

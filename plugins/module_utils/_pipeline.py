@@ -67,6 +67,7 @@ class Call:
     prover: asks the proxies whether weights are live; None where nothing is written or they are not to be asked.
     skip: mesh rules that are not checked before a version gets more requests.
     criteria: what a step is judged by while it soaks; None: it is not.
+    on_live: is called as soon as a weight that is to soak is seen live, before that is noted.
     """
 
     cluster: Cluster
@@ -83,6 +84,7 @@ class Call:
     prover: Prover | None = None
     skip: tuple[str, ...] = ()
     criteria: Criteria | None = None
+    on_live: Callable[[Snapshot], None] = lambda snapshot: None
 
     @property
     def moving(self) -> bool:
@@ -228,6 +230,8 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
     try:
         proof = prover.live(snapshot, since)
         live, outcome = proof.live, replace(outcome, extent=proof.extent)
+        if not last.again and last.event not in RETREATS:
+            call.on_live(snapshot)
         outcome = replace(outcome, snapshot=_settled(call, snapshot), live=live)
         return replace(outcome, settled={**outcome.settled, len(earlier): outcome.live_after})
     except NotLive as error:

@@ -771,7 +771,7 @@ from ..module_utils._state import stamp
 from ..module_utils._values import from_json
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
-    from ..module_utils._analyst import Analyst
+    from ..module_utils._analyst import Analyst, Counting
     from ..module_utils._criteria import Criteria
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -1009,32 +1009,41 @@ def _prover(module: Module, cluster: Cluster) -> Prover | None:
 
 def _act(call: Call) -> Outcome:
     """Raise first, then watch. A step that has soaked without being judged is judged first."""
-    outcome = carry_out(call)
+    if not call.criteria:
+        return _soaked(call, carry_out(call))
+    from ..module_utils._analyst import Counting
+
+    with Counting(call) as counting:
+        return _soaked(call, carry_out(replace(call, on_live=counting.begin)), counting)
+
+
+def _soaked(call: Call, outcome: Outcome, counting: Counting | None = None) -> Outcome:
+    """The outcome, once the weight has soaked where it does."""
     until = soaks_until(call, outcome)
     if outcome.changed and not call.check:
         call.tell(step_line(outcome, soaking(call, outcome) if until else 0))
     if until is None or outcome.failed:
         return outcome
+    analyst = _analyst_of(call, outcome, counting)
     if call.watch == 0:
-        return _judged(call, outcome)
-    outcome = soak(call, outcome, until, _analyst_of(call, outcome))
+        return _judged(call, outcome, analyst)
+    outcome = soak(call, outcome, until, analyst)
     if outcome.judgement:
         call.tell(verdict_line(outcome))
     return outcome
 
 
-def _analyst_of(call: Call, outcome: Outcome) -> Analyst | None:
+def _analyst_of(call: Call, outcome: Outcome, counting: Counting | None) -> Analyst | None:
     if not call.criteria:
         return None
     from ..module_utils import _analyst
 
-    return _analyst.analyst_of(call, call.criteria, outcome.snapshot)
+    return _analyst.analyst_of(call, call.criteria, outcome.snapshot, counting.meter if counting else None)
 
 
-def _judged(call: Call, outcome: Outcome) -> Outcome:
+def _judged(call: Call, outcome: Outcome, analyst: Analyst | None) -> Outcome:
     """Where nobody watches, the step that follows rests on one look at all that was counted meanwhile."""
     state = outcome.snapshot.state
-    analyst = _analyst_of(call, outcome)
     if not call.criteria or not analyst or outcome.written or not isinstance(state, State):
         return outcome
     now, soaked = call.cluster.now(), state.soaks_until(call.plan.interval)

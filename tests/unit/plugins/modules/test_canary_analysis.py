@@ -325,3 +325,20 @@ def test_prometheus_need_not_know_that_the_cluster_of_the_canary_is_gone(
     assert result["phase"] == "rolled_back", result["msg"]
     assert "no healthy endpoint of v2 is left in gateway gateways/one" in result["msg"]
     assert weights_of(server) == {"v1": 100, "v2": 0}
+
+
+def test_counting_begins_when_a_weight_is_live_and_not_when_that_is_noted(
+    mesh: Istio, server: ApiServer, call: Call
+) -> None:
+    """The API server is slow to take the note; the canary fails meanwhile."""
+    mesh.traffic = BAD
+    looks: list[int] = []
+
+    def slow(number: int, request: Request) -> None:
+        if request.method == "PATCH" and weights_of(server) == {"v1": 90, "v2": 10} and not looks:
+            time.sleep(0.5)
+            looks.append(sum(path.startswith("/stats") for path in mesh.gateway.server.asked))
+
+    server.before = slow
+    assert call({"deadline": 30}, interval=60)["phase"] == "rolled_back"
+    assert looks[0] > 5
