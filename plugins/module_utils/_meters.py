@@ -177,6 +177,10 @@ class ProxyMeter(Meter):
             raise Uncounted(f"no proxy can be read: {next(iter(readings.failures.values()), 'none has answered yet')}")
         return self._counts()
 
+    def begin(self) -> None:
+        """Read already what the first look counts from."""
+        self._hosts.begin()
+
     def close(self) -> None:
         self._hosts.close()
 
