@@ -22,6 +22,7 @@ from ._doubt import doubted, proven, unproven
 from ._finding import ERROR
 from ._gates import Gates
 from ._guard import guard
+from ._hosts import service_of
 from ._identity import is_gone
 from ._proof import Prover
 from ._proxies import NAMED, Extent, NotLive, Unproven
@@ -40,6 +41,7 @@ from ._release import (
     decide,
     released,
 )
+from ._rights import LISTED, Right, missing, of_a_move, of_a_proof
 from ._round import Live
 from ._route import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
 from ._snapshot import Object, Refused, Snapshot, Target, pods_of, read, read_for_rollback
@@ -171,7 +173,10 @@ def carry_out(call: Call) -> Outcome:
     """
     prover = call.prover
     deadline = time.monotonic() + call.patience
-    snapshot = _read(call)
+    try:
+        snapshot = _read(call)
+    except ClusterError as error:
+        raise _with_all_rights(call, error) from error
     outcome, conflicts = Outcome(snapshot.shares, snapshot, Nothing("")), 0
     shown: object = None
     guarded = False
@@ -382,12 +387,41 @@ def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, .
             raise
         if not call.prover:  # else the proof says it
             warnings.append(f"the rules about gateways were not checked: {error}")
+    if call.keep and missing(call.cluster, _rights_to_move(call, snapshot)):  # it watches, which comes after the write
+        raise Refused([f"{_lacking(call, snapshot, gates)}; the weights stay {said(snapshot.shares)}"])
     found = guard(snapshot, gates, call.skip)
     errors = [finding for finding in found if finding.severity == ERROR]
     if errors:
         stay = f"the weights stay {said(snapshot.shares)}, by the check {{}}"
         raise Refused([f"{finding}; {stay.format(finding.check)}" for finding in errors])
     return gates, (*warnings, *map(str, found))
+
+
+def _with_all_rights(call: Call, error: ClusterError, snapshot: Snapshot | None = None) -> ClusterError:
+    """Where a right was missing: the same error with all the others that this call would have missed."""
+    if error.status != 403 or call.request.want is Want.ROLLED_BACK:
+        return error
+    lacking = _lacking(call, snapshot, call.prover.gates if call.prover else None)
+    return ClusterError(f"{error}; {lacking}", error.status, error.reason) if lacking else error
+
+
+def _lacking(call: Call, snapshot: Snapshot | None, gates: Gates | None) -> str:
+    """All rights that this call needs and does not have, as one sentence."""
+    rights = _rights_to_move(call, snapshot)
+    if call.prover and snapshot:
+        binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
+        pods = [pod for each in gates.pods.values() for pod in each] if gates else []
+        namespaces = [pod["metadata"]["namespace"] for pod in pods]
+        rights += of_a_proof((name.namespace for name in binding.gateways), namespaces)
+    lacking = ", ".join(map(str, missing(call.cluster, rights)))
+    return f"the account may not {lacking}, which this needs: {LISTED}" if lacking else ""
+
+
+def _rights_to_move(call: Call, snapshot: Snapshot | None) -> list[Right]:
+    target = call.target
+    service = snapshot.service if snapshot else service_of(target.destination_host or "", target.namespace)
+    namespace = service.namespace if service else target.namespace
+    return of_a_move(target.namespace, target.name, namespace, watches=call.keep)
 
 
 def _awaits_pods(decision: Decision) -> bool:
@@ -426,6 +460,8 @@ def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) 
         stay = f"the weights stay {said(snapshot.shares)}; state: rolled_back goes back all the same"
         raise Refused([f"{error}; {stay}"]) from error
     except (Unproven, ClusterError) as error:
+        if isinstance(error, ClusterError):
+            error = _with_all_rights(call, error, snapshot)
         stay = f"the weights stay {said(snapshot.shares)}, for it could not be seen whether others are live"
         raise Refused([f"{error}; {stay}; put that right first"]) from error
     return _settled(call, snapshot) if unproven(snapshot.state) else snapshot

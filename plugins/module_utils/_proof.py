@@ -31,7 +31,7 @@ class Prover:
     cluster: Cluster
     scope: Scope
     timeout: float
-    _gates: Gates | None = None
+    gates: Gates | None = None
     _open: ExitStack = field(default_factory=ExitStack)
     _proxies: Proxies | None = None
 
@@ -43,7 +43,7 @@ class Prover:
 
     def know(self, gates: Gates | None) -> None:
         """What somebody has just read of the gateways need not be read again."""
-        self._gates = gates
+        self.gates = gates
 
     def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
         """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
@@ -75,7 +75,7 @@ class Prover:
         if self._proxies is None or self._proxies.binding != binding:
             self._open.close()
             self._proxies = None
-            known = self._gates if self._gates and set(self._gates.gateways) == set(binding.gateways) else None
+            known = self.gates if self.gates and set(self.gates.gateways) == set(binding.gateways) else None
             service = next(iter(snapshot.mesh.services), None)
             proxies = Proxies(self.cluster, binding, gates=known, service=service, scope=self.scope)
             self._proxies = self._open.enter_context(proxies)

@@ -38,6 +38,12 @@ PLURALS = {
 }
 
 
+REVIEWS = {
+    "selfsubjectrulesreviews": "SelfSubjectRulesReview",
+    "selfsubjectaccessreviews": "SelfSubjectAccessReview",
+}
+
+
 @dataclass(frozen=True)
 class Request:
     """One request as the server saw it."""
@@ -80,6 +86,9 @@ class ApiServer:
         self.before: Callable[[int, Request], Answer | None] = lambda number, request: None
         self.after: Callable[[int, Request], Answer | None] = lambda number, request: None
         self.missing: set[str] = set()  # plurals that are not served
+        self.rules: list[Object] = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]  # of the account
+        self.unlisted: list[Object] = []  # those that only an access review knows, as webhooks make them
+        self.reviews: list[Object] = []
         self.page = 500
         self.second = 1.0  # how long a second of a watch lasts
         self.oldest = 0  # the first version from which a watch may begin
@@ -150,6 +159,9 @@ class ApiServer:
             def do_PATCH(self) -> None:
                 self._serve()
 
+            def do_POST(self) -> None:
+                self._serve()
+
             def log_message(self, *_arguments: Any) -> None:
                 """Quiet."""
 
@@ -205,6 +217,9 @@ class ApiServer:
     def handle(self, request: Request) -> tuple[int, Any]:
         """The usual answer."""
         plural, namespace, name = self._place(request.path)
+        if plural in REVIEWS:
+            self.reviews.append(request.body["spec"])
+            return 201, {"kind": REVIEWS[plural], "status": self._reviewed(request.body["spec"])}
         if plural not in PLURALS or plural in self.missing:
             return 404, "404 page not found"
         with self._changed:
@@ -222,6 +237,21 @@ class ApiServer:
         if request.query.get("dryRun") != "All":
             new = self.put(plural, new)
         return 200, new
+
+    def _reviewed(self, spec: Object) -> Object:
+        """What an account may do by the rules that it has, in every namespace."""
+        if "namespace" in spec:
+            return {"resourceRules": self.rules, "incomplete": False}
+        asked = spec["resourceAttributes"]
+        resource = asked["resource"] + (f"/{asked['subresource']}" if asked["subresource"] else "")
+        return {
+            "allowed": any(
+                {asked["verb"], "*"} & set(rule["verbs"])
+                and {resource, "*"} & set(rule["resources"])
+                and asked["name"] in (rule.get("resourceNames") or [asked["name"]])
+                for rule in [*self.rules, *self.unlisted]
+            )
+        }
 
     def events(self, request: Request) -> Any:
         """What a watch tells: all that is there unless it asks from a version on, then what comes."""

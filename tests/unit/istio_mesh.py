@@ -92,6 +92,9 @@ class Handler(ApiHandler):
         self.pass_on()
         self.server.push()
 
+    def do_POST(self) -> None:
+        self.pass_on()
+
     def pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         api = HTTPConnection(urlsplit(self.server.api.url).netloc)

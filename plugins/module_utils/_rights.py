@@ -1,0 +1,110 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Which rights a move needs, and which of them the account does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ._cluster import (
+    DESTINATION_RULE,
+    GATEWAY,
+    POD,
+    SELF_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_RULES_REVIEW,
+    SERVICE,
+    VIRTUAL_SERVICE,
+    Cluster,
+    ClusterError,
+    Kind,
+)
+
+LISTED = "docs/examples/permissions.yml has all that a move needs"
+
+
+@dataclass(frozen=True)
+class Right:
+    """To do something with objects of a kind. namespace: empty for all of them; name: of one object only."""
+
+    verb: str
+    kind: Kind
+    namespace: str
+    name: str = ""
+    part: str = ""  # such as portforward
+
+    def __str__(self) -> str:
+        what = f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
+        where = f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
+        return f"{self.verb} {what} {f'{self.name} ' if self.name else ''}{where}"
+
+    def is_given(self, rule: Mapping[str, Any]) -> bool:
+        """Whether a rule of a role gives it."""
+        resources = {self.kind.plural, "*"}
+        if self.part:
+            resources = {f"{self.kind.plural}/{self.part}", f"*/{self.part}", "*"}
+        names = rule.get("resourceNames") or []
+        return bool(
+            {self.verb, "*"} & set(rule.get("verbs") or [])
+            and {self.kind.group, "*"} & set(rule.get("apiGroups") or [])
+            and resources & set(rule.get("resources") or [])
+            and (not names or self.name in names)
+        )
+
+    def attributes(self) -> dict[str, str]:
+        """The same as a review of the API server wants it."""
+        return {
+            "verb": self.verb,
+            "group": self.kind.group,
+            "resource": self.kind.plural,
+            "subresource": self.part,
+            "namespace": self.namespace,
+            "name": self.name,
+        }
+
+
+def of_a_move(namespace: str, name: str, service_namespace: str, *, watches: bool) -> list[Right]:
+    """What moving the weights of a VirtualService needs. watches: the step is watched while it soaks."""
+    verbs = ["get", "patch", *(["watch"] if watches else [])]
+    rights = [Right(verb, VIRTUAL_SERVICE, namespace, name) for verb in verbs]
+    rights += [Right("list", DESTINATION_RULE, each) for each in dict.fromkeys((namespace, service_namespace))]
+    rights.append(Right("get", SERVICE, service_namespace))
+    return rights + [Right(verb, POD, service_namespace) for verb in ["list", *(["watch"] if watches else [])]]
+
+
+def of_a_proof(gateways: Iterable[str], proxies: Iterable[str]) -> list[Right]:
+    """What asking proxies needs; the namespaces of the Gateways and of the pods."""
+    rights = [Right("get", GATEWAY, each) for each in dict.fromkeys(gateways)]
+    forwards = [
+        Right(verb, POD, each, part="portforward") for each in dict.fromkeys(proxies) for verb in ("get", "create")
+    ]
+    return [*rights, Right("list", POD, ""), *forwards]
+
+
+def missing(cluster: Cluster, rights: Iterable[Right]) -> list[Right]:
+    """Those that the API server says the account does not have; none where it cannot say."""
+    wanted = list(rights)
+    try:
+        rules = {each: _rules(cluster, each) for each in dict.fromkeys(right.namespace for right in wanted) if each}
+        return [
+            right
+            for right in wanted
+            if not any(right.is_given(rule) for rule in rules.get(right.namespace, ())) and not _may(cluster, right)
+        ]
+    except ClusterError:  # whoever may not ask about rights meets the refusals themselves
+        return []
+
+
+def _rules(cluster: Cluster, namespace: str) -> list[Mapping[str, Any]]:
+    """All that the account may do in a namespace, or a part of it where the API server does not know all."""
+    status = cluster.review(SELF_SUBJECT_RULES_REVIEW, {"namespace": namespace})
+    return list(status.get("resourceRules") or [])
+
+
+def _may(cluster: Cluster, right: Right) -> bool:
+    status = cluster.review(SELF_SUBJECT_ACCESS_REVIEW, {"resourceAttributes": right.attributes()})
+    return bool(status.get("allowed"))
