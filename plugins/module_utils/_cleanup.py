@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -24,7 +24,8 @@ def cleanup(
     """Take out what has no requests, once it has had none for `drain` seconds."""
     if not isinstance(state, State):
         return Nothing("no release is finished here: no version is over")
-    if state.phase not in OVER:
+    over = _over(state)
+    if over is None:
         return Nothing(f"{state.canary} is {state.phase} at {state.weight} %: no version is over yet")
     shares = observed.weights
     if not state.matches(shares):
@@ -32,7 +33,6 @@ def cleanup(
             f"somebody moved the weights: {_said(shares)} now, {_said(state.weights)} when the release wrote them at "
             f"{stamp(state.since)}; nothing is taken out of the route"
         )
-    over = state.stable if state.phase is Phase.PROMOTED else state.canary
     if over not in shares:
         return Nothing(f"{over} is no destination any more")
     drained = state.since + timedelta(seconds=drain)
@@ -41,15 +41,31 @@ def cleanup(
         return Wait(drained, f"{over} drains until {stamp(drained)}, {left} s from now")
     why = f"{over} leaves the route, without requests since {stamp(state.since)}"
     past = Past(now, Event.CLEANED.value, state.canary, state.weight, why, request.by.who)
-    state = replace(state, history=(*state.history, past)[-HISTORY:])
+    # Without the stable version a share of 100 %, set by hand, is the end of the release.
+    phase = Phase.PROMOTED if state.phase is Phase.WEIGHTED else state.phase
+    state = replace(state, phase=phase, history=(*state.history, past)[-HISTORY:])
     rest = {name: share for name, share in shares.items() if name != over}
     return Transition(state, dict(shares), rest, Event.CLEANED, why)
 
 
 def removed(state: State | Damaged | None, shares: Mapping[str, int]) -> str | None:
     """The version of a finished release that is no destination any more."""
-    names = state.weights if isinstance(state, State) and state.phase in OVER else {}
-    return next((name for name in names if name not in shares), None)
+    over = _over(state) if isinstance(state, State) else None
+    return over if over not in shares else None
+
+
+def leftovers(state: State | Damaged | None, shares: Mapping[str, int], subsets: Iterable[str]) -> list[str]:
+    """The subsets that the route does not name and that are not of the last release either."""
+    if not isinstance(state, State):
+        return []
+    return [name for name in subsets if name not in shares and name not in state.weights]
+
+
+def _over(state: State) -> str | None:
+    """The version that a finished release has left without requests."""
+    if state.phase is Phase.PROMOTED or (state.phase is Phase.WEIGHTED and state.weight == 100):
+        return state.stable
+    return state.canary if state.phase is Phase.ROLLED_BACK else None
 
 
 def _said(shares: Mapping[str, int]) -> str:

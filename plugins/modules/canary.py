@@ -752,7 +752,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..module_utils._cleanup import removed
+from ..module_utils._cleanup import leftovers, removed
 from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect
 from ..module_utils._identity import is_gone, this_run
 from ..module_utils._module import Module
@@ -1062,22 +1062,36 @@ def _removed(call: Call, outcome: Outcome) -> tuple[Outcome, dict[str, Any]]:
     """What a cleanup leaves to others to remove, once no proxy leads to it."""
     if call.drain is None:
         return outcome, {}
-    gone = removed(outcome.snapshot.state, outcome.shares)
-    if gone is None:
-        return outcome, {"removed": None, "used_by": []}
-    namespace, host = call.target.namespace, outcome.snapshot.route.host
+    nothing: dict[str, Any] = {"removed": None, "used_by": [], "leftovers": []}
+    snapshot = outcome.snapshot
+    gone = removed(snapshot.state, outcome.shares)
+    asked = {call.target.stable, call.target.canary}
+    over = [name for name in leftovers(snapshot.state, outcome.shares, snapshot.subsets) if name not in asked]
+    if gone is None and not over:
+        return outcome, nothing
     try:
-        others = call.cluster.list(VIRTUAL_SERVICE, namespace)
+        others = call.cluster.list(VIRTUAL_SERVICE, call.target.namespace)
     except ClusterError as error:
-        blind = Refuse(f"whether other routes lead to {gone} could not be seen: {error}")
-        return replace(outcome, decision=blind), {"removed": None, "used_by": []}
-    used_by = [place for each in others for place in users(each, host, namespace, gone)]
-    here = f"http route {outcome.snapshot.route.name} of {namespace}/{call.target.name}"
-    used_by = [place for place in used_by if place != here]
-    obstacle = "" if used_by else _still_led_to(call, outcome, gone)
+        blind = Refuse(f"whether other routes lead to {gone or ', '.join(over)} could not be seen: {error}")
+        return replace(outcome, decision=blind), nothing
+    used_by = _users_of(gone, others, call, outcome) if gone else []
+    obstacle = _still_led_to(call, outcome, gone) if gone and not used_by else ""
     if obstacle:
-        return replace(outcome, decision=Refuse(obstacle)), {"removed": None, "used_by": []}
-    return outcome, {"removed": gone, "used_by": used_by}
+        return replace(outcome, decision=Refuse(obstacle)), nothing
+    left = []
+    for version in over:
+        users_of = _users_of(version, others, call, outcome)
+        why = "" if users_of else _still_led_to(call, outcome, version)
+        left.append({"version": version, "used_by": users_of, "why": why})
+    return outcome, {"removed": gone, "used_by": used_by, "leftovers": left}
+
+
+def _users_of(version: str, virtual_services: list[Any], call: Call, outcome: Outcome) -> list[str]:
+    """The other rules that lead to a version."""
+    namespace, route = call.target.namespace, outcome.snapshot.route
+    here = f"http route {route.name} of {namespace}/{call.target.name}"
+    found = [place for each in virtual_services for place in users(each, route.host, namespace, version)]
+    return [place for place in found if place != here]
 
 
 def _still_led_to(call: Call, outcome: Outcome, version: str) -> str:

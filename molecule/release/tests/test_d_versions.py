@@ -94,9 +94,13 @@ def test_a_canary_that_dies_while_it_soaks_is_rolled_back(release):
 
 
 def test_a_new_release_while_one_is_under_way_and_the_cleanup_after_it(release, split, eventually):
-    """v3 comes while v2 has half: v2 to nothing first, v3 from its first step, and in the end only v3 is left."""
+    """v3 comes while v2 has half: v2 to nothing first, v3 from its first step, and in the end only v3 is left.
+
+    The cleanup takes v2 away too, which the release before had left, and leaves v4, which is ready for the next one.
+    """
     release.canary("weighted", weight=50)
     deploy(release, "v3", PONG_VERSION="v3")
+    deploy(release, "v4", PONG_VERSION="v4")
     release.kube.run("rollout", "status", "deployment", "pong-server-v3", "--timeout=60s")
     first = release.canary("advanced", canary="v3")
     events = [past["event"] for past in first["transitions"]] if "transitions" in first else []
@@ -107,16 +111,20 @@ def test_a_new_release_while_one_is_under_way_and_the_cleanup_after_it(release, 
     split(100, canary="v3", count=500, host=HOST)
 
     after = {"canary_canary": "v3", "canary_cleanup_after": 1, "canary_drain": 1}
-    eventually(lambda: release.play("cleanup", **after).succeeded().changed > 0, 20)
+    runs = []
+    eventually(lambda: runs.append(release.play("cleanup", **after).succeeded()) or runs[-1].changed > 0, 20)
+    assert "v4, of no release that is known here, stays: its Deployment is newer" in " ".join(runs[-1].output.split())
     assert release.weights == {"v3": 100}
     names = [
         item["name"] for item in release.kube.get("destinationrule", "pong-server-destination-rule")["spec"]["subsets"]
     ]
-    assert "v1" not in names
-    assert "pong-server-deployment" not in [item["metadata"]["name"] for item in release.kube.list("deployments")]
+    assert {"v1", "v2", "v3", "v4"} & set(names) == {"v3", "v4"}
+    deployments = {item["metadata"]["name"] for item in release.kube.list("deployments")}
+    assert deployments & {"pong-server-deployment", "pong-server-v2"} == set()
+    assert {"pong-server-v3", "pong-server-v4"} <= deployments
     assert release.play("cleanup", **after).succeeded().changed == 0
     split(100, canary="v3", count=500, host=HOST)
 
-    following = release.canary("advanced", stable="v3", canary="v2", confirm=True)
+    following = release.canary("advanced", stable="v3", canary="v4")
     assert not following.get("failed"), following["msg"]
-    assert release.weights == {"v3": 90, "v2": 10}
+    assert release.weights == {"v3": 90, "v4": 10}

@@ -912,6 +912,34 @@ class TestCleanup:
         result = call(state="cleaned", drain=0)
         assert (result["changed"], result["removed"], len(weights_of(server))) == (False, None, 2)
 
+    def test_after_a_share_of_everything_stable_leaves_and_the_release_is_over(
+        self, server: ApiServer, call: Call
+    ) -> None:
+        call(weight=100)
+        result = call(state="cleaned", drain=0)
+        assert (result["removed"], result["phase"], result["finished"]) == ("v1", "promoted", True)
+        assert weights_of(server) == {"v2": 100}
+        assert not call(state="cleaned", drain=0)["changed"]
+
+    @pytest.mark.parametrize("weight", [0, 99])
+    def test_after_another_share_nothing_leaves(self, server: ApiServer, call: Call, weight: int) -> None:
+        call(weight=weight)
+        assert call(state="cleaned", drain=0)["removed"] is None
+        assert len(weights_of(server)) == 2
+
+    def test_what_no_route_names_is_left_over_but_for_what_is_asked_about(self, server: ApiServer, call: Call) -> None:
+        server.put("destinationrules", destination_rule("v0", "v1", "v2", "v3", "v4"))
+        other = virtual_service(100, versions=("v3",))
+        other["metadata"]["name"], other["spec"]["hosts"] = "inside", ["inside"]
+        server.put("virtualservices", other)
+        call(**advanced(steps=[100]))
+        result = call(state="cleaned", drain=0, stable="v2", canary="v4")
+        assert result["removed"] == "v1"
+        assert result["leftovers"] == [
+            {"version": "v0", "used_by": [], "why": ""},
+            {"version": "v3", "used_by": ["http route primary of shop/inside"], "why": ""},
+        ]
+
     def test_nothing_leaves_that_has_requests_again(self, server: ApiServer, call: Call) -> None:
         call(**advanced(steps=[100]))
         edit(server, set_weights(30, 70))

@@ -1,0 +1,103 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans what of the versions that no route leads to is removed, and says why the rest stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.plugin_utils._objects import Object, changed, is_managed
+
+Result = Mapping[str, Any]
+
+
+def cleanup_plan(deployments: list[Object], rules: list[Object], *, result: Result) -> dict[str, Any]:
+    """What to write into the DestinationRule (or None), which Deployments to delete, and a sentence for all that stays.
+
+    deployments: of the application; a version is named by the label `version`. rules: the one DestinationRule, if it is
+    there. result: of `canary` with state cleaned.
+    """
+    gone, left = _sorted(deployments, result)
+    definition = None
+    for rule in rules:
+        subsets = rule["spec"].get("subsets") or []
+        place = f"DestinationRule {rule['metadata']['namespace']}/{rule['metadata']['name']}"
+        ours = [one for one in subsets if one["name"] in gone and is_managed(rule) and _only_names(one)]
+        definition = changed("DestinationRule", rule, {"subsets": [one for one in subsets if one not in ours]})
+        for one in subsets:
+            if one["name"] in gone and one not in ours:
+                why = (
+                    "it has more than the label of the version"
+                    if is_managed(rule)
+                    else "this collection did not make it"
+                )
+                left.append(
+                    f"subset {one['name']} of {place} stays: {why}; no route names it, so its owner can remove it"
+                )
+    doomed = [one for one in deployments if _version(one) in gone]
+    left += [
+        f"Deployment {one['metadata']['namespace']}/{one['metadata']['name']} of {_version(one)} stays: this "
+        "collection did not make it; no route leads to it, so its owner can remove it"
+        for one in doomed
+        if not is_managed(one)
+    ]
+    return {
+        "definition": definition,
+        "deployments": sorted(one["metadata"]["name"] for one in doomed if is_managed(one)),
+        "left": left,
+    }
+
+
+def _sorted(deployments: list[Object], result: Result) -> tuple[list[str], list[str]]:
+    """The versions that go, and why others stay."""
+    gone, left = [], []
+    if result.get("removed") and result["used_by"]:
+        left.append(f"{result['removed']} stays: {', '.join(result['used_by'])} leads to it")
+    elif result.get("removed"):
+        gone.append(result["removed"])
+    for one in result.get("leftovers") or []:
+        reason = next(_obstacles(one, deployments, result), "")
+        if reason:
+            left.append(f"{one['version']}, of no release that is known here, stays: {reason}")
+        else:
+            gone.append(one["version"])
+    return gone, left
+
+
+def _obstacles(one: Mapping[str, Any], deployments: list[Object], result: Result) -> Iterator[str]:
+    """Why a version that is not of the last release must not be removed without being asked about."""
+    if one["used_by"]:
+        yield f"{', '.join(one['used_by'])} leads to it"
+    if one["why"]:
+        yield one["why"]
+    made = [_since(each) for each in deployments if _version(each) == one["version"]]
+    newest = max(
+        (_since(each) for each in deployments if _version(each) in (result["stable"], result["canary"])), default=""
+    )
+    if not made:
+        yield "it has a subset and no Deployment"
+    elif max(made) >= newest:
+        yield "its Deployment is newer than those of the last release, so it may be of the next one"
+
+
+def _version(deployment: Object) -> str:
+    return str((deployment["metadata"].get("labels") or {}).get("version") or "")
+
+
+def _since(deployment: Object) -> str:
+    """When it was made; such times sort as text."""
+    return str(deployment["metadata"].get("creationTimestamp") or "")
+
+
+def _only_names(subset: Object) -> bool:
+    return bool(subset == {"name": subset["name"], "labels": {"version": subset["name"]}})
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
+        """Name it."""
+        return {"cleanup_plan": cleanup_plan}
