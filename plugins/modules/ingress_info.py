@@ -54,6 +54,12 @@ options:
       - A Service that is older and has none is not waited for, since such a cluster has no load balancer.
     type: float
     default: 60
+  connect_timeout:
+    description:
+      - Seconds within which the address must take a connection from where the module runs, as RV(reachable) says.
+      - V(0) does not try.
+    type: float
+    default: 0
 seealso:
   - module: progressive.istio.traffic_probe
 author:
@@ -85,6 +91,11 @@ msg:
   returned: always
   type: str
   sample: "http://172.18.255.245 is the load balancer's address of Service istio-system/istio-ingressgateway"
+reachable:
+  description: Whether the address takes connections from where the module runs.
+  returned: success, the Service exists and O(connect_timeout) is not V(0)
+  type: bool
+  sample: true
 found:
   description: Whether the Service exists. It always does, except in check mode.
   returned: success
@@ -136,6 +147,7 @@ waited:
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from socket import create_connection
 from time import monotonic, sleep
 from typing import Any
 
@@ -171,6 +183,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
     "port": {"type": "str"},
     "wait_timeout": {"type": "float", "default": 60},
+    "connect_timeout": {"type": "float", "default": 0},
 }
 GATEWAY_LABEL = "istio=ingressgateway"
 POLL = 0.5
@@ -237,7 +250,21 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     except NoSuchPort as error:
         raise ClusterError(f"Service {namespace}/{name} in {cluster.context}: {error}") from error
     msg = reason(service, address) + remark
-    return {"found": True, "url": address.url, **asdict(address), "msg": msg, "waited": round(waited, 3)}
+    tried: dict[str, Any] = {}
+    if params["connect_timeout"] > 0:
+        refusal = no_connection(address.host, address.port, params["connect_timeout"])
+        tried = {"reachable": not refusal}
+        msg += f"; it takes no connection from here: {refusal}" if refusal else ""
+    return {"found": True, "url": address.url, **asdict(address), "msg": msg, "waited": round(waited, 3), **tried}
+
+
+def no_connection(host: str, port: int, timeout: float) -> str:
+    """Why nothing takes a connection there within `timeout` seconds; empty where something does."""
+    try:
+        with create_connection((host, port), timeout):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error) or type(error).__name__
 
 
 def main() -> None:

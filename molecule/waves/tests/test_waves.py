@@ -165,3 +165,17 @@ def test_site_changes_nothing_that_it_did_not_make(play, inventory):
     for deployment in ("checkout-blue", "checkout-green"):
         assert f"Deployment waves/{deployment}: this collection did not make it" in text
     assert service.kube.versions() == before
+
+
+def test_a_gateway_that_cannot_be_called_is_reported_before_the_move_and_fails_none(play, inventory, written):
+    ports = [{"name": "http2", "port": 80}]
+    service.kube.apply(
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "closed"}, "spec": {"ports": ports}}
+    )
+    closed = {"canary_ingress_service": "closed", "canary_ingress_namespace": service.namespace}
+    run = play("canary", "-i", str(inventory), "--limit", NAMES[0], weight=20, canary_probe_requests=5, **closed)
+    assert (run.code, run.changed) == (0, 1), run.output
+    assert moved() == {NAMES[0]: 20}
+    said, done = run.output.index("No requests of its own will show the split"), run.output.index("from 0 to 20 %")
+    assert said < done
+    assert "takes no connection from here" in run.output

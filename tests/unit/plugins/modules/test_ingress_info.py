@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -69,7 +70,7 @@ def test_load_balancer_takes_one_request(call: Callable[..., dict[str, Any]], fi
 
 
 def test_results_are_those_documented(call: Callable[..., dict[str, Any]]) -> None:
-    result = call({GATEWAY: service({"ip": "172.18.0.200"})})
+    result = call({GATEWAY: service({"ip": "127.0.0.1"})}, connect_timeout=1)
     assert set(yaml.safe_load(ingress_info.RETURN)) == set(result) - {"changed", "invocation"}
 
 
@@ -166,3 +167,14 @@ def test_failures(
     result = call(answers, **options)
     assert result["failed"] is True
     assert words in result["msg"]
+
+
+def test_whether_the_address_takes_connections(call: Callable[..., dict[str, Any]]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = service({"ip": "127.0.0.1"})
+        one["spec"]["ports"][0]["port"] = server.getsockname()[1]
+        assert call({GATEWAY: one}, connect_timeout=2)["reachable"] is True
+        assert "reachable" not in call({GATEWAY: one})
+    closed = call({GATEWAY: one}, connect_timeout=2)
+    assert (closed["found"], closed["reachable"]) == (True, False)
+    assert "takes no connection from here: Connection refused" in closed["msg"]
