@@ -66,8 +66,37 @@ def _weights(service: Service) -> Mapping[str, float]:
 
 
 def _counted(service: Service) -> dict[str, dict[str, float]]:
-    """Requests, failures and p99 by version, as the last verdict had them, else as the probe met them."""
-    return _judged(service) or _probed(service)
+    """Requests, failures and p99 by version with the weights of now: as last counted, else as the probe met them."""
+    return (_judged(service) if _is_of_now(service) else {}) or _probed(service)
+
+
+def _is_of_now(service: Service) -> bool:
+    """Whether the weights are still those with which requests were counted last."""
+    judged = _last_judged(service)
+    return judged is None or _without_zero(judged["weights"]) == _without_zero(_weights(service))
+
+
+def _last_judged(service: Service) -> Mapping[str, Any] | None:
+    judged = (service.get("result") or {}).get("judged") or []
+    return judged[-1] if judged and judged[-1].get("versions") else None
+
+
+def _without_zero(weights: Mapping[str, float]) -> dict[str, float]:
+    return {version: weight for version, weight in weights.items() if weight}
+
+
+def _earlier(service: Service) -> Iterator[str]:
+    """What was counted with other weights than those of now, which their columns cannot show."""
+    judged = _last_judged(service)
+    if judged is None or _is_of_now(service):
+        return
+    found = []
+    for version, own in judged["versions"].items():
+        failed = f" {_percent(own['failed'] / own['requests'])} errors" if own.get("requests") else ""
+        p99 = f", p99 {own['p99']:.3g} ms" if own.get("p99") else ""
+        found.append(f"{version} {own['requests']} requests,{failed}{p99}" if failed else f"{version} no requests")
+    weights = ", ".join(f"{version} {weight} %" for version, weight in judged["weights"].items())
+    yield f"counted at {weights}: {'; '.join(found)}"
 
 
 def _probed(service: Service) -> dict[str, dict[str, float]]:
@@ -79,19 +108,8 @@ def _probed(service: Service) -> dict[str, dict[str, float]]:
 
 
 def _judged(service: Service) -> dict[str, dict[str, float]]:
-    result = service.get("result") or {}
-    judged = (result.get("judged") or [{}])[-1].get("versions")
-    if judged:
-        return {version: dict(own) for version, own in judged.items()}
-    analysis = result.get("analysis") or {}
-    found = {version: dict(own) for version, own in (analysis.get("percentiles") or {}).items()}
-    versions = list(_weights(service))
-    for check in analysis.get("checks") or []:
-        if check["name"] == "errors" and "requests" in check and versions:
-            found.setdefault(versions[-1], {}).update(requests=check["requests"], failed=check["bad"])
-            if "stable_requests" in check:
-                found.setdefault(versions[0], {}).update(requests=check["stable_requests"], failed=check["stable_bad"])
-    return found
+    judged = _last_judged(service)
+    return {version: dict(own) for version, own in judged["versions"].items()} if judged else {}
 
 
 def _shares(service: Service) -> dict[str, float]:
@@ -113,7 +131,7 @@ def _verdict(service: Service) -> str:
     info = service.get("info") or {}
     release = service.get("result") or info
     if not _weights(service):
-        return "not reached" if not release else "no canary"
+        return "not reached" if not release else "see below" if info.get("problems") else "no canary"
     judged = (release.get("analysis") or release.get("verdict") or {}).get("result")
     step = f", step {release['step']} of {len(release['steps'])}" if release.get("steps") else ""
     phase = release.get("phase", UNKNOWN)
@@ -135,6 +153,8 @@ def _notes(service: Service) -> Iterator[tuple[str, str]]:
         yield f"! {' '.join(str(service['failed']).split())}", "error"
     for problem in info.get("problems") or []:
         yield f"! {problem}", "error"
+    for earlier in _earlier(service):
+        yield earlier, "plain"
     if info.get("versions"):
         ready = ", ".join(f"{name} {one['ready']} of {one['total']}" for name, one in info["versions"].items())
         yield f"ready pods: {ready}", "plain"

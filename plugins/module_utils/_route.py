@@ -22,6 +22,8 @@ ANNOTATION = "progressive.istio/canary"
 
 Operations = list[dict[str, Any]]
 
+EVERY_POD = "without subset, so every pod behind it"
+
 
 class RouteError(Exception):
     """One sentence that says why no route can be moved."""
@@ -275,6 +277,13 @@ def _name(index: int, rule: Mapping[str, Any]) -> str:
     return str(rule.get("name") or f"number {index + 1}")
 
 
+def described(virtual_service: Mapping[str, Any], name: str | None = None) -> list[str]:
+    """Where each rule leads, or the one of that name."""
+    rules = (virtual_service.get("spec") or {}).get("http") or []
+    named = [(_name(index, rule), rule) for index, rule in enumerate(rules) if not name or rule.get("name") == name]
+    return [f"{label}: {_described(rule)}" for label, rule in named]
+
+
 def _described(rule: Mapping[str, Any]) -> str:
     found = [entry["destination"] for entry in rule.get("route") or []]
-    return ", ".join(f"{each['host']} {each.get('subset', 'without subset')}" for each in found) or "no destination"
+    return ", ".join(f"{each['host']} {each.get('subset', EVERY_POD)}" for each in found) or "no destination"

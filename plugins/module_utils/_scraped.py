@@ -38,8 +38,7 @@ class Period:
 
 def periods(state: State, now: datetime) -> list[Period]:
     """The times in which the canary had requests in its last attempt, oldest first, as far as the history goes."""
-    ours = [past for past in state.history if past.canary == state.canary]
-    ours = ours[attempt([(past.event, past.weight) for past in ours]) :]
+    ours = state.history[attempt([(past.event, past.canary, past.weight) for past in state.history], state.canary) :]
     turns = [(past.at, past.weight) for past in ours]
     if turns and state.since > turns[-1][0] and turns[-1][1] == state.weight:
         turns[-1] = (state.since, state.weight)  # when it was live

@@ -27,7 +27,7 @@ from ._hosts import ServiceName, identity, same_host, service_of
 from ._mesh import Mesh, name_of
 from ._readiness import Version, examine
 from ._release import Damaged, Observed, Ready, State, decode, encode
-from ._route import Route, RouteError, candidates, has_route, locate, note_of, pair
+from ._route import Route, RouteError, candidates, described, has_route, locate, note_of, pair
 from ._selectors import as_text
 from ._subsets import Subset, subsets_of
 
@@ -367,7 +367,9 @@ def _completed(target: Target, virtual_service: Object, state: State | Damaged |
         return replace(target, stable=state.stable, canary=state.canary)
     versions = pair(virtual_service, name=target.route)
     if versions is None:
-        raise Refused([f"{target.place} tells no two versions apart: name them by `stable` and `canary`"])
+        has = "; ".join(described(virtual_service, target.route)) or "no HTTP route"
+        wish = "name them by `stable` and `canary`"
+        raise Refused([f"{target.place} tells no two versions apart (it has {has}): {wish}"])
     return replace(target, stable=versions[0], canary=versions[1])
 
 

@@ -155,16 +155,19 @@ class Damaged:
     reason: str
 
 
-def attempt(past: Sequence[tuple[str, int]]) -> int:
-    """Where the last attempt begins in the history of one canary, given as events and weights.
+def attempt(past: Sequence[tuple[str, str, int]], canary: str) -> int:
+    """Where the last attempt to release a canary begins in a history, given as events, canaries and weights.
 
-    That is after the last return to 0 before it, for which it may have ended with another.
+    That is after what another canary did, for a version may return that was released long ago; and after the last
+    return to 0 before it, for which it may have ended with another.
     """
     end = len(past)
-    while end and past[end - 1][1] == 0:
+    while end and past[end - 1][1:] == (canary, 0):
         end -= 1
-    returns = (number for number in range(end) if past[number][1] == 0 and past[number][0] != "started")
-    return max(returns, default=-1) + 1
+    begin = end
+    while begin and past[begin - 1][1] == canary and (past[begin - 1][2] or past[begin - 1][0] == "started"):
+        begin -= 1
+    return begin
 
 
 def encode(state: State) -> str:

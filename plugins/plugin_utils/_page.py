@@ -88,6 +88,7 @@ class Page:
     entrances: str
     service: str
     nodes: tuple[Node, ...]
+    graph_title: str
     graph_of: str
     timeline: Plot | None
     live_in: str
@@ -126,6 +127,7 @@ def page_of(result: Result, app: str = "", limit: str = "") -> Page:
         entrances=_entrances(result),
         service=service,
         nodes=nodes,
+        graph_title=_graph_title(result, shares, canary),
         graph_of=graph_of,
         live_in=where_live(result),
         timeline=timeline(result, span, canary) if span and result.get("transitions") else None,
@@ -142,8 +144,8 @@ def of_status(status: Result) -> dict[str, Any]:
     if not status.get("exists"):
         return {**status, "failed": True, "msg": status.get("summary", "there is no such canary")}
     stable, canary = status["stable"], status["canary"]
-    ours = [past for past in status["history"] if past["canary"] == canary]
-    ours = ours[attempt([(past["event"], past["weight"]) for past in ours]) :]
+    history = status["history"]
+    ours = history[attempt([(past["event"], past["canary"], past["weight"]) for past in history], canary) :]
     transitions = [
         {**past, "weights": {stable: 100 - past["weight"], canary: past["weight"]}, "live": None} for past in ours
     ]
@@ -228,20 +230,38 @@ def _times(result: Result) -> list[datetime]:
 
 
 def _entrances(result: Result) -> str:
-    """The proxies where requests come in, without the part of their names that changes."""
-    names = [each["proxy"].rpartition("/")[2] for each in result.get("live") or []]
-    short = dict.fromkeys(name.rsplit("-", 2)[0] for name in names)
-    return ", ".join(short) or "ingress"
+    """Where requests come in: the gateways by their names, without the part that changes, and how many workloads."""
+    proxies = [each["proxy"].partition(" ") for each in result.get("live") or []]
+    names: dict[str, dict[str, None]] = {}
+    for role, _space, place in proxies:
+        namespace, _slash, pod = place.partition("/")
+        name = pod.rsplit("-", 2)[0]
+        names.setdefault(role, {})[name if role == "gateway" else f"{namespace}/{name}"] = None
+    callers = names.get("sidecar", {})
+    many = f"{len(callers)} workloads in the mesh" if len(callers) > 1 else ""
+    return ", ".join([*names.get("gateway", {}), *([many] if many else callers)]) or "clients"
+
+
+def _graph_title(result: Result, shares: Mapping[str, int], canary: str) -> str:
+    """Requests that were counted with other weights than those of now went somewhere, and do not go there."""
+    counted = _counted(result)
+    if counted is None or counted["weights"] == shares:
+        return "Where requests go"
+    return f"Where requests went while {canary} had {counted['weights'].get(canary, 0)}{THIN}%"
+
+
+def _counted(result: Result) -> Result | None:
+    """The last weights with which requests were counted."""
+    return next((each for each in reversed(result.get("judged") or []) if each["versions"]), None)
 
 
 def _nodes(result: Result, shares: Mapping[str, int], stable: str, canary: str) -> tuple[tuple[Node, ...], str]:
     """The versions as they were when requests were counted last, else as they are; and which of these it is."""
-    counted = [each for each in result.get("judged") or [] if each["versions"]]
+    last = _counted(result)
     roles = {stable: "stable", canary: "canary"}
-    if not counted:
+    if last is None:
         nodes = tuple(Node(name, roles.get(name, "other"), share, ()) for name, share in shares.items())
         return nodes, "By the weights that are set; no requests were counted."
-    last = counted[-1]
     nodes = tuple(
         Node(name, roles.get(name, "other"), share, _lines(last, name))
         for name, share in _ordered(last["weights"], stable, canary).items()

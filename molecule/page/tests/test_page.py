@@ -81,6 +81,8 @@ def test_the_graph_is_that_of_the_last_counts(promoted, show):
     ]
     assert width == [11, 11]
     assert shown.page.locator(".flows").get_by_text("v1 50 %, v2 50 %").count() == 1
+    assert shown.text("#traffic") == "Where requests went while v2 had 50 %", "now v2 has all of them"
+    assert "istio-ingressgateway" in shown.text(".node.in")
 
 
 def test_a_rollback_tells_first_where_it_stands_and_why(failed, show):

@@ -235,6 +235,54 @@ def test_a_status_is_shown_as_far_as_it_goes() -> None:
     assert 1648 in counted.numbers
 
 
+def test_of_a_version_that_returns_its_earlier_release_is_not_shown() -> None:
+    earlier = [
+        {
+            "at": f"2026-01-{day:02d}T12:00:00Z",
+            "event": event,
+            "canary": canary,
+            "weight": weight,
+            "why": why,
+            "by": "ann",
+        }
+        for day, event, canary, weight, why in (
+            (1, "advanced", "v2", 20, "long ago"),
+            (2, "promoted", "v2", 100, "long ago"),
+            (15, "promoted", "v3", 100, "then"),
+        )
+    ]
+    status = {**STATUS, "stable": "v3", "weights": {"v3": 80, "v2": 20}, "history": [*earlier, *STATUS["history"][2:]]}
+    page = Read(run_page(status, "pong"))
+    assert "again" in page.text
+    for text in ("long ago", "then", "v3 0 %"):
+        assert text not in page.text
+
+
+def test_where_requests_went_is_not_where_they_go() -> None:
+    page = Read(run_page(RESULT))
+    assert "Where requests went while v2 had 20 %" in page.text
+    assert "Where requests go " not in page.text
+    soaking = {**RESULT, "weights": {"before": {"v1": 100, "v2": 0}, "after": {"v1": 80, "v2": 20}}}
+    for result in (soaking, {**RESULT, "judged": []}):
+        assert "Where requests go " in Read(run_page(result)).text
+
+
+@pytest.mark.parametrize(
+    ("proxies", "entrances"),
+    [
+        ([], "clients"),
+        (["gateway istio-system/istio-ingressgateway-6fd7dfc8db-r5zj4"], "istio-ingressgateway"),
+        (["sidecar shop/web-1-a", "sidecar shop/web-1-b"], "shop/web"),
+        ([f"sidecar shop/w{number}-1-a" for number in range(15)], "15 workloads in the mesh"),
+        (["gateway a/edge-1-a", "sidecar shop/x-1-a", "sidecar b/x-1-a"], "edge, 2 workloads in the mesh"),
+    ],
+)
+def test_where_requests_come_from(proxies: list[str], entrances: str) -> None:
+    page = Read(run_page({**RESULT, "live": [{"proxy": each, "after": 1} for each in proxies]}))
+    assert f" {entrances} where they come from" in page.text
+    assert "ingress " not in page.text
+
+
 def test_a_canary_that_does_not_exist_is_a_page_too() -> None:
     page = Read(run_page({"exists": False, "name": "x", "namespace": "y", "summary": "y/x: there is none"}, "pong"))
     assert "y/x: there is none" in page.text

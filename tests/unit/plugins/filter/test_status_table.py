@@ -19,8 +19,7 @@ UNDER_WAY = {
     "next": "v2 soaks until noon",
     "problems": ["v2 has no ready pod"],
 }
-ERRORS = {"name": "errors", "requests": 412, "bad": 4}
-ANALYSIS = {"result": "pass", "checks": [ERRORS], "percentiles": {"v1": {"p99": 9.64}, "v2": {"p99": 9.9}}}
+ANALYSIS = {"result": "pass"}
 MOVED = {
     "weights": {"before": {}, "after": {"v1": 80, "v2": 20}},
     "phase": "progressing",
@@ -29,10 +28,11 @@ MOVED = {
 }
 PROBE = {"versions": {"v1": {"requests": 41, "share": 0.82}, "v2": {"requests": 9, "share": 0.18}}, "error_count": 0}
 JUDGED = {
+    "weights": {"v1": 80, "v2": 20},
     "versions": {
         "v1": {"requests": 1648, "failed": 2, "p99": 9.6},
         "v2": {"requests": 412, "failed": 0, "p99": 120.4},
-    }
+    },
 }
 
 
@@ -65,7 +65,7 @@ def test_one_row_a_version_and_notes_below_a_service() -> None:
         "  ! v2 has no ready pod",
         "  ready pods: v1 3 of 3, v2 0 of 1",
         "  next: v2 soaks until noon",
-        "shop/none   -        -       -      -       -    no canary",
+        "shop/none   -        -       -      -       -    see below",
         "  ! VirtualService shop/none does not exist",
         "shop/away   -        -       -      -       -    failed",
         "  ! the API is away",
@@ -83,21 +83,16 @@ def test_one_row_a_version_and_notes_below_a_service() -> None:
             ["v2", "20 %", "18.0 %", "-", "-", "progressing,step 2 of 3"],
         ),
         (
-            {"result": {**MOVED, "analysis": ANALYSIS}},
-            ["v2", "20 %", "-", "1.0 %", "9.9 ms", "pass;progressing,step 2 of 3"],
-        ),
-        (
             {"result": {**MOVED, "analysis": ANALYSIS, "judged": [{}, JUDGED]}},
             ["v2", "20 %", "20.0 %", "0.0 %", "120 ms", "pass;progressing,step 2 of 3"],
         ),
         (
-            {
-                "result": {
-                    **MOVED,
-                    "analysis": {**ANALYSIS, "checks": [{**ERRORS, "stable_requests": 412, "stable_bad": 1}]},
-                }
-            },
-            ["v2", "20 %", "50.0 %", "1.0 %", "9.9 ms", "pass;progressing,step 2 of 3"],
+            {"result": {**MOVED, "weights": {"after": {"v1": 0, "v2": 100}}, "phase": "promoted", "judged": [JUDGED]}},
+            ["v2", "100 %", "-", "-", "-", "promoted,step 2 of 3"],
+        ),
+        (
+            {"result": {**MOVED, "weights": {"after": {"v1": 0, "v2": 100}}, "judged": [JUDGED]}, "probe": PROBE},
+            ["v2", "100 %", "18.0 %", "0.0 %", "-", "progressing,step 2 of 3"],
         ),
         ({"result": {**MOVED, "msg": "x"}, "failed": "why"}, ["v2", "20 %", "-", "-", "-", "failed"]),
         ({"info": {**UNDER_WAY, "verdict": None, "phase": "none"}}, ["v2", "20 %", "-", "-", "-", "no release"]),
@@ -111,9 +106,9 @@ def test_one_row_a_version_and_notes_below_a_service() -> None:
         "moved",
         "probed",
         "probed with an error of nobody",
-        "analysed",
         "judged",
-        "stable counted",
+        "judged with other weights",
+        "judged with other weights and probed",
         "failed",
         "no release",
         "phase",
@@ -147,3 +142,13 @@ def test_what_is_known_of_stable() -> None:
 )
 def test_tones(known: dict[str, Any], tone: str) -> None:
     assert status_table([{"name": "pong", **known}])[1]["tone"] == tone
+
+
+def test_what_was_counted_with_other_weights_stands_below() -> None:
+    after = {**MOVED, "weights": {"after": {"v1": 100, "v2": 0}}, "phase": "rolled_back"}
+    earlier = "  counted at v1 80 %, v2 20 %: v1 1648 requests, 0.1 % errors, p99 9.6 ms; v2 412 requests, 0.0 % errors"
+    assert f"{earlier}, p99 120 ms" in texts({"name": "pong", "result": {**after, "judged": [JUDGED]}})
+    unasked = {**JUDGED, "versions": {**JUDGED["versions"], "v2": {"requests": 0, "failed": 0}}}
+    found = texts({"name": "pong", "result": {**after, "judged": [unasked]}})
+    assert found[-1].endswith("; v2 no requests")
+    assert not any("counted at" in line for line in texts({"name": "pong", "result": {**MOVED, "judged": [JUDGED]}}))

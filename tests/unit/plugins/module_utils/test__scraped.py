@@ -45,6 +45,15 @@ GONE = history((0, "advanced", 20), (1, "failed", 0))
         (GONE, 1, [(20, 0, 1)]),
         ((*GONE, *history((2, "rolled_back", 0))), 2, [(20, 0, 1)]),
         ((*GONE, *history((5, "started", 0), (6, "advanced", 50))), 6, [(50, 6, 30)]),
+        (
+            (
+                *history((-9, "advanced", 20), (-8, "promoted", 100)),
+                *history((-7, "promoted", 100), canary="v9"),
+                *history((6, "advanced", 50)),
+            ),
+            6,
+            [(50, 6, 30)],
+        ),  # a version that returns
         ((*GONE, *history((5, "advanced", 70), canary="v9"), *history((6, "advanced", 50))), 6, [(50, 6, 30)]),
     ],
 )
