@@ -13,9 +13,11 @@ LONGEST = 300  # seconds
 class Load:
     """Running from the start until it is stopped."""
 
-    def __init__(self, url: str, host: str, rate: int, result: Path) -> None:
+    def __init__(self, url: str, host: str, rate: int, result: Path, *headers: str) -> None:
         self._result = result
-        options = ["-qps", str(rate), "-c", "8", "-t", f"{LONGEST}s", "-H", f"Host: {host}", "-json", str(result)]
+        options = ["-qps", str(rate), "-c", "8", "-t", f"{LONGEST}s", "-json", str(result)]
+        for header in (f"Host: {host}", *headers):
+            options += ["-H", header]
         command = ["fortio", "load", *options, "-nocatchup", "-allow-initial-errors", url]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

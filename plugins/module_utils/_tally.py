@@ -86,8 +86,8 @@ def without_endpoint(counters: Counters) -> Sample:
 
 
 def workloads(counters: Counters) -> set[Workload]:
-    """Who served requests."""
-    return {series.workload for series in counters} - {NOBODY}
+    """Who served requests. Envoy renews its histograms late, so that they may tell of earlier ones."""
+    return {series.workload for series, value in counters.items() if value and isinstance(series, Answers)} - {NOBODY}
 
 
 def _sum(total: dict[Series, int], counters: Counters) -> None:

@@ -124,4 +124,4 @@ def test_those_that_no_endpoint_has_counted() -> None:
 
 
 def test_who_served_requests() -> None:
-    assert workloads({OK: 1, LOST: 4, Bucket(V2, inf): 1}) == {V1, V2}
+    assert workloads({OK: 1, LOST: 4, GOOD2: 1, BROKEN2: 0, Bucket(OTHER, inf): 1}) == {V1, V2}
