@@ -117,7 +117,7 @@ $(VENV)/home: $(VENV)/.complete tests/get_pip.py
 
 # It tests what the tarball holds, in a folder with the name that it insists on and a repository of its own, for it would
 # leave out what this one ignores. These unit tests are not about the collection:
-REPOSITORY_TESTS := tests/unit/bench tests/unit/docs tests/unit/test_scenarios.py
+REPOSITORY_TESTS := tests/unit/bench tests/unit/lab tests/unit/docs tests/unit/test_scenarios.py
 ANSIBLE_TEST := cd $(TREE) && HOME=$(VENV)/home PATH=$(VENV)/bin:/usr/local/bin:/usr/bin:/bin ansible-test
 
 .PHONY: ansible-test

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from lab import cluster as clusters
-from lab import engine, images, mesh, pins
+from lab import engine, images, limits, mesh, pins
 from lab.cache import ROOT
 from lab.cluster import Cluster
 from lab.programs import ALL, HELM, TOOLS, GoModule
@@ -64,6 +64,7 @@ def prepare(name: str, log: str, steps: int) -> tuple[Progress, Cluster]:
     clusters.require_known(name)
     progress = Progress(total=steps + len(ALL) + 1, log=ROOT / "logs" / f"{log}-{name}.log")
     engine.ensure(progress)
+    limits.raise_limits(progress)
     pull = registries_answer()
     # Helm is in no image: another one makes no other node.
     modules = (HELM, *(TOOLS if pull else ALL))
