@@ -36,6 +36,8 @@ options:
       - one_rule_per_host
       - rule_in_service_namespace
       - exported_to_gateway
+      - reached_by_weight_alone
+      - callers_routed
       - service_selector_without_version
       - port_named_http
       - deployments_apart

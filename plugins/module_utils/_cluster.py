@@ -126,6 +126,11 @@ class Cluster:
         """All objects of a kind, in one namespace or in all, which the label selector matches."""
         return self.list_versioned(kind, namespace, labels)[0]
 
+    def some(self, kind: Kind, most: int, labels: str = "") -> tuple[Objects, bool]:
+        """At most so many objects of all namespaces, and whether there are more."""
+        page = self._object("GET", kind, None, None, {"limit": str(most), "labelSelector": labels})
+        return page["items"], bool(page["metadata"].get("continue"))
+
     def list_versioned(self, kind: Kind, namespace: str | None = None, labels: str = "") -> tuple[Objects, str]:
         """The same, and the resourceVersion from which a watch tells all that came after it."""
         query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})

@@ -19,14 +19,16 @@ from ._finding import Finding
 from ._gates import Gates
 from ._mesh import Focus, Mesh, Object, name_of
 from ._preflight import examine, findings
+from ._rules_reach import callers_routed, reached_by_weight_alone
 from ._snapshot import Snapshot
 
+_AFTERWARDS = (reached_by_weight_alone.__name__, callers_routed.__name__)  # nothing in them speaks against a move
 _READ = ("focus", "virtual_services", "destination_rules", "services", "unread")
 
 
 def guard(snapshot: Snapshot, gates: Gates | None, skip: Collection[str]) -> list[Finding]:
     """What is wrong with the route of a canary, errors first. gates: None if they may not be read."""
-    return findings(examine(_mesh_of(snapshot, gates), skip))
+    return findings(examine(_mesh_of(snapshot, gates), {*skip, *_AFTERWARDS}))
 
 
 def _mesh_of(snapshot: Snapshot, gates: Gates | None) -> Mesh:

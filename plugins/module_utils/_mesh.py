@@ -99,6 +99,7 @@ class Server:
 @dataclass(frozen=True)
 class Mesh:
     """The raw objects. proxies: the gateways' pods. injectors: the pods of the injectors' namespaces.
+    sidecars: some of the pods with a sidecar, of all namespaces.
     unread: the fields that may not be read, each with the words of the refusal.
     """
 
@@ -111,6 +112,7 @@ class Mesh:
     pods: tuple[Object, ...] = ()
     proxies: tuple[Object, ...] = ()
     injectors: tuple[Object, ...] = ()
+    sidecars: tuple[Object, ...] = ()
     deployments: tuple[Object, ...] = ()
     namespaces: tuple[Object, ...] = ()
     mutating_webhooks: tuple[Object, ...] = ()

@@ -56,6 +56,8 @@ _OWN = {
     "pods": POD,
 }
 _CONNECTIONS = 4
+INJECTED = "security.istio.io/tlsMode=istio"  # the label that injection gives to every pod with a sidecar
+SIDECARS = 200  # how many of them are looked at
 
 
 def read(cluster: Cluster, focus: Focus, needs: Collection[str]) -> Mesh:
@@ -78,7 +80,8 @@ def read(cluster: Cluster, focus: Focus, needs: Collection[str]) -> Mesh:
             return replace(mesh, unread=unread, **fields)
 
         everywhere = [(field, _lister(cluster, kind)) for field, kind in _EVERYWHERE.items() if field in needs]
-        mesh = gather(everywhere, Mesh(focus))
+        sidecars = [("sidecars", _sidecars(cluster))] if "sidecars" in needs else []
+        mesh = gather([*everywhere, *sidecars], Mesh(focus))
         return gather([(field, one) for field, one in _behind(cluster, mesh) if field in needs], mesh)
 
 
@@ -130,6 +133,10 @@ def _injector_namespaces(mesh: Mesh) -> set[str]:
 
 def _lister(cluster: Cluster, kind: Kind, namespace: str | None = None, labels: str = "") -> Read:
     return lambda: cluster.list(kind, namespace, labels)
+
+
+def _sidecars(cluster: Cluster) -> Read:
+    return lambda: cluster.some(POD, SIDECARS, INJECTED)[0]
 
 
 def _getter(cluster: Cluster, namespace: str) -> Read:

@@ -93,6 +93,11 @@ class Call:
         """Whether a version may get more requests by this."""
         return self.request.want in (Want.ADVANCED, Want.WEIGHTED) and self.drain is None
 
+    @property
+    def reads_rivals(self) -> bool:
+        """Whether all VirtualServices are read, for others may route the same hosts."""
+        return self.moving and "one_route_per_gateway_host" not in self.skip
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -373,7 +378,7 @@ def said(shares: Mapping[str, int]) -> str:
 def _read(call: Call) -> Snapshot:
     if call.request.want is Want.ROLLED_BACK:
         return read_for_rollback(call.cluster, call.target)
-    return read(call.cluster, call.target, rivals=call.moving and "one_route_per_gateway_host" not in call.skip)
+    return read(call.cluster, call.target, rivals=call.reads_rivals)
 
 
 def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, ...]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from . import _rules_gateways as gateways
 from . import _rules_injection as injection
+from . import _rules_reach as reach
 from . import _rules_routes as routes
 from . import _rules_workloads as workloads
 from ._finding import ERROR, Finding
@@ -73,6 +74,8 @@ CHECKS: tuple[Check, ...] = (
     _check(routes.one_rule_per_host, "destination_rules", "gateways", "proxies", "services"),
     _check(routes.rule_in_service_namespace, "destination_rules", "gateways", "proxies", "services"),
     _check(routes.exported_to_gateway, "destination_rules", "gateways", "proxies"),
+    _check(reach.reached_by_weight_alone, "destination_rules", "services"),
+    _check(reach.callers_routed, "destination_rules", "services", "sidecars"),
     _check(workloads.service_selector_without_version, "destination_rules", "services"),
     _check(workloads.port_named_http, "services"),
     _check(workloads.deployments_apart, "deployments", "services"),

@@ -26,6 +26,7 @@ from ._cluster import POD, SIDECAR, Cluster, ClusterError
 from ._envoy import Destination, percentages, rule_of
 from ._gates import Gates, selector_of
 from ._hosts import ServiceName, identity
+from ._mesh_reader import INJECTED
 from ._round import Live, Round
 from ._sights import AbsenceLook, DefinitionsLook, Look, SubsetsLook, WeightsLook, named, said
 from ._stream import Stream
@@ -35,7 +36,6 @@ if TYPE_CHECKING:  # seldom needed, and a module compiles all that it imports ea
     from ._istiod import Account
 
 ADMIN_PORT = 15000
-INJECTED = "security.istio.io/tlsMode=istio"  # the label that injection gives to every pod with a sidecar
 LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed; one that comes has what istiod knows then
 READ_LIST_AGAIN = 5.0  # the same where proxies are only read, for as long as a step soaks
 LIST_SHARE = 20  # in a large mesh a list takes at most this part of the time

@@ -762,6 +762,7 @@ from ..module_utils._preflight import NAMES
 from ..module_utils._progress import step_line, teller, verdict_line
 from ..module_utils._proof import Prover
 from ..module_utils._proxies import NotLive, Unproven
+from ..module_utils._reach_report import also_reached
 from ..module_utils._release import Refuse, Request, Run, State, Want
 from ..module_utils._report import diff_of, result_of, warnings_of
 from ..module_utils._route import users
@@ -880,6 +881,9 @@ def main() -> None:
         call = _call(module, cluster, target, plan, criteria, run)
         with call.prover or nullcontext():
             outcome, removal = _removed(call, _act(call))
+            if any(each.moves for each in outcome.written):
+                others = also_reached(cluster, outcome.snapshot, call.skip, call.reads_rivals)
+                outcome = replace(outcome, warnings=(*outcome.warnings, *others))
         result = result_of(outcome, call.plan) | removal
     except (Refused, ClusterError) as error:
         about = _about(target, run, begin, cluster.now()) | cluster.facts()

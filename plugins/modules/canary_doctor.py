@@ -196,7 +196,7 @@ lines:
     - tone: ok
       text: >-
         Nothing is wrong with VirtualService default/pong-server-virtual-service in kind-canary: v1 80 %, v2 20 %;
-        27 checks of the mesh, live in 1 proxy
+        29 checks of the mesh, live in 1 proxy
 context:
   description: The context of the kubeconfig that was used, the URL of the API server, or C(in-cluster).
   returned: success

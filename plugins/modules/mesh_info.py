@@ -77,7 +77,7 @@ msg:
   description: How the checks came out, and each error, in one sentence.
   returned: success
   type: str
-  sample: "27 checks: 0 errors, 1 warning"
+  sample: "29 checks: 0 errors, 1 warning"
 ok:
   description: Whether there are no errors. Warnings do not count.
   returned: success
@@ -172,7 +172,7 @@ report:
        80 %  route primary -> pong-server-service.default.svc.cluster.local v1 (1 of 1 pod ready)
        20 %  route primary -> pong-server-service.default.svc.cluster.local v2 (1 of 1 pod ready)
     ok       virtual_service_exists
-    27 checks: 0 errors, 0 warnings
+    29 checks: 0 errors, 0 warnings
 requests:
   description: How many requests the API server was asked.
   returned: success

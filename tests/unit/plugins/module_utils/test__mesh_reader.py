@@ -77,6 +77,7 @@ def test_reads_what_the_routes_depend_on(fixed_api: Any) -> None:
         "pods": ["pong-v1-a", "pong-v2-a"],
         "proxies": ["gw-a"],
         "injectors": ["istiod-a"],
+        "sidecars": ["gw-a"],
     }
     assert (mesh.focus, mesh.unread) == (FOCUS, {})
 
@@ -84,9 +85,10 @@ def test_reads_what_the_routes_depend_on(fixed_api: Any) -> None:
 def test_asks_each_thing_once(fixed_api: Any) -> None:
     fixed_api.answers = cluster()
     read(connect(fixed_api.access), FOCUS, needs())
-    assert sorted(path.split("?")[0] for path in fixed_api.asked) == sorted(cluster())
-    (proxies,) = [path for path in fixed_api.asked if path.startswith("/api/v1/pods?")]
+    assert sorted(path.split("?")[0] for path in fixed_api.asked) == sorted([*cluster(), "/api/v1/pods"])
+    sidecars, proxies = [path for path in fixed_api.asked if path.startswith("/api/v1/pods?")]
     assert "labelSelector=app%3Dgw%2Cistio%3Dingressgateway" in proxies
+    assert "limit=200&labelSelector=security.istio.io%2FtlsMode%3Distio" in sidecars
 
 
 def test_reads_only_what_is_needed(fixed_api: Any) -> None:
@@ -111,7 +113,7 @@ def test_reads_only_what_is_needed(fixed_api: Any) -> None:
 def test_notes_what_may_not_be_read(fixed_api: Any, path: str, field: str) -> None:
     fixed_api.answers = {**cluster(), path: 403}
     mesh = read(connect(fixed_api.access), FOCUS, needs())
-    assert list(mesh.unread) == [field]
+    assert list(mesh.unread) == (["sidecars", field] if path == "/api/v1/pods" else [field])
     assert f"{path} Forbidden" in mesh.unread[field]
 
 

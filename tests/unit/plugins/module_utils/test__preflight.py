@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils import _preflight
 from ansible_collections.progressive.istio.plugins.module_utils._diagnosis import complaints
 from ansible_collections.progressive.istio.plugins.module_utils._finding import Finding
+from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
 from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, Mesh
 from ansible_collections.progressive.istio.plugins.module_utils._rules_pods import ill_gateways, ill_versions
 from printed import READS, assert_harmless
@@ -46,6 +47,11 @@ def virtual_service(name: str = "pong", namespace: str = "default", **spec: Any)
         "metadata": meta(name, namespace),
         "spec": {"hosts": ["*"], "gateways": ["pong-gateway"], "http": http, **spec},
     }
+
+
+def elsewhere(name: str, namespace: str = "default", **spec: Any) -> dict[str, Any]:
+    """Another VirtualService, which leads to stable alone."""
+    return virtual_service(name, namespace, http=[{"route": [destination("v1", None)]}], **spec)
 
 
 def destination_rule(name: str = "pong", namespace: str = "default", *versions: str, **spec: Any) -> dict[str, Any]:
@@ -104,6 +110,7 @@ class World:
         self.pods = [pod(f"pong-{version}-a", app="pong-server", version=version) for version in ("v1", "v2")]
         self.proxies = [pod("ingress-a", "istio-system", istio="ingressgateway")]
         self.injectors = [pod("istiod-a", "istio-system", sidecar=False, app="istiod")]
+        self.sidecars: list[dict[str, Any]] = []
         self.deployments = [deployment("v1"), deployment("v2")]
         self.namespaces: list[dict[str, Any]] = [
             {"metadata": {"name": "default", "labels": {"istio-injection": "enabled"}}}
@@ -267,7 +274,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "one_route_per_gateway_host",
         "error",
         "VirtualService default/pong",
-        lambda w: w.virtual_services.append(virtual_service("rival", "edge", gateways=["default/pong-gateway"])),
+        lambda w: w.virtual_services.append(elsewhere("rival", "edge", gateways=["default/pong-gateway"])),
         "and VirtualService edge/rival both route host * on the same gateway",
     ),
     (
@@ -276,7 +283,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "VirtualService default/pong",
         lambda w: (
             w.virtual_services[0]["spec"].update(gateways=[], hosts=[HOST]),
-            w.virtual_services.append(virtual_service("rival", gateways=["mesh"], hosts=["pong-server-service"])),
+            w.virtual_services.append(elsewhere("rival", gateways=["mesh"], hosts=["pong-server-service"])),
         ),
         "and VirtualService default/rival both route host default/pong-server-service on the same gateway",
     ),
@@ -463,6 +470,41 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "VirtualService default/pong",
         lambda w: (move(w.proxies[0], "default"), w.virtual_services[0]["spec"].update(exportTo=["edge"])),
         "is exported to edge only, and the gateway runs in default",
+    ),
+    (
+        "reached_by_weight_alone",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.http.insert(
+            0, {"match": [{"headers": {"x-canary": {"exact": "1"}}}], "route": [destination("v2", None)]}
+        ),
+        "sends requests to v2 beside its weight, by HTTP route number 1 (header x-canary); give it the weights too, or "
+        "remove it, unless v2 is meant to be reached by it: kubectl get virtualservice -n default pong -o yaml",
+    ),
+    (
+        "reached_by_weight_alone",
+        "warning",
+        "VirtualService edge/admin",
+        lambda w: w.virtual_services.append(
+            virtual_service("admin", "edge", hosts=["admin.example"], http=[{"route": [destination(None, None)]}])
+        ),
+        "sends requests to v2 beside its weight, by HTTP route number 1; give it",
+    ),
+    (
+        "reached_by_weight_alone",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.http[0].update(mirror=destination("v2", None)["destination"]),
+        "copies requests to v2 beside its weight, by the mirror of HTTP route primary (uri prefix /); give it",
+    ),
+    (
+        "callers_routed",
+        "warning",
+        "Service default/pong-server-service",
+        lambda w: w.sidecars.append(pod("caller", "edge")),
+        "leads callers inside the mesh to all its pods, also to those of v2: no VirtualService bound to mesh routes "
+        f"it; bind a route with the same weights for host {HOST} to mesh, if it matters: "
+        "kubectl get service -n default pong-server-service -o yaml",
     ),
     (
         "service_selector_without_version",
@@ -676,20 +718,20 @@ ACQUITTED: list[tuple[str, Change]] = [
     ),
     (
         "another VirtualService for another host",
-        lambda w: w.virtual_services.append(virtual_service("other", hosts=["a.example"])),
+        lambda w: w.virtual_services.append(elsewhere("other", hosts=["a.example"])),
     ),
     (
         "another VirtualService on another port",
         lambda w: (
             w.gateways.append(gateway("admin", port=8081)),
-            w.virtual_services.append(virtual_service("other", gateways=["admin"])),
+            w.virtual_services.append(elsewhere("other", gateways=["admin"])),
         ),
     ),
     (
         "another VirtualService for sidecars",
-        lambda w: w.virtual_services.append(virtual_service("other", gateways=["mesh"], hosts=[HOST])),
+        lambda w: w.virtual_services.append(elsewhere("other", gateways=["mesh"], hosts=[HOST])),
     ),
-    ("a part of a VirtualService", lambda w: w.virtual_services.append(virtual_service("part", gateways=[], hosts=[]))),
+    ("a part of a VirtualService", lambda w: w.virtual_services.append(elsewhere("part", gateways=[], hosts=[]))),
     ("another Gateway for other proxies", lambda w: w.gateways.append(gateway("other", selector={"istio": "edge"}))),
     (
         "a narrower route first",
@@ -701,6 +743,28 @@ ACQUITTED: list[tuple[str, Change]] = [
         lambda w: w.http.insert(0, {"match": [{"gateways": ["x"]}], "route": [destination("v1", None)]}),
     ),
     ("weights at an end", lambda w: w.weights(100, 0)),
+    (
+        "a rule for what has most of the requests",
+        lambda w: w.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [destination("v1", None)]}),
+    ),
+    (
+        "sidecars that call nobody",
+        lambda w: w.sidecars.extend(
+            [
+                *w.pods,
+                {**pod("gate", "edge"), "spec": {"containers": [{"name": "istio-proxy", "args": ["proxy", "router"]}]}},
+                {**pod("done", "edge"), "status": {"phase": "Succeeded"}},
+            ]
+        ),
+    ),
+    (
+        "callers who are routed",
+        lambda w: (
+            w.sidecars.append(pod("caller", "edge")),
+            w.gateways.__setitem__(0, gateway(hosts=["a.example"])),
+            w.virtual_services[0]["spec"].update(hosts=["a.example", HOST], gateways=["pong-gateway", "mesh"]),
+        ),
+    ),
     ("a single destination without weight", lambda w: w.weights(None)),
     ("a single destination with weight 100", lambda w: w.weights(100)),
     (
@@ -781,7 +845,7 @@ ACQUITTED: list[tuple[str, Change]] = [
         lambda w: (
             w.gateways.__setitem__(0, gateway(hosts=["*.example.com"])),
             w.virtual_services[0]["spec"].update(hosts=["a.example.com", HOST], gateways=["pong-gateway", "mesh"]),
-            w.virtual_services.append(virtual_service("other", hosts=[HOST])),
+            w.virtual_services.append(elsewhere("other", hosts=[HOST])),
         ),
     ),
     (
@@ -1026,7 +1090,7 @@ def test_a_subset_is_given_the_pods_that_bear_its_name() -> None:
 
 def test_a_rival_is_shown_and_nothing_of_it_is_removed() -> None:
     world = World()
-    world.virtual_services.append(virtual_service("other"))
+    world.virtual_services.append(elsewhere("other"))
     world.destination_rules.append(destination_rule("copy"))
     commands = {finding.check: finding.command for finding in found(world)}
     assert commands == {
@@ -1236,3 +1300,19 @@ def test_a_service_that_selects_one_version_explains_the_others_alone() -> None:
         "pods_ready pong-v1": ["subset_selects_ready_pods"],
         "service_selector_without_version pong-server-service": ["subset_selects_ready_pods"],
     }
+
+
+def test_what_is_released_is_named_by_who_looks() -> None:
+    world = World()
+    world.weights(20, 80)
+    world.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [destination("v2", None)]})
+    assert found(world) == []
+    world.focus = Focus("default", "pong", version="v2")
+    assert [finding.check for finding in found(world)] == ["reached_by_weight_alone"]
+    world.focus = Focus("default", "pong", ServiceName("default", "files"), "v2")
+    assert found(world) == []
+    world.http[1]["route"] = [destination("v1", 0), destination("v2", 100)]
+    world.focus = Focus("default", "pong", version="v2")
+    world.http[0]["route"] = [destination("v1", None)]
+    (finding,) = found(world)
+    assert "sends requests to v1 beside its weight" in finding.problem

@@ -68,7 +68,7 @@ def test_all_is_well(doctor: Doctor, server: ApiServer, check: bool) -> None:
     assert (result["ok"], result["complaints"], result["unseen"]) == (True, [], []), result["msg"]
     (line,) = result["lines"]
     assert line["tone"] == "ok"
-    assert line["text"].endswith("v1 100 %, v2 0 %; 27 checks of the mesh, live in 1 proxy")
+    assert line["text"].endswith("v1 100 %, v2 0 %; 29 checks of the mesh, live in 1 proxy")
     assert line["text"] == result["msg"]
     assert server.sent("PATCH") == []
     assert result["changed"] is False

@@ -47,7 +47,7 @@ def test_a_step_is_live_and_soaks_from_then_on(mesh: Istio, server: ApiServer, c
     (written,) = result["transitions"]
     assert (written["live"], written["at"]) == (after, state_of(server)["history"][-1]["at"])
     assert written["by"] == result["run"]["who"]
-    assert (mesh.asked("portforward"), result["api_requests"]) == (1, 9)
+    assert (mesh.asked("portforward"), result["api_requests"]) == (1, 10)
 
 
 def test_a_step_that_is_not_live_fails_and_no_other_follows_until_it_is(

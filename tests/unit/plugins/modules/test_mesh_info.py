@@ -24,6 +24,7 @@ EMPTY = {
         for plural in ("mutating", "validating")
     },
     "/api/v1/services": {"metadata": {}, "items": []},
+    "/api/v1/pods": {"metadata": {}, "items": []},
     "/api/v1/namespaces/shop": {"metadata": {"name": "shop"}},
 }
 
@@ -59,7 +60,7 @@ def test_findings_are_returned_and_no_failure(call: Callable[..., dict[str, Any]
     assert error.items() >= {"check": "gateway_exists", "severity": "error", "kind": "VirtualService"}.items()
     assert (warning["check"], warning["severity"]) == ("configuration_validated", "warning")
     assert result["msg"].startswith(
-        "27 checks: 1 error, 1 warning; VirtualService shop/pong is bound to Gateway shop/gw"
+        "29 checks: 1 error, 1 warning; VirtualService shop/pong is bound to Gateway shop/gw"
     )
     assert "ERROR    gateway_exists" in result["report"]
     marks = {check["name"]: check["result"] for check in result["checks"]}
@@ -68,7 +69,7 @@ def test_findings_are_returned_and_no_failure(call: Callable[..., dict[str, Any]
 
 def test_warnings_are_ok(call: Callable[..., dict[str, Any]]) -> None:
     result = call(name="pong", namespace="shop", skip_checks=["gateway_exists"])
-    assert (result["ok"], result["msg"]) == (True, "26 checks (1 skipped): 0 errors, 1 warning")
+    assert (result["ok"], result["msg"]) == (True, "28 checks (1 skipped): 0 errors, 1 warning")
     assert result["checks"][1].items() >= {"name": "gateway_exists", "skipped": "by skip_checks"}.items()
 
 

@@ -1,0 +1,74 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What a move tells of the other ways to a version, read after its write so that nothing waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ._cluster import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster, ClusterError
+from ._hosts import service_of
+from ._mesh import Object
+from ._mesh_reader import INJECTED
+from ._reach import Split, World, sentences, unrouted_callers
+from ._rules_reach import callers, callers_routed, reached_by_weight_alone, versions_of
+from ._snapshot import Snapshot
+
+MOST = 20  # sidecars that are looked at beside the service's own pods: one that could call is enough
+
+
+def also_reached(cluster: Cluster, snapshot: Snapshot, skip: Collection[str], rivals: bool) -> tuple[str, ...]:
+    """The other ways to the version that is released, one sentence each.
+
+    skip: the checks that are to be left out. rivals: whether all VirtualServices were to be read before.
+    """
+    if reached_by_weight_alone.__name__ in skip:
+        return ()
+    split = Split(snapshot.virtual_service, snapshot.route.rule, snapshot.route.host)
+    found: list[str] = []
+    try:
+        world = _world(cluster, snapshot, rivals and not snapshot.problems)
+        for version in versions_of(snapshot.shares, snapshot.target.canary):
+            asked = callers_routed.__name__ not in skip and unrouted_callers(split, version, world) is not None
+            found += sentences(split, version, world, callers=asked and _callers(cluster, snapshot))
+    except ClusterError as error:
+        return (*found, f"whether requests reach a version by another way was not seen: {error}")
+    return tuple(found)
+
+
+def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> World:
+    """All that leads somewhere, as far as it was not read before."""
+    mesh, service = snapshot.mesh, service_of(snapshot.route.host, snapshot.target.namespace)
+    services = mesh.services
+    if service and not services:
+        services = tuple(filter(None, [cluster.get(SERVICE, service.name, service.namespace)]))
+    rules = mesh.destination_rules
+    if service and not rules:
+        rules = tuple(cluster.list(DESTINATION_RULE, service.namespace))
+    found = snapshot.mesh.virtual_services if complete else _virtual_services(cluster, snapshot)
+    return World(found, rules, services)
+
+
+def _virtual_services(cluster: Cluster, snapshot: Snapshot) -> tuple[Object, ...]:
+    """Those of the cluster, or of the namespace if no more may be read."""
+    try:
+        return tuple(cluster.list(VIRTUAL_SERVICE))
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return tuple(cluster.list(VIRTUAL_SERVICE, snapshot.target.namespace))
+
+
+def _callers(cluster: Cluster, snapshot: Snapshot) -> bool:
+    """Whether anybody in the mesh could call; where that may not be seen, somebody might."""
+    own = snapshot.pods or ()
+    try:
+        found, more = cluster.some(POD, MOST + len(own), INJECTED)
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return True
+    return more or callers(found, own)

@@ -1,0 +1,79 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The rules for who reaches a version beside the weight that a release moves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from . import _about as about
+from ._commands import show
+from ._conditions import is_live
+from ._finding import Finding, warning
+from ._hosts import identity
+from ._mesh import Mesh, Object, behind, destinations_of, name_of
+from ._reach import Bypass, Split, World, bypasses, unrouted_callers
+
+
+def reached_by_weight_alone(mesh: Mesh) -> Iterator[Finding]:
+    """A version has no requests but those of its weight: no other rule, mirror or VirtualService leads to it."""
+    for split, version in _released(mesh):
+        for bypass in bypasses(split, version, _world(mesh)):
+            yield _finding(
+                bypass, f"give it the weights too, or remove it, unless {version} is meant to be reached by it"
+            )
+
+
+def callers_routed(mesh: Mesh) -> Iterator[Finding]:
+    """Callers inside the mesh, where there are some, are routed like those who come through a gateway."""
+    for split, version in _released(mesh):
+        bypass = unrouted_callers(split, version, _world(mesh))
+        if bypass and callers(mesh.sidecars, behind(bypass.thing, mesh.sidecars)):
+            yield _finding(bypass, f"bind a route with the same weights for host {split.host} to mesh, if it matters")
+
+
+def callers(sidecars: Iterable[Object], own: Iterable[Object]) -> bool:
+    """Whether any of these pods with a sidecar could call a Service that has those pods of its own."""
+    known = {name_of(pod) for pod in own}
+    return any(is_live(pod) and name_of(pod) not in known and not _is_gateway(pod) for pod in sidecars)
+
+
+def versions_of(shares: Mapping[str, float], released: str = "") -> list[str]:
+    """The versions that are meant to get no more than their weight: what is released, else all but the greatest."""
+    if shares.get(released, 100) < 100:
+        return [released]
+    greatest = max(shares, key=lambda name: shares[name], default="")
+    return [name for name in shares if name != greatest]
+
+
+def _released(mesh: Mesh) -> Iterator[tuple[Split, str]]:
+    """The rules that split the requests to a Service between versions, each with the versions that matter."""
+    for virtual_service in mesh.focused():
+        found: dict[tuple[int, object], tuple[Split, dict[str, float]]] = {}
+        for each in destinations_of(virtual_service):
+            if each.rule.protocol == "http" and each.subset and mesh.focus.service in (None, each.service):
+                split = Split(virtual_service, each.rule.index, each.host)
+                key = (each.rule.index, identity(each.host, each.namespace))
+                found.setdefault(key, (split, {}))[1][each.subset] = each.share
+        for split, shares in found.values():
+            if len(shares) > 1:
+                yield from ((split, version) for version in versions_of(shares, mesh.focus.version))
+
+
+def _world(mesh: Mesh) -> World:
+    return World(mesh.virtual_services, mesh.destination_rules, mesh.services)
+
+
+def _finding(bypass: Bypass, remedy: str) -> Finding:
+    command = show(bypass.kind, bypass.thing)
+    theirs = [f"{about.thing(bypass.kind, bypass.thing)} beside {bypass.version}"]
+    return warning(bypass.kind, bypass.thing, bypass.problem, f"{remedy}: {command}", command, about=theirs)
+
+
+def _is_gateway(pod: Object) -> bool:
+    """Whether its proxy is a gateway; such a pod runs nothing that calls."""
+    containers = pod["spec"].get("containers") or []
+    return any("router" in (each.get("args") or []) for each in containers)
