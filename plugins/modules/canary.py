@@ -203,9 +203,10 @@ options:
     suboptions:
       source:
         description:
-          - Who counts. V(envoy) reads Istio's metrics out of the proxies that O(proof) asks, up to ten times a second
-            each. V(prometheus) asks Prometheus for them. V(probe) sends requests of its own, for services that too few
-            others send any to.
+          - Who counts. V(envoy) reads the proxies that O(proof) asks, up to ten times a second each. How requests end
+            is what they count for each endpoint of a subset, a retry as one more; how long they take is what Istio's
+            metrics tell. V(prometheus) asks Prometheus for Istio's metrics. V(probe) sends requests of its own, for
+            services that too few others send any to.
         type: raw
         default: envoy
       success:
@@ -227,7 +228,10 @@ options:
             bucket edges, C(max_slow) (V(0.01)), C(bad_slow) (V(0.05)), C(alpha), C(beta) and C(dry_run).
         type: raw
       unattributed:
-        description: Whether failures that belong to no version count, such as those of a subset that is not there.
+        description:
+          - Whether failures count that belong to no version, such as those where no endpoint was healthy, and whether a
+            canary fails that the proxies have no way to any more, as when its subset is removed.
+          - What names no service, or another one, never counts.
         type: raw
       minimum_requests:
         description: How many requests the canary must have answered before it can pass.
