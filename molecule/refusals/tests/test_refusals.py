@@ -126,6 +126,47 @@ def test_a_limit_that_leaves_none(play, estate):
     assert "PLAY [" not in run.output
 
 
+EVIL = "\x1b[2J\x1b[1;31m\r\nrefusals/other  v1  100 %\x07\x9b1m\u202e"
+FORGED = "refusals/other"
+
+
+@pytest.fixture
+def hostile(refusals):
+    """A VirtualService in whose annotation somebody who may write it has put what a terminal acts upon."""
+    service = refusals.get("virtualservice", "pong-server-virtual-service")
+    at = "2026-01-01T00:00:00Z"
+    note = {
+        **{"version": 1, "stable": "v1", "canary": "v2", "phase": "held", "step": -1, "run": "1", "interval": 60},
+        **{
+            "weights": {"stable": 100, "canary": 0},
+            "since": at,
+            "before": {},
+            "steps": [{"weight": 20, "pause": False}],
+        },
+        "holder": {"who": EVIL, "host": EVIL, "pid": 1, "since": at, "until": at},
+        "verdict": {"result": "inconclusive", "why": EVIL, "at": at},
+        "history": [{"at": at, "event": "held", "canary": "v2", "weight": 0, "why": EVIL, "by": EVIL}],
+    }
+    metadata = {
+        "name": "hostile",
+        "namespace": "refusals",
+        "annotations": {"progressive.istio/canary": json.dumps(note)},
+    }
+    refusals.apply({**{key: service[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata})
+    yield "hostile"
+    refusals.run("delete", "virtualservice", "hostile")
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_what_others_have_written_forges_no_line(play, hostile, monkeypatch, form):
+    monkeypatch.setenv("ANSIBLE_CALLBACK_RESULT_FORMAT", form)
+    run = play("status", "-v", **NAMESPACE, canary_virtual_service=hostile).succeeded()
+    assert "\\x1b[2J" in run.output, "it says what is there"
+    unseen = {one for line in run.output.split("\n") for one in line if not one.isprintable()}
+    assert unseen == set(), run.output
+    assert not [line for line in run.output.split("\n") if line.lstrip().startswith(FORGED)]
+
+
 def test_lab_without_docker_and_root():
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "DOCKER_HOST=unix:///nonexistent"]
     root = os.environ["MOLECULE_PROJECT_DIRECTORY"]
