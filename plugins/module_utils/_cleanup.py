@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from ._release import Damaged, Event, Nothing, Observed, Past, Phase, Refuse, Request, State, Transition, Wait
+from ._shares import Share, said
 from ._state import HISTORY, stamp
 
 OVER = frozenset({Phase.PROMOTED, Phase.ROLLED_BACK})
@@ -30,7 +31,7 @@ def cleanup(
     shares = observed.weights
     if not state.matches(shares):
         return Refuse(
-            f"somebody moved the weights: {_said(shares)} now, {_said(state.weights)} when the release wrote them at "
+            f"somebody moved the weights: {said(shares)} now, {said(state.weights)} when the release wrote them at "
             f"{stamp(state.since)}; nothing is taken out of the route"
         )
     if over not in shares:
@@ -48,13 +49,13 @@ def cleanup(
     return Transition(state, dict(shares), rest, Event.CLEANED, why)
 
 
-def removed(state: State | Damaged | None, shares: Mapping[str, int]) -> str | None:
+def removed(state: State | Damaged | None, shares: Mapping[str, Share]) -> str | None:
     """The version of a finished release that is no destination any more."""
     over = _over(state) if isinstance(state, State) else None
     return over if over not in shares else None
 
 
-def leftovers(state: State | Damaged | None, shares: Mapping[str, int], subsets: Iterable[str]) -> list[str]:
+def leftovers(state: State | Damaged | None, shares: Mapping[str, Share], subsets: Iterable[str]) -> list[str]:
     """The subsets that the route does not name and that are not of the last release either."""
     if not isinstance(state, State):
         return []
@@ -66,7 +67,3 @@ def _over(state: State) -> str | None:
     if state.phase is Phase.PROMOTED or (state.phase is Phase.WEIGHTED and state.weight == 100):
         return state.stable
     return state.canary if state.phase is Phase.ROLLED_BACK else None
-
-
-def _said(shares: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {share} %" for name, share in sorted(shares.items()))

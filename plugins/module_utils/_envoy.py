@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from ._hosts import ServiceName, identity
+from ._shares import number, share_of
 from ._values import from_json
 
 
@@ -89,8 +90,7 @@ def percentages(weights: Weights, known: Iterable[Destination] = ()) -> dict[str
     places = dict.fromkeys([*known, *weights])
     several = len({place.host for place in places}) > 1
     whole = sum(weights.values()) or 1
-    shares = {place: round(100 * weights.get(place, 0) / whole, 2) for place in places}
-    return {_named(place, several): int(share) if share.is_integer() else share for place, share in shares.items()}
+    return {_named(place, several): number(share_of(weights.get(place, 0), whole)) for place in places}
 
 
 def hosts_path(wanted: Iterable[Destination]) -> str:

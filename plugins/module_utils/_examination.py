@@ -22,12 +22,12 @@ from ._hosts import service_of
 from ._istiod import ask
 from ._mesh import Focus, Mesh, Object, name_of
 from ._mesh_reader import read, read_own
-from ._pipeline import said
 from ._preflight import Result, examine, findings, needs
 from ._proxies import Lagging, NotLive, Proxies, Unproven
 from ._rehearsal import rehearse
 from ._rules_pods import Ill, ill_gateways, ill_versions
 from ._selectors import labels_of
+from ._shares import said
 from ._snapshot import Refused, Snapshot, Target, parse
 from ._words import plural
 
@@ -78,7 +78,7 @@ def diagnose(cluster: Cluster, order: Order) -> Examination:
         if rehearsal.mistakes and not any(each.severity == ERROR for each in of_state):  # of which it is refused too
             found.append(release.refused(snapshot, rehearsal.mistakes))
         missing += rehearsal.unseen
-        stands = f"{said(snapshot.shares)}; {stands}"
+        stands = f"{said(snapshot.all_shares)}; {stands}"
         if order.scope != "none":
             live, lagging, unproven = _proxies(cluster, snapshot, order.scope, _patience(found, ill))
             found += lagging

@@ -310,7 +310,8 @@ class ProbeMeter(Meter):
         known = frozenset().union(*self._words.values())
         self._options = options
         self._pattern = re.compile(options.version_pattern) if options.version_pattern else version_pattern(known)
-        self._share = snapshot.shares[self._canary] / sum(snapshot.shares.values())
+        self._share = float(snapshot.shares[self._canary] / sum(snapshot.shares.values()))
+        self._elsewhere = snapshot.all_shares.keys() > snapshot.shares.keys()
         self._answers: Counter[tuple[str, bool]] = Counter()  # by version and whether it failed
         self._buckets: Counter[tuple[str, float]] = Counter()
 
@@ -348,6 +349,8 @@ class ProbeMeter(Meter):
         found = names(self._pattern, outcome.headers.get(header, "") if header else outcome.body)
         version = found.pop() if len(found) == 1 else NO_VERSION
         failed = bool(outcome.error) or outcome.status >= FAILED
+        if self._elsewhere and version == NO_VERSION and not failed:
+            return  # the answer of a further destination of the rule
         self._answers[version, failed] += 1
         if version != NO_VERSION and not failed:
             for edge in (*EDGES, inf):

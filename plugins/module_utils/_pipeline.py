@@ -44,6 +44,7 @@ from ._release import (
 from ._rights import LISTED, Right, missing, of_a_move, of_a_proof
 from ._round import Live
 from ._route import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
+from ._shares import Share, said
 from ._snapshot import Object, Refused, Snapshot, Target, pods_of, read, read_for_rollback
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
@@ -109,7 +110,7 @@ class Outcome:
     hear of all the same. record: what was counted on the present step.
     """
 
-    before: Mapping[str, int]
+    before: Mapping[str, Share]
     snapshot: Snapshot
     decision: Decision
     written: tuple[Transition, ...] = ()
@@ -135,9 +136,9 @@ class Outcome:
         return max((each.after for each in self.live), default=0.0)
 
     @property
-    def shares(self) -> Mapping[str, int]:
-        """Percent by version now."""
-        return self.snapshot.shares
+    def shares(self) -> Mapping[str, Share]:
+        """Percent of all requests of the rule now, by version and by further destination."""
+        return self.snapshot.all_shares
 
     @property
     def why(self) -> str:
@@ -182,7 +183,7 @@ def carry_out(call: Call) -> Outcome:
         snapshot = _read(call)
     except ClusterError as error:
         raise _with_all_rights(call, error) from error
-    outcome, conflicts = Outcome(snapshot.shares, snapshot, Nothing("")), 0
+    outcome, conflicts = Outcome(snapshot.all_shares, snapshot, Nothing("")), 0
     shown: object = None
     guarded = False
     try:
@@ -370,11 +371,6 @@ def _may_be_written(error: ClusterError) -> bool:
     return conflict or error.status is None or error.status >= 500
 
 
-def said(shares: Mapping[str, int]) -> str:
-    """Shares as people read them."""
-    return ", ".join(f"{name} {share} %" for name, share in shares.items())
-
-
 def _read(call: Call) -> Snapshot:
     if call.request.want is Want.ROLLED_BACK:
         return read_for_rollback(call.cluster, call.target)
@@ -393,11 +389,11 @@ def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, .
         if not call.prover:  # else the proof says it
             warnings.append(f"the rules about gateways were not checked: {error}")
     if call.keep and missing(call.cluster, _rights_to_move(call, snapshot)):  # it watches, which comes after the write
-        raise Refused([f"{_lacking(call, snapshot, gates)}; the weights stay {said(snapshot.shares)}"])
+        raise Refused([f"{_lacking(call, snapshot, gates)}; the weights stay {said(snapshot.all_shares)}"])
     found = guard(snapshot, gates, call.skip)
     errors = [finding for finding in found if finding.severity == ERROR]
     if errors:
-        stay = f"the weights stay {said(snapshot.shares)}, by the check {{}}"
+        stay = f"the weights stay {said(snapshot.all_shares)}, by the check {{}}"
         raise Refused([f"{finding}; {stay.format(finding.check)}" for finding in errors])
     return gates, (*warnings, *map(str, found))
 
@@ -462,12 +458,12 @@ def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) 
         now = call.cluster.get(VIRTUAL_SERVICE, call.target.name, call.target.namespace)
         if now and now["metadata"]["resourceVersion"] != snapshot.virtual_service["metadata"]["resourceVersion"]:
             return None
-        stay = f"the weights stay {said(snapshot.shares)}; state: rolled_back goes back all the same"
+        stay = f"the weights stay {said(snapshot.all_shares)}; state: rolled_back goes back all the same"
         raise Refused([f"{error}; {stay}"]) from error
     except (Unproven, ClusterError) as error:
         if isinstance(error, ClusterError):
             error = _with_all_rights(call, error, snapshot)
-        stay = f"the weights stay {said(snapshot.shares)}, for it could not be seen whether others are live"
+        stay = f"the weights stay {said(snapshot.all_shares)}, for it could not be seen whether others are live"
         raise Refused([f"{error}; {stay}; put that right first"]) from error
     return _settled(call, snapshot) if unproven(snapshot.state) else snapshot
 
@@ -502,7 +498,7 @@ def _make_sure(snapshot: Snapshot, transition: Transition) -> None:
             if not version.ready:
                 raise RouteError(
                     f"{name} is no destination of HTTP route {snapshot.route.name} any more and cannot become one "
-                    f"again: {version.lack}; the weights stay {said(snapshot.shares)}"
+                    f"again: {version.lack}; the weights stay {said(snapshot.all_shares)}"
                 )
 
 
@@ -519,7 +515,9 @@ def _wait_for_pods(call: Call, snapshot: Snapshot, why: str, deadline: float) ->
         return
     last = answer(call, pods_of(call.cluster, snapshot))
     why = last.why if isinstance(last, Wait) else why
-    raise Refused([f"{call.target.place}: {why}; waited {call.patience:g} s, the weights stay {said(snapshot.shares)}"])
+    raise Refused(
+        [f"{call.target.place}: {why}; waited {call.patience:g} s, the weights stay {said(snapshot.all_shares)}"]
+    )
 
 
 def _may_be_enough(call: Call, snapshot: Snapshot, deadline: float) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from ._pipeline import Outcome
 from ._printable import printable
 from ._release import State
+from ._shares import Share
 from ._snapshot import Snapshot
 
 WIDTH = 20
@@ -33,10 +34,10 @@ def teller(file: str | None) -> Callable[[str], None]:
     return tell
 
 
-def weight_bar(weight: int) -> str:
+def weight_bar(weight: Share) -> str:
     """The weight as people see it, in plain characters for any terminal and log."""
     filled = round(weight * WIDTH / 100)
-    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {weight:3d} %"
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {weight!s:>3} %"
 
 
 def step_line(outcome: Outcome, seconds: float) -> str:
@@ -80,4 +81,4 @@ def trouble_line(snapshot: Snapshot, trouble: str) -> str:
 
 def _head(snapshot: Snapshot) -> str:
     target = snapshot.target
-    return f"{target.namespace}/{target.name}  {weight_bar(snapshot.shares.get(target.canary, 0))}"
+    return f"{target.namespace}/{target.name}  {weight_bar(snapshot.all_shares.get(target.canary, 0))}"

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ._histogram import slower_than
+from ._shares import Share, numbers
 from ._state import stamp
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
@@ -39,7 +40,7 @@ class Look:
 class Record:
     """The looks at one weight. weights: percent by subset; since: when it was live; last: the look that counts."""
 
-    weights: Mapping[str, int]
+    weights: Mapping[str, Share]
     since: datetime
     criteria: Criteria
     last: Look
@@ -56,7 +57,7 @@ class Record:
         looks = self.looks if self.looks[-1:] == (self.last,) else (*self.looks, self.last)
         threshold = self.criteria.latency.threshold_ms if self.criteria.latency else None
         return {
-            "weights": dict(self.weights),
+            "weights": numbers(self.weights),
             "since": stamp(self.since),
             "until": stamp(self.last.at),
             "seconds": round((self.last.at - self.since).total_seconds(), 3),

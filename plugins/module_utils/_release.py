@@ -23,6 +23,7 @@ from math import ceil
 from typing import TypeAlias
 
 from ._plan import InvalidPlan, OnFailure, Plan, Step, validate
+from ._shares import Share
 from ._state import (
     ANNOTATION,
     HISTORY,
@@ -151,7 +152,7 @@ class Observed:
     others: readiness of the versions that only the state names.
     """
 
-    weights: Mapping[str, int]
+    weights: Mapping[str, Share]
     stable: Ready = Ready()
     canary: Ready = Ready()
     holder_gone: bool = False
@@ -197,8 +198,8 @@ class Transition:
     """
 
     state: State
-    before: Mapping[str, int]
-    weights: Mapping[str, int]
+    before: Mapping[str, Share]
+    weights: Mapping[str, Share]
     event: Event
     why: str
     again: bool = False
@@ -298,7 +299,7 @@ class _Case:
     request: Request
     now: datetime
 
-    def share(self, name: str) -> int:
+    def share(self, name: str) -> Share:
         """Percent of the requests that a subset has now."""
         return self.observed.weights.get(name, 0)
 
@@ -588,7 +589,7 @@ def _write(case: _Case, state: State, event: Event, why: str, *, again: bool = F
             before=before,
             history=(*state.history, past)[-HISTORY:],
         )
-    weights = {name: 0 for name, weight in before.items() if weight}
+    weights: dict[str, Share] = {name: 0 for name, weight in before.items() if weight}
     for name, weight in state.weights.items():
         if weight or name in before or event is Event.STARTED:
             weights[name] = weight

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._doubt import unproven
-from ._pipeline import Outcome, said
+from ._pipeline import Outcome
 from ._printable import printable
 from ._proxies import Extent
 from ._release import Damaged, Phase, Plan, Refuse, State, Step, Transition, Wait
+from ._route import Route
+from ._shares import Share, numbers, said
 from ._snapshot import Snapshot
 from ._state import stamp
 from ._words import plural
@@ -27,10 +29,10 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
     return {
         "changed": outcome.changed,
         "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; {now}",
-        "weights": {"before": dict(outcome.before), "after": dict(outcome.shares)},
+        "weights": {"before": numbers(outcome.before), "after": numbers(outcome.shares)},
         "transitions": [
-            _transition(each, outcome.settled.get(number))
-            for number, each in enumerate(outcome.written)
+            _transition(each, snapshot.route, outcome.settled.get(order))
+            for order, each in enumerate(outcome.written)
             if each.changed
         ],
         "judged": [outcome.record.facts()] if outcome.record else [],
@@ -46,13 +48,13 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _transition(written: Transition, settled: float | None) -> dict[str, Any]:
+def _transition(written: Transition, route: Route, settled: float | None) -> dict[str, Any]:
     """One write. Every one that matters to a person is the last in the history that it writes."""
     past = written.state.history[-1]
     return {
         "at": stamp(past.at),
         "event": written.event.value,
-        "weights": dict(written.weights),
+        "weights": numbers(route.of_all(written.weights)),
         "why": written.why,
         "by": past.by,
         "live": None if settled is None else round(settled * 1000),
@@ -126,6 +128,6 @@ def next_weight(state: State | Damaged | None, steps: tuple[Step, ...]) -> int |
     return next((step.weight for step in steps or state.steps if step.weight > state.weight), None)
 
 
-def _yaml(route: str, shares: Mapping[str, int]) -> str:
+def _yaml(route: str, shares: Mapping[str, Share]) -> str:
     lines = [f"  {printable(name)}: {share}" for name, share in sorted(shares.items())]
     return "\n".join([f"route: {printable(route)}", "weights:", *lines, ""])

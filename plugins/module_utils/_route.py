@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from ._hosts import identity, same_host
+from ._shares import Share, exact, share_of
 
 ANNOTATION = "progressive.istio/canary"
 
@@ -42,7 +44,7 @@ class Route:
     """One rule of `spec.http` as far as it leads to one host.
 
     label: its name, if it has one. destinations: by subset. total: what all destinations of the rule weigh, also those
-    of other hosts.
+    of other hosts. elsewhere: the weights of those, by host and subset.
     """
 
     rule: int
@@ -51,6 +53,7 @@ class Route:
     port: Mapping[str, Any] | None
     destinations: Mapping[str, Destination]
     total: int
+    elsewhere: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -61,15 +64,29 @@ class Route:
         """The numbers of those versions that are destinations."""
         return {name: self.destinations[name].weight for name in versions if name in self.destinations}
 
-    def shares(self, versions: Iterable[str]) -> dict[str, int]:
-        """The percentages of these versions, or their numbers as they stand where those are no whole percentages."""
+    def shares(self, versions: Iterable[str]) -> dict[str, Share]:
+        """The percentages of these versions, of what they have together."""
         weights = self.weights(versions)
         whole = sum(weights.values())
-        if not whole or any(weight * 100 % whole for weight in weights.values()):
-            return weights
-        return {name: weight * 100 // whole for name, weight in weights.items()}
+        return {name: share_of(weight, whole) if whole else 0 for name, weight in weights.items()}
 
-    def numbers(self, before: Iterable[str], shares: Mapping[str, int]) -> dict[str, int]:
+    def of_all(self, shares: Mapping[str, Share]) -> dict[str, Share]:
+        """These shares of versions as percentages of all requests of the rule, and beside them what others have.
+
+        Another destination is called by its host, and by its subset if it is one of the same host.
+        """
+        others = {name: place.weight for name, place in self.destinations.items() if name not in shares}
+        others = {name or self.host: weight for name, weight in others.items()} | {
+            f"{subset} of {host}" if subset else host: weight for (host, subset), weight in self.elsewhere.items()
+        }
+        others = {name: weight for name, weight in others.items() if weight}
+        if not others or not self.total:
+            return dict(shares)
+        left = self.total - sum(others.values())
+        mine = {name: exact(Fraction(share) * left / self.total) for name, share in shares.items()}
+        return mine | {name: share_of(weight, self.total) for name, weight in others.items()}
+
+    def numbers(self, before: Iterable[str], shares: Mapping[str, Share]) -> dict[str, int]:
         """The weights to write for these shares of what the versions in `before` have now."""
         present = sum(self.weights(before).values())
         whole = 100 if present == self.total else present
@@ -85,7 +102,7 @@ class Route:
                 f"{self.name}: its other destinations leave {whole} of {self.total}, and of that the whole numbers are "
                 f"these percentages: {possible}"
             )
-        return {name: share * whole // 100 for name, share in shares.items()}
+        return {name: int(share * whole // 100) for name, share in shares.items()}
 
 
 def locate(
@@ -168,7 +185,7 @@ def move(
     virtual_service: Mapping[str, Any],
     routes: Iterable[Route],
     before: Iterable[str],
-    shares: Mapping[str, int],
+    shares: Mapping[str, Share],
     note: str | None,
 ) -> Operations:
     """The patch that gives these versions these shares in each of the routes, if nobody has written in between.
@@ -179,7 +196,7 @@ def move(
     return _guarded(virtual_service, changes, note)
 
 
-def _changes(route: Route, before: Iterable[str], shares: Mapping[str, int]) -> Operations:
+def _changes(route: Route, before: Iterable[str], shares: Mapping[str, Share]) -> Operations:
     """Those in one route.
 
     A version that has no destination takes over that of one in `before` which has no weight and is wanted no more;
@@ -258,15 +275,19 @@ def _route(index: int, rule: Mapping[str, Any], key: object, namespace: str, wan
     # Istio ignores the weight of a destination that is alone.
     weights = [100] if len(entries) == 1 else [entry.get("weight") or 0 for entry in entries]
     destinations: dict[str, Destination] = {}
+    elsewhere: dict[tuple[str, str], int] = {}
     for position, entry in enumerate(entries):
         subset = entry["destination"].get("subset", "")
         if identity(entry["destination"]["host"], namespace) != key:
+            other = (entry["destination"]["host"], subset)
+            elsewhere[other] = elsewhere.get(other, 0) + weights[position]
             continue
         if subset in destinations and subset in wanted:
             raise RouteError(f"HTTP route {_name(index, rule)} has more than one destination {subset}: merge them")
         destinations.setdefault(subset, Destination(position, weights[position]))
     first = entries[min(place.index for place in destinations.values())]["destination"]
-    return Route(index, str(rule.get("name") or ""), first["host"], first.get("port"), destinations, sum(weights))
+    label, total = str(rule.get("name") or ""), sum(weights)
+    return Route(index, label, first["host"], first.get("port"), destinations, total, elsewhere)
 
 
 def _identities(rule: Mapping[str, Any], namespace: str) -> list[object]:

@@ -17,10 +17,10 @@ from ._binding import binding_of
 from ._commands import add, describe, forget, patch, playbook, show
 from ._finding import ERROR, Finding, error, warning
 from ._hosts import service_of
-from ._pipeline import said
 from ._proxies import Lagging
 from ._release import LEASE, LEASE_SLACK, Damaged, Holder, Phase, State
 from ._route import ANNOTATION
+from ._shares import said
 from ._sights import RUNS
 from ._since import Since, written
 from ._snapshot import Snapshot, Target
@@ -72,7 +72,7 @@ def of_release(snapshot: Snapshot, service: str, now: datetime) -> Iterator[Find
 
 def of_weights(snapshot: Snapshot, lagging: Iterable[Lagging]) -> Iterator[Finding]:
     """The proxies that do not run the weights of the route, each cause once."""
-    wish, since = said(snapshot.shares), written(snapshot.virtual_service, "spec", "http")
+    wish, since = said(snapshot.all_shares), written(snapshot.virtual_service, "spec", "http")
     for finding in _of_proxies(snapshot, lagging, f"where {wish} is wanted", since):
         yield dataclasses.replace(finding, check=WEIGHTS_LIVE)
 
@@ -140,7 +140,7 @@ def _waiting(snapshot: Snapshot, state: State, service: str) -> Finding:
     held = state.phase is Phase.HELD
     step = f" (step {state.step + 1} of {len(state.steps)})" if state.steps else ""
     why = f": {state.history[-1].why}" if state.history else ""
-    problem = f"{'is held' if held else 'pauses'} at {said(snapshot.shares)}{step} and waits for a person{why}"
+    problem = f"{'is held' if held else 'pauses'} at {said(snapshot.all_shares)}{step} and waits for a person{why}"
     command = playbook("promote", service, "-e canary_confirm=true")
     remedy = f"go back with progressive.istio.rollback, or let it go on: {command}"
     since = Since(state.since, "the annotation of the release")

@@ -19,6 +19,7 @@ from ._meters import attribution_of, full_host
 from ._prometheus import Prometheus
 from ._promql import Samples, queries, tally
 from ._record import MOST, Look, Record, add
+from ._shares import Share, rest_of
 from ._snapshot import Snapshot
 from ._state import State, attempt
 from ._tally import counts
@@ -31,7 +32,7 @@ TOLD = ("weights", "since", "until", "seconds", "source", "versions", "samples")
 class Period:
     """A time in which the canary had one weight, percent."""
 
-    weight: int
+    weight: Share
     since: datetime
     until: datetime
 
@@ -42,8 +43,9 @@ def periods(state: State, now: datetime) -> list[Period]:
     turns = [(past.at, past.weight) for past in ours]
     if turns and state.since > turns[-1][0] and turns[-1][1] == state.weight:
         turns[-1] = (state.since, state.weight)  # when it was live
+    last: tuple[datetime, Share] = (now, 0)
     found = []
-    for (since, weight), (until, _weight) in pairwise([*turns, (now, 0)]):
+    for (since, weight), (until, _weight) in pairwise([*turns, last]):
         if weight and until > since:
             found.append(Period(weight, since, min(until, since + LONGEST)))
     return found
@@ -74,7 +76,7 @@ def record(
         until = [Samples(labels, [each for each in values if each[0] <= at.timestamp()]) for labels, values in answers]
         now = counts(tally(until, host, reporter), whose, state.canary, state.stable if period.weight < 100 else None)
         looks.append(Look(at, judge(criteria, now), now))
-    weights = {state.stable: 100 - period.weight, state.canary: period.weight}
+    weights = {state.stable: rest_of(period.weight), state.canary: period.weight}
     found = Record(weights, period.since, criteria, looks[0], (), timedelta(0))
     for look in looks:
         found = add(found, look)

@@ -29,6 +29,7 @@ from ._readiness import Version, examine
 from ._release import Damaged, Observed, Ready, State, decode, encode
 from ._route import Route, RouteError, candidates, described, has_route, locate, note_of, pair
 from ._selectors import as_text
+from ._shares import Share
 from ._subsets import Subset, subsets_of
 
 Object = Mapping[str, Any]
@@ -98,9 +99,14 @@ class Snapshot:
         return (self.route, *self.also)
 
     @property
-    def shares(self) -> dict[str, int]:
-        """Percent by version, of those that the request or the state names."""
+    def shares(self) -> dict[str, Share]:
+        """Percent by version that the request or the state names, of what these have together."""
         return self.route.shares(_versions(self.target, self.state))
+
+    @property
+    def all_shares(self) -> dict[str, Share]:
+        """Percent of all requests of the rule, by version, and by name of each further destination."""
+        return self.route.of_all(self.shares)
 
     @property
     def selector(self) -> str:

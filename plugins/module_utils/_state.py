@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from ._plan import LONGEST_INTERVAL, Step, rising
+from ._shares import Share, exact, rest_of
 from ._values import from_json
 
 ANNOTATION = "progressive.istio/canary"
@@ -83,7 +84,7 @@ class Past:
     at: datetime
     event: str
     canary: str
-    weight: int
+    weight: Share
     why: str
     by: str
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -105,14 +106,14 @@ class State:
     stable: str
     canary: str
     phase: Phase
-    weight: int
+    weight: Share
     since: datetime
     steps: tuple[Step, ...] = ()
     interval: float = 0.0
     run: str = ""
     holder: Holder | None = None
     verdict: Verdict | None = None
-    before: Mapping[str, int] = field(default_factory=dict)
+    before: Mapping[str, Share] = field(default_factory=dict)
     history: tuple[Past, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -122,11 +123,11 @@ class State:
         return sum(step.weight <= self.weight for step in self.steps) - 1
 
     @property
-    def weights(self) -> dict[str, int]:
+    def weights(self) -> dict[str, Share]:
         """Percent by subset, as written."""
-        return {self.stable: 100 - self.weight, self.canary: self.weight}
+        return {self.stable: rest_of(self.weight), self.canary: self.weight}
 
-    def matches(self, weights: Mapping[str, int]) -> bool:
+    def matches(self, weights: Mapping[str, Share]) -> bool:
         """Whether a route with these percents by subset still has the weights as written. Absent is 0."""
         written = self.weights
         return all(weights.get(name, 0) == written.get(name, 0) for name in {*written, *weights})
@@ -155,7 +156,7 @@ class Damaged:
     reason: str
 
 
-def attempt(past: Sequence[tuple[str, str, int]], canary: str) -> int:
+def attempt(past: Sequence[tuple[str, str, Share]], canary: str) -> int:
     """Where the last attempt to release a canary begins in a history, given as events, canaries and weights.
 
     That is after what another canary did, for a version may return that was released long ago; and after the last
@@ -179,12 +180,12 @@ def encode(state: State) -> str:
             "canary": state.canary,
             "phase": state.phase.value,
             "step": state.step,
-            "weights": {"stable": 100 - state.weight, "canary": state.weight},
+            "weights": {"stable": _decimal(rest_of(state.weight)), "canary": _decimal(state.weight)},
             "since": stamp(state.since),
             "interval": _number(state.interval),
             "steps": [{"weight": step.weight, "pause": step.pause, **step.extra} for step in state.steps],
             "verdict": _encode_verdict(state.verdict) if state.verdict else None,
-            "before": dict(sorted(state.before.items())),
+            "before": {name: _decimal(share) for name, share in sorted(state.before.items())},
             "run": state.run,
             "holder": _encode_holder(state.holder) if state.holder else None,
             "history": [_encode_past(past) for past in state.history[-HISTORY:]],
@@ -238,11 +239,16 @@ def _encode_past(past: Past) -> dict[str, Any]:
         "at": stamp(past.at),
         "event": past.event,
         "canary": past.canary,
-        "weight": past.weight,
+        "weight": _decimal(past.weight),
         "why": clip(past.why),
         "by": past.by,
         **past.extra,
     }
+
+
+def _decimal(share: Share) -> int | float:
+    """A share in full length, so that it is found again exactly."""
+    return share if isinstance(share, int) else float(share)
 
 
 def _number(value: float) -> int | float:
@@ -300,6 +306,14 @@ class _Fields:
             raise _Unreadable(f"{key} of {self._where} is {value}, outside {low} to {high}")
         return value
 
+    def share(self, key: str) -> Share:
+        value = self.take(key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise _Unreadable(f"{key} of {self._where} is not a number")
+        if not 0 <= value <= 100:
+            raise _Unreadable(f"{key} of {self._where} is {value}, outside 0 to 100")
+        return exact(value)
+
     def seconds(self, key: str) -> float:
         value = self.take(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST_INTERVAL:
@@ -338,8 +352,8 @@ def _state(fields: _Fields) -> State:
         raise _Unreadable(f"its version is {json.dumps(version)}, and this collection reads version {VERSION}")
     fields.take("step")  # for readers; it follows from the weight
     weights = fields.within("weights")
-    weight = weights.whole("canary", 0, 100)
-    if weights.whole("stable", 0, 100) + weight != 100:
+    weight = weights.share("canary")
+    if weights.share("stable") + weight != 100:
         raise _Unreadable("its weights do not sum to 100")
     holder, verdict = fields.within_or_none("holder"), fields.within_or_none("verdict")
     state = State(
@@ -365,12 +379,12 @@ def _check(state: State) -> None:
     if state.stable == state.canary:
         raise _Unreadable(f"its stable and canary are both {state.stable}")
     legal = {
-        Phase.NONE: (),
-        Phase.PROGRESSING: range(100),
-        Phase.PROMOTED: (100,),
-        Phase.ROLLED_BACK: (0,),
+        Phase.NONE: False,
+        Phase.PROGRESSING: state.weight < 100,
+        Phase.PROMOTED: state.weight == 100,
+        Phase.ROLLED_BACK: state.weight == 0,
     }
-    if state.weight not in legal.get(state.phase, range(101)):
+    if not legal.get(state.phase, True):
         raise _Unreadable(f"its phase is {state.phase} at a weight of {state.weight}")
 
 
@@ -415,12 +429,12 @@ def _past(fields: _Fields) -> Past:
         at=fields.time("at"),
         event=fields.text("event"),
         canary=fields.text("canary"),
-        weight=fields.whole("weight", 0, 100),
+        weight=fields.share("weight"),
         why=fields.text("why"),
         by=fields.text("by"),
         extra=fields.rest(),
     )
 
 
-def _before(fields: _Fields) -> dict[str, int]:
-    return {name: fields.whole(name, 0, 100) for name in list(fields.rest())}
+def _before(fields: _Fields) -> dict[str, Share]:
+    return {name: fields.share(name) for name in list(fields.rest())}

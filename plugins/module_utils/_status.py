@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from ._doubt import unproven
-from ._pipeline import said
 from ._readiness import Version
 from ._release import Damaged, Plan, Refuse, Request, Run, State, Want, decide, leased
 from ._report import next_weight, release_of
+from ._shares import number, numbers, said
 from ._snapshot import Snapshot
 from ._state import Holder, stamp
 
@@ -28,7 +28,7 @@ def status_of(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> 
         "exists": True,
         "stable": target.stable,
         "canary": target.canary,
-        "weights": snapshot.shares,
+        "weights": numbers(snapshot.all_shares),
         "route": snapshot.route.name,
         "destination_host": snapshot.route.host,
         **release_of(snapshot),
@@ -44,7 +44,7 @@ def status_of(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> 
     }
     if known:
         status["history"] = [
-            {"at": stamp(past.at), "event": past.event, "canary": past.canary, "weight": past.weight}
+            {"at": stamp(past.at), "event": past.event, "canary": past.canary, "weight": number(past.weight)}
             | {"why": past.why, "by": past.by}
             for past in known.history
         ]
@@ -94,7 +94,7 @@ def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
 
 def _summary(snapshot: Snapshot, versions: list[Version], status: dict[str, Any]) -> str:
     target, state = snapshot.target, snapshot.state
-    sentences = [f"{target.namespace}/{target.name}: {said(snapshot.shares)}"]
+    sentences = [f"{target.namespace}/{target.name}: {said(snapshot.all_shares)}"]
     if isinstance(state, State):
         step = f", step {state.step + 1} of {len(state.steps)}" if state.steps else ""
         sentences[0] += f", {state.phase.replace('_', ' ')}{step} since {stamp(state.since)}"

@@ -22,6 +22,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._route import (
     remove,
     users,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._shares import Percent
 from hypothesis import given
 from hypothesis import strategies as st
 from pong_mesh import HOST, virtual_service
@@ -122,7 +123,9 @@ class TestShares:
             ((100, 0), {"v1": 100, "v2": 0}),
             ((100, None), {"v1": 100, "v2": 0}),
             ((3, 1), {"v1": 75, "v2": 25}),
-            ((2, 1), {"v1": 2, "v2": 1}),
+            ((2, 1), {"v1": Percent(200, 3), "v2": Percent(100, 3)}),
+            ((80, 40), {"v1": Percent(200, 3), "v2": Percent(100, 3)}),
+            ((19999, 80001), {"v1": Percent(19999, 1000), "v2": Percent(80001, 1000)}),
             ((None, None), {"v1": 0, "v2": 0}),
         ],
     )
@@ -133,6 +136,27 @@ class TestShares:
     def test_a_destination_that_is_alone_has_all(self, weight: int | None) -> None:
         service = virtual_service(weight, versions=("v2",))
         assert locate(service, BOTH).shares(BOTH) == {"v2": 100}
+
+    @pytest.mark.parametrize(
+        ("others", "all_of_them"),
+        [
+            ([], {"v1": 50, "v2": 50}),
+            ([to(None, 20, "ads")], {"v1": 40, "v2": 40, "ads": 20}),
+            ([to("new", 20, "ads")], {"v1": 40, "v2": 40, "new of ads": 20}),
+            ([to("v3", 20)], {"v1": 40, "v2": 40, "v3": 20}),
+            ([to(None, 20)], {"v1": 40, "v2": 40, "pong": 20}),
+            (
+                [to(None, 10, "ads"), to(None, 30, "ads"), to(None, 0, "idle")],
+                {"v1": 100 / 3, "v2": 100 / 3, "ads": 100 / 3},
+            ),
+        ],
+    )
+    def test_further_destinations_are_named(self, others: list[dict[str, Any]], all_of_them: dict[str, float]) -> None:
+        route = locate(with_rules({"route": [to("v1", 40), to("v2", 40), *others]}), BOTH)
+        assert route.shares(BOTH) == {"v1": 50, "v2": 50}
+        found = route.of_all(route.shares(BOTH))
+        assert {name: float(share) for name, share in found.items()} == pytest.approx(all_of_them)
+        assert sum(found.values()) == 100
 
     def test_others_do_not_count(self) -> None:
         service = with_rules({"route": [to("v1", 60), to("v2", 20), to("old", 20), to(None, 100, "ping")]})

@@ -157,11 +157,11 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         ),
         (
             changed(lambda d: d["weights"].update(canary="20")),
-            "canary of weights of the annotation is not a whole number",
+            "canary of weights of the annotation is not a number",
         ),
         (
             changed(lambda d: d["weights"].update(canary=True)),
-            "canary of weights of the annotation is not a whole number",
+            "canary of weights of the annotation is not a number",
         ),
         (
             changed(lambda d: d.update(since="yesterday")),
