@@ -30,6 +30,8 @@ class Question:
     """What is asked of the answers: whose version counts, which shares are wanted, and what is an error.
 
     An answer must name exactly one version if versions_required; else one without a version is as good.
+    other: what to call whoever answers without naming a version, and with no failure of a server: the further
+    destinations of a route. Its part of the weights is among `weights`.
     """
 
     pattern: re.Pattern[str]
@@ -38,6 +40,7 @@ class Question:
     confidence: float = 0.999
     statuses: frozenset[int] = frozenset({200})
     max_errors: int = 0
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,9 +158,11 @@ def _judge(question: Question, outcome: Outcome) -> tuple[str, str]:
     """The version that answered, or the kind of error; neither for a good answer that need not name a version."""
     if outcome.error:
         return "", outcome.error
+    named = names(question.pattern, outcome.body)
+    if question.other and not named and outcome.status < 500:
+        return question.other, ""
     if outcome.status not in question.statuses:
         return "", f"http_{outcome.status}"
-    named = names(question.pattern, outcome.body)
     if len(named) == 1:
         return named.pop(), ""
     if not question.versions_required:

@@ -428,17 +428,20 @@ msg:
     VirtualService default/pong-server-virtual-service, HTTP route primary: v2: from 0 to 20 % by hand;
     now v1 80 %, v2 20 %, live in gateway istio-system/istio-ingressgateway-5d8f after 112 ms
 weights:
-  description: Percentages by version before and after the call.
+  description:
+    - Percentages of all requests of the rule before and after the call, by subset. They are exact, whatever the weights
+      sum to (2 and 1 are 66.67 and 33.33), and rounded here to two digits.
+    - A further destination of the rule is named by its host, or by its subset if that is one of the same host.
   returned: success
   type: dict
   contains:
     before:
-      description: Percentage by subset.
+      description: Percentage by subset, and by name of each further destination.
       type: dict
       returned: success
       sample: {v1: 100, v2: 0}
     after:
-      description: Percentage by subset.
+      description: Percentage by subset, and by name of each further destination.
       type: dict
       returned: success
       sample: {v1: 80, v2: 20}

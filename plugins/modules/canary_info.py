@@ -143,7 +143,9 @@ canary:
   type: str
   sample: v2
 weights:
-  description: Percentage by subset, as the VirtualService has it.
+  description:
+    - Percentage of all requests of the rule by subset, as the VirtualService has it, rounded to two digits.
+    - A further destination of the rule is named by its host, or by its subset if that is one of the same host.
   returned: if it exists
   type: dict
   sample: {v1: 80, v2: 20}

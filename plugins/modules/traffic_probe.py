@@ -74,6 +74,14 @@ options:
       - A version that answers and is not named here has the weight 0.
     type: dict
     default: {}
+  others:
+    description:
+      - The weights of further destinations, beside those of O(expect), whose answers name no version.
+      - An answer that names no version is then theirs and no error, unless its status is 500 or above.
+      - They count as one, under all their names.
+    type: dict
+    default: {}
+    version_added: 1.1.0
   confidence:
     description: The probability with which a sound split passes, for each version.
     type: float
@@ -274,6 +282,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "deadline": {"type": "float", "default": 60},
     "keepalive": {"type": "bool", "default": True},
     "expect": {"type": "dict", "default": {}},
+    "others": {"type": "dict", "default": {}},
     "confidence": {"type": "float", "default": 0.999},
     "version_pattern": {"type": "str"},
     "expect_status": {"type": "list", "elements": "int", "default": [200]},
@@ -303,11 +312,16 @@ def mistakes(params: dict[str, Any]) -> list[str]:
     if not 0 < params["confidence"] < 1:
         found.append(f"confidence must lie between 0 and 1, and is {params['confidence']}")
     found += url_mistakes(params["url"]) + header_mistakes(_headers(params))
-    unfit = {version: weight for version, weight in params["expect"].items() if _weight(weight) is None}
-    found += [
-        f"expect: the weight of {name} must be a number >= 0, and is {weight!r}" for name, weight in unfit.items()
+    unfit = [
+        f"{option}: the weight of {name} must be a number >= 0, and is {weight!r}"
+        for option in ("expect", "others")
+        for name, weight in params[option].items()
+        if _weight(weight) is None
     ]
-    if params["expect"] and not unfit and not sum(_weights(params).values()):
+    found += unfit
+    if params["others"] and not params["expect"]:
+        found.append("others: give the weights of the versions too, as expect")
+    elif params["expect"] and not unfit and not sum(_weights(params, "expect").values()):
         found.append("expect: at least one weight must be greater than 0")
     try:
         re.compile(params["version_pattern"] or "")
@@ -317,12 +331,13 @@ def mistakes(params: dict[str, Any]) -> list[str]:
 
 
 def question_of(params: dict[str, Any]) -> Question:
-    weights = _weights(params)
-    pattern = params["version_pattern"]
+    weights, others = _weights(params, "expect"), _weights(params, "others")
+    pattern, other = params["version_pattern"], " and ".join(others)
     return Question(
         pattern=re.compile(pattern) if pattern else version_pattern(weights),
         versions_required=bool(pattern or weights),
-        weights=weights,
+        weights=weights | ({other: sum(others.values())} if others else {}),
+        other=other,
         confidence=params["confidence"],
         statuses=frozenset(params["expect_status"]),
         max_errors=params["max_errors"],
@@ -398,8 +413,8 @@ def _weight(value: Any) -> float | None:
     return weight if isfinite(weight) and weight >= 0 and not isinstance(value, bool) else None
 
 
-def _weights(params: dict[str, Any]) -> dict[str, float]:
-    return {str(version): _weight(weight) or 0.0 for version, weight in params["expect"].items()}
+def _weights(params: dict[str, Any], option: str) -> dict[str, float]:
+    return {str(name): _weight(weight) or 0.0 for name, weight in params[option].items()}
 
 
 def main() -> None:

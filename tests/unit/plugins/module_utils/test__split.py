@@ -206,3 +206,18 @@ def test_summary() -> None:
         == "v1 4 (80.0 %), v2 1 (20.0 %), 1 error"
     )
     assert summary(measure(ANY, [Outcome(1, 200, "pong")], 1)) == "0 errors"
+
+
+def test_answers_of_further_destinations_are_theirs_and_no_errors() -> None:
+    question = Question(version_pattern(["v1", "v2"]), True, {"v1": 40, "v2": 40, "ads": 20}, other="ads")
+    nameless = [Outcome(0.1, 200, "an advertisement"), Outcome(0.1, 404, "nothing here")] * 10
+    split = measure(question, [*answers(v1=40, v2=40), *nameless, Outcome(1, 503, "no healthy upstream")], 101)
+    assert {share.version: share.requests for share in split.shares} == {"v1": 40, "v2": 40, "ads": 20}
+    assert all(share.ok for share in split.shares)
+    assert split.errors == {"http_503": 1}
+    assert summary(split) == "ads 20 (20.0 %), v1 40 (40.0 %), v2 40 (40.0 %), 1 error"
+
+
+def test_a_version_with_another_status_stays_an_error() -> None:
+    question = Question(version_pattern(["v1"]), True, {"v1": 80, "ads": 20}, other="ads")
+    assert measure(question, [Outcome(1, 404, "v1")], 1).errors == {"http_404": 1}

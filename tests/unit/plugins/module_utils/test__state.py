@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._plan import Step
+from ansible_collections.progressive.istio.plugins.module_utils._shares import share_of
 from ansible_collections.progressive.istio.plugins.module_utils._state import (
     HISTORY,
     LONGEST_WHY,
@@ -206,3 +207,18 @@ def test_damage(text: str, reason: str) -> None:
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 10_000, '{"version":' + "9" * 10_000 + "}", "\x00", "NaN"])
 def test_hostile_text_is_only_damage(text: str) -> None:
     assert isinstance(decode(text), Damaged)
+
+
+def test_a_share_that_is_no_whole_percentage_is_found_again_exactly() -> None:
+    third = share_of(1, 3)
+    state = State("v1", "v2", Phase.HELD, third, NOON, before={"v1": share_of(2, 3), "v2": third})
+    found = decode(encode(state))
+    assert found == state
+    assert found.matches({"v1": share_of(20, 30), "v2": share_of(10, 30)})
+    assert not found.matches({"v1": 67, "v2": 33})
+
+
+@pytest.mark.parametrize(("phase", "legal"), [("weighted", True), ("promoted", False), ("rolled_back", False)])
+def test_which_phase_a_share_between_two_percentages_may_have(phase: str, legal: bool) -> None:
+    text = encode(State("v1", "v2", Phase.WEIGHTED, share_of(1, 3), NOON)).replace("weighted", phase)
+    assert isinstance(decode(text), State) is legal

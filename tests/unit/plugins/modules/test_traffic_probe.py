@@ -106,6 +106,12 @@ def test_errors_fail_or_are_allowed(url: str, call: Callable[..., dict[str, Any]
     assert not call(url=f"{url}/sick", requests=3, expect_status=[503]).get("failed")
 
 
+def test_answers_of_further_destinations_are_no_errors(url: str, call: Callable[..., dict[str, Any]]) -> None:
+    result = call(url=f"{url}/version", concurrency=1, expect={"v1": 80}, others={"ads": 10, "pong": 10})
+    assert (result["ok"], result["error_count"]) == (True, 0)
+    assert {name: each["requests"] for name, each in result["versions"].items()} == {"v1": 40, "ads and pong": 10}
+
+
 def test_without_expectation_nothing_is_judged(url: str, call: Callable[..., dict[str, Any]]) -> None:
     result = call(url=url, requests=5, concurrency=1)
     assert result["versions"]["v1"] == {
@@ -177,6 +183,8 @@ def test_secret_headers_are_not_shown(url: str, call: Callable[..., dict[str, An
         ({"wait_timeout": -1}, "wait_timeout must be"),
         ({"confidence": 99.9}, "confidence must lie between 0 and 1, and is 99.9"),
         ({"expect": {"v1": -1}}, "expect: the weight of v1 must be a number >= 0, and is -1"),
+        ({"expect": {"v1": 1}, "others": {"ads": "x"}}, "others: the weight of ads must be a number >= 0, and is 'x'"),
+        ({"others": {"ads": 20}}, "others: give the weights of the versions too, as expect"),
         ({"expect": {"v1": "20%"}}, "is '20%'"),
         ({"expect": {"v1": True}}, "is True"),
         ({"expect": {"v1": [1]}}, "is [1]"),
