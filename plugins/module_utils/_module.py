@@ -7,8 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -17,18 +20,23 @@ from ._secrets import concealed, leaves, mappings, password_in, secrets_in
 from ._values import show
 
 # Results whose line ends are ours; whoever makes them escapes their lines.
-LINES = frozenset({"report", "table", "before", "after"})
+LINES = frozenset({"report", "table", "before", "after", "exception"})
+
+
+# What Ansible's own reading of options raises, for it does not expect everything that a play can hold.
+UNREADABLE = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
     """A module that prints no control character of the cluster, and masks secrets and nothing else."""
 
     no_log_values: set[str]
+    current: ClassVar[Module | None] = None  # the one of this process
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         try:
             super().__init__(*args, **kwargs)
-        except Exception as error:  # Ansible's own reading of options does not expect everything that a play can hold
+        except UNREADABLE as error:
             wrong = unfit(self.argument_spec, self.params)
             self.fail_json("; ".join(wrong) or f"the options cannot be read: {type(error).__name__}: {error}")
         secret = list(mappings(self.argument_spec, self.params))
@@ -38,6 +46,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
         kubeconfig = self.params.get("kubeconfig")
         if isinstance(kubeconfig, str):  # messages name it: its path is no secret, only its contents are
             self.no_log_values.discard(kubeconfig)
+        Module.current = self
 
     def exit_json(self, **kwargs: Any) -> NoReturn:  # type: ignore[misc]
         super().exit_json(**self._shown(kwargs))
@@ -48,11 +57,36 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
     def warn(self, warning: str, **kwargs: Any) -> None:
         super().warn(printable(warning), **kwargs)
 
+    def fail_unforeseen(self, error: Exception) -> NoReturn:
+        """End in a sentence all the same; the traceback is for those who have Ansible show them."""
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        self.fail_json(
+            f"{type(error).__name__} ({error}) at {Path(frame.filename).name}:{frame.lineno}, which was not foreseen: "
+            "nothing more was done; see where it stands by the playbook progressive.istio.status, and report this",
+            exception="".join(traceback.format_exception(error)),
+        )
+
     def _shown(self, result: dict[str, Any]) -> dict[str, Any]:
         shown: dict[str, Any] = for_people(result, LINES)
         if isinstance(getattr(self, "params", None), dict):
             shown["invocation"] = {"module_args": concealed(self.argument_spec, self.params)}
         return shown
+
+
+def answering(main: Callable[[], None]) -> Callable[[], None]:
+    """The main function of a module, which ends in a sentence also where something was not foreseen."""
+
+    @wraps(main)
+    def run() -> None:
+        Module.current = None
+        try:
+            main()
+        except Exception as error:
+            if Module.current is None:
+                raise
+            Module.current.fail_unforeseen(error)
+
+    return run
 
 
 def unfit(spec: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:

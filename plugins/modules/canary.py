@@ -762,7 +762,7 @@ from typing import TYPE_CHECKING, Any
 from ..module_utils._cleanup import leftovers, removed
 from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect
 from ..module_utils._identity import is_gone, this_run
-from ..module_utils._module import Module
+from ..module_utils._module import Module, answering
 from ..module_utils._pipeline import Call, Outcome, Unsure, carry_out
 from ..module_utils._plan import InvalidPlan, Plan, validate
 from ..module_utils._preflight import NAMES
@@ -865,6 +865,7 @@ WANTS = {
 }
 
 
+@answering
 def main() -> None:
     module = Module(
         argument_spec=AUTH_ARGUMENTS | ARGUMENTS,

@@ -222,7 +222,7 @@ from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, conne
 from ..module_utils._commands import on
 from ..module_utils._diagnosis_report import lines, verdict
 from ..module_utils._examination import Order, diagnose
-from ..module_utils._module import Module
+from ..module_utils._module import Module, answering
 from ..module_utils._preflight import NAMES
 from ..module_utils._snapshot import Target
 
@@ -278,6 +278,7 @@ def _options(cluster: Cluster, params: dict[str, Any]) -> list[str]:
     return options
 
 
+@answering
 def main() -> None:
     module = Module(argument_spec=AUTH_ARGUMENTS | ARGUMENTS, supports_check_mode=True)
     try:

@@ -268,7 +268,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect
 from ..module_utils._identity import is_gone, this_run
-from ..module_utils._module import Module
+from ..module_utils._module import Module, answering
 from ..module_utils._release import State
 from ..module_utils._snapshot import Refused, Snapshot, Target, read
 from ..module_utils._status import status_of
@@ -295,6 +295,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
 
 
+@answering
 def main() -> None:
     module = Module(
         argument_spec=AUTH_ARGUMENTS | ARGUMENTS,

@@ -174,7 +174,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._ingress import 
     port_of,
     reason,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._selectors import as_text
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -267,6 +267,7 @@ def no_connection(host: str, port: int, timeout: float) -> str:
         return error.strerror or str(error) or type(error).__name__
 
 
+@answering
 def main() -> None:
     module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
     if not 0 <= module.params["wait_timeout"] <= 3600:

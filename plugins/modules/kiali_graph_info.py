@@ -220,7 +220,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._kiali import (
     origin,
     roots,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._stream import Stream
 from ansible_collections.progressive.istio.plugins.module_utils._words import plural
 
@@ -363,6 +363,7 @@ def run(params: dict[str, Any], istioctl: bool) -> dict[str, Any]:
         return {"failed": True, "msg": str(error), **way(roots(options.url)[0])}
 
 
+@answering
 def main() -> None:
     module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
     if wrong := mistakes(module.params):

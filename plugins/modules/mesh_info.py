@@ -187,7 +187,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._finding import 
 from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, name_of
 from ansible_collections.progressive.istio.plugins.module_utils._mesh_reader import read
 from ansible_collections.progressive.istio.plugins.module_utils._mesh_report import render, verdict
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES, examine, findings, needs
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -217,6 +217,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@answering
 def main() -> None:
     module = Module(
         argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS},

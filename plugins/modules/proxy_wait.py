@@ -100,7 +100,7 @@ from typing import Any
 from ansible_collections.progressive.istio.plugins.module_utils._binding import binding
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import AUTH_ARGUMENTS, ClusterError, connect
 from ansible_collections.progressive.istio.plugins.module_utils._istiod import names_decide
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proxies, Unproven
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -130,6 +130,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     return {"msg": said, "proxies": found}
 
 
+@answering
 def main() -> None:
     module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
     if module.check_mode:

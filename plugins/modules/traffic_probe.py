@@ -252,7 +252,7 @@ from ssl import SSLError
 from time import monotonic
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module
+from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._probe import (
     Outcome,
     Target,
@@ -417,6 +417,7 @@ def _weights(params: dict[str, Any], option: str) -> dict[str, float]:
     return {str(name): _weight(weight) or 0.0 for name, weight in params[option].items()}
 
 
+@answering
 def main() -> None:
     module = Module(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params

@@ -135,3 +135,21 @@ def test_the_values_of_headers_are_not_shown_and_mask_nothing_else(server: ApiSe
     assert "internal" not in json.dumps(result)
     assert result["name"] == "pong"
     assert set(result["invocation"]["module_args"]["analysis"]["probe"]["headers"]) == set(probe["headers"])
+
+
+def test_what_nobody_foresaw_is_a_sentence_too(
+    server: ApiServer, run_module: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary_info, "status_of", lambda *_arguments: {}["route"])
+    result = run_module(
+        canary_info.main, {"host": server.url, "api_key": TOKEN, "name": "pong", "namespace": NAMESPACE}
+    )
+    assert result["failed"]
+    assert result["msg"].startswith("KeyError ('route') at test__module.py:")
+    assert "nothing more was done" in result["msg"]
+
+
+def test_options_that_ansible_itself_cannot_read_are_named(server: ApiServer, run_module: Run) -> None:
+    access = {"host": server.url, "api_key": TOKEN, "name": "pong", "namespace": NAMESPACE}
+    result = run_module(canary_info.main, {**access, "prometheus": True})
+    assert result["msg"].startswith("prometheus is True: it must be a mapping with url, ")
