@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from ._analysis import judge, undecided
 from ._criteria import Criteria
-from ._meters import Meter, ProbeMeter, PrometheusMeter, ProxyMeter, Uncounted
+from ._endpoint_reader import Uncounted
+from ._meters import Meter, ProbeMeter, PrometheusMeter, ProxyMeter
 from ._pipeline import Call
 from ._prometheus import Prometheus, PrometheusError, UnusableQuery
 from ._record import Look, Record, add

@@ -83,6 +83,9 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
     and something speaks for that they are: see _whose. Else nobody knows. Where the proxies have no way to the canary
     any more, though they have one to stable, nothing need be counted.
     """
+    if counts.unrouted:
+        why = f"{counts.unrouted}: all requests to it fail, for whichever version; are its Gateway and hosts there?"
+        return Check("unattributed", "inconclusive", why, options.dry_run)
     if counts.cut_off:
         return _cut_off(options, counts)
     name, canary, number = "unattributed", counts.canary, counts.unattributed

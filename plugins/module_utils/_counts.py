@@ -51,6 +51,7 @@ class Counts:
     before: the requests that were counted before this time, and how many of them were such failures.
     without_service: failures at these proxies that name no service at all, so that they may be anybody's.
     cut_off: by version, where it had healthy endpoints and has none any more, as a half sentence.
+    unrouted: which proxies have lost the route, as a half sentence.
     untimed: why latencies may be unknown, as a half sentence with a remedy.
     share: the canary's part of all requests, above 0 and up to 1, where they are ours, sent to see how they are
         answered; else None.
@@ -62,6 +63,7 @@ class Counts:
     before: Sample = Sample()
     without_service: int = 0
     cut_off: Mapping[str, str] = field(default_factory=dict)
+    unrouted: str = ""
     untimed: str = ""
     share: float | None = None
 

@@ -8,41 +8,36 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from math import inf
 
-from . import _endpoints as endpoints
 from ._attribution import Attribution, Workload, attribution
-from ._binding import Proxy, binding_of
+from ._binding import binding_of
 from ._cluster import Cluster, ClusterError
 from ._counters import DURATION, parse, stats_path
 from ._counts import Counts, Coverage, Sample, VersionCounts
 from ._criteria import Criteria, ProbeOptions
-from ._endpoints import Clusters, HostTally, ProxyHosts
-from ._envoy import Destination, hosts_path
+from ._endpoint_reader import EndpointReader, Uncounted
 from ._gates import read
 from ._histogram import EDGES
-from ._hosts import identity, service_of
+from ._hosts import service_of
 from ._owners import workload_of
 from ._probe import Outcome, Target, probe, target_of
 from ._prometheus import Prometheus, PrometheusError
 from ._promql import queries
 from ._promql import tally as scraped
 from ._proof import Prover
-from ._proxies import Unproven
-from ._reader import Reader, Reading, Readings
+from ._rule_reader import RuleReader
 from ._snapshot import Snapshot, pods_of
 from ._split import names, version_pattern
 from ._tally import Tally, add, buckets, counts, without_endpoint, workloads
 
-PATIENCE = 0.5  # seconds for which a look waits for something new
 LIST_AGAIN = 5.0  # seconds between two looks at the pods, where series name workloads that nobody knows
 NO_VERSION = ""
 SHARED = (
@@ -52,10 +47,6 @@ SHARED = (
 DOMAIN = "cluster.local"
 FAILED = 500  # the lowest status of a failure, as Istio's metrics count it
 LONGEST_ANSWER = 80  # characters of an answer in a message
-
-
-class Uncounted(Exception):
-    """One sentence: why nothing could be counted."""
 
 
 class Meter:
@@ -70,80 +61,6 @@ class Meter:
 
     def close(self) -> None:
         """Ask nobody any more."""
-
-
-class Hosts:
-    """What every proxy counts for the endpoints of the two versions, from the first look on.
-
-    paths: what else of each proxy is read with each look. pace: seconds between two of them.
-    """
-
-    def __init__(self, prover: Prover, snapshot: Snapshot, pace: float, *paths: str) -> None:
-        self._prover = prover
-        self._snapshot = snapshot
-        self._clusters = clusters_of(snapshot)
-        self._path = hosts_path(self._clusters.versions)
-        self._paths = (self._path, *paths)
-        self._pace = pace
-        self._tally = HostTally()
-        self._present: Collection[Hashable] = ()
-        self._reader: Reader | None = None
-        self._taken: dict[Proxy, Reading] = {}
-        self._closed = False
-        self._opening = threading.Lock()
-
-    def look(self) -> tuple[Readings, dict[Proxy, Reading]]:
-        """What is read, and what of it is new."""
-        try:
-            readings = self._reading().newest(PATIENCE)
-        except (Unproven, ClusterError) as error:
-            raise Uncounted(f"the proxies cannot be read: {error}") from error
-        new = {proxy: each for proxy, each in readings.answers.items() if self._taken.get(proxy) is not each}
-        self._tally = endpoints.add(
-            self._tally, {proxy: self._endpoints_of(proxy, each.bodies[self._path]) for proxy, each in new.items()}
-        )
-        self._taken |= new
-        self._present = readings.present
-        return readings, new
-
-    def sample(self, version: str) -> Sample:
-        """Its requests, and those that failed."""
-        return endpoints.sample(self._tally, version)
-
-    def cut_off(self, names: Iterable[str]) -> dict[str, str]:
-        """Those of these versions that a proxy has no endpoint of any more, each with a half sentence."""
-        found = {name: endpoints.cut_off(self._tally, name, self._present) for name in names}
-        return {
-            name: f"no healthy endpoint of {name} is left in {', '.join(sorted(map(str, proxies)))}"
-            for name, proxies in found.items()
-            if proxies
-        }
-
-    def begin(self) -> None:
-        """Read already what the first look counts from. What is in the way of that is told by the looks."""
-        with suppress(Unproven, ClusterError):
-            self._reading()
-
-    def close(self) -> None:
-        """Ask nobody any more."""
-        with self._opening:
-            self._closed = True
-            if self._reader:
-                self._reader.close()
-
-    def _reading(self) -> Reader:
-        with self._opening:
-            if self._closed:
-                raise Unproven("the watch is over")
-            if self._reader is None:
-                self._reader = self._prover.reader(self._snapshot, self._paths, self._pace)
-            return self._reader
-
-    def _endpoints_of(self, proxy: Proxy, body: bytes) -> ProxyHosts:
-        try:
-            return endpoints.parse(body, self._clusters)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Uncounted(f"{proxy} does not tell of its clusters as Envoy does: {error}") from error
 
 
 class ProxyMeter(Meter):
@@ -161,7 +78,8 @@ class ProxyMeter(Meter):
         self._reporter = reporter
         self._whose = Whose(prover.cluster, snapshot)
         self._path = stats_path(self._host)
-        self._hosts = Hosts(prover, snapshot, self.pace, self._path)
+        self._hosts = EndpointReader(prover, snapshot, self.pace, self._path)
+        self._rule = RuleReader(prover, snapshot)
         self._series = Tally()
 
     def look(self) -> Counts:
@@ -183,6 +101,7 @@ class ProxyMeter(Meter):
 
     def close(self) -> None:
         self._hosts.close()
+        self._rule.close()
 
     def _counts(self) -> Counts:
         canary, stable = versions(self._snapshot)
@@ -194,6 +113,7 @@ class ProxyMeter(Meter):
             unattributed=without_endpoint(self._series.gained).bad,
             before=without_endpoint(self._series.before),
             cut_off=self._hosts.cut_off(names),
+            unrouted=self._rule.lost(),
             untimed=self._untimed(whose, names),
         )
 
@@ -258,7 +178,7 @@ class PrometheusMeter(Meter):
         self._snapshot = snapshot
         self._since = since
         self._whose = Whose(cluster, snapshot)
-        self._hosts = Hosts(prover, snapshot, self.pace) if prover else None
+        self._hosts = EndpointReader(prover, snapshot, self.pace) if prover else None
 
     def look(self) -> Counts:
         host, now = full_host(self._snapshot), self._cluster.now()
@@ -385,14 +305,6 @@ def attribution_of(snapshot: Snapshot, names: Sequence[str] = ()) -> Attribution
     """Which workloads serve these versions, those of the release without names, by the pods that the snapshot has."""
     names = names or (snapshot.target.canary, snapshot.target.stable)
     return attribution({name: _subset_labels(snapshot, name) for name in names}, snapshot.pods)
-
-
-def clusters_of(snapshot: Snapshot) -> Clusters:
-    """The clusters of the two versions, as Envoy names them."""
-    route = snapshot.route
-    host = identity(route.host, snapshot.target.namespace)
-    names = (snapshot.target.canary, snapshot.target.stable)
-    return Clusters({Destination(host, name): name for name in names}, (route.port or {}).get("number"))
 
 
 def words_of(snapshot: Snapshot, version: str) -> frozenset[str]:

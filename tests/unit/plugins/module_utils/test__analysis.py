@@ -228,6 +228,12 @@ def test_a_version_to_which_proxies_have_no_way_any_more(cut_off: tuple[str, ...
     assert all(f"no way to {name}" in found.why for name in cut_off)
 
 
+def test_a_route_that_is_lost_blames_no_version() -> None:
+    found = judge(DEFAULTS, counts((1000, 500), None, unrouted="no route", cut_off={"v2": "no way to v2"}))
+    assert result(found, "unattributed") == "inconclusive"
+    assert judge(DEFAULTS, counts((1000,), (4000,), unrouted="no route")).why.startswith("no route: all requests to it")
+
+
 def test_a_canary_with_all_requests_to_which_proxies_have_no_way() -> None:
     assert judge(DEFAULTS, counts((1000,), None, cut_off={"v2": "no way to v2"})).result == "fail"
 
