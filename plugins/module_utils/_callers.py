@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from ._conditions import is_live, is_ready
 from ._mesh import name_of
 from ._selectors import as_text
 from ._stream import Stream
+from ._values import from_json, understood
 
 ADMIN_PORT = 15000
 READ_TIMEOUT = 2.0
@@ -141,11 +141,12 @@ def _sender(labels: Mapping[str, str]) -> Sender:
     return Sender(None if _ABSENT & set(workload) else workload, Name(*account.groups()) if account else None)
 
 
+@understood("list of clusters")
 def received(clusters: bytes) -> int:
     """How many requests a sidecar has passed to its own pod, by its answer to HOSTS_PATH. Envoy counts them always."""
     return sum(
         int(stat.get("value", 0))
-        for cluster in json.loads(clusters).get("cluster_statuses") or []
+        for cluster in from_json(clusters).get("cluster_statuses") or []
         if cluster["name"].startswith("inbound|")
         for host in cluster.get("host_statuses") or []
         for stat in host.get("stats") or []

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from ._counts import Sample
 from ._envoy import Destination, destination_of, is_healthy
+from ._values import from_json, understood
 
 CUT_OFF = 3  # looks in a row without a healthy endpoint until a version counts as cut off from a proxy
 
@@ -104,11 +105,12 @@ class HostTally:
     known: frozenset[Hashable] = frozenset()
 
 
+@understood("list of clusters")
 def parse(body: bytes, clusters: Clusters) -> ProxyHosts:
     """What an answer to `/clusters?format=json` tells of these clusters; ValueError if it is none."""
     counters: dict[Endpoint, HostCounters] = {}
     healthy: dict[str, int] = {}
-    for cluster in json.loads(body).get("cluster_statuses") or []:
+    for cluster in from_json(body).get("cluster_statuses") or []:
         version = clusters.version(cluster["name"])
         if version is None:
             continue

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from ._hosts import ServiceName, identity
 from ._shares import number, share_of
-from ._values import from_json
+from ._values import from_json, understood
 
 
 class Destination(NamedTuple):
@@ -66,6 +66,7 @@ def routes_path(configs: Iterable[str] = ()) -> str:
     return f"/config_dump?{urlencode(query)}"
 
 
+@understood("config_dump")
 def weights_by_config(dump: bytes, rule: Rule) -> dict[str, list[Weights]]:
     """What each of the rule's routes does, by the name of the route configuration that it stands in."""
     found: dict[str, list[Weights]] = {}
@@ -75,6 +76,7 @@ def weights_by_config(dump: bytes, rule: Rule) -> dict[str, list[Weights]]:
     return found
 
 
+@understood("config_dump")
 def destinations(dump: bytes) -> set[Destination]:
     """Everything that any route leads to."""
     return {destination for _config, route in _routes(dump) for destination in _weights(route)}
@@ -107,6 +109,7 @@ class Hosts:
     total: int
 
 
+@understood("list of clusters")
 def hosts(clusters: bytes) -> dict[Destination, Hosts]:
     """The hosts of each destination that is active; a cluster that is still warming is not listed by Envoy.
 

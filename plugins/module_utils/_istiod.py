@@ -19,7 +19,7 @@ from ._cluster import POD, Cluster, ClusterError
 from ._conditions import is_ready
 from ._readiness import examine
 from ._stream import Stream
-from ._values import from_json
+from ._values import from_json, understood
 from ._words import shortened
 
 PODS = "app=istiod"
@@ -93,15 +93,19 @@ def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -
     pending: dict[str, str] = {}
     known: set[str] = set()
     for answer in answers:
-        for proxy in from_json(answer) or []:
-            name = proxy["proxy"]
-            known.add(name)
-            for kind, resource in KINDS.items():
-                error = _last_error(proxy, resource)
-                if error:
-                    rejected.setdefault(name, f"the {kind}s that istiod sent: {error}")
-                elif proxy.get(f"{kind}_sent") != proxy.get(f"{kind}_acked"):
-                    pending.setdefault(name, f"{kind}s")
+        try:
+            with understood("list of proxies"):
+                for proxy in from_json(answer) or []:
+                    name = proxy["proxy"]
+                    known.add(name)
+                    for kind, resource in KINDS.items():
+                        error = _last_error(proxy, resource)
+                        if error:
+                            rejected.setdefault(name, f"the {kind}s that istiod sent: {error}")
+                        elif proxy.get(f"{kind}_sent") != proxy.get(f"{kind}_acked"):
+                            pending.setdefault(name, f"{kind}s")
+        except ValueError as problem:
+            missing = "; ".join(each for each in (missing, f"istiod's answer cannot be read: {problem}") if each)
     return Account(missing, rejected, pending, frozenset(known), scoped)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 LONGEST = 31_536_000  # seconds in a year; keeps every sum of times inside what datetime can hold
@@ -65,6 +67,15 @@ def from_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Read an answer of others; ValueError, as for what is no JSON, where it has another form than that of `what`."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"it is no {what} as expected: {type(error).__name__} ({error})") from error
 
 
 def show(value: object) -> str:
