@@ -1,4 +1,4 @@
-"""A bad line to an API server: a TCP relay on loopback that delays bytes and connections, and cuts all in turns."""
+"""A bad line to an API server: a TCP relay on loopback that delays bytes and connections, and cuts them in turns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ CHUNK = 65536
 
 
 class Relay:
-    """delay: seconds for every byte, each way. connect: seconds until a new connection passes any.
+    """delay: seconds until an answer to what goes in can come out. connect: seconds until a new connection passes any.
 
-    cut: seconds between two cuts of all connections; 0: none. It runs until the end of the `with` block.
+    cut: seconds between two cuts of all connections; 0: none. only: what the first bytes of a connection must have for
+    all that; others pass as they are. It runs until the end of the `with` block.
     """
 
-    def __init__(self, host: str, port: int, *, delay: float = 0, connect: float = 0, cut: float = 0) -> None:
+    def __init__(
+        self, host: str, port: int, *, delay: float = 0, connect: float = 0, cut: float = 0, only: bytes = b""
+    ) -> None:
         self._target = host, port
-        self._delay, self._connect, self._cut = delay, connect, cut
+        self._delay, self._connect, self._cut, self._only = delay / 2, connect, cut, only
         self._links: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self.connections = 0
@@ -40,12 +43,14 @@ class Relay:
     async def _begin(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
-        self._cutting = self._loop.create_task(self._cut_in_turns())
+        self._cutting = self._loop.create_task(self._cut_in_turns())  # tasks that nobody holds may go
 
     async def _end(self) -> None:
-        self._cutting.cancel()
         self._server.close()
-        self._abort()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _cut_in_turns(self) -> None:
         while self._cut:
@@ -58,26 +63,30 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._links.add(writer)
-        await asyncio.sleep(self._connect)
         with suppress(OSError):
+            begin = await reader.read(CHUNK) if self._only else b""
+            bad = self._only in begin
+            if bad:
+                self._links.add(writer)
+                await asyncio.sleep(self._connect)
             there, back = await asyncio.open_connection(*self._target)
-            self._links.add(back)
-            await asyncio.gather(self._carry(reader, back), self._carry(there, writer))
-            self._links.discard(back)
+            delay = self._delay if bad else 0.0
+            await asyncio.gather(self._carry(reader, back, delay, begin), self._carry(there, writer, delay))
         self._links.discard(writer)
         writer.close()
 
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _carry(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, delay: float, data: bytes = b""
+    ) -> None:
         """In order, each chunk late by the delay, however many are under way."""
         chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         passing = asyncio.create_task(self._pass_on(chunks, sink))
-        data = b"-"
-        while data:
-            data = b""
-            with suppress(OSError):
-                data = await source.read(CHUNK)
-            chunks.put_nowait((self._loop.time() + self._delay, data))
+        if data:
+            chunks.put_nowait((self._loop.time() + delay, data))
+        with suppress(OSError):
+            while data := await source.read(CHUNK):
+                chunks.put_nowait((self._loop.time() + delay, data))
+        chunks.put_nowait((0.0, b""))  # once the rest has passed
         await passing
 
     async def _pass_on(self, chunks: asyncio.Queue[tuple[float, bytes]], sink: asyncio.StreamWriter) -> None:

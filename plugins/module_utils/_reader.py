@@ -179,7 +179,7 @@ class Reader:
         while track and self._begins(proxy, track):
             begin = time.monotonic()
             try:
-                reading = Reading({path: track.stream.get(path, timeout) for path in self.paths})
+                reading = Reading(track.stream.get_all(self.paths, timeout))
             except ClusterError as error:
                 self._ended(track, None, str(error), 0.0)
                 timeout = min(LONGEST, 2 * timeout)

@@ -15,19 +15,23 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 from ._access import Access
 from ._cluster import Cluster, ClusterError
 from ._values import from_json
 
+T = TypeVar("T")
+
 TIMEOUT = 4.0  # seconds for one request, with the connection that it may need
+HANGS_UP = 2  # times in a row are no accident
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERRORS = 0, 1  # the two channels of a forwarded port
 
@@ -56,6 +60,7 @@ class Stream:
         self._connection: _Connection | None = None
         self._turn = threading.Lock()
         self._aborted = False
+        self._hung_up = 0  # how often in a row, after it had answered one of several requests
 
     def open(self, timeout: float = TIMEOUT) -> None:
         """Connect now what the next request would have to connect."""
@@ -67,11 +72,12 @@ class Stream:
 
     def get(self, path: str, timeout: float = TIMEOUT) -> bytes:
         """The body of a successful answer."""
-        answer = self.ask("GET", path, timeout=timeout)
-        if answer.status != 200:
-            text = " ".join(answer.body.decode(errors="replace").split())[:300]
-            raise ClusterError(f"GET {path} at {self._place} was answered with {answer.status}: {text}")
-        return answer.body
+        return self._body(path, self.ask("GET", path, timeout=timeout))
+
+    def get_all(self, paths: Sequence[str], timeout: float = TIMEOUT) -> dict[str, bytes]:
+        """The same for several paths, which are asked for at once and answered one after the other."""
+        answers = self._tried(partial(self._ask_all, paths=paths), timeout)
+        return {path: self._body(path, answer) for path, answer in zip(paths, answers, strict=True)}
 
     def ask(
         self,
@@ -82,18 +88,7 @@ class Stream:
         timeout: float = TIMEOUT,
     ) -> Answer:
         """Whatever is answered."""
-        deadline = time.monotonic() + timeout
-        with self._turn:
-            used = self._connection is not None
-            try:
-                try:
-                    return self._ask(deadline, method, path, body, headers or {})
-                except _failures():
-                    if not used or time.monotonic() > deadline:
-                        raise
-                    return self._ask(deadline, method, path, body, headers or {})  # it had been closed while idle
-            except _failures() as error:
-                raise self._failed(error, timeout) from error
+        return self._tried(partial(self._ask, method=method, path=path, body=body, headers=headers or {}), timeout)
 
     def close(self) -> None:
         with self._turn:
@@ -106,6 +101,21 @@ class Stream:
         if connection:
             connection.pipe.abort()
 
+    def _tried(self, ask: Callable[[float], T], timeout: float) -> T:
+        """What is answered within the time. A connection that turns out to be closed is made anew and has it again."""
+        deadline = time.monotonic() + timeout
+        with self._turn:
+            used = self._connection is not None
+            try:
+                try:
+                    return ask(deadline)
+                except _failures():
+                    if not used or time.monotonic() > deadline:
+                        raise
+                    return ask(time.monotonic() + timeout)
+            except _failures() as error:
+                raise self._failed(error, timeout) from error
+
     def _ask(self, deadline: float, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
         connection = self._connected(deadline)
         try:
@@ -114,6 +124,40 @@ class Stream:
         except BaseException:
             self._drop()  # the rest of that answer may still come
             raise
+
+    def _ask_all(self, deadline: float, paths: Sequence[str]) -> list[Answer]:
+        """At once, for a line may be long; one by one at a server that hangs up when it is asked so."""
+        pipe = self._connected(deadline).pipe
+        together = self._hung_up < HANGS_UP
+        requests = [b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode() for path in paths]
+        answers: list[Answer] = []
+        try:
+            if together:
+                pipe.sendall(b"".join(requests))
+            for each in requests:
+                if not together:
+                    pipe.sendall(each)
+                answers.append(self._next(pipe))
+        except BaseException:
+            self._hung_up += together and bool(answers)
+            self._drop()
+            raise
+        self._hung_up = 0 if together else self._hung_up
+        return answers
+
+    def _next(self, pipe: _Pipe) -> Answer:
+        response = HTTPResponse(cast(socket.socket, pipe), method="GET")
+        response.begin()
+        answer = Answer.of(response)
+        if response.will_close:
+            self._drop()
+        return answer
+
+    def _body(self, path: str, answer: Answer) -> bytes:
+        if answer.status != 200:
+            text = " ".join(answer.body.decode(errors="replace").split())[:300]
+            raise ClusterError(f"GET {path} at {self._place} was answered with {answer.status}: {text}")
+        return answer.body
 
     def _connected(self, deadline: float) -> _Connection:
         if self._aborted:
@@ -175,6 +219,7 @@ class _Pipe:
         except BaseException:
             link.close()
             raise
+        self._file = _File(_Reader(self))
         self._numbered: set[int] = set()
         self._rest = b""
 
@@ -182,8 +227,9 @@ class _Pipe:
         self._frames.settimeout(self._left())
         self._frames.send_binary(bytes([DATA]) + data)
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self))
+    def makefile(self, mode: str) -> _File:
+        """For one answer, as `http.client` asks. What is read too much of that is of the next one."""
+        return self._file
 
     def receive(self, size: int) -> bytes:
         while not self._rest:
@@ -215,6 +261,13 @@ class _Pipe:
         if left <= 0:
             raise TimeoutError
         return left
+
+
+class _File(io.BufferedReader):
+    """Stays open from one answer to the next."""
+
+    def close(self) -> None:
+        """It is of no more use when its pipe is closed."""
 
 
 class _Reader(io.RawIOBase):

@@ -50,6 +50,10 @@ class PodHandler(BaseHTTPRequestHandler):
     server: PodServer
 
     def do_GET(self) -> None:
+        if self.server.one_by_one:
+            self.connection.setblocking(False)
+            self.close_connection = bool(self.rfile.peek(1))  # what was asked already
+            self.connection.setblocking(True)
         self.server.asked.append(self.path)
         answer = self.server.answers.get(urlsplit(self.path).path)
         body = answer(self.path) if callable(answer) else answer
@@ -67,6 +71,7 @@ class PodServer(Server):
     def __init__(self, answers: dict[str, Answer]) -> None:
         self.answers = answers
         self.asked: list[str] = []
+        self.one_by_one = False  # whether it hangs up on who asks before it has answered
         super().__init__(PodHandler)
 
 
@@ -200,6 +205,7 @@ class ApiHandler(BaseHTTPRequestHandler):
         with suppress(OSError):
             while data := link.recv(FRAME):
                 self.send_frame(0, data)
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def send_frame(self, channel: int, data: bytes) -> None:
         payload = bytes([channel]) + data

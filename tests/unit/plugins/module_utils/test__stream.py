@@ -38,6 +38,48 @@ def test_many_requests_take_one_forward(mesh: Mesh) -> None:
     assert [path for path, _headers in mesh.requests] == ["/api/v1/namespaces/gateways/pods/one/portforward"]
 
 
+def test_several_paths_are_asked_for_at_once(mesh: Mesh) -> None:
+    """Before the first one is answered; and they share their connection with all others."""
+    pod = mesh.add(Pod("one", answers={"/a": b"a" * 70_000, "/b": b"b", "/c": b"c"}))
+    with stream(mesh) as open_:
+        for _time in range(2):
+            assert open_.get_all(["/a", "/b"]) == {"/a": b"a" * 70_000, "/b": b"b"}
+            assert open_.get("/c") == b"c"
+        mesh.cut()
+        assert open_.get_all(["/b", "/a", "/c"])["/c"] == b"c"
+        with pytest.raises(ClusterError, match=r"GET /no at .* was answered with 404"):
+            open_.get_all(["/b", "/no", "/c"])
+        assert open_.get("/c") == b"c"
+    assert pod.server.asked[:6] == ["/a", "/b", "/c"] * 2
+    assert mesh.asked("portforward") == 2
+
+
+def test_a_server_that_hangs_up_on_several_requests_is_asked_one_by_one(mesh: Mesh) -> None:
+    pod = mesh.add(Pod("one", answers={"/a": b"a", "/b": b"b"}))
+    pod.server.one_by_one = True
+    with stream(mesh) as open_:
+        for _hung_up in range(2):
+            with suppress(ClusterError):
+                open_.get_all(["/a", "/b"])
+        answers = open_.get_all(["/a", "/b"])
+        assert answers == {"/a": b"a", "/b": b"b"}
+        connections = mesh.asked("portforward")
+        assert open_.get_all(["/b", "/a"])["/a"] == b"a"
+        assert mesh.asked("portforward") == connections
+
+
+def test_a_connection_that_is_cut_late_is_made_anew_with_the_whole_time(mesh: Mesh) -> None:
+    pod = mesh.add(Pod("one", answers={"/": b"here"}))
+    with stream(mesh) as open_:
+        open_.get("/")
+        mesh.delay = 0.6
+        frozen = threading.Event()
+        pod.server.answers["/slow"] = lambda _: b"late" if mesh.asked("portforward") > 1 or frozen.wait(30) else b""
+        threading.Timer(0.7, mesh.cut).start()
+        assert open_.get("/slow", timeout=1) == b"late"
+        frozen.set()
+
+
 def test_it_asks_as_the_one_who_was_named(mesh: Mesh) -> None:
     mesh.add(Pod("one", answers={"/": b"here"}))
     with stream(mesh, impersonate_user="me", impersonate_groups=["a", "b"]) as open_:
