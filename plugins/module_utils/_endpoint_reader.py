@@ -7,9 +7,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Hashable, Iterable
-from contextlib import suppress
 
 from . import _endpoints as endpoints
 from ._binding import Proxy
@@ -18,9 +16,10 @@ from ._counts import Sample
 from ._endpoints import Clusters, HostTally, ProxyHosts
 from ._envoy import Destination, hosts_path
 from ._hosts import identity
+from ._path_reader import PathReader
 from ._proof import Prover
 from ._proxies import Unproven
-from ._reader import Reader, Reading, Readings
+from ._reader import Readings
 from ._snapshot import Snapshot
 
 PATIENCE = 0.5  # seconds for which a look waits for something new
@@ -33,36 +32,25 @@ class Uncounted(Exception):
 class EndpointReader:
     """What every proxy counts for the endpoints of the two versions, from the first look on.
 
-    paths: what else of each proxy is read with each look. pace: seconds between two of them.
+    pace: seconds between two looks at a proxy, at least.
     """
 
-    def __init__(self, prover: Prover, snapshot: Snapshot, pace: float, *paths: str) -> None:
-        self._prover = prover
-        self._snapshot = snapshot
+    def __init__(self, prover: Prover, snapshot: Snapshot, pace: float) -> None:
         self._clusters = clusters_of(snapshot)
-        self._path = hosts_path(self._clusters.versions)
-        self._paths = (self._path, *paths)
-        self._pace = pace
+        self._reader = PathReader(prover, snapshot, hosts_path(self._clusters.versions), pace)
         self._tally = HostTally()
         self._present: Collection[Hashable] = ()
-        self._reader: Reader | None = None
-        self._taken: dict[Proxy, Reading] = {}
-        self._closed = False
-        self._opening = threading.Lock()
 
-    def look(self) -> tuple[Readings, dict[Proxy, Reading]]:
-        """What is read, and what of it is new."""
+    def look(self) -> Readings:
+        """Take in what is new, and tell what is read; Uncounted if there is nobody to ask."""
         try:
-            readings = self._reading().newest(PATIENCE)
+            readings, new = self._reader.look(PATIENCE)
         except (Unproven, ClusterError) as error:
             raise Uncounted(f"the proxies cannot be read: {error}") from error
-        new = {proxy: each for proxy, each in readings.answers.items() if self._taken.get(proxy) is not each}
-        self._tally = endpoints.add(
-            self._tally, {proxy: self._endpoints_of(proxy, each.bodies[self._path]) for proxy, each in new.items()}
-        )
-        self._taken |= new
+        looks: dict[Hashable, ProxyHosts] = {proxy: self._endpoints_of(proxy, body) for proxy, body in new.items()}
+        self._tally = endpoints.add(self._tally, looks)
         self._present = readings.present
-        return readings, new
+        return readings
 
     def sample(self, version: str) -> Sample:
         """Its requests, and those that failed."""
@@ -78,24 +66,12 @@ class EndpointReader:
         }
 
     def begin(self) -> None:
-        """Read already what the first look counts from. What is in the way of that is told by the looks."""
-        with suppress(Unproven, ClusterError):
-            self._reading()
+        """Read already what the first look counts from."""
+        self._reader.begin()
 
     def close(self) -> None:
         """Ask nobody any more."""
-        with self._opening:
-            self._closed = True
-            if self._reader:
-                self._reader.close()
-
-    def _reading(self) -> Reader:
-        with self._opening:
-            if self._closed:
-                raise Unproven("the watch is over")
-            if self._reader is None:
-                self._reader = self._prover.reader(self._snapshot, self._paths, self._pace)
-            return self._reader
+        self._reader.close()
 
     def _endpoints_of(self, proxy: Proxy, body: bytes) -> ProxyHosts:
         try:

@@ -28,16 +28,19 @@ from ._gates import read
 from ._histogram import EDGES
 from ._hosts import service_of
 from ._owners import workload_of
+from ._path_reader import PathReader
 from ._probe import Outcome, Target, probe, target_of
 from ._prometheus import Prometheus, PrometheusError
 from ._promql import queries
 from ._promql import tally as scraped
 from ._proof import Prover
+from ._proxies import Unproven
 from ._rule_reader import RuleReader
 from ._snapshot import Snapshot, pods_of
 from ._split import names, version_pattern
 from ._tally import Tally, add, buckets, counts, without_endpoint, workloads
 
+SERIES_PACE = 1.0  # seconds between two looks at Istio's series of a proxy, which take far more than its endpoints
 LIST_AGAIN = 5.0  # seconds between two looks at the pods, where series name workloads that nobody knows
 NO_VERSION = ""
 SHARED = (
@@ -77,18 +80,19 @@ class ProxyMeter(Meter):
         self._host = full_host(snapshot)
         self._reporter = reporter
         self._whose = Whose(prover.cluster, snapshot)
-        self._path = stats_path(self._host)
-        self._hosts = EndpointReader(prover, snapshot, self.pace, self._path)
+        self._hosts = EndpointReader(prover, snapshot, self.pace)
+        self._of_series = PathReader(prover, snapshot, stats_path(self._host), SERIES_PACE)
         self._rule = RuleReader(prover, snapshot)
         self._series = Tally()
 
     def look(self) -> Counts:
-        readings, new = self._hosts.look()
+        readings = self._hosts.look()
         self.coverage = Coverage(readings.read, readings.of, readings.gaps)
-        self._series = add(
-            self._series,
-            {proxy: parse(each.bodies[self._path], self._host, self._reporter) for proxy, each in new.items()},
-        )
+        with suppress(Unproven, ClusterError):  # what they tell is unknown then, and the endpoints are counted
+            looks = self._of_series.look(0)[1]
+            self._series = add(
+                self._series, {proxy: parse(body, self._host, self._reporter) for proxy, body in looks.items()}
+            )
         if not readings.read:
             raise Uncounted(f"no proxy can be read: {readings.gaps or 'there is none'}")
         if not readings.answers:
@@ -98,10 +102,11 @@ class ProxyMeter(Meter):
     def begin(self) -> None:
         """Read already what the first look counts from."""
         self._hosts.begin()
+        self._of_series.begin()
 
     def close(self) -> None:
-        self._hosts.close()
-        self._rule.close()
+        for each in (self._hosts, self._of_series, self._rule):
+            each.close()
 
     def _counts(self) -> Counts:
         canary, stable = versions(self._snapshot)

@@ -7,16 +7,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 
 from ._binding import Proxy
 from ._cluster import ClusterError
 from ._envoy import Rule, routes_path, rule_of, weights_by_config
+from ._path_reader import PathReader
 from ._proof import Prover
 from ._proxies import Unproven
-from ._reader import Reader, Reading
 from ._snapshot import Snapshot
 
 PACE = 5.0  # seconds between two questions to a proxy
@@ -27,45 +26,29 @@ class RuleReader:
     """Asks from the second question on: a weight that is judged was proven to be live just before."""
 
     def __init__(self, prover: Prover, snapshot: Snapshot) -> None:
-        self._prover = prover
-        self._snapshot = snapshot
         self._rule = rule_of(snapshot.virtual_service, snapshot.route.rule)
-        self._path = routes_path()
+        self._reader = PathReader(prover, snapshot, routes_path(), PACE)
         self._begin = time.monotonic() + PACE
-        self._reader: Reader | None = None
-        self._taken: dict[Proxy, Reading] = {}
         self._without: dict[Proxy, int] = {}  # answers in a row that lacked the rule, of proxies that had it
-        self._closed = False
-        self._opening = threading.Lock()
 
     def lost(self) -> str:
         """Which proxies have lost the rule, as a half sentence; nothing if none has, or it cannot be known."""
-        with suppress(Unproven, ClusterError):
-            self._look()
+        if time.monotonic() >= self._begin:
+            with suppress(Unproven, ClusterError):
+                self._look()
         lost = sorted(str(proxy) for proxy, answers in self._without.items() if answers >= LOST)
         return f"{self._rule.virtual_service} has no route any more in {', '.join(lost)}" if lost else ""
 
     def close(self) -> None:
         """Ask nobody any more."""
-        with self._opening:
-            self._closed = True
-            if self._reader:
-                self._reader.close()
+        self._reader.close()
 
     def _look(self) -> None:
-        with self._opening:
-            if self._closed or time.monotonic() < self._begin:
-                return
-            self._reader = self._reader or self._prover.reader(self._snapshot, [self._path], PACE)
-        readings = self._reader.newest(0)
+        readings, new = self._reader.look(0)
         for proxy in self._without.keys() - readings.present:
             del self._without[proxy]
-        for proxy in readings.present:
-            reading = readings.answers[proxy]
-            if self._taken.get(proxy) is reading:
-                continue
-            self._taken[proxy] = reading
-            if _has(reading.bodies[self._path], self._rule):
+        for proxy, dump in new.items():
+            if _has(dump, self._rule):
                 self._without[proxy] = 0
             elif proxy in self._without:
                 self._without[proxy] += 1

@@ -30,6 +30,7 @@ BAD = {("v1", 200): 90, ("v2", 500): 2}
 @pytest.fixture
 def call(mesh: Istio, run_module: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.setattr(_meters.ProxyMeter, "pace", 0.01)
+    monkeypatch.setattr(_meters, "SERIES_PACE", 0.01)
     fixed = {"host": mesh.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE, "wait_timeout": 0}
     fixed |= {"stable": "v1", "canary": "v2", "state": "advanced", "steps": [10, 50, 100], "interval": 0}
 
@@ -124,10 +125,22 @@ def test_what_a_gateway_counted_before_does_not_matter(mesh: Istio, call: Call) 
 
 
 def test_gateways_that_cannot_be_read(mesh: Istio, server: ApiServer, call: Call) -> None:
-    del mesh.gateway.server.answers["/stats/prometheus"]
+    """From the moment on when the weight is live."""
+    asked = iter([mesh.clusters("")])
+    mesh.gateway.server.answers["/clusters"] = lambda _path: next(asked, None)
     result = call()
     assert (result["phase"], weights_of(server)) == ("held", {"v1": 90, "v2": 10})
     assert "no proxy can be read" in result["msg"]
+
+
+def test_gateways_whose_series_cannot_be_read_are_judged_by_errors(
+    mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the admin interface tells no statistics; here the reads of the endpoints make the traffic."""
+    del mesh.gateway.server.answers["/stats/prometheus"]
+    mesh.gateway.server.answers["/clusters"] = lambda path: (mesh.count(path), mesh.clusters(path))[1]
+    mesh.traffic = BAD
+    assert call({"deadline": 30}, interval=60)["phase"] == "rolled_back"
 
 
 @pytest.mark.parametrize("body", [b"no JSON", b'{"cluster_statuses": [{}]}', b"[1]"])
@@ -162,7 +175,8 @@ def test_gateways_that_stay_unread_are_told_early_and_in_the_verdict(
     """One of two answers nothing: what the other one counts decides, and both the person and the verdict are told."""
     monkeypatch.setattr(_reader, "BLIND", 0.1)
     mesh.traffic = WELL
-    mesh.add(Envoy("two")).server.answers["/config_dump"] = mesh.gateway.routes
+    two, known = mesh.add(Envoy("two")), iter([mesh.clusters("")])
+    two.server.answers |= {"/config_dump": mesh.gateway.routes, "/clusters": lambda _path: next(known, None)}
     run = {"id": "x", "progress": str(tmp_path / "progress")}
     result = call({"deadline": 30}, interval=1, run=run)
     assert result["analysis"]["result"] == "pass", result["msg"]
