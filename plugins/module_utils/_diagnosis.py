@@ -44,7 +44,7 @@ CAUSES: Mapping[str, frozenset[str]] = {
     PODS_READY: frozenset({"injector_ready"}),
     WEIGHTS_LIVE: _GATEWAYS | _ROUTES | {"host_resolves"},
     SUBSETS_LIVE: _GATEWAYS | _ROUTES | _PODS | {WEIGHTS_LIVE, "destination_port_exists", "pods_injected"},
-    "release_found": frozenset({"virtual_service_exists"}),
+    "release_found": frozenset({"virtual_service_exists", "host_resolves"}),
     STEP_POSSIBLE: _GATEWAYS | _ROUTES | _PODS | {"rule_in_service_namespace"},
 }
 

@@ -67,8 +67,8 @@ def diagnose(cluster: Cluster, order: Order) -> Examination:
     ill = [*ill_versions(mesh, cluster.now()), *ill_gateways(mesh, cluster.now())]
     snapshot, mistakes = _snapshot(mesh, target)
     stands = f"{plural(sum(not each.skipped for each in results), 'check')} of the mesh"
-    if mistakes:
-        found.append(release.unfound(target, mistakes))
+    for virtual_service in mesh.focused() if mistakes else ():
+        found.append(release.unfound(target, mistakes, virtual_service))
     if snapshot:
         of_state = list(release.of_release(snapshot, order.playbook, cluster.now()))
         found += of_state

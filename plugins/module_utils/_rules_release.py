@@ -15,8 +15,9 @@ from datetime import datetime
 from . import _about as about
 from ._binding import binding_of
 from ._commands import add, describe, forget, patch, playbook, show
-from ._finding import ERROR, Finding, error, warning
+from ._finding import Finding, error, warning
 from ._hosts import service_of
+from ._mesh import Object, destinations_of
 from ._proxies import Lagging
 from ._release import LEASE, LEASE_SLACK, Damaged, Holder, Phase, State
 from ._route import ANNOTATION
@@ -40,11 +41,18 @@ _KIND = "VirtualService"
 _NAMED = 3  # how many proxies a sentence names
 
 
-def unfound(target: Target, mistakes: Iterable[str]) -> Finding:
+def unfound(target: Target, mistakes: Iterable[str], virtual_service: Object) -> Finding:
     """No release can be told from the VirtualService."""
+    versions = {target.stable, target.canary}
+    theirs = [
+        about.rule(virtual_service, "http", each.rule.index)
+        for each in destinations_of(virtual_service)
+        if each.rule.protocol == "http" and each.subset in versions
+    ]
     problem = f"tells of no canary: {'; '.join(mistakes)}"
     remedy = "name the route and its versions as they are there"
-    return Finding(ERROR, _KIND, target.namespace, target.name, problem, remedy, RELEASE_FOUND)
+    found = error(_KIND, virtual_service, problem, remedy, about=theirs)
+    return dataclasses.replace(found, check=RELEASE_FOUND)
 
 
 def refused(snapshot: Snapshot, mistakes: Iterable[str]) -> Finding:
@@ -52,7 +60,7 @@ def refused(snapshot: Snapshot, mistakes: Iterable[str]) -> Finding:
     problem = f"lets no step be taken: {'; '.join(mistakes)}"
     command = show(_KIND, snapshot.virtual_service)
     remedy = f"put that right, or name route, versions and host as they are there: {command}"
-    found = error(_KIND, snapshot.virtual_service, problem, remedy, command, about=_about(snapshot, least=0))
+    found = error(_KIND, snapshot.virtual_service, problem, remedy, command, about=_about(snapshot, idle=True))
     return dataclasses.replace(found, check=STEP_POSSIBLE)
 
 
@@ -150,12 +158,12 @@ def _waiting(snapshot: Snapshot, state: State, service: str) -> Finding:
     )
 
 
-def _about(snapshot: Snapshot, least: float = 1) -> list[str]:
-    """What the route of a release rests on: its rule, where that is bound, and the pods of versions with that share."""
+def _about(snapshot: Snapshot, idle: bool = False) -> list[str]:
+    """What the route of a release rests on: its rule, where that is bound, and the pods that get requests, or may."""
     virtual_service, route = snapshot.virtual_service, snapshot.route
     service = service_of(route.host, snapshot.target.namespace)
     gateways = [f"Gateway {name}" for name in binding_of(virtual_service, route.rule).gateways]
-    names = [name for name, share in snapshot.shares.items() if share >= least]
+    names = [name for name, share in snapshot.shares.items() if share or idle]
     services = [about.service(service), *(about.version(service, name) for name in names)] if service else []
     place = about.thing(_KIND, virtual_service)
     return [place, about.rule(virtual_service, "http", route.rule), *gateways, *services]

@@ -1,4 +1,4 @@
-"""Each test begins with a service that the doctor finds nothing wrong with, a fifth of it on v2."""
+"""Each test begins with a service that the doctor finds nothing wrong with, a fifth of it on green."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from patient import NAMESPACE, READER, Patient
 
 @pytest.fixture(scope="session")
 def patient() -> Patient:
-    return Patient()
+    patient = Patient()
+    patient.admit()
+    return patient
 
 
 @pytest.fixture(autouse=True)
 def healthy(patient: Patient) -> dict[str, Any]:
-    if patient.kube.weights() != {"v1": 80, "v2": 20} or patient.phase != "weighted":
+    if patient.weights != {"blue": 80, "green": 20} or patient.phase != "weighted":
         patient.canary("weighted", weight=20, adopt=True)
     found = patient.examine()
     assert (found["complaints"], found["unseen"]) == ([], []), found["msg"]

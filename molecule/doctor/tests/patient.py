@@ -6,19 +6,28 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+from foreign import Foreign
 from molecule_helpers import Kube, module
 
 NAMESPACE = "canary-doctor"
-VIRTUAL_SERVICE = "pong-server-virtual-service"
 ANNOTATION = "progressive.istio/canary"
-RULE = "pong-server-destination-rule"
 READER = "progressive-istio-doctor-reader"  # a name of its own, for scenarios run side by side
 GATEWAY = "gateways.networking.istio.io"
-WORLD = {"canary_namespace": NAMESPACE, "canary_gateway_hosts": ["doctor.test"]}
+CHECKOUT = Foreign(NAMESPACE, gateways=["checkout-entry"])
+PUBLIC = CHECKOUT.public
+VIRTUAL_SERVICE = "checkout-routes"
+RULE = "checkout"
+SKIPPED = ["callers_routed"]  # the cluster has sidecars of other scenarios
+WORLD: dict[str, Any] = {"canary_namespace": NAMESPACE, "canary_app": "checkout", "canary_route": "main"}
+WORLD |= {"canary_stable": "blue", "canary_canary": "green", "canary_skip_checks": SKIPPED}
+WORLD |= {"canary_service": "checkout", "canary_destination_rule": RULE, "canary_virtual_service": VIRTUAL_SERVICE}
+WORLD |= {"canary_gateway": "checkout-entry", "canary_gateway_hosts": [PUBLIC]}
 WORLD |= {"canary_ingress_service": "doctor-ingress", "canary_ingress_namespace": NAMESPACE}
 WORLD |= {"canary_ingress_selector": {"istio": "doctor-ingress"}}
+OBSERVED = "deployments,services,gateways.networking.istio.io,destinationrules,virtualservices,pods"
 
 Operation = dict[str, Any]
 
@@ -29,15 +38,33 @@ class Patient:
     def __init__(self) -> None:
         self.kube = Kube(NAMESPACE)
 
+    def admit(self) -> None:
+        """Set the service up, as its own team does."""
+        server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [PUBLIC]}
+        entry = {"selector": {"istio": "doctor-ingress"}, "servers": [server]}
+        where = {"name": "checkout-entry", "namespace": NAMESPACE}
+        self.kube.apply(
+            {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": where, "spec": entry},
+        )
+        route = CHECKOUT.destinations({"blue": 100, "green": 0})
+        rule = {"name": "main", "match": [{"uri": {"prefix": "/"}}], "route": route}
+        replace(CHECKOUT, rules=[rule]).set_up()
+
+    @property
+    def weights(self) -> dict[str, int]:
+        return self.kube.weights(VIRTUAL_SERVICE, "main")
+
     def examine(self, **options: Any) -> dict[str, Any]:
         again = f"-e '{json.dumps(WORLD)}'"
-        options = {"route": "primary", "playbook_options": again, **options}
+        options = {"route": "main", "playbook_options": again, "skip_checks": SKIPPED, **options}
+        options |= {"stable": "blue", "canary": "green", "destination_host": CHECKOUT.host}
         return module("canary_doctor", name=VIRTUAL_SERVICE, namespace=NAMESPACE, **options)
 
     def canary(self, state: str, **options: Any) -> dict[str, Any]:
         stepwise = {"steps": [20, 50, 100], "interval": 0, "watch": 0} if state == "advanced" else {}
-        where = {"name": VIRTUAL_SERVICE, "namespace": NAMESPACE, "stable": "v1", "canary": "v2"}
-        result = module("canary", **where, state=state, **{**stepwise, **options})
+        where = {"name": VIRTUAL_SERVICE, "namespace": NAMESPACE, "stable": "blue", "canary": "green"}
+        usual = {"skip_checks": SKIPPED, **stepwise}
+        result = module("canary", **where, state=state, **{**usual, **options})
         assert not result.get("failed"), result["msg"]
         return result
 
@@ -50,13 +77,26 @@ class Patient:
     def patch(self, kind: str, name: str, *operations: Operation) -> None:
         self.kube.run("patch", kind, name, "--type=json", "-p", json.dumps(operations))
 
-    def settled(self, version: str = "pong-server-v2") -> None:
+    def settled(self, version: str = "checkout-green") -> None:
         self.kube.run("rollout", "status", "deployment", version, "--timeout=90s")
 
-    def follow(self, command: str) -> None:
-        """Paste a command into a shell."""
+    def follow(self, command: str) -> str:
+        """Paste a command into a shell; its output."""
         run = subprocess.run(command, shell=True, cwd="/", capture_output=True, text=True, timeout=120)
         assert run.returncode == 0, f"{command}\n{run.stdout}{run.stderr}"
+        return run.stdout
+
+    def look(self, command: str, *words: str) -> None:
+        """Paste a command that only shows something: it shows these words, and nothing changes."""
+        before = self.generations()
+        shown = self.follow(command)
+        assert all(word in shown for word in words), shown
+        assert self.generations() == before, command
+
+    def generations(self, kinds: str = OBSERVED) -> dict[str, str]:
+        """What there is, by its uid, and how often its content was changed."""
+        items = json.loads(self.kube.run("get", kinds, "-o", "json"))["items"]
+        return {each["metadata"]["uid"]: str(each["metadata"].get("generation")) for each in items}
 
     @contextmanager
     def kept(self, *objects: tuple[str, str]) -> Iterator[None]:

@@ -17,7 +17,7 @@ def table(output: str) -> list[list[str]]:
 
 def test_services_of_one_play_of_which_one_fails(play, tmp_path):
     estate = tmp_path / "hosts.json"
-    services = {"gone": {"canary_namespace": "nowhere"}, "pong": {}}
+    services = {"gone": {"canary_namespace": "nowhere"}, "shop": {}}
     estate.write_text(json.dumps({"canaries": {"hosts": services, "vars": WORLD}}))
     run = play("canary", "-i", str(estate), weight=20)
     assert run.code == 2, run.output
@@ -25,8 +25,8 @@ def test_services_of_one_play_of_which_one_fails(play, tmp_path):
     gone, why, stable, canary = table(run.output)
     assert (gone[0], gone[-1]) == ("gone", "failed")
     assert " ".join(why).startswith("! namespace nowhere does not exist")
-    assert stable[:4] == ["pong", "v1", "80", "%"]
-    assert canary[:3] == ["v2", "20", "%"]
+    assert stable[:4] == ["shop", "blue", "80", "%"]
+    assert canary[:3] == ["green", "20", "%"]
     shares = [float(row[row.index("%") + 1]) for row in (stable, canary)]
     assert sum(shares) == 100
     assert canary[-1] in ("weighted", "3"), canary  # with the step, if steps were gone before
@@ -34,5 +34,5 @@ def test_services_of_one_play_of_which_one_fails(play, tmp_path):
 
 def test_status_tells_what_comes_next(play):
     rows = table(play("status", **WORLD).succeeded().output)
-    assert [" ".join(row).split(" ")[0] for row in rows[:2]] == [f"{NAMESPACE}/pong-server", "v2"]
-    assert ["ready", "pods:", "v1", "1", "of", "1,", "v2", "1", "of", "1"] in rows
+    assert [" ".join(row).split(" ")[0] for row in rows[:2]] == [f"{NAMESPACE}/checkout", "green"]
+    assert ["ready", "pods:", "blue", "1", "of", "1,", "green", "1", "of", "1"] in rows

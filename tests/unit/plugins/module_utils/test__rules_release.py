@@ -183,7 +183,7 @@ def test_nobody_can_be_asked_and_nothing_can_be_told() -> None:
     nowhere = rules.unproven(snapshot(STATE), "no ready proxy")
     assert nowhere.problem == "is live nowhere: no ready proxy"
     assert_harmless(nowhere.command, set())
-    unfound = rules.unfound(TARGET, ["no two versions", "no route"])
+    unfound = rules.unfound(TARGET, ["no two versions", "no route"], snapshot(STATE).virtual_service)
     assert (unfound.place, unfound.problem) == (
         "VirtualService shop/pong",
         "tells of no canary: no two versions; no route",
