@@ -14,9 +14,8 @@ ROUTE = ("virtualservice", VIRTUAL_SERVICE)
 SUBSETS = ("destinationrule", RULE)
 REQUESTS = 40  # of which an equal split leaves out a version once in a million million times
 URL = "http://checkout:8088/version"
-HEADER = (
-    f"green is also reached by HTTP route number 1 of VirtualService {NAMESPACE}/{VIRTUAL_SERVICE} (header x-canary)"
-)
+PLACE = f"VirtualService {NAMESPACE}/{VIRTUAL_SERVICE}"
+HEADER = f"green is also reached by HTTP route number 1 of {PLACE} (header x-canary)"
 MIRROR = f"green also gets copies by the mirror of HTTP route main of {PLACE} (uri prefix /)"
 CALLERS = (
     f"green is also reached through Service {NAMESPACE}/checkout: callers inside the mesh get any of its pods, for no "
