@@ -257,7 +257,7 @@ def test_a_flaw_is_not_taken_for_a_good_canary(
     monkeypatch.setattr(_meters.ProxyMeter, "look", flawed)
     result = call(interval=60)
     assert result["failed"]
-    assert "ZeroDivisionError: flawed" in result["msg"]
+    assert "ZeroDivisionError (flawed)" in result["msg"]
     assert weights_of(server) == {"v1": 90, "v2": 10}
 
 
