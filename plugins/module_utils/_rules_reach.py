@@ -16,6 +16,7 @@ from ._finding import Finding, warning
 from ._hosts import identity
 from ._mesh import Mesh, Object, behind, destinations_of, name_of
 from ._reach import Bypass, Split, World, bypasses, unrouted_callers
+from ._shares import Share
 
 
 def reached_by_weight_alone(mesh: Mesh) -> Iterator[Finding]:
@@ -41,7 +42,7 @@ def callers(sidecars: Iterable[Object], own: Iterable[Object]) -> bool:
     return any(is_live(pod) and name_of(pod) not in known and not _is_gateway(pod) for pod in sidecars)
 
 
-def versions_of(shares: Mapping[str, float], released: str = "") -> list[str]:
+def versions_of(shares: Mapping[str, float | Share], released: str = "") -> list[str]:
     """The versions that are meant to get no more than their weight: what is released, else all but the greatest."""
     if shares.get(released, 100) < 100:
         return [released]

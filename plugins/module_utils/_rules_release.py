@@ -174,7 +174,10 @@ def _of_proxies(snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since
     causes: dict[str, list[Lagging]] = defaultdict(list)
     theirs = _about(snapshot)
     for each in lagging:
-        causes[each.why].append(each)
+        if each.read:
+            causes[each.why].append(each)
+        else:  # which may lie at the way to it
+            yield _unread(each, theirs)
     for why, proxies in causes.items():
         first = proxies[0]
         seen = since if all(each.shows.startswith(RUNS) for each in proxies) else None
@@ -185,9 +188,7 @@ def _of_proxies(snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since
                 f"is not live on {plural(len(proxies), 'proxy', 'proxies')}: {names}{more} {first.shows} {wish}: {why}"
             )
             command = show(_KIND, snapshot.virtual_service)
-            remedy = (
-                "correct what they reject" if first.rejects else "put right what they say; all of them say the same"
-            )
+            remedy = "correct what they reject" if first.rejects else "put right what all of them say"
             yield error(_KIND, snapshot.virtual_service, problem, f"{remedy}: {command}", command, seen, theirs)
         else:
             place = {"metadata": {"namespace": first.proxy.namespace, "name": first.proxy.pod}}
@@ -195,3 +196,13 @@ def _of_proxies(snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since
             problem = f"is a {first.proxy.role} that {first.shows} {wish}: {why}"
             remedy = f"look at it; whoever runs it decides whether another takes its place: {command}"
             yield error("Pod", place, problem, remedy, command, seen, [about.thing("Pod", place), *theirs])
+
+
+def _unread(lagging: Lagging, theirs: Iterable[str]) -> Finding:
+    """A proxy that gave no answer, by which nobody knows what it runs: it is not accused of running something else."""
+    proxy = lagging.proxy
+    place = {"metadata": {"namespace": proxy.namespace, "name": proxy.pod}}
+    command = describe("Pod", place)
+    problem = f"is a {proxy.role} that {lagging.shows}, so that nobody knows what it runs: {lagging.why}"
+    remedy = f"run it again; if that lasts, look whether it or the way to it is at fault: {command}"
+    return warning("Pod", place, problem, remedy, command, about=[about.thing("Pod", place), *theirs])

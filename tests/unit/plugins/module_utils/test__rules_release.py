@@ -162,6 +162,15 @@ def test_since_when_a_proxy_does_not_answer_is_not_known() -> None:
     assert finding.since is None
 
 
+def test_a_proxy_that_gave_no_answer_is_not_accused_of_what_it_runs() -> None:
+    """The port-forward may be slow while the gateway serves all its users."""
+    silent = [replace(lagging(name, "has not answered yet", "it did not answer"), read=False) for name in "ab"]
+    for finding, name in zip(rules.of_weights(snapshot(STATE), silent), "ab", strict=True):
+        assert (finding.check, finding.severity, finding.place) == ("weights_live", "warning", f"Pod edge/{name}")
+        assert "so that nobody knows what it runs" in finding.problem
+        assert_harmless(finding.command, set())
+
+
 def test_what_several_say_is_said_once_of_the_route() -> None:
     several = [lagging(name, "runs v1 100 %", "istiod is down") for name in "abcd"]
     one, other = rules.of_weights(snapshot(STATE), [*several, lagging("e", "runs v1 100 %", "it is pending")])
