@@ -152,8 +152,10 @@ class Outcome:
     def failed(self) -> bool:
         """Whether a person must look."""
         failed = any(transition.event is Event.FAILED for transition in self.written)
-        unsure = self.judgement is not None and any(each.event is Event.HELD for each in self.written)
-        return failed or unsure or isinstance(self.decision, Refuse)
+        held = [each.state.verdict for each in self.written if each.event is Event.HELD]
+        # A deadline may end before the first look, and then there is a verdict and no judgement.
+        unsure = held and (self.judgement is not None or any(each and each.result == "inconclusive" for each in held))
+        return failed or bool(unsure) or isinstance(self.decision, Refuse)
 
 
 class Unsure(ClusterError):

@@ -249,8 +249,8 @@ def test_no_tls(server: Server) -> None:
 
 def test_deadline_leaves_requests_unfinished(server: Server) -> None:
     started = time.monotonic()
-    outcomes = probe(target_of(server.url("/late")), 20, 2, 0.2)
-    assert time.monotonic() - started < 3  # a request may take 5
+    outcomes = probe(target_of(server.url("/late"), timeout=30), 20, 2, 0.2)
+    assert time.monotonic() - started < 15  # a request may take 30
     assert outcomes == []
 
 
@@ -267,14 +267,14 @@ def test_deadline_holds_against_a_server_that_drips_headers() -> None:
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
         with suppress(OSError):
-            for number in range(60):
+            for number in range(90):
                 connection.sendall(f"X-{number}: x\r\n".encode())
-                time.sleep(0.05)
+                time.sleep(0.2)
 
     with raw_server(drip) as port:
         started = time.monotonic()
         assert probe(target_of(f"http://127.0.0.1:{port}/"), 1, 1, 0.2) == []
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 12  # it drips for 18
 
 
 @pytest.fixture

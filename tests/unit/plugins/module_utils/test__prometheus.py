@@ -173,12 +173,12 @@ def test_no_answer_of_prometheus(server: Server, answer: Answer, sentence: str) 
 
 
 def test_it_is_slow(server: Server) -> None:
-    server.answer = Answer(delay=0.5)
+    server.answer = Answer(delay=5)
     begin = time.monotonic()
     assert failure(lambda: client(server, timeout=0.1).number("up"), server) == (
         "Prometheus at URL cannot be asked: no answer within 0.1 s; is its url right, and is it up?"
     )
-    assert time.monotonic() - begin < 0.45
+    assert time.monotonic() - begin < 4
 
 
 def test_it_is_down() -> None:

@@ -721,7 +721,7 @@ class TestSoak:
         server.before = die
         started = time.monotonic()
         result = call(**advanced(interval=30))
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15  # it would soak for 30
         assert result["failed"]
         assert "no pods" in result["msg"]
         assert weights_of(server) == {"v1": 100, "v2": 0}
@@ -743,7 +743,7 @@ class TestSoak:
         server.before = die
         started = time.monotonic()
         assert call(**advanced(interval=30))["phase"] == "rolled_back"
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15  # it would soak for 30
 
     def test_the_watch_of_a_route_that_was_written_long_ago_begins_with_what_is_there(
         self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch

@@ -146,14 +146,21 @@ def test_a_header_may_name_the_version(gateway: Gateway, call: Call) -> None:
 
 def test_answers_that_name_no_version(gateway: Gateway, call: Call) -> None:
     gateway.answers = {name: (404, "not found", {}) for name in ("v1", "v2")}
-    result = call({"deadline": 0.5})
+    result = call({"deadline": 2})
     assert (result["failed"], result["phase"]) == (True, "held")
     assert f"no answer of {gateway.url} names a version, the last one was 404: not found" in result["msg"]
 
 
+def test_a_deadline_before_the_first_answer_is_a_failure_too(gateway: Gateway, call: Call) -> None:
+    gateway.answers = {name: (404, "not found", {}) for name in ("v1", "v2")}
+    result = call({"deadline": 0.001})
+    assert (result["failed"], result["phase"]) == (True, "held")
+    assert "v2: inconclusive: nothing was counted" in result["msg"]
+
+
 def test_nobody_answers(gateway: Gateway, call: Call) -> None:
     gateway.server_close()
-    result = call({"deadline": 0.5})
+    result = call({"deadline": 2})
     assert (result["failed"], result["phase"]) == (True, "held")
     assert f"no answer of {gateway.url} names a version, the last one was refused" in result["msg"]
 

@@ -261,7 +261,7 @@ def test_a_rollback_that_nobody_can_see_is_a_warning_and_takes_no_longer_than_it
     took = time.monotonic() - begin
     over.set()
     assert (back.get("failed", False), back["changed"], weights_of(server)) == (False, True, {"v1": 100, "v2": 0})
-    assert took < 2.5
+    assert took < 10  # the pods answer after 20
     (warning,) = warned
     assert warning.startswith(
         "the weights are set, but not seen to be live, because gateway gateways/one cannot be read"
