@@ -89,7 +89,7 @@ def module(name: str, /, *, check: bool = False, fault: tuple[str, ...] = (), **
         env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert process.stdout or fault, process.stderr
     return json.loads(process.stdout.strip() or "{}")

@@ -78,7 +78,7 @@ class Patient:
         self.kube.run("patch", kind, name, "--type=json", "-p", json.dumps(operations))
 
     def settled(self, version: str = "checkout-green") -> None:
-        self.kube.run("rollout", "status", "deployment", version, "--timeout=90s")
+        self.kube.run("rollout", "status", "deployment", version, "--timeout=170s")
 
     def follow(self, command: str) -> str:
         """Paste a command into a shell; its output."""

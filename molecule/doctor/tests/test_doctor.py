@@ -218,7 +218,7 @@ def test_a_revision_that_cannot_run_is_undone(patient, words, event, patch):
 def test_a_version_with_requests_and_without_pods(patient):
     with patient.kept(GREEN):
         patient.kube.run("scale", *GREEN, "--replicas=0")
-        patient.kube.run("wait", "pods", "-l", "workload=checkout,track=green", "--for=delete", "--timeout=60s")
+        patient.kube.run("wait", "pods", "-l", "workload=checkout,track=green", "--for=delete", "--timeout=170s")
         found = patient.examine()
         words = "has no pod and gets 20 % of the requests: Deployment checkout-green is scaled to 0"
         complaint = alone(found, "pods_ready", f"Deployment {NAMESPACE}/checkout-green", words)
@@ -304,7 +304,7 @@ def test_a_frozen_replica(patient):
     assert (complaint["kind"], complaint["name"]) == ("Pod", pods[0])
     patient.look(complaint["command"], pods[0])
     patient.kube.run("delete", "pod", pods[0])  # as whoever runs the gateway may decide
-    patient.kube.run("rollout", "status", "deployment", "doctor-ingress", "--timeout=60s")
+    patient.kube.run("rollout", "status", "deployment", "doctor-ingress", "--timeout=170s")
     well(patient)
 
 

@@ -32,7 +32,7 @@ def caller(patient: Patient) -> Iterator[str]:
     meta = {"name": "caller", "labels": {"app": "shopfront"}}
     spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
     patient.kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
-    patient.kube.run("wait", "pod", "caller", "--for=condition=Ready", "--timeout=90s")
+    patient.kube.run("wait", "pod", "caller", "--for=condition=Ready", "--timeout=170s")
     yield "caller"
     patient.kube.run("delete", "pod", "caller", "--wait=false")
 

@@ -83,8 +83,8 @@ def test_p99_of_a_version_is_where_its_slow_requests_are(sent, query, eventually
     count = f"sum(istio_request_duration_milliseconds_count{{{FROM_GATEWAY}}})"
     eventually(lambda: query(count) == {"": total}, SERIES_SECONDS)
     p99 = query(quantile)
-    # Five of a hundred requests to v2 take 150 ms more, and Envoy's buckets end at 100, 250 and 500 ms.
-    assert p99["v1"] < 100 < p99["v2"] < 500, p99
+    # Five of a hundred requests to v2 take 1.5 s more, which a busy machine does not; buckets end at 1 and 2.5 s.
+    assert p99["v1"] < 1000 < p99["v2"] < 2500, p99
 
 
 def test_a_request_for_a_missing_subset_belongs_to_no_version(answers, query, settled):

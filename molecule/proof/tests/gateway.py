@@ -51,7 +51,7 @@ class Gateway:
 
     def scale(self, replicas: int) -> None:
         self.kube.run("scale", "deployment", "proof-ingress", f"--replicas={replicas}")
-        self.kube.run("rollout", "status", "deployment", "proof-ingress", "--timeout=90s")
+        self.kube.run("rollout", "status", "deployment", "proof-ingress", "--timeout=170s")
 
     def freeze(self, pod: str) -> None:
         self.kube.run(*FREEZE.format(pod=pod, signal="STOP").split()[3:])

@@ -49,12 +49,12 @@ def test_pods_without_a_sidecar(gateway, refused):
     outside = {"op": "add", "path": "/spec/template/metadata/labels/sidecar.istio.io~1inject", "value": "false"}
     inside = {"op": "remove", "path": "/spec/template/metadata/labels/sidecar.istio.io~1inject"}
     gateway.patch("deployment", "pong-server-v2", outside)
-    gateway.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=60s")
+    gateway.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=170s")
     try:
         refused("v2", "sidecar", wait_timeout=10)
     finally:
         gateway.patch("deployment", "pong-server-v2", inside)
-        gateway.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=60s")
+        gateway.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=170s")
 
 
 def test_another_virtual_service_for_the_host(gateway, refused):

@@ -40,7 +40,7 @@ def client(gateway):
     gateway.patch(
         "virtualservice", VIRTUAL_SERVICE, *({"op": "add", "path": f"/spec/{key}", "value": mesh[key]} for key in mesh)
     )
-    WEB.run("rollout", "status", "deployment/client", "--timeout=90s")
+    WEB.run("rollout", "status", "deployment/client", "--timeout=170s")
     yield
     undo = ({"op": "add", "path": f"/spec/{key}", "value": before[key]} for key in mesh)
     gateway.patch("virtualservice", VIRTUAL_SERVICE, *undo)
@@ -53,7 +53,7 @@ def frozen(client):
     signal("STOP")
     yield
     signal("CONT")
-    WEB.run("wait", "pods", "-l", "app=client", "--for=condition=Ready", "--timeout=60s")
+    WEB.run("wait", "pods", "-l", "app=client", "--for=condition=Ready", "--timeout=170s")
 
 
 def share(gateway, weight: int, **options):

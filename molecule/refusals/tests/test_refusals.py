@@ -173,7 +173,7 @@ def test_lab_without_docker_and_root():
     python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
     environment = {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": "/tmp/nobody-cache", "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(
-        [*command, python, "-m", "lab", "up"], cwd=root, env=environment, capture_output=True, text=True, timeout=60
+        [*command, python, "-m", "lab", "up"], cwd=root, env=environment, capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 1, run.stdout + run.stderr
     assert "no Docker answers and this is not root" in run.stderr
@@ -186,7 +186,7 @@ def test_a_python_that_is_too_old(tmp_path):
     root = os.environ["MOLECULE_PROJECT_DIRECTORY"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     run = subprocess.run(
-        ["make", "tools", f"PYTHON={old}"], cwd=root, env=environment, capture_output=True, text=True, timeout=60
+        ["make", "tools", f"PYTHON={old}"], cwd=root, env=environment, capture_output=True, text=True, timeout=300
     )
     assert run.returncode != 0
     assert "Python 3.9 is too old: progressive.istio needs Python 3.11 or newer" in run.stdout + run.stderr

@@ -24,7 +24,7 @@ def test_a_killed_run_is_gone_on_with(release, eventually, number):
         run = subprocess.Popen(command, cwd="/", stdout=nowhere, stderr=nowhere, start_new_session=True)
     eventually(lambda: release.weights["v2"] == 30)
     os.killpg(run.pid, number)
-    run.wait(timeout=30)
+    run.wait(timeout=120)
     killed_at = release.weights["v2"]
     time.sleep(2 * INTERVAL)
     assert release.weights["v2"] == killed_at, "an orphan went on promoting"

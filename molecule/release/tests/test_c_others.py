@@ -35,7 +35,7 @@ def test_of_two_runs_one_wins(release, eventually):
             assert release.kube.versions() == version
         finally:
             release.play("rollback", canary_reason="enough").succeeded()
-            output, _ = first.communicate(timeout=60)
+            output, _ = first.communicate(timeout=180)
     assert first.returncode != 0, output
     assert release.weights == {"v1": 100, "v2": 0}
 
@@ -44,7 +44,7 @@ def test_two_at_the_very_same_moment(release):
     arguments = json.dumps({**OPTIONS, "state": "advanced", "steps": STEPS, "interval": 3600, "watch": 0})
     command = ["ansible", "localhost", "-m", "progressive.istio.canary", "-a", arguments]
     calls = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
-    outputs = [call.communicate(timeout=60)[0] for call in calls]
+    outputs = [call.communicate(timeout=180)[0] for call in calls]
     assert sum("CHANGED" in output for output in outputs) == 1, outputs
     assert release.weights == {"v1": 90, "v2": 10}
     assert release.raised == [10]

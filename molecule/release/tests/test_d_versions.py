@@ -77,7 +77,7 @@ def test_rollback_with_the_canary_gone(release, split):
         split(0, count=200, host=HOST)
     finally:
         release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=1")
-        release.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=60s")
+        release.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=170s")
 
 
 def test_a_canary_that_dies_while_it_soaks_is_rolled_back(release):
@@ -90,7 +90,7 @@ def test_a_canary_that_dies_while_it_soaks_is_rolled_back(release):
         assert release.info()["phase"] == "rolled_back"
     finally:
         release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=1")
-        release.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=60s")
+        release.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=170s")
 
 
 def test_a_new_release_while_one_is_under_way_and_the_cleanup_after_it(release, split, eventually):
@@ -101,7 +101,7 @@ def test_a_new_release_while_one_is_under_way_and_the_cleanup_after_it(release, 
     release.canary("weighted", weight=50)
     deploy(release, "v3", PONG_VERSION="v3")
     deploy(release, "v4", PONG_VERSION="v4")
-    release.kube.run("rollout", "status", "deployment", "pong-server-v3", "--timeout=60s")
+    release.kube.run("rollout", "status", "deployment", "pong-server-v3", "--timeout=170s")
     first = release.canary("advanced", canary="v3")
     events = [past["event"] for past in first["transitions"]] if "transitions" in first else []
     assert release.weights.get("v2", 0) == 0, events
