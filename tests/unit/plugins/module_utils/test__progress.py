@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._pipeline import Outcome
 from ansible_collections.progressive.istio.plugins.module_utils._plan import Step
 from ansible_collections.progressive.istio.plugins.module_utils._progress import step_line, teller, weight_bar
+from ansible_collections.progressive.istio.plugins.module_utils._proxies import Extent
 from ansible_collections.progressive.istio.plugins.module_utils._release import Nothing, Phase, State
+from ansible_collections.progressive.istio.plugins.module_utils._round import Live
 from ansible_collections.progressive.istio.plugins.module_utils._route import locate
 from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._subsets import Subset
@@ -53,6 +57,19 @@ def test_a_step_is_one_line(phase: Phase, weight: int, seconds: float, end: str)
     )
     line = step_line(Outcome({}, snapshot, Nothing("")), seconds)
     assert line == f"shop/pong  {weight_bar(weight)}  {end}"
+
+
+def test_a_sample_of_the_sidecars_is_told_in_numbers() -> None:
+    service = virtual_service(2, 1)
+    target, route = Target("pong", "shop", "v1", "v2"), locate(service, ("v1", "v2"))
+    state = State("v1", "v2", Phase.HELD, route.shares(("v1", "v2"))["v2"], NOW)
+    live = (Live(Proxy("sidecar", "shop", "one", "uid"), 0.0124, {}),)
+    outcome = Outcome({}, Snapshot(target, service, state, route), Nothing(""), live=live)
+    outcome = replace(outcome, extent=Extent(sidecars=400, asked=50))
+    assert step_line(outcome, 0) == (
+        "shop/pong  [#######.............] 33.33 %  v2: 0 of 0 pods ready  "
+        "live in 12 ms (50 of 400 sidecars asked)  held"
+    )
 
 
 def test_lines_are_appended_or_dropped(tmp_path: Path) -> None:

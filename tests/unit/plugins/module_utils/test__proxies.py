@@ -306,8 +306,8 @@ def test_an_answer_that_is_not_from_envoy(mesh: Mesh) -> None:
 
 def test_a_flaw_in_a_look_is_not_hidden(mesh: Mesh) -> None:
     mesh.add(Pod("one", answers={"/config_dump": b'{"configs": [1]}'}))
-    with proxies(mesh) as found, pytest.raises(AttributeError):
-        found.await_weights(virtual_service(80, 20), 30)
+    with proxies(mesh) as found, pytest.raises(NotLive, match="cannot be read: it is no config_dump as expected"):
+        found.await_weights(virtual_service(80, 20), 6 * HASTE)
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_no_sidecar_can_carry_the_route(mesh: Mesh) -> None:
 def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
     mesh: Mesh, thawed: threading.Event
 ) -> None:
-    server(mesh, "other")
+    answering = server(mesh, "other")
     pod = frozen(mesh, thawed)
     begin = time.monotonic()
     with proxies(mesh, "mesh", service=SERVICE) as found:
@@ -411,11 +411,13 @@ def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
         again = time.monotonic()
         assert found.await_weights(virtual_service(80, 20), 30).extent.unanswered == (named,)
         assert time.monotonic() - again < 2 * HASTE
-        pod.split = (50, 50)
+        answering.split = pod.split = (50, 50)
         thawed.set()
-        while not (lags := lagging(found)):  # until it answers, and then it counts
+        while "on 2 of 2 proxies" not in (lags := lagging(found)):  # until it answers, and then it counts at once
             assert time.monotonic() < begin + 20
         assert "sidecar web/frozen runs v1 50 %" in lags
+        answering.split = pod.split = (80, 20)
+        assert found.await_weights(virtual_service(80, 20), 30).extent.unanswered == ()
 
 
 def lagging(found: Proxies) -> str:
