@@ -243,6 +243,15 @@ def test_through_a_proxy(mesh: Mesh) -> None:
     assert b"\r\nproxy-authorization: Basic bWU6c2VjcmV0\r\n" in proxy.asked
 
 
+def test_through_the_proxy_of_the_environment(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh.add(Pod("one", answers={"/": b"here"}))
+    proxy = Proxy(b"HTTP/1.1 200 Connection established")
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    with stream(mesh) as open_:
+        assert open_.get("/") == b"here"
+    assert proxy.asked.startswith(f"CONNECT 127.0.0.1:{mesh.server_port} HTTP/1.1\r\n".encode())
+
+
 def test_a_proxy_that_refuses(mesh: Mesh) -> None:
     proxy = Proxy(b"HTTP/1.1 407 Proxy Authentication Required")
     said = r"proxy 127\.0\.0\.1:\d+ answered 407 Proxy Authentication Required at port 15000"
