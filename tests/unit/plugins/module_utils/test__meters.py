@@ -1,34 +1,138 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot be told apart is told to be so, and workloads that come later are looked for."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils import _meters
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Sample
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import ProbeOptions
-from ansible_collections.progressive.istio.plugins.module_utils._meters import ProbeMeter
-from ansible_collections.progressive.istio.plugins.module_utils._probe import Outcome
-from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Target, parse
-from pong_mesh import NAMESPACE, virtual_service
+from ansible_collections.progressive.istio.plugins.module_utils._attribution import Workload
+from ansible_collections.progressive.istio.plugins.module_utils._criteria import Criteria
+from ansible_collections.progressive.istio.plugins.module_utils._endpoint_reader import Uncounted, clusters_of
+from ansible_collections.progressive.istio.plugins.module_utils._envoy import Destination
+from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._meters import (
+    PrometheusMeter,
+    ProxyMeter,
+    Whose,
+    words_of,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._promql import Samples
+from ansible_collections.progressive.istio.plugins.module_utils._route import locate
+from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._subsets import Subset
+from ansible_collections.progressive.istio.plugins.module_utils._tally import Tally, add
+from pong_mesh import virtual_service
 
 
-@pytest.mark.parametrize(("elsewhere", "unattributed"), [(True, 1), (False, 3)])
-def test_good_answers_of_further_destinations_are_nobodys_failures(
-    monkeypatch: pytest.MonkeyPatch, elsewhere: bool, unattributed: int
-) -> None:
-    """A failure without a version may be the canary's all the same."""
-    outcomes = [Outcome(0.01, status, body) for status, body in ((200, "v1"), (200, "v2"), (200, "ad"), (404, "none"))]
-    outcomes.append(Outcome(0.01, 503, "no healthy upstream"))
-    monkeypatch.setattr(_meters, "probe", lambda *_args, **_options: outcomes)
-    service: dict[str, Any] = virtual_service(64, 16)
-    if elsewhere:
-        service["spec"]["http"][1]["route"].append({"destination": {"host": "ads"}, "weight": 20})
-    snapshot = parse(Target("pong", NAMESPACE, "v1", "v2"), service)
-    counts = ProbeMeter(ProbeOptions(url="http://127.0.0.1/"), snapshot).look()
-    assert counts.unattributed == unattributed
-    assert counts.share == pytest.approx(0.2)
-    assert counts.canary.answers == Sample(1, 0)
+def pod(deployment: str, **labels: str) -> dict[str, Any]:
+    """As a Deployment makes it."""
+    owner = {"kind": "ReplicaSet", "name": f"{deployment}-5d4", "controller": True}
+    meta = {"name": f"{deployment}-x", "namespace": "shop", "labels": {"pod-template-hash": "5d4", **labels}}
+    return {"metadata": {**meta, "ownerReferences": [owner]}}
+
+
+TRACKS = {"v1": {"track": "blue"}, "v2": {"track": "green"}}
+APART = (pod("web-blue", track="blue"), pod("web-green", track="green"))
+SHARED = (pod("web", track="blue"), pod("web", track="green"))
+SERIES = {
+    "__name__": "istio_requests_total",
+    "reporter": "source",
+    "destination_service": "pong.shop.svc.cluster.local",
+    "destination_workload_namespace": "shop",
+    "destination_canonical_revision": "latest",
+    "response_code": "200",
+    "response_flags": "-",
+    "instance": "10.0.0.1:15020",
+}
+
+
+def snapshot(*pods: dict[str, Any]) -> Snapshot:
+    service = virtual_service(80, 20)
+    subsets = {name: Subset(name, labels, "rule") for name, labels in TRACKS.items()}
+    route = replace(locate(service, ("v1", "v2")), host="pong")
+    return Snapshot(Target("pong", "shop", "v1", "v2"), service, None, route, subsets=subsets, pods=pods)
+
+
+def scraped(workload: str) -> Samples:
+    return Samples({**SERIES, "destination_workload": workload}, [(1.0, 3), (2.0, 10)])
+
+
+def prometheus(pods: tuple[dict[str, Any], ...], *workloads: str) -> PrometheusMeter:
+    answers: Any = SimpleNamespace(samples=lambda query, _at: [scraped(each) for each in workloads if "total" in query])
+    cluster: Any = SimpleNamespace(now=lambda: datetime(2026, 1, 31, tzinfo=UTC))
+    criteria = Criteria(unattributed=None)
+    return PrometheusMeter(answers, criteria, cluster, snapshot(*pods), datetime(2026, 1, 30, tzinfo=UTC))
+
+
+def test_prometheus_counts_by_the_workloads_of_the_pods() -> None:
+    counts = prometheus(APART, "web-blue", "web-green", "sparrow").look()
+    assert counts.stable is not None
+    assert (counts.canary.answers.requests, counts.stable.answers.requests) == (7, 7)
+
+
+def test_prometheus_cannot_tell_pods_of_one_workload_and_revision_apart() -> None:
+    with pytest.raises(Uncounted, match="workload shop/web has pods of both versions, of one revision"):
+        prometheus(SHARED, "web").look()
+
+
+@pytest.mark.parametrize(
+    ("pods", "workloads", "why"),
+    [
+        (APART, ["web-blue", "web-green"], ""),
+        (APART, [], "the proxies have no istio_request_duration_milliseconds of pong.shop.svc.cluster.local"),
+        (SHARED, ["web"], "workload shop/web has pods of both versions, of one revision (latest)"),
+        (APART, ["web-blue", "web-violet"], "names, shop/web-blue, shop/web-violet, has no pods of v2"),
+    ],
+)
+def test_why_latencies_are_unknown(pods: tuple[dict[str, Any], ...], workloads: list[str], why: str) -> None:
+    prover: Any = SimpleNamespace(cluster=None)
+    meter = ProxyMeter(prover, snapshot(*pods))
+    answered = "".join(
+        f'istio_requests_total{{destination_workload="{each}",{_labels()}}} 7\n' for each in workloads
+    ).encode()
+    gained = _meters.parse(answered, "pong.shop.svc.cluster.local")
+    meter._series = add(add(Tally(), {"one": {}}), {"one": gained})
+    found = meter._untimed(meter._whose.of([]), ["v2", "v1"])
+    assert why in found
+    assert bool(found) is bool(why)
+    assert not why or found.endswith("; to judge without it set analysis.latency: false")
+
+
+def _labels() -> str:
+    return ",".join(f'{key}="{value}"' for key, value in SERIES.items())
+
+
+def test_a_workload_that_nobody_knows_is_looked_for_among_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(_meters.time, "monotonic", lambda: clock.seconds)
+    later = snapshot(*APART, pod("web-teal", track="green"))
+    asked: list[object] = []
+    monkeypatch.setattr(_meters, "pods_of", lambda _cluster, known: (asked.append(known), later)[1])
+    whose = Whose(None, snapshot(*APART))  # type: ignore[arg-type]
+    seen = [Workload("web-teal", "shop", "latest")]
+    assert whose.of(seen).version_of(seen[0]) == ""  # not at once again
+    clock.seconds = _meters.LIST_AGAIN + 1
+    assert whose.of(seen).version_of(seen[0]) == "v2"
+    clock.seconds *= 9
+    whose.of(seen)
+    assert len(asked) == 1  # all are known now
+
+
+def test_the_clusters_of_both_versions() -> None:
+    found = clusters_of(snapshot())
+    place = ServiceName("shop", "pong")
+    assert found.versions == {Destination(place, "v1"): "v1", Destination(place, "v2"): "v2"}
+
+
+def test_what_answers_call_a_version() -> None:
+    known = snapshot()
+    named = replace(known, subsets={"v2": Subset("v2", {"version": "2.0"}, "rule")})
+    assert words_of(named, "v2") == {"v2", "2.0"}
+    assert words_of(known, "v1") == {"v1"}
