@@ -24,9 +24,7 @@ def patient() -> Patient:
 def healthy(patient: Patient) -> dict[str, Any]:
     if patient.weights != {"blue": 80, "green": 20} or patient.phase != "weighted":
         patient.canary("weighted", weight=20, adopt=True)
-    found = patient.examine()
-    assert (found["complaints"], found["unseen"]) == ([], []), found["msg"]
-    return found
+    return patient.well()
 
 
 @pytest.fixture

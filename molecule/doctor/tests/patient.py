@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -92,6 +93,14 @@ class Patient:
         shown = self.follow(command)
         assert all(word in shown for word in words), shown
         assert self.generations() == before, command
+
+    def well(self, seconds: float = 60) -> dict[str, Any]:
+        """What the doctor says once it is content, soon."""
+        deadline = time.monotonic() + seconds
+        while (found := self.examine())["complaints"] or found["unseen"]:
+            assert time.monotonic() < deadline, found["msg"]
+            time.sleep(0.5)
+        return found
 
     def generations(self, kinds: str = OBSERVED) -> dict[str, str]:
         """What there is, by its uid, and how often its content was changed."""
