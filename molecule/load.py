@@ -18,7 +18,9 @@ class Load:
         options = ["-qps", str(rate), "-c", "8", "-t", f"{LONGEST}s", "-json", str(result)]
         for header in (f"Host: {host}", *headers):
             options += ["-H", header]
-        command = ["fortio", "load", *options, "-nocatchup", "-allow-initial-errors", url]
+        # An answer that comes late, on a busy machine, is not a lost one.
+        options += ["-timeout", "20s", "-nocatchup", "-allow-initial-errors"]
+        command = ["fortio", "load", *options, url]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patient import NAMESPACE, READER, Patient
+from patient import DOCTOR, NAMESPACE, READER, Patient
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def account(patient: Patient, tmp_path: Path) -> Iterator[dict[str, str]]:
     listed = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "docs", "examples", "permissions.yml").read_text()
     for namespace in ("default", "istio-system"):
         listed = listed.replace(f"namespace: {namespace}", f"namespace: {NAMESPACE}")
-    listed = listed.replace("progressive-istio-reader", READER)
+    listed = listed.replace("progressive-istio-doctor", DOCTOR).replace("progressive-istio-reader", READER)
     patient.kube.run("apply", "-f", "-", stdin=listed)
     config = json.loads(patient.kube.run("config", "view", "--raw", "--minify", "-o", "json"))
     cluster = config["clusters"][0]["cluster"]
@@ -41,4 +41,4 @@ def account(patient: Patient, tmp_path: Path) -> Iterator[dict[str, str]]:
     authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
     token = patient.kube.run("create", "token", "canary").strip()
     yield {"host": cluster["server"], "api_key": token, "ca_cert": str(authority)}
-    patient.kube.run("delete", "--ignore-not-found", "clusterrole,clusterrolebinding", READER)
+    patient.kube.run("delete", "--ignore-not-found", "clusterrole,clusterrolebinding", READER, DOCTOR)

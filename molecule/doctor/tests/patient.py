@@ -15,6 +15,7 @@ from molecule_helpers import Kube, module
 
 NAMESPACE = "canary-doctor"
 ANNOTATION = "progressive.istio/canary"
+DOCTOR = "progressive-istio-doctor-examiner"
 READER = "progressive-istio-doctor-reader"  # a name of its own, for scenarios run side by side
 GATEWAY = "gateways.networking.istio.io"
 CHECKOUT = Foreign(NAMESPACE, gateways=["checkout-entry"])

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from patient import GATEWAY, NAMESPACE, PUBLIC, READER, RULE, VIRTUAL_SERVICE, WORLD, Patient
+from patient import DOCTOR, GATEWAY, NAMESPACE, PUBLIC, READER, RULE, VIRTUAL_SERVICE, WORLD, Patient
 
 Complaint = dict[str, Any]
 
@@ -333,7 +333,8 @@ def test_all_is_well_is_one_line(play, options):
 
 
 def test_without_rights_it_names_what_it_did_not_see(patient, account):
-    """With what the documentation lists for a canary, and with nothing but the VirtualService."""
+    """With what is listed for a canary but not for the doctor, and with nothing but the VirtualService."""
+    patient.kube.run("delete", "clusterrolebinding", DOCTOR)
     with patient.kept(ROUTE):
         patient.patch(*ROUTE, {"op": "replace", "path": "/spec/http/0/route/1/weight", "value": 30})
         patient.patch(*ROUTE, {"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 70})

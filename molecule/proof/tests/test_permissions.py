@@ -29,7 +29,8 @@ def account(tmp_path_factory) -> dict[str, str]:
     authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
     token = kube.run("create", "token", "canary").strip()
     yield {"host": cluster["server"], "api_key": token, "ca_cert": str(authority)}
-    kube.run("delete", "--ignore-not-found", "clusterrole,clusterrolebinding", "progressive-istio-reader")
+    cluster_wide = ("progressive-istio-reader", "progressive-istio-doctor")
+    kube.run("delete", "--ignore-not-found", "clusterrole,clusterrolebinding", *cluster_wide)
 
 
 def test_what_is_listed_is_enough(gateway, account):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
-from service import Release
+from foreign import Foreign
+from service import OTHER, SHOP, Release
 
 
 @pytest.fixture
@@ -15,3 +18,15 @@ def release(play) -> Release:
         release.annotate(None)
     assert release.weights == {"v1": 100, "v2": 0}
     return release
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Foreign]:
+    """A service of somebody else, and another one that is answered by the same pods."""
+    SHOP.set_up(wait=False)
+    service, destination_rule, *_routes = OTHER.objects()[len(OTHER.versions) :]
+    service["spec"]["selector"] = {"workload": SHOP.name}
+    SHOP.kube.apply({"apiVersion": "v1", "kind": "List", "items": [service, destination_rule]})
+    SHOP.await_pods()
+    yield SHOP
+    SHOP.remove()

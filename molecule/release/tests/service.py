@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from foreign import Foreign
 from molecule_helpers import Kube, Run, module
 
 ANNOTATION = "progressive.istio/canary"
 VIRTUAL_SERVICE = "pong-server-virtual-service"
 OPTIONS = {"name": VIRTUAL_SERVICE, "namespace": "release", "stable": "v1", "canary": "v2"}
 SERVICE = {"canary_namespace": "release", "canary_gateway_hosts": ["release.test"], "canary_probe_requests": 0}
+SHOP = Foreign("rollbacks")  # a service of somebody else
+OTHER = Foreign("rollbacks", name="cart")  # another one in the same VirtualService
 STEPS = [10, 30, 50, 100]
 RAISES = ("advanced", "confirmed", "promoted")
 

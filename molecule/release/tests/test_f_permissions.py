@@ -1,0 +1,79 @@
+"""The playbooks of the collection, run by an account that has what the documentation lists and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from foreign import Foreign
+from molecule_helpers import Kube
+
+LISTED = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "docs", "examples", "permissions.yml")
+MADE = "app.kubernetes.io/managed-by=progressive.istio"
+
+
+@pytest.fixture
+def account(shop: Foreign, tmp_path: Path) -> Iterator[str]:
+    """The kubeconfig of the account, with the names of this service filled in."""
+    names = {
+        "namespace: default": f"namespace: {shop.namespace}",
+        "pong-server-virtual-service": f"{shop.name}-routes",
+        "pong-server-destination-rule": shop.name,
+        "[pong-server-deployment, pong-server-v2]": f"[{shop.name}-blue, {shop.name}-green]",
+        "progressive-istio-": f"{shop.namespace}-",
+    }
+    text = LISTED.read_text()
+    for listed, name in names.items():
+        assert listed in text
+        text = text.replace(listed, name)
+    subprocess.run(["kubectl", "apply", "-f", "-"], input=text, check=True, capture_output=True, text=True)
+    config = json.loads(shop.kube.run("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+    config["users"] = [{"name": "canary", "user": {"token": shop.kube.run("create", "token", "canary").strip()}}]
+    config["contexts"][0]["context"]["user"] = "canary"
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(config))
+    yield str(file)
+    cluster_wide = [f"{shop.namespace}-{name}" for name in ("reader", "doctor")]
+    shop.kube.run("delete", "--ignore-not-found", "clusterrole,clusterrolebinding", *cluster_wide)
+    Kube("istio-system").run("delete", "--ignore-not-found", "role,rolebinding", f"{shop.namespace}-proxies")
+
+
+def test_what_is_listed_is_enough_for_the_playbooks(shop: Foreign, account: str, play: Any) -> None:
+    """All steps with their own requests, the examination, and the cleanup of what site.yml would have made."""
+    variables = {
+        "canary_namespace": shop.namespace,
+        "canary_app": shop.name,
+        "canary_service": shop.name,
+        "canary_virtual_service": f"{shop.name}-routes",
+        "canary_destination_rule": shop.name,
+        "canary_gateway": f"{shop.name}-entry",
+        "canary_gateway_hosts": [shop.public],
+        "canary_route": "",
+        "canary_stable": "blue",
+        "canary_canary": "green",
+        "canary_steps": [50, 100],
+        "canary_interval": 1,
+        "canary_probe_requests": 10,
+        "canary_cleanup_after": 0,
+        "canary_kubeconfig": account,
+    }
+    route = {"blue": 100, "green": 0}
+    shop.patch(
+        "virtualservice",
+        f"{shop.name}-routes",
+        {"op": "replace", "path": "/spec/http", "value": [{"route": shop.destinations(route)}]},
+        {"op": "add", "path": "/metadata/annotations", "value": {}},
+    )
+    blue = f"{shop.name}-blue"
+    shop.kube.run("label", "--overwrite", "deployment", blue, f"app={shop.name}", "version=blue", MADE)
+    assert play("canary", **variables).succeeded().changed == 1
+    examined = play("doctor", **variables).succeeded()
+    assert f"Nothing is wrong with VirtualService {shop.namespace}/{shop.name}-routes" in examined.output
+    assert "not seen" not in examined.output
+    play("cleanup", **variables).succeeded()
+    assert [each["metadata"]["name"] for each in shop.kube.list("deployments")] == [f"{shop.name}-green"]
