@@ -17,6 +17,7 @@ from ._commands import Operation, add, listed, patch, replace, show
 from ._finding import ERROR, Finding, error, warning
 from ._hosts import ServiceName, service_of
 from ._mesh import ROOT_NAMESPACE, Destination, Mesh, Object, Rule, destinations_of, hosts_overlap, name_of, rules_of
+from ._shares import share_of
 from ._since import Since, latest, written
 
 _VIRTUAL_SERVICE = "VirtualService"
@@ -218,7 +219,7 @@ def weights_complete(mesh: Mesh) -> Iterator[Finding]:
                 remedy = "give them weights that add up to 100"
                 yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=since, about=theirs)
             elif len(weights) > 1 and total != 100:
-                shares = " and ".join(f"{100 * (weight or 0) / total:.3g} %" for weight in weights)
+                shares = " and ".join(f"{share_of(weight or 0, total)} %" for weight in weights)
                 problem = f"has the weights {added} = {total} in {rule.label}, which means {shares}"
                 remedy = "write weights that add up to 100"
                 yield warning(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=since, about=theirs)

@@ -31,7 +31,7 @@ options:
   gateways:
     description:
       - The Gateways, as a VirtualService names them. Their pods are asked.
-      - V(mesh) stands for the sidecars; of more than 50 only 50 are asked.
+      - V(mesh) stands for the sidecars; of more than 50 only 50 are asked, and the message says of how many.
     type: list
     elements: str
     required: true
@@ -93,13 +93,29 @@ proxies:
   type: list
   elements: str
   sample: [gateway istio-system/istio-ingressgateway-5d8f]
+unanswered:
+  description:
+    - Sidecars that gave no answer and were not waited for, since the pods behind the host have never had a request of
+      theirs; one sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._binding import binding
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import AUTH_ARGUMENTS, ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import (
+    AUTH_ARGUMENTS,
+    SERVICE,
+    Cluster,
+    ClusterError,
+    connect,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._hosts import service_of
 from ansible_collections.progressive.istio.plugins.module_utils._istiod import names_decide
+from ansible_collections.progressive.istio.plugins.module_utils._mesh import MESH, Object
 from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proxies, Unproven
 
@@ -118,23 +134,36 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     cluster, host, subsets = connect(params), params["destination_host"], params["subsets"]
     if params["state"] == "present" and names_decide(cluster):
         said = "istiod tells gateways only of what their routes name, so nothing can be seen before a route names it"
-        return {"msg": said, "proxies": []}
+        return {"msg": said, "proxies": [], "unanswered": []}
     where = {"namespace": params["namespace"]}
     bound = {"metadata": where, "spec": {"hosts": ["*"], "gateways": params["gateways"]}}
-    with Proxies(cluster, binding(f"host {host}", bound)) as proxies:
+    service = _service(cluster, host, params["namespace"]) if MESH in params["gateways"] else None
+    with Proxies(cluster, binding(f"host {host}", bound), service=service) as proxies:
         wait = proxies.await_definitions if params["state"] == "present" else proxies.await_absence
         proof = wait(host, subsets, params["wait_timeout"])
     found = [str(each.proxy) for each in proof.live]
     does = "knows" if params["state"] == "present" else "has no route to"
-    said = f"every proxy ({len(found)} asked) {does} subset {', '.join(subsets)} of {host}"
-    return {"msg": said, "proxies": found}
+    asked = ", ".join(each for each in (f"{len(found)} asked", proof.extent.sample) if each)
+    said = f"every proxy ({asked}) {does} subset {', '.join(subsets)} of {host}"
+    return {"msg": said, "proxies": found, "unanswered": list(proof.extent.unanswered)}
+
+
+def _service(cluster: Cluster, host: str, namespace: str) -> Object | None:
+    """The Service that the host means, to know who calls it; None without the right to read it."""
+    name = service_of(host, namespace)
+    try:
+        return cluster.get(SERVICE, name.name, name.namespace) if name else None
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return None
 
 
 @answering
 def main() -> None:
     module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
     if module.check_mode:
-        module.exit_json(changed=False, msg="nobody is asked in check mode", proxies=[])
+        module.exit_json(changed=False, msg="nobody is asked in check mode", proxies=[], unanswered=[])
     try:
         result = run(module.params)
     except (Unproven, ClusterError) as error:

@@ -325,7 +325,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "warning",
         "VirtualService default/pong",
         lambda w: w.weights(80, 40),
-        "has the weights 80 + 40 = 120 in route primary, which means 66.7 % and 33.3 %",
+        "has the weights 80 + 40 = 120 in route primary, which means 66.67 % and 33.33 %",
     ),
     (
         "weights_complete",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _proxies
 from ansible_collections.progressive.istio.plugins.modules import proxy_wait
 from loopback_mesh import Envoy, Mesh, istiod, running, sidecar
 
@@ -52,6 +53,28 @@ def test_sidecars_are_asked_where_the_mesh_is_meant(mesh: Mesh, call: Call) -> N
     mesh.add(sidecar("caller", 80, 20))
     assert call(gateways=["gateway", "mesh"])["proxies"] == ["gateway gateways/one", "sidecar shop/caller"]
     assert call(gateways=["gateway"])["proxies"] == ["gateway gateways/one"]
+
+
+def test_a_sample_of_the_sidecars_is_told_in_numbers(mesh: Mesh, call: Call) -> None:
+    for number in range(52):
+        mesh.add(sidecar(f"caller-{number}", 80, 20))
+    assert call(gateways=["mesh"])["msg"] == "every proxy (50 asked, 50 of 52 sidecars) knows subset v1, v2 of pong"
+
+
+@pytest.mark.parametrize(("caller", "waits"), [("other", False), ("client", True)])
+def test_a_silent_sidecar_is_waited_for_if_it_calls(
+    mesh: Mesh, call: Call, monkeypatch: pytest.MonkeyPatch, caller: str, waits: bool
+) -> None:
+    monkeypatch.setattr(_proxies, "SILENCE", 0.2)
+    mesh.services = {"pong": {"selector": {"app": "pong"}}}
+    counted = (
+        f'istio_requests_total{{reporter="destination",source_workload="{caller}",source_workload_namespace="web"}} 1'
+    )
+    mesh.add(sidecar("server", 80, 20, app="pong")).server.answers["/stats/prometheus"] = f"{counted}\n".encode()
+    mesh.add(sidecar("silent", 80, 20, namespace="web", workload="client")).broken = "connection refused"
+    result = call(gateways=["gateway", "mesh"], wait_timeout=1)
+    assert result.get("failed", False) is waits
+    assert "sidecar web/silent cannot be read" in (result["msg"] if waits else result["unanswered"][0])
 
 
 def test_gateways_that_are_told_only_what_their_routes_name(mesh: Mesh, call: Call) -> None:
