@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._record import Record
 
 CONFLICTS = 5  # how often others may write in between
+TURN = 10.0  # seconds after which it is read anew how many pods are wanted while they are waited for
 PAUSE = 0.5  # seconds before the pods are watched anew when the API server ended the watch
 BACK = frozenset({Event.ROLLED_BACK, Event.FAILED})  # requests go back to stable by these
 NOTE_REFUSED = frozenset({400, 403, 413, 422})  # how API servers and their webhooks refuse an annotation
@@ -204,12 +205,15 @@ def carry_out(call: Call) -> Outcome:
                 snapshot, guarded = (settled, guarded) if settled else (_read(call), False)
                 continue  # time has passed, and the step soaks from when it is written
             if _awaits_pods(decision) and not call.check:
-                _wait_for_pods(call, snapshot, decision.why, deadline)
-                snapshot = _read(call)
+                late = _wait_for_pods(call, snapshot, decision.why, deadline)
+                if late:
+                    return _unfinished(call, outcome, snapshot, late)
+                snapshot = _read_again(call, snapshot)
                 continue
             if not isinstance(decision, Transition):
                 return replace(outcome, snapshot=snapshot, decision=decision)
-            if not decision.again and not (call.keep and decision.state.phase is Phase.PROGRESSING):
+            back = decision.event is Event.ROLLED_BACK
+            if back or (not decision.again and not (call.keep and decision.state.phase is Phase.PROGRESSING)):
                 decision = replace(decision, state=released(decision.state))
             following = write(call, snapshot, decision, predicted=call.check and bool(outcome.written))
             if following is None:
@@ -218,11 +222,16 @@ def carry_out(call: Call) -> Outcome:
                     raise Refused([f"{call.target.place}: somebody else keeps writing it, {conflicts} times by now"])
                 snapshot, guarded = _read(call), False
                 continue
+            if _partial(decision):
+                call = replace(call, request=replace(call.request, begun=True))
+            if following.unnoted and _partial(decision) and not decision.moves:
+                snapshot = following
+                continue
             if following.unnoted and not decision.moves:
                 already = f"{decision.state.stable} has all requests already"
                 return replace(outcome, snapshot=following, decision=Nothing(already))
             outcome = replace(outcome, snapshot=following, decision=decision, written=(*outcome.written, decision))
-            if prover and decision.moves:
+            if prover and decision.moves and not _partial(decision):
                 outcome = prove(call, prover, outcome, time.monotonic())
             snapshot = outcome.snapshot
             if outcome.decision is not decision or not decision.again:
@@ -231,6 +240,22 @@ def carry_out(call: Call) -> Outcome:
         if not outcome.written:
             raise
         return replace(outcome, snapshot=snapshot, decision=Refuse("; ".join(error.mistakes)))
+
+
+def _partial(transition: Transition) -> bool:
+    """Whether this is the part of a rollback that stable can carry now. Nothing rests on it, and the rest is urgent."""
+    return transition.event is Event.ROLLED_BACK and transition.state.phase is Phase.HELD
+
+
+def _unfinished(call: Call, outcome: Outcome, snapshot: Snapshot, why: str) -> Outcome:
+    """The outcome of a request whose patience has run out; what it has written until then is proven."""
+    if not outcome.written:
+        raise Refused([f"{call.target.place}: {why}"])
+    outcome = replace(outcome, snapshot=snapshot)
+    if call.prover and outcome.written[-1].moves and _partial(outcome.written[-1]):
+        outcome = prove(call, call.prover, outcome, time.monotonic())
+    doubts = [outcome.decision.why] if isinstance(outcome.decision, Refuse) else []
+    return replace(outcome, decision=Refuse("; ".join([why, *doubts])))
 
 
 def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome:
@@ -273,7 +298,8 @@ def answer(call: Call, snapshot: Snapshot) -> Decision:
     observed = snapshot.observed(holder_gone=holder is not None and is_gone(holder))
     if call.drain is not None:
         return cleanup(snapshot.state, observed, call.request, call.drain, call.cluster.now())
-    return decide(snapshot.state, observed, call.plan, call.request, call.cluster.now())
+    request = replace(call.request, begun=True) if snapshot.foreign else call.request
+    return decide(snapshot.state, observed, call.plan, request, call.cluster.now())
 
 
 def write(call: Call, snapshot: Snapshot, transition: Transition, predicted: bool = False) -> Snapshot | None:
@@ -379,6 +405,14 @@ def _read(call: Call) -> Snapshot:
     return read(call.cluster, call.target, rivals=call.reads_rivals)
 
 
+def _read_again(call: Call, snapshot: Snapshot) -> Snapshot:
+    """The snapshot as it is now. What a rollback has waited for it does not forget because one read was too slow."""
+    now = _read(call)
+    if now.pods is None and snapshot.pods is not None:
+        return snapshot.rewritten(now.virtual_service)
+    return now
+
+
 def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, ...]]:
     """The gateways and what should be known of the route; Refused if a rule of the mesh stands against the request."""
     warnings: list[str] = []
@@ -433,7 +467,7 @@ def _awaits_pods(decision: Decision) -> bool:
 
 def _rests_on_proof(snapshot: Snapshot, decision: Decision) -> bool:
     """Whether the weights that are set must be live before this is done; a way back never waits for that."""
-    if isinstance(decision, Transition) and decision.event in RETREATS:
+    if _awaits_pods(decision) or (isinstance(decision, Transition) and decision.event in RETREATS):
         return False
     return unproven(snapshot.state) or bool(_gaining(decision))
 
@@ -504,22 +538,20 @@ def _make_sure(snapshot: Snapshot, transition: Transition) -> None:
                 )
 
 
-def _wait_for_pods(call: Call, snapshot: Snapshot, why: str, deadline: float) -> None:
-    """Return as soon as the pods may be enough; Refused, with their own reasons, once patience has run out."""
+def _wait_for_pods(call: Call, snapshot: Snapshot, why: str, deadline: float) -> str:
+    """Return as soon as the pods may be enough; once patience has run out, with the reason that they give by then."""
     try:
         if _may_be_enough(call, snapshot, deadline):
-            return
+            return ""
     except ClusterError as error:
         if error.status in (401, 403):
             raise
     time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))  # the watch has ended or broken off
     if time.monotonic() < deadline:
-        return
+        return ""
     last = answer(call, pods_of(call.cluster, snapshot))
     why = last.why if isinstance(last, Wait) else why
-    raise Refused(
-        [f"{call.target.place}: {why}; waited {call.patience:g} s, the weights stay {said(snapshot.all_shares)}"]
-    )
+    return f"{why}; waited {call.patience:g} s, the weights stay {said(snapshot.all_shares)}"
 
 
 def _may_be_enough(call: Call, snapshot: Snapshot, deadline: float) -> bool:
@@ -530,7 +562,7 @@ def _may_be_enough(call: Call, snapshot: Snapshot, deadline: float) -> bool:
     pods = {pod["metadata"]["uid"]: pod for pod in changes.list()}
     if not _waits(call, snapshot, pods):
         return True
-    for event, pod in changes.follow(max(0.0, deadline - time.monotonic())):
+    for event, pod in changes.follow(min(TURN, max(0.0, deadline - time.monotonic()))):
         pods[pod["metadata"]["uid"]] = pod
         if event == "DELETED":
             del pods[pod["metadata"]["uid"]]

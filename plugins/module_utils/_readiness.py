@@ -46,10 +46,10 @@ class Version:
         return upto, "" if upto == 100 else self._shortage(needed)
 
     def filled(self, minimum: int | None = None) -> int:
-        """The percentage of its own wanted pods that are ready; `minimum` of them are as good as all."""
+        """The percentage of its own wanted pods that are ready, 0 only without any; `minimum` are as good as all."""
         if minimum is not None and self.ready >= minimum:
             return 100
-        return _percent(self.ready, self.total)
+        return max(_percent(self.ready, self.total), min(self.ready, 1))
 
     @property
     def lack(self) -> str:

@@ -76,6 +76,7 @@ __all__ = [
 
 LEASE = timedelta(seconds=60)  # how long a write keeps other runs away
 LEASE_SLACK = timedelta(seconds=60)  # by which the clocks of two runs may differ
+ENOUGH = 75  # percent of its pods with which a version carries what all of them do: as a rolling update leaves them
 RENEW = LEASE / 2  # a watching run renews its lease when less than this is left
 
 
@@ -158,10 +159,6 @@ class Observed:
     holder_gone: bool = False
     others: Mapping[str, Ready] = field(default_factory=dict)
 
-    def ready(self, plan: Plan, name: str) -> Ready:
-        """Readiness of a version; of one that nobody looked at it is taken as given."""
-        return {**self.others, plan.stable: self.stable, plan.canary: self.canary}.get(name, Ready())
-
 
 @dataclass(frozen=True)
 class Request:
@@ -176,6 +173,8 @@ class Request:
         soak. A caller that asks in a loop confirms with its first request only.
     adopt: take on weights that someone else wrote, or an annotation that cannot be read.
     why: for rolled_back and held: the person's reason.
+    force: for rolled_back: all requests at once, whatever the stable version can carry.
+    begun: for rolled_back: what stable could carry has been written already, or cannot be noted in the annotation.
     """
 
     want: Want
@@ -187,6 +186,8 @@ class Request:
     confirm: bool = False
     adopt: bool = False
     why: str = ""
+    force: bool = False
+    begun: bool = False
 
 
 @dataclass(frozen=True)
@@ -272,7 +273,8 @@ def decide(state: State | Damaged | None, observed: Observed, plan: Plan, reques
     current = _take_up(case, state)
     if not isinstance(current, State):
         return current
-    return _weigh(case, current) if request.want is Want.WEIGHTED else _advance(case, current)
+    answer = _weigh(case, current) if request.want is Want.WEIGHTED else _advance(case, current)
+    return (_starved(case, current) or answer) if isinstance(answer, Nothing) else answer
 
 
 def after(observed: Observed, transition: Transition) -> Observed:
@@ -303,6 +305,11 @@ class _Case:
         """Percent of the requests that a subset has now."""
         return self.observed.weights.get(name, 0)
 
+    def ready(self, name: str) -> Ready:
+        """Readiness of a version; one that nobody could look at does not stand in the way."""
+        known = {**self.observed.others, self.plan.stable: self.observed.stable, self.plan.canary: self.observed.canary}
+        return known.get(name, Ready())
+
 
 # What each request does, once nothing stands against it.
 
@@ -311,6 +318,9 @@ def _advance(case: _Case, state: State) -> Decision:
     confirm, verdict = case.request.confirm, case.request.verdict
     if verdict and verdict.result == "fail" and state.judgeable:
         return _fail(case, state, verdict)
+    if state.phase in (Phase.PROGRESSING, Phase.PAUSED) and state.judgeable and case.observed.canary.filled <= 0:
+        why = f"{state.canary} has no ready pod left: {_reason(case.observed.canary)}"
+        return _fail(case, state, Verdict("fail", why, case.now))
     if not confirm and (state.failed or state.phase in (Phase.HELD, Phase.ROLLED_BACK)):
         return Refuse(f"{_stopped(state)}; to go on all the same set confirm: true, else release another canary")
     if state.phase is Phase.PAUSED and not confirm:
@@ -418,10 +428,10 @@ def _watch(case: _Case, state: State | None) -> Decision:
 
 def _fail(case: _Case, state: State, verdict: Verdict) -> Transition:
     """The failure of the present weight. No request is sent to a stable version that has no ready pod."""
-    stable, policy = case.observed.stable, case.plan.on_failure
+    stable, policy = case.ready(state.stable), case.plan.on_failure
     if policy == "hold":
         return _stay(case, state, Event.FAILED, f"failed: {verdict.why}", verdict)
-    if stable.upto <= 0:
+    if stable.filled <= 0:
         why = f"failed: {verdict.why}; not rolled back, for {state.stable} takes no requests: {_reason(stable)}"
         return _stay(case, state, Event.FAILED, why, verdict)
     lower = max((step.weight for step in state.steps if step.weight < state.weight), default=0)
@@ -432,17 +442,56 @@ def _fail(case: _Case, state: State, verdict: Verdict) -> Transition:
 
 
 def _roll_back(case: _Case, state: State | Damaged | None) -> Decision:
-    """All to stable, over leases, drift and damage. Which stable: the state knows better than an old playbook."""
+    """All to stable, over leases, drift and damage. Which stable: the state knows better than an old playbook.
+
+    Where stable lacks pods and the canary has some, stable gets what it can carry now, and the rest as its pods come.
+    """
     base = state if isinstance(state, State) else _idle(case)
     if isinstance(state, State) and _finished(state) and state.canary == case.plan.stable and case.share(state.canary):
         base = _fresh(case, state)
     carrying = {name for name, weight in case.observed.weights.items() if weight > 0}
     resting = base.phase in (Phase.NONE, Phase.ROLLED_BACK) and not isinstance(state, Damaged)
+    stable, present, kept = case.ready(base.stable), case.share(base.canary), _kept(case, base)
+    dead = stable.filled <= 0 and not case.request.force
     if resting and carrying == {base.stable}:
+        if dead:
+            return Wait(None, f"{base.stable} has all requests already, and no ready pod: {_reason(stable)}")
         return Nothing(f"{base.stable} has all requests already: there is nothing to roll back")
-    why = f"from {case.share(base.canary)} back to 0 %: {_asked(case)}"
-    state = replace(base, phase=Phase.ROLLED_BACK, weight=0, since=case.now)
-    return _write(case, state, Event.ROLLED_BACK, why)
+    if kept == 0:
+        why = f"from {present} back to 0 %: {_asked(case)}"
+        state = replace(base, phase=Phase.ROLLED_BACK, weight=0, since=case.now)
+        return _write(case, state, Event.ROLLED_BACK, why, again=dead)
+    rest = f"{base.stable} cannot take more yet: {_reason(stable)}"
+    noted = _returning(base) and base.weight == kept and base.matches(case.observed.weights)
+    unnotable = case.request.begun or base.stable not in case.observed.weights
+    if noted or (kept == present and unnotable):
+        return Wait(
+            None,
+            f"{base.canary} keeps {kept} % of the requests, for {rest}; "
+            "state: rolled_back again completes it once they are ready, force: true (canary_force=true) at once",
+        )
+    moved = f"from {present} back to {kept} %" if kept < present else f"stays at {kept} %"
+    why = f"{moved}: {_asked(case)}; {rest}"
+    state = replace(base, phase=Phase.HELD, weight=kept, since=case.now)
+    return _write(case, state, Event.ROLLED_BACK, why, again=True)
+
+
+def _kept(case: _Case, state: State) -> Share:
+    """Percent that the canary keeps in a rollback until stable has the pods for it: 0 where waiting gains nothing."""
+    stable, canary, present = case.ready(state.stable), case.ready(state.canary), case.share(state.canary)
+    if case.request.force or canary.filled <= 0 or canary.upto < stable.filled:
+        return 0
+    if present + case.share(state.stable) < 100:
+        return 0  # others have requests, which cannot stay where they are
+    enough = max(stable.filled, case.share(state.stable)) >= ENOUGH
+    if stable.filled > 0 and (enough or state.failed):
+        return 0
+    return min(present, 100 - stable.filled)
+
+
+def _returning(state: State) -> bool:
+    """Whether a rollback has begun and waits for pods of stable."""
+    return state.phase is Phase.HELD and bool(state.history) and state.history[-1].event == Event.ROLLED_BACK
 
 
 def _adopt(case: _Case, state: State | None) -> Decision:
@@ -479,7 +528,7 @@ def _take_up(case: _Case, state: State | None) -> State | Wait | Refuse | Transi
     if plan.stable == (state.canary if _finished(state) else state.stable) and case.share(plan.stable) == 100:
         return _fresh(case, state)
     if plan.stable == state.stable and not _finished(state):
-        if case.observed.stable.upto < 100:
+        if case.observed.stable.filled < 100:
             return Wait(None, f"{plan.stable} cannot take all requests back yet: {_reason(case.observed.stable)}")
         why = f"from {state.weight} back to 0 %: superseded by {plan.canary}"
         state = replace(state, phase=Phase.ROLLED_BACK, weight=0, since=case.now)
@@ -550,6 +599,16 @@ def _blocked(case: _Case, weight: int) -> Wait | None:
         return Wait(None, f"{case.plan.canary} cannot take {weight} % yet: {_reason(canary)}")
     if weight < present and stable.upto < 100 - weight:
         return Wait(None, f"{case.plan.stable} cannot take {100 - weight} % yet: {_reason(stable)}")
+    return None
+
+
+def _starved(case: _Case, state: State) -> Wait | None:
+    """A version without the ready pods for the requests that it has: all may be as asked, but users get errors."""
+    for name in (state.canary, state.stable):
+        share, ready = case.share(name), case.ready(name)
+        if ready.filled * 100 < share * ENOUGH:
+            why = f"{name} has {share} % of the requests already and too few ready pods for them: {_reason(ready)}"
+            return Wait(None, why)
     return None
 
 
@@ -637,7 +696,7 @@ def _shares(case: _Case) -> str:
 
 
 def _reason(ready: Ready) -> str:
-    return ready.why or f"its ready pods carry {ready.upto} %"
+    return ready.why or f"its ready pods carry {min(ready.upto, ready.filled)} %"
 
 
 def _asked(case: _Case) -> str:

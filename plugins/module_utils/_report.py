@@ -14,7 +14,7 @@ from ._doubt import unproven
 from ._pipeline import Outcome
 from ._printable import printable
 from ._proxies import Extent
-from ._release import Damaged, Phase, Plan, Refuse, State, Step, Transition, Wait
+from ._release import Damaged, Event, Phase, Plan, Refuse, State, Step, Transition, Wait
 from ._route import Route
 from ._shares import Share, numbers, said
 from ._snapshot import Snapshot
@@ -87,11 +87,29 @@ def warnings_of(outcome: Outcome) -> list[str]:
     snapshot = outcome.snapshot
     unanswered = outcome.extent.unanswered if outcome.extent else ()
     warnings = [*snapshot.problems, *outcome.warnings, *unanswered]
-    for name, share in snapshot.shares.items():
-        version = snapshot.version(name)
-        if share and snapshot.pods is not None and name in snapshot.subsets and not version.ready:
-            warnings.append(f"{name} gets {share} % of the requests and has no ready pod: {version.lack}")
-    return warnings
+    if snapshot.pods is not None:
+        warnings += [_short(outcome, name, share) for name, share in snapshot.shares.items() if share]
+    return list(filter(None, warnings))
+
+
+def _short(outcome: Outcome, name: str, share: Share) -> str:
+    """What a version lacks for its share; a version that got requests back is held against the one that had them."""
+    snapshot = outcome.snapshot
+    if name not in snapshot.subsets:
+        return ""
+    version, minimum = snapshot.version(name), snapshot.target.min_ready
+    if not version.ready:
+        return f"{name} gets {share} % of the requests and has no ready pod: {version.lack}"
+    if version.filled(minimum) < share:
+        return f"{name} gets {share} % of the requests with {version.lack}"
+    last = outcome.written[-1] if outcome.written else None
+    if last and last.moves and last.event in (Event.ROLLED_BACK, Event.FAILED) and minimum is None:
+        versions = [snapshot.version(other) for other in snapshot.shares]
+        had = max(versions, key=lambda each: each.total)
+        if had.total > version.ready:
+            pods = f"{plural(version.ready, 'ready pod')}, where {had.name} has {had.total}"
+            return f"{name} gets {share} % of the requests with {pods}: scale it up if they are too few"
+    return ""
 
 
 def release_of(snapshot: Snapshot) -> dict[str, Any]:

@@ -77,6 +77,10 @@ options:
       - Where O(route) or O(destination_host) does not fit, V(rolled_back) moves every route that splits between the two
         versions of one host, with a warning. If the annotation is that of another release, or is refused, it writes the
         weights alone. Options that it does not need are not looked at.
+      - If fewer than three quarters of the pods of the stable version are ready and the canary has ready ones, as many
+        requests go back at once as the ready pods stand for. The rest follows as soon as more are ready. If they are
+        not within O(wait_timeout), the task fails with their reason, and the release stays C(held) there. A canary that
+        has failed keeps no requests as long as the stable version has a ready pod. See O(force).
       - V(held) stays at the present weight until a person confirms to go on. It works over another run's lease.
       - V(cleaned) takes the version that a finished release has left without requests out of the route, so that its
         subset and its pods can be removed. RV(removed) says which one.
@@ -135,6 +139,13 @@ options:
     description: Why, for the history. For O(state=rolled_back) and O(state=held).
     type: str
     default: ''
+  force:
+    version_added: 1.1.0
+    description:
+      - For O(state=rolled_back), whether all requests go back at once, also to a stable version that lacks the pods for
+        them.
+    type: bool
+    default: false
   watch:
     description:
       - Seconds that one module call may watch a step, at most until it has soaked, which is the default.
@@ -153,7 +164,9 @@ options:
         or where an autoscaler makes them only when the requests come.
     type: int
   wait_timeout:
-    description: Seconds to wait for these pods. Then it fails with the reason that the pods give, and no weight moves.
+    description:
+      - Seconds to wait for these pods. Then it fails with the reason that the pods give, and no weight moves.
+      - A weight that is set already, but for whose requests too few pods are ready, is waited for as well.
     type: int
     default: 120
   proof:
@@ -803,6 +816,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "confirm": {"type": "bool", "default": False},
     "adopt": {"type": "bool", "default": False},
     "reason": {"type": "str", "default": ""},
+    "force": {"type": "bool", "default": False},
     "watch": {"type": "int"},
     "drain": {"type": "int", "default": 60},
     "min_ready": {"type": "int"},
@@ -1000,6 +1014,7 @@ def _call(module: Module, cluster: Cluster, target: Target, plan: Plan, criteria
             adopt=params["adopt"],
             evidence=criteria is not None,
             why=params["reason"],
+            force=params["force"],
         ),
         check=module.check_mode,
         patience=params["wait_timeout"],

@@ -118,10 +118,10 @@ def test_it_stops_at_a_failure_and_tells_all(server: ApiServer, task: Task) -> N
     result = task.run(state="promoted", steps=[20, 100], _ansible_diff=True)
     assert result["failed"]
     assert result["changed"]
-    assert [each["event"] for each in result["transitions"]] == ["advanced"]
+    assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
     assert result["weights"]["before"] == {"v1": 100, "v2": 0}
-    assert "v2 cannot take 100 % yet" in result["msg"]
-    assert weights_of(server) == {"v1": 80, "v2": 20}
+    assert "v2 has no ready pod left" in result["msg"]
+    assert weights_of(server) == {"v1": 100, "v2": 0}
 
 
 def test_a_diff_goes_from_the_first_to_the_last(task: Task) -> None:

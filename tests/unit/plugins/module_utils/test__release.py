@@ -417,12 +417,83 @@ def test_on_failure(want: str, policy: Any, weight: int, answer: str, why: str) 
 
 @pytest.mark.parametrize("policy", ["rollback", "step_down"])
 def test_a_failure_sends_nothing_to_a_stable_version_without_pods(policy: Any) -> None:
-    gone = {"stable": Ready(0, "v1 has no ready pod")}
+    gone = {"stable": Ready(0, "v1 has no ready pod", 0)}
     held = made(
         ask(state("promoted", 100), "watched", verdict=FAIL, observed=gone, plan=replace(PLAN, on_failure=policy))
     )
     assert short(held) == "held 100"
     assert held.why == "v2: failed: errors 7 %; not rolled back, for v1 takes no requests: v1 has no ready pod"
+
+
+def test_a_failure_goes_back_to_a_stable_version_that_has_but_some_of_its_pods() -> None:
+    some = {"stable": Ready(25, "1 of 4 pods ready", 25)}
+    assert short(ask(state("progressing", 90), "watched", verdict=FAIL, observed=some)) == "rolled_back 0"
+
+
+DEAD = {"canary": Ready(0, "it has no pods", 0)}
+
+
+@pytest.mark.parametrize("phase", ["progressing", "paused"])
+@pytest.mark.parametrize("request_fields", [{}, {"confirm": True}, {"evidence": True}], ids=str)
+def test_a_canary_that_died_while_nobody_watched_goes_back_with_the_next_call(
+    phase: str, request_fields: dict[str, Any]
+) -> None:
+    back = made(ask(state(phase, 30), "advanced", observed=DEAD, **request_fields))
+    assert (short(back), back.event) == ("rolled_back 0", Event.FAILED)
+    assert back.why == "v2: failed, from 30 back to 0 %: v2 has no ready pod left: it has no pods"
+
+
+@pytest.mark.parametrize("present", [state("weighted", 30), state("promoted", 100), state("progressing", 0)], ids=short)
+def test_what_no_step_has_set_does_not_go_back_by_itself(present: State) -> None:
+    assert short(ask(present, "advanced", observed=DEAD)) == "wait"
+
+
+@pytest.mark.parametrize(
+    ("present", "request_fields", "observed", "why"),
+    [
+        (state("weighted", 20), {"weight": 20}, DEAD, "v2 has 20 % of the requests already and too few ready pods for"),
+        (state("promoted", 100), {}, DEAD, "v2 has 100 % of the requests already and too few ready pods for them: it"),
+        (
+            state("promoted", 100),
+            {},
+            {"canary": Ready(50, "1 of 2 pods ready", 50)},
+            "v2 has 100 % of the requests already and too few ready pods for them: 1 of 2 pods ready",
+        ),
+        (
+            state("weighted", 20),
+            {"weight": 20},
+            {"stable": Ready(0, "0 of 2 pods ready", 0)},
+            "v1 has 80 % of the requests already and too few ready pods for them: 0 of 2 pods ready",
+        ),
+        (state("weighted", 0), {"weight": 0}, {"stable": Ready(0, "no", 0)}, "v1 has 100 % of the requests already"),
+        (state("progressing", 30), {"plan": Plan("v1", "v2", (Step(30),))}, {"stable": Ready(0, "no", 0)}, "v1 has 70"),
+        (state("paused", 50), {}, {"stable": Ready(0, "no", 0)}, "v1 has 50 % of the requests already"),
+    ],
+)
+def test_a_weight_that_is_there_is_no_success_without_the_pods(
+    present: State, request_fields: dict[str, Any], observed: dict[str, Ready], why: str
+) -> None:
+    want = "weighted" if "weight" in request_fields else "advanced"
+    waiting = ask(present, want, observed=observed, **request_fields)
+    assert isinstance(waiting, Wait)
+    assert waiting.until is None
+    assert waiting.why.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("present", "weight", "observed"),
+    [
+        (state("weighted", 20), 20, {"canary": Ready(15, "too small for stable", 15)}),
+        (state("weighted", 0), 0, DEAD),
+        (state("weighted", 100), 100, {"stable": Ready(0, "no", 0)}),
+        (state("weighted", 20), 20, {"stable": Ready(60, "3 of 5 pods ready", 60)}),
+    ],
+    ids=["three quarters of what it needs", "a canary at 0 %", "a stable at 0 %", "a stable that is being updated"],
+)
+def test_a_weight_that_is_there_is_well_with_enough_pods(
+    present: State, weight: int, observed: dict[str, Ready]
+) -> None:
+    assert ask(present, "weighted", weight=weight, observed=observed) == Nothing(f"v2 has {weight} % already")
 
 
 @pytest.mark.parametrize(
@@ -512,6 +583,111 @@ def test_a_rollback_is_one_transition_away_and_the_second_changes_nothing(
     assert back.why == f"v2: from {weights.get('v2', 0)} back to 0 %: a bug"
     again = ask(back.state, "rolled_back", weights=back.weights)
     assert again == Nothing("v1 has all requests already: there is nothing to roll back")
+
+
+def lacking(stable: int, canary: int = 100, **others: Ready) -> dict[str, Any]:
+    """Versions with this percentage of their pods."""
+    return {
+        "stable": Ready(stable, f"{stable} of 100 pods ready", stable),
+        "canary": Ready(canary, "", canary),
+        "others": others,
+    }
+
+
+@pytest.mark.parametrize(
+    ("weight", "observed", "kept"),
+    [
+        (100, lacking(50), 50),
+        (100, lacking(0), 100),
+        (100, lacking(74), 26),
+        (30, lacking(50), 30),
+        (30, lacking(0), 30),
+    ],
+)
+def test_a_rollback_leaves_to_the_canary_what_stable_cannot_carry_yet(
+    weight: int, observed: dict[str, Any], kept: int
+) -> None:
+    part = made(ask(state("weighted", weight), "rolled_back", observed=observed, why="a bug"))
+    assert (short(part), part.event, part.again) == (f"held {kept}", Event.ROLLED_BACK, True)
+    assert part.weights == {"v1": 100 - kept, "v2": kept}
+    assert (part.raises, part.changed) == (False, True)
+    moved = f"from {weight} back to {kept} %" if kept < weight else f"stays at {kept} %"
+    reason = f"v1 cannot take more yet: {observed['stable'].why}"
+    assert part.why == f"v2: {moved}: a bug; {reason}"
+    waiting = ask(part.state, "rolled_back", observed=observed)
+    assert waiting == Wait(
+        None,
+        f"v2 keeps {kept} % of the requests, for {reason}; state: rolled_back again completes it once they are ready, "
+        "force: true (canary_force=true) at once",
+    )
+    refused = ask(part.state, "advanced", observed=observed)
+    assert isinstance(refused, Refuse)
+    assert refused.why.startswith(f"v2 is held at {kept} % since 2026-01-31T12:00:00Z ({moved}: a bug; {reason})")
+    assert short(ask(part.state, "rolled_back")) == "rolled_back 0"
+    assert short(ask(part.state, "rolled_back", observed=observed, force=True)) == "rolled_back 0"
+
+
+def test_a_rollback_follows_the_pods_as_they_come() -> None:
+    first = made(ask(state("weighted", 100), "rolled_back", observed=lacking(25)))
+    second = made(ask(first.state, "rolled_back", observed=lacking(50)))
+    assert (short(first), short(second), second.again) == ("held 75", "held 50", True)
+    assert short(ask(second.state, "rolled_back", observed=lacking(25))) == "wait"
+
+
+def test_a_rollback_that_waits_sees_what_others_have_moved() -> None:
+    part = made(ask(state("weighted", 100), "rolled_back", observed=lacking(50)))
+    again = made(ask(part.state, "rolled_back", weights={"v1": 10, "v2": 90}, observed=lacking(50)))
+    assert (short(again), again.weights) == ("held 50", {"v1": 50, "v2": 50})
+
+
+@pytest.mark.parametrize(
+    ("present", "observed", "request_fields", "again"),
+    [
+        (state("weighted", 100), lacking(75), {}, False),
+        (state("weighted", 25), lacking(1), {}, False),
+        (state("weighted", 100), lacking(50, 49), {}, False),
+        (state("weighted", 100), lacking(50, 0), {}, False),
+        (state("weighted", 100), lacking(0, 0), {}, True),
+        (state("weighted", 100), lacking(50), {"force": True}, False),
+        (state("weighted", 100), lacking(0), {"force": True}, False),
+        (state("held", 100, verdict=FAIL), lacking(1), {}, False),
+        (state("weighted", 100), lacking(50), {"weights": {"v1": 0, "v2": 50, "v3": 50}}, False),
+    ],
+    ids=[
+        "as many as an update leaves",
+        "a canary with little",
+        "a canary that carries less",
+        "a canary without pods",
+        "nobody has pods",
+        "forced",
+        "forced without pods",
+        "a canary that failed",
+        "others have requests too",
+    ],
+)
+def test_a_rollback_does_not_wait_where_nothing_is_gained(
+    present: State, observed: dict[str, Any], request_fields: dict[str, Any], again: bool
+) -> None:
+    back = made(ask(present, "rolled_back", observed=observed, **request_fields))
+    assert (short(back), back.again, back.state.stable) == ("rolled_back 0", again, "v1")
+
+
+def test_a_canary_that_failed_keeps_its_requests_while_stable_has_no_pod_at_all() -> None:
+    assert short(ask(state("held", 100, verdict=FAIL), "rolled_back", observed=lacking(0))) == "held 100"
+
+
+def test_a_rollback_looks_at_the_versions_of_the_release_and_not_of_the_playbook() -> None:
+    observed = lacking(100, v1=Ready(0, "it has no pods", 0))
+    part = made(ask(state("weighted", 40), "rolled_back", plan=Plan("v2", "v3"), observed=observed))
+    assert (short(part), part.state.stable) == ("held 40", "v1")
+
+
+def test_all_requests_at_a_stable_version_without_pods_are_no_success() -> None:
+    for present in (None, state("rolled_back", 0)):
+        assert ask(present, "rolled_back", observed=lacking(0)) == Wait(
+            None, "v1 has all requests already, and no ready pod: 0 of 100 pods ready"
+        )
+        assert short(ask(present, "rolled_back", observed=lacking(0), force=True)) == "nothing"
 
 
 def test_a_damaged_annotation_is_repaired_by_a_rollback_even_at_rest() -> None:
@@ -795,7 +971,7 @@ def test_nor_does_adopting() -> None:
 
 
 def test_a_superseding_release_waits_for_the_stable_pods() -> None:
-    short_of = {"stable": Ready(50, "1 of 2 pods is ready")}
+    short_of = {"stable": Ready(50, "1 of 2 pods is ready", 50)}
     assert ask(state("progressing", 50), "advanced", plan=NEXT, observed=short_of) == Wait(
         None, "v1 cannot take all requests back yet: 1 of 2 pods is ready"
     )

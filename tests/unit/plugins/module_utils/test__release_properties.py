@@ -28,6 +28,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._release import 
     Step,
     Transition,
     Verdict,
+    Wait,
     Want,
     after,
     decide,
@@ -89,9 +90,15 @@ class Broken:
 
 @dataclass(frozen=True)
 class Pods:
+    """Percent of their pods that the versions have."""
+
     stable: int
     canary: int
     holder_gone: bool = False
+
+    @property
+    def ready(self) -> tuple[Ready, Ready]:
+        return Ready(self.stable, "", self.stable), Ready(self.canary, "", self.canary)
 
 
 class LetGo:
@@ -115,6 +122,7 @@ def requests(run: Run) -> Iterator[Request]:
         for weight in (0, 10, 25, 100):
             yield Request(Want.WEIGHTED, run, weight=weight, confirm=confirm)
     yield Request(Want.ROLLED_BACK, run)
+    yield Request(Want.ROLLED_BACK, run, force=True)
     yield Request(Want.HELD, run)
     yield Request(Want.WATCHED, run)
     for result in ("pass", "fail", "inconclusive"):
@@ -135,7 +143,7 @@ ELSE: list[Happening] = [
         for weights in ({"v1": 60, "v2": 40}, {"v1": 100}, {"v2": 100}, {"v2": 50, "v3": 50}, {"v3": 100})
     ),
     *(Broken(text) for text in (None, "", "{}", '{"version":2}')),
-    *(Pods(*upto) for upto in ((100, 100), (100, 25), (0, 100), (100, 100, True))),
+    *(Pods(*upto) for upto in ((100, 100), (100, 25), (0, 100), (50, 100), (0, 0), (100, 100, True))),
     LetGo(),
 ]
 # Most of a walk is one run with one release, or it would meet nothing but refusals.
@@ -263,7 +271,7 @@ class World:
         elif isinstance(happening, Moved):
             self.observed = replace(self.observed, weights=happening.weights)
         elif isinstance(happening, Pods):
-            stable, canary = Ready(happening.stable), Ready(happening.canary)
+            stable, canary = happening.ready
             self.observed = replace(self.observed, stable=stable, canary=canary, holder_gone=happening.holder_gone)
         elif isinstance(happening, Broken):
             self.text = happening.text
@@ -323,8 +331,44 @@ def test_every_write_is_legal_and_bounded(state: State | Damaged | None, events:
 def test_a_rollback_is_always_one_transition_away(
     state: State | Damaged | None, events: list[Happening], plan: Plan, run: Run
 ) -> None:
+    """With `force`, or to a stable version that has its pods, or that nobody could look at."""
+    for force in (False, True):
+        world = walk(state, events)
+        if not force:
+            world.observed = replace(world.observed, stable=Ready(), canary=Ready())
+        goes_back_at_once(world, Call(plan, Request(Want.ROLLED_BACK, run, force=force)))
+
+
+@RELAXED
+@given(beginnings, happenings, st.sampled_from(PLANS), st.sampled_from(RUNS), st.integers(0, 100), st.integers(0, 100))
+def test_a_rollback_takes_what_stable_carries_and_the_rest_when_it_can(
+    state: State | Damaged | None, events: list[Happening], plan: Plan, run: Run, stable: int, canary: int
+) -> None:
+    """Killed anywhere, raised by nobody without a confirm, and one transition away as soon as the pods are there."""
     world = walk(state, events)
-    back = Call(plan, Request(Want.ROLLED_BACK, run))
+    ready = Pods(stable, canary).ready
+    world.observed = replace(world.observed, stable=ready[0], canary=ready[1])
+    weights = dict(world.observed.weights)
+    asked = world.call(Call(plan, Request(Want.ROLLED_BACK, run)))
+    for each in asked:
+        assert not each.raised
+    kept = world.state
+    if isinstance(kept, State) and kept.phase is Phase.HELD and isinstance(asked[0].decision, Transition):
+        readiness = dict(zip((plan.stable, plan.canary), ready, strict=True))
+        carried = readiness.get(kept.stable, Ready()).filled
+        assert kept.weight == min(weights[kept.canary], 100 - carried)
+        assert carried < 75
+        assert readiness.get(kept.canary, Ready()).filled > 0
+        assert asked[-1].decision.until is None if isinstance(asked[-1].decision, Wait) else False
+        for advance in (Request(Want.ADVANCED, run), Request(Want.ADVANCED, run, verdict=verdict("pass"))):
+            assert not world.decide(Call(plan, advance)).raised
+    else:
+        assert [*carrying(dict(world.observed.weights)).values()] == [100]
+    world.observed = replace(world.observed, stable=Ready(), canary=Ready())
+    goes_back_at_once(world, Call(plan, Request(Want.ROLLED_BACK, run)))
+
+
+def goes_back_at_once(world: World, back: Call) -> None:
     before = world.state
     [asked] = world.call(back)
     if isinstance(asked.decision, Transition):

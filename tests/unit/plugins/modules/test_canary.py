@@ -598,10 +598,12 @@ class TestRollback:
     def test_to_a_stable_version_without_pods_it_warns(self, server: ApiServer, call: Call, warned: list[str]) -> None:
         call(weight=50)
         server.delete("pods", "pong-v1-1", NAMESPACE)
-        call(state="rolled_back")
+        assert call(state="rolled_back", force=True)["changed"]
         assert weights_of(server) == {"v1": 100, "v2": 0}
         missing = "it has no pods (no Deployment makes pods with app=pong,version=v1)"
         assert warned == [f"v1 gets 100 % of the requests and has no ready pod: {missing}"]
+        again = call(state="rolled_back")
+        assert f"v1 has all requests already, and no ready pod: {missing}; waited 0 s, the weights stay" in again["msg"]
 
     def test_over_another_run(self, server: ApiServer, call: Call) -> None:
         call(**advanced(state="promoted", interval=60, watch=0, run={"id": "other", "host": "elsewhere", "pid": 1}))
@@ -615,9 +617,164 @@ class TestRollback:
         call(**advanced(confirm=True, steps=[100]))
         assert call(state="cleaned", drain=0)["removed"] == "v1"
         server.put("destinationrules", destination_rule("v2"))
-        result = call(state="rolled_back")
-        assert "v1 is no destination of HTTP route primary any more" in result["msg"]
+        assert "v1 cannot take more yet: it has no pods (no DestinationRule has" in call(state="rolled_back")["msg"]
+        forced = call(state="rolled_back", force=True)
+        assert "v1 is no destination of HTTP route primary any more" in forced["msg"]
         assert weights_of(server) == {"v2": 100}
+
+
+class TestRollbackToFewPods:
+    """Back as far as stable carries, and the rest as its pods come."""
+
+    @pytest.fixture(autouse=True)
+    def two_pods_each(self, server: ApiServer, call: Call) -> None:
+        for version in ("v1", "v2"):
+            server.put("deployments", deployment(version, 2))
+            server.put("pods", made_by("a", pod(version)))
+            server.put("pods", made_by("a", pod(version, 2)))
+        call(weight=100)
+        server.requests.clear()
+
+    def test_to_none_of_two_it_waits_and_then_goes(self, server: ApiServer, call: Call) -> None:
+        weights: list[dict[str, Any]] = []
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        server.delete("pods", "pong-v1-2", NAMESPACE)
+
+        def scale_up() -> None:
+            weights.append(weights_of(server))
+            server.put("pods", made_by("b", pod("v1", 3)))
+            server.put("pods", made_by("b", pod("v1", 4)))
+
+        meanwhile(server, scale_up)
+        result = call(state="rolled_back", wait_timeout=30)
+        assert (weights, weights_of(server)) == ([{"v1": 0, "v2": 100}], {"v1": 100, "v2": 0})
+        assert (result["changed"], result["phase"], agree(server)) == (True, "rolled_back", True)
+
+    def test_to_one_of_two_half_goes_at_once(self, server: ApiServer, call: Call) -> None:
+        seen: list[tuple[dict[str, Any], Any, Any]] = []
+        server.put("pods", made_by("a", pod("v1", 2, ready=False)))
+
+        def get_ready() -> None:
+            seen.append((weights_of(server), state_of(server)["phase"], state_of(server)["holder"]))
+            server.put("pods", made_by("a", pod("v1", 2)))
+
+        meanwhile(server, get_ready)
+        result = call(state="rolled_back", wait_timeout=30)
+        assert seen == [({"v1": 50, "v2": 50}, "held", None)]
+        assert (weights_of(server), agree(server)) == ({"v1": 100, "v2": 0}, True)
+        assert [(each["event"], each["weights"]["v2"]) for each in result["transitions"]] == [
+            ("rolled_back", 50),
+            ("rolled_back", 0),
+        ]
+
+    def test_what_is_missing_at_the_deadline_is_told(self, server: ApiServer, call: Call) -> None:
+        crash = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "restartCount": 4}
+        status = {"containerStatuses": [{"name": "pong", **crash}]}
+        server.put("pods", made_by("a", pod("v1", 2, ready=False, **status)))
+        result = call(state="rolled_back", reason="no good")
+        assert (result["failed"], result["changed"], result["phase"]) == (True, True, "held")
+        assert result["weights"] == {"before": {"v1": 0, "v2": 100}, "after": {"v1": 50, "v2": 50}}
+        reason = "v1 cannot take more yet: 1 of 2 pods ready: pod pong-v1-2 container pong crashes (CrashLoopBackOff, 4"
+        for sentence in (
+            f"v2: from 100 back to 50 %: no good; {reason}",
+            f"v2 keeps 50 % of the requests, for {reason}",
+            "force: true (canary_force=true) at once; waited 0 s, the weights stay v1 50 %, v2 50 %",
+        ):
+            assert sentence in result["msg"]
+        assert result["msg"].count("VirtualService shop/pong") == 1
+        assert "v2 is held at 50 % since" in call(**advanced())["msg"]
+        second = call(state="rolled_back")
+        assert (second["failed"], len(server.sent("PATCH"))) == (True, 1)
+        server.put("pods", made_by("a", pod("v1", 2)))
+        assert call(state="rolled_back")["weights"]["after"] == {"v1": 100, "v2": 0}
+
+    def test_without_pods_of_the_canary_nothing_is_waited_for(self, server: ApiServer, call: Call) -> None:
+        for version in ("v1", "v2"):
+            for number in (1, 2):
+                server.put("pods", made_by("a", pod(version, number, ready=False)))
+        result = call(state="rolled_back", wait_timeout=0)
+        assert (result["failed"], result["phase"], weights_of(server)) == (True, "rolled_back", {"v1": 100, "v2": 0})
+        assert "v1 has all requests already, and no ready pod: 0 of 2 pods ready: pod pong-v1-1" in result["msg"]
+
+    def test_pods_that_nobody_may_read_hold_nothing_up(self, server: ApiServer, call: Call) -> None:
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        forbidden = Answer(403, "Forbidden", "no")
+        server.before = lambda number, request: forbidden if "/pods" in request.path else None
+        assert call(state="rolled_back", wait_timeout=30)["changed"]
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+
+    def test_a_slow_read_does_not_change_its_mind(
+        self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Once it is known that stable has no pods, an API server that fails for a moment is no reason to go there."""
+        for number in (1, 2):
+            server.delete("pods", f"pong-v1-{number}", NAMESPACE)
+        monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
+
+        def fail(number: int, request: Request) -> Answer | None:
+            looks = len(server.sent("GET", "pods"))
+            return Answer(503, "Down", "later") if looks in (2, 3, 5) and request.path.endswith("/pods") else None
+
+        server.before = fail
+        result = call(state="rolled_back", wait_timeout=2)
+        assert (result["failed"], weights_of(server)) == (True, {"v1": 0, "v2": 100})
+
+    def test_three_of_four_take_all_with_a_warning(self, server: ApiServer, call: Call, warned: list[str]) -> None:
+        server.put("deployments", deployment("v1", 4))
+        server.put("pods", made_by("a", pod("v1", 3)))
+        server.put("pods", made_by("a", pod("v1", 4, ready=False)))
+        assert not call(state="rolled_back").get("failed")
+        assert weights_of(server) == {"v1": 100, "v2": 0}
+        assert warned == ["v1 gets 100 % of the requests with 3 of 4 pods ready: pod pong-v1-4 is not ready"]
+
+    def test_a_stable_version_that_was_scaled_down_takes_all_with_a_warning(
+        self, server: ApiServer, call: Call, warned: list[str]
+    ) -> None:
+        server.put("deployments", deployment("v1", 1))
+        server.delete("pods", "pong-v1-2", NAMESPACE)
+        assert not call(state="rolled_back").get("failed")
+        assert warned == [
+            "v1 gets 100 % of the requests with 1 ready pod, where v2 has 2: scale it up if they are too few"
+        ]
+
+    def test_check_mode_predicts_the_part(self, server: ApiServer, call: Call) -> None:
+        server.put("pods", made_by("a", pod("v1", 2, ready=False)))
+        predicted = call(check=True, state="rolled_back", wait_timeout=30)
+        assert (predicted["changed"], predicted["waits"]) == (True, True)
+        assert predicted["weights"]["after"] == {"v1": 50, "v2": 50}
+        assert weights_of(server) == {"v1": 0, "v2": 100}
+
+
+class TestHealthy:
+    """Success is: as asked, and healthy."""
+
+    @pytest.mark.parametrize("options", [{"weight": 20}, {"state": "advanced", "steps": [20]}], ids=str)
+    def test_a_weight_that_is_there_waits_for_its_pods_and_tells_what_is_missing(
+        self, server: ApiServer, call: Call, options: dict[str, Any]
+    ) -> None:
+        call(weight=20)
+        server.put("deployments", deployment("v2", 0))
+        server.delete("pods", "pong-v2-1", NAMESPACE)
+        result = call(**options)
+        assert result["failed"]
+        assert result["msg"].endswith(
+            "v2 has 20 % of the requests already and too few ready pods for them: it has no pods "
+            "(Deployment pong-v2 is scaled to 0); waited 0 s, the weights stay v1 80 %, v2 20 %"
+        )
+        meanwhile(server, lambda: server.put("pods", pod("v2")))
+        result = call(**options, wait_timeout=30)
+        assert (result.get("failed", False), result["changed"]) == (False, False)
+
+    def test_a_promoted_version_without_pods_is_no_success(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(steps=[100]))
+        server.delete("pods", "pong-v2-1", NAMESPACE)
+        assert "v2 has 100 % of the requests already and too few ready pods" in call(**advanced(steps=[100]))["msg"]
+
+    def test_a_canary_that_died_while_nobody_watched_goes_back(self, server: ApiServer, call: Call) -> None:
+        call(**advanced(watch=0))
+        server.delete("pods", "pong-v2-1", NAMESPACE)
+        result = call(**advanced(watch=0))
+        assert (result["failed"], result["phase"], weights_of(server)) == (True, "rolled_back", {"v1": 100, "v2": 0})
 
 
 def of_holder(fields: dict[str, Any]) -> Callable[[dict[str, Any]], None]:

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils import _snapshot
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Request
-from pong_mesh import ANNOTATION, HOST, NAMESPACE, pod, state_of, weights_of
+from pong_mesh import ANNOTATION, HOST, NAMESPACE, deployment, made_by, pod, state_of, weights_of
 
 OTHER = "cart.shop.svc.cluster.local"
 Call = Callable[..., dict[str, Any]]
@@ -176,6 +176,16 @@ class TestWhose:
         going_on = call("advanced", steps=[10, 100], route="cart", destination_host=OTHER)
         assert going_on["weights"]["after"] == {"v1": 0, "v2": 100}
 
+    def test_a_part_of_the_way_is_not_noted_there(self, server: ApiServer, call: Call) -> None:
+        """Stable has no pods: nothing moves, and the release of the other service keeps its annotation."""
+        self.two_services(server, call)
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        before = note(server)
+        for _time in range(2):
+            result = call("rolled_back", route="primary")
+            assert "v1 cannot take more yet: it has no pods" in result["msg"]
+            assert (note(server), split(rules(server)[2])) == (before, {"v1": 50, "v2": 50})
+
     @pytest.mark.parametrize("host", [None, "other.shop.svc.cluster.local"], ids=["names differ", "host differs"])
     def test_a_copy_of_another_service(self, server: ApiServer, call: Call, host: str | None) -> None:
         """A VirtualService that was made from another one, with its annotation, is rolled back to its own stable."""
@@ -224,6 +234,21 @@ class TestRefusedNote:
         assert len(warned) == 1
         assert "Too long: may not be more than 262144 bytes" in warned[0]
         assert not call("rolled_back")["changed"]
+
+    def test_a_part_of_the_way_is_written_alone(self, server: ApiServer, call: Call, full: Callable[[], None]) -> None:
+        for version in ("v1", "v2"):
+            server.put("deployments", deployment(version, 2))
+            server.put("pods", made_by("a", pod(version)))
+            server.put("pods", made_by("a", pod(version, 2, ready=version == "v2")))
+        call("weighted", weight=100)
+        full()
+        first, second = call("rolled_back"), call("rolled_back")
+        assert [(each["failed"], each.get("changed", False)) for each in (first, second)] == [
+            (True, True),
+            (True, False),
+        ]
+        assert "v1 cannot take more yet: 1 of 2 pods ready" in second["msg"]
+        assert weights_of(server) == {"v1": 50, "v2": 50}
 
     def test_an_older_note_stays_and_no_step_follows_by_itself(
         self, server: ApiServer, call: Call, full: Callable[[], None]
@@ -276,6 +301,6 @@ class TestSlow:
         server.delete("pods", "pong-v1-1", NAMESPACE)
         server.before = lambda number, request: time.sleep(0.2) if request.method == "GET" else None
         begin = time.monotonic()
-        call("rolled_back")
+        call("rolled_back", force=True)
         assert time.monotonic() - begin < 1.5
         assert any("has no ready pod" in each for each in warned)
