@@ -119,6 +119,13 @@ def test_an_inventory_without_the_group(play, estate, playbook):
     assert "PLAY [" not in run.output
 
 
+def test_a_group_without_hosts(play, estate):
+    run = play("promote", "-i", estate("canaries"), canary_hosts="cannaries")
+    assert run.code not in (0, 2), run.output
+    assert "There is no host in cannaries" in run.output
+    assert "PLAY [" not in run.output
+
+
 def test_a_limit_that_leaves_none(play, estate):
     run = play("promote", "-i", estate("canaries"), "--limit", "web")
     assert run.code not in (0, 2), run.output
