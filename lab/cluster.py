@@ -11,7 +11,10 @@ from lab import pins
 from lab.cache import ROOT
 from lab.progress import LabError, Progress, ask
 
-RESTART_SECONDS = 90
+# A busy machine takes its time; each of these is over as soon as the cluster answers.
+ANSWER_SECONDS = 60
+RESTART_SECONDS = 240
+READY_SECONDS = 600
 NODE_PORT = 30080
 
 
@@ -41,7 +44,7 @@ class Cluster:
         return {"KUBECONFIG": str(self.kubeconfig)}
 
     def kubectl(self, *words: str) -> list[str | Path]:
-        return [self.bin / "kubectl", "--kubeconfig", self.kubeconfig, "--request-timeout=10s", *words]
+        return [self.bin / "kubectl", "--kubeconfig", self.kubeconfig, "--request-timeout=30s", *words]
 
     def kind(self, *words: str) -> list[str | Path]:
         return [self.bin / "kind", *words, "--name", self.kind_name]
@@ -53,6 +56,15 @@ class Cluster:
 
     def api_answers(self) -> bool:
         return self.kubeconfig.exists() and ask(self.kubectl("get", "--raw", "/readyz")) == "ok"
+
+    def _answers_in_time(self) -> bool:
+        """Tell whether the API server answers, be it late: a cluster that runs must not be made anew for that."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while not self.api_answers():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(1)
+        return True
 
     def unready(self) -> list[str]:
         """Return what keeps the cluster from being whole, as `namespace/pod` or `node NAME`; empty means healthy."""
@@ -112,7 +124,7 @@ class Cluster:
         """Bring the cluster up and return whether it had to be created."""
         what = f"Cluster {self.kind_name}"
         state = self.container_state()
-        if state == ("running", self.image) and self.api_answers():
+        if state == ("running", self.image) and self._answers_in_time():
             progress.done(what, "runs")
             return False
         if state is None:
@@ -135,7 +147,7 @@ class Cluster:
         self.delete(progress)
         self.create(progress)
 
-    def wait_ready(self, progress: Progress, seconds: float = 180) -> None:
+    def wait_ready(self, progress: Progress, seconds: float = READY_SECONDS) -> None:
         """Wait until every node and system pod is Ready. Raises LabError that names what is not."""
         deadline = time.monotonic() + seconds
         while wrong := self.unready():

@@ -13,7 +13,7 @@ from lab.cache import LAB, ROOT
 from lab.progress import LabError, Progress, ask
 
 CAP_SYS_RESOURCE = 24
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def answers() -> bool:

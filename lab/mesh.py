@@ -15,7 +15,7 @@ from lab.programs import METALLB
 from lab.progress import LabError, Progress, ask
 
 ADDRESSES_PER_CLUSTER = 10
-ADDRESS_SECONDS = 60
+ADDRESS_SECONDS = 240
 
 # What upstream's Envoy needs to count requests as Istio's does. An annotation says which state of the file was applied.
 REQUEST_STATS = LAB / "request-stats.yml"

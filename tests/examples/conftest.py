@@ -36,7 +36,7 @@ def program(tmp_path: Path) -> Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=300,
         )
         assert process.returncode == 0, process.stdout
         return process.stdout
