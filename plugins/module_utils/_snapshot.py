@@ -142,8 +142,13 @@ class Snapshot:
         return encode(replace(state, extra={**rest, **place, HOST: self.route.host}))
 
     def rewritten(self, virtual_service: Object) -> Snapshot:
-        """The same after a write."""
-        new = (parse_for_rollback if self.lenient else parse)(self.target, virtual_service)
+        """The same after a write, by us or by others; a rule that others have renamed is found again."""
+        try:
+            new = (parse_for_rollback if self.lenient else parse)(self.target, virtual_service)
+        except Refused:
+            new = parse_for_rollback(self.target, virtual_service)
+            if not isinstance(new.state, State):
+                raise
         return replace(
             self,
             virtual_service=virtual_service,
@@ -151,6 +156,7 @@ class Snapshot:
             route=new.route,
             also=new.also,
             foreign=new.foreign,
+            lenient=new.lenient,
             unnoted=False,
         )
 
@@ -332,7 +338,9 @@ def _is_elsewhere(state: State, target: Target, virtual_service: Object) -> bool
     namespace, host, name = target.namespace, state.extra.get(HOST), state.extra.get(ROUTE)
     if host and target.destination_host and not same_host(str(host), namespace, target.destination_host, namespace):
         return True
-    return bool(name and target.route and name != target.route and has_route(virtual_service, str(name)))
+    if not name or not target.route or name == target.route:
+        return False
+    return has_route(virtual_service, str(name)) and has_route(virtual_service, target.route)  # neither was renamed
 
 
 def _is_present(state: State, virtual_service: Object) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patient import DOCTOR, NAMESPACE, READER, Patient
+from patient import DOCTOR, NAMESPACE, READER, VIRTUAL_SERVICE, Patient
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,7 @@ def account(patient: Patient, tmp_path: Path) -> Iterator[dict[str, str]]:
     for namespace in ("default", "istio-system"):
         listed = listed.replace(f"namespace: {namespace}", f"namespace: {NAMESPACE}")
     listed = listed.replace("progressive-istio-doctor", DOCTOR).replace("progressive-istio-reader", READER)
+    listed = listed.replace("pong-server-virtual-service", VIRTUAL_SERVICE)
     patient.kube.run("apply", "-f", "-", stdin=listed)
     config = json.loads(patient.kube.run("config", "view", "--raw", "--minify", "-o", "json"))
     cluster = config["clusters"][0]["cluster"]

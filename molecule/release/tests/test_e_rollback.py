@@ -92,9 +92,30 @@ def roll_back(**options: Any) -> dict[str, Any]:
     return result
 
 
-def test_whatever_other_settings_say(shop, half):
+def test_whatever_other_settings_say(shop, half, play):
+    """By the playbook, as a person does it in a hurry with the settings that are there."""
     half()
-    roll_back(interval="10m", steps=[50, 10], weight=400, skip_checks=["nothing"], watch=-1, proof_timeout=-30.0 + 60)
+    names = {"canary_namespace": shop.namespace, "canary_app": shop.name, "canary_service": shop.name}
+    names |= {
+        "canary_virtual_service": ROUTES,
+        "canary_stable": "blue",
+        "canary_canary": "green",
+        "canary_route": "web",
+    }
+    wrong = {
+        "canary_interval": "10m",
+        "canary_steps": [50, 10],
+        "canary_on_failure": "explode",
+        "canary_adopt": "perhaps",
+    }
+    wrong |= {"canary_analysis": {"no_such_key": 1}, "canary_analisys": {}, "canary_skip_checks": "nothing"}
+    wrong |= {
+        "canary_deadline": "2m",
+        "canary_proof_timeout": "30s",
+        "canary_watch": "long",
+        "canary_versions": {"v1": {"x": 1}},
+    }
+    assert play("rollback", **names, **wrong).succeeded().changed == 1
     assert splits(shop) == {"web": BACK}
 
 

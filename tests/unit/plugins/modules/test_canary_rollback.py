@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -86,7 +87,7 @@ class TestWhere:
         assert warned == [
             "VirtualService shop/pong has no HTTP route primary: taken was what splits between the versions, main"
         ]
-        assert state_of(server)["phase"] == "rolled_back"
+        assert state_of(server)["phase"] == result["phase"] == "rolled_back"
         assert not call("rolled_back", route="primary")["changed"]
 
     def test_a_release_goes_on_in_a_rule_that_was_renamed(self, server: ApiServer, call: Call) -> None:
@@ -304,3 +305,42 @@ class TestSlow:
         call("rolled_back", force=True)
         assert time.monotonic() - begin < 1.5
         assert any("has no ready pod" in each for each in warned)
+
+
+class TestSoak:
+    """The same holds for a canary that fails while it soaks."""
+
+    def failing(self, server: ApiServer, trouble: Callable[[], object]) -> None:
+        """Trouble once the step is watched, and then the end of the canary's last pod."""
+        actions = iter([trouble])
+
+        def begin(number: int, request: Request) -> None:
+            if request.watches and (action := next(actions, None)):
+                action()
+                threading.Timer(0.3, server.delete, ["pods", "pong-v2-1", NAMESPACE]).start()
+
+        server.before = begin
+
+    def test_in_a_rule_that_is_renamed_meanwhile(self, server: ApiServer, call: Call) -> None:
+        def rename() -> None:
+            edit(server, lambda service: service["spec"]["http"][1].update(name="main"))
+
+        self.failing(server, rename)
+        result = call("advanced", steps=[20, 100], interval=20, route="primary", destination_host=HOST)
+        assert (result["failed"], result["phase"], weights_of(server)) == (True, "rolled_back", {"v1": 100, "v2": 0})
+        assert "v2 has no ready pod left" in result["msg"]
+
+    def test_beside_annotations_that_leave_no_room(self, server: ApiServer, call: Call) -> None:
+        def fill() -> None:
+            watching = server.before
+
+            def refuse(number: int, request: Request) -> Answer | None:
+                noted = request.method == "PATCH" and any("annotations" in each["path"] for each in request.body)
+                return Answer(422, "Invalid", "Too long") if noted else watching(number, request)
+
+            server.before = refuse
+
+        self.failing(server, fill)
+        result = call("advanced", steps=[20, 100], interval=20)
+        assert (result["failed"], result["changed"], weights_of(server)) == (True, True, {"v1": 100, "v2": 0})
+        assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
