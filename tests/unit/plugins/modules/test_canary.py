@@ -984,7 +984,7 @@ class TestSoak:
     def test_an_outage_is_sat_out(self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
         monkeypatch.setattr(_soak, "PAUSE", 0.05)
-        outage = iter(range(4))
+        outage = iter(range(3))
 
         def fail(number: int, request: Request) -> Answer | None:
             look = number > 7 and request.path.endswith("/pods") and not request.watches
@@ -996,7 +996,7 @@ class TestSoak:
             return Answer(503, "Down", "later") if next(outage, None) is not None else None
 
         server.before = fail
-        result = call(**advanced(interval=1))
+        result = call(**advanced(interval=2))
         assert next(outage, None) is None
         assert (result.get("failed", False), weights_of(server)["v2"]) == (False, 10)
         assert state_of(server)["holder"] is None
