@@ -88,9 +88,9 @@ def _namespace(one: Object) -> str:
 def _gateway(text: str, home: str) -> tuple[str, str]:
     """Namespace and name of the Gateway that a VirtualService of namespace `home` means."""
     if "/" in text:
-        namespace, _, name = text.partition("/")
+        namespace, _slash, name = text.partition("/")
         return (home if namespace == "." else namespace), name
-    name, _, rest = text.partition(".")  # as it was written before there were slashes: NAME.NAMESPACE.svc.DOMAIN
+    name, _dot, rest = text.partition(".")  # as it was written before there were slashes: NAME.NAMESPACE.svc.DOMAIN
     return (rest.partition(".")[0] or home), name
 
 

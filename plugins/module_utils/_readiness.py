@@ -131,7 +131,7 @@ def _wanted(pods: Iterable[Mapping[str, Any]]) -> int:
 
 def _wanted_of_one(pods: Collection[Mapping[str, Any]]) -> int:
     replicas = Counter(owner_of(pod) for pod in pods)
-    return max(max(replicas.values()), sum(not _trouble(pod) for pod in pods))
+    return max(*replicas.values(), sum(not _trouble(pod) for pod in pods))
 
 
 def _makes(deployment: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
