@@ -337,7 +337,7 @@ def _define(mesh: Mesh, rule: Object, subset: str) -> str:
 def _is_meant(mesh: Mesh, destination: Destination, near: str) -> bool:
     """Whether this Service is meant for certain: it has the name, or the subsets, that the destination names."""
     service = service_of(near, destination.namespace)
-    if service is None or not mesh.owns(service):
+    if service is None:
         return False
     same = destination.host.split(".")[0] == service.name
     rules = mesh.rules_for(service)

@@ -1128,6 +1128,16 @@ def test_pods_come_into_the_mesh_one_deployment_after_the_other() -> None:
     assert out.command.startswith("kubectl patch deployment -n default pong-v1 --type merge -p")
 
 
+def test_pods_of_others_without_a_sidecar_are_shown() -> None:
+    world = World()
+    made(world)
+    move(world.virtual_services[0], "team")
+    world.virtual_services[0]["spec"]["gateways"] = ["default/pong-gateway"]
+    world.focus = Focus("team", "pong")
+    commands = [each.command for each in found(world) if each.check == "pods_injected"]
+    assert commands == [f"kubectl describe pod -n default pong-{version}-a" for version in ("v1", "v2")]
+
+
 @pytest.mark.parametrize(
     ("spec", "restarts"),
     [

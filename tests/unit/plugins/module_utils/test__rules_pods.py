@@ -208,6 +208,10 @@ def test_a_gateway_that_runs_and_is_not_ready_is_left_to_whom_it_serves() -> Non
     (ill,) = ill_gateways(mesh([], [], proxies=gates), NOW)
     assert (ill.finding.check, ill.finding.place) == ("gateway_pods_ready", "Pod shop/gate-b")
     assert ill.finding.command == "kubectl describe pod -n shop gate-b"
+    entry = {"metadata": {"name": "entry", "namespace": "shop"}, "spec": {"selector": {"istio": "gate"}}}
+    for proxies, about in ((gates, {"Pod shop/gate-b"}), (gates[1:], {"Pod shop/gate-b", "Gateway shop/entry"})):
+        (ill,) = ill_gateways(mesh([], [], proxies=proxies, gateways=(entry,)), NOW)
+        assert ill.finding.about == about, "a Gateway whose other pods serve is not concerned"
 
 
 @pytest.mark.parametrize("field", ["pods", "services", "proxies"])
