@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils import basic
 from ansible_collections.progressive.istio.plugins.filter.status_table import status_table
 from ansible_collections.progressive.istio.plugins.module_utils._progress import teller
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_doctor, canary_info, mesh_info
@@ -19,6 +20,8 @@ from pong_mesh import ANNOTATION, NAMESPACE, pod, state_of, virtual_service
 
 EVIL = "\x1b[2J\r\nshop/other  v1  100 %\x07\x9b1m\u202e"
 SEEN = "\\x1b[2J\\r\\nshop/other  v1  100 %\\x07\\x9b1m\\u202e"
+# Newer Ansible asks for it with -vvv, and older always has it.
+VERBOSE = {"_ansible_inject_invocation": True} if "inject_invocation" in Path(basic.__file__).read_text() else {}
 TOKEN = "t0k3n-0123456789"
 
 Run = Callable[..., dict[str, Any]]
@@ -113,7 +116,8 @@ def test_of_a_kubeconfig_given_as_a_dictionary_only_secrets_are_masked(server: A
         "users": [{"name": "v2", "user": {"token": TOKEN}}],
         "contexts": [{"name": "pong", "context": {"cluster": "pong", "user": "v2"}}],
     }
-    result = run_module(canary_info.main, {"kubeconfig": kubeconfig, "name": "pong", "namespace": NAMESPACE})
+    options = {"kubeconfig": kubeconfig, "name": "pong", "namespace": NAMESPACE, **VERBOSE}
+    result = run_module(canary_info.main, options)
     assert server.requests[-1].headers["Authorization"] == f"Bearer {TOKEN}"
     assert result["weights"] == {"v1": 100, "v2": 0}
     assert (result["name"], result["context"], result["server"]) == ("pong", "pong", server.url)
@@ -129,7 +133,7 @@ def test_the_path_of_a_kubeconfig_is_shown(run_module: Run) -> None:
 def test_the_values_of_headers_are_not_shown_and_mask_nothing_else(server: ApiServer, run_module: Run) -> None:
     probe = {"url": "http://127.0.0.1:9", "headers": {"X-Auth-Token": TOKEN, "X-Group": "pong", "X-Try": "internal"}}
     options = {"stable": "v1", "canary": "v2", "state": "advanced", "steps": [10, 100], "watch": 0, "proof": "none"}
-    access = {"host": server.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE}
+    access = {"host": server.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE, **VERBOSE}
     result = run_module(canary.main, {**access, **options, "analysis": {"source": "probe", "probe": probe}}, True)
     assert TOKEN not in json.dumps(result)
     assert "internal" not in json.dumps(result)
