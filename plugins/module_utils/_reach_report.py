@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from ._cluster import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster, ClusterError
 from ._hosts import service_of
@@ -30,36 +30,42 @@ def also_reached(cluster: Cluster, snapshot: Snapshot, skip: Collection[str], ri
     split = Split(snapshot.virtual_service, snapshot.route.rule, snapshot.route.host)
     found: list[str] = []
     try:
-        world = _world(cluster, snapshot, rivals and not snapshot.problems)
+        world, unseen = _world(cluster, snapshot, rivals and not snapshot.problems)
         for version in versions_of(snapshot.shares, snapshot.target.canary):
             asked = callers_routed.__name__ not in skip and unrouted_callers(split, version, world) is not None
             found += sentences(split, version, world, callers=asked and _callers(cluster, snapshot))
     except ClusterError as error:
-        return (*found, f"whether requests reach a version by another way was not seen: {error}")
-    return tuple(found)
+        unseen = str(error)
+    return (*found, *([f"whether requests reach a version by another way was not seen: {unseen}"] if unseen else []))
 
 
-def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> World:
-    """All that leads somewhere, as far as it was not read before."""
+def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> tuple[World, str]:
+    """All that leads somewhere, as far as it was not read before and may be; and what may not."""
     mesh, service = snapshot.mesh, service_of(snapshot.route.host, snapshot.target.namespace)
-    services = mesh.services
+    services, rules, routes = mesh.services, mesh.destination_rules, mesh.virtual_services
+    refused: list[str] = []
     if service and not services:
-        services = tuple(filter(None, [cluster.get(SERVICE, service.name, service.namespace)]))
-    rules = mesh.destination_rules
+        services, why = _allowed(lambda: filter(None, [cluster.get(SERVICE, service.name, service.namespace)]))
+        refused += why
     if service and not rules:
-        rules = tuple(cluster.list(DESTINATION_RULE, service.namespace))
-    found = snapshot.mesh.virtual_services if complete else _virtual_services(cluster, snapshot)
-    return World(found, rules, services)
+        rules, why = _allowed(lambda: cluster.list(DESTINATION_RULE, service.namespace))
+        refused += why
+    if not complete:
+        routes, why = _allowed(lambda: cluster.list(VIRTUAL_SERVICE))
+        if why:
+            routes, why = _allowed(lambda: cluster.list(VIRTUAL_SERVICE, snapshot.target.namespace))
+        refused += why
+    return World(routes, rules, services), next(iter(refused), "")
 
 
-def _virtual_services(cluster: Cluster, snapshot: Snapshot) -> tuple[Object, ...]:
-    """Those of the cluster, or of the namespace if no more may be read."""
+def _allowed(read: Callable[[], Iterable[Object]]) -> tuple[tuple[Object, ...], list[str]]:
+    """The objects, or the words in which they were refused."""
     try:
-        return tuple(cluster.list(VIRTUAL_SERVICE))
+        return tuple(read()), []
     except ClusterError as error:
         if error.status != 403:
             raise
-        return tuple(cluster.list(VIRTUAL_SERVICE, snapshot.target.namespace))
+        return (), [str(error)]
 
 
 def _callers(cluster: Cluster, snapshot: Snapshot) -> bool:

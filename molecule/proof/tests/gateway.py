@@ -10,7 +10,8 @@ from molecule_helpers import Kube, module
 VIRTUAL_SERVICE = "pong-server-virtual-service"
 RULE = "pong-server-destination-rule"
 HOST = "pong-server-service.proof.svc.cluster.local"
-OPTIONS = {"name": VIRTUAL_SERVICE, "namespace": "proof", "stable": "v1", "canary": "v2"}
+OPTIONS: dict[str, Any] = {"name": VIRTUAL_SERVICE, "namespace": "proof", "stable": "v1", "canary": "v2"}
+OPTIONS |= {"skip_checks": ["callers_routed"]}  # the cluster has sidecars of other scenarios
 STEPS = [10, 50, 100]
 FREEZE = "kubectl -n proof exec {pod} -c istio-proxy -- pkill -{signal} envoy"
 

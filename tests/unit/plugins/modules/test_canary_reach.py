@@ -102,6 +102,19 @@ def test_who_may_not_see_all_is_told_what_may_be_seen(call: Call, server: ApiSer
     assert call(state="rolled_back") == [HEADER, MIRROR, CALLERS]
 
 
+def test_who_may_see_nothing_else_is_told_what_the_route_itself_says(
+    call: Call, server: ApiServer, service: Object
+) -> None:
+    own = f"namespaces/{NAMESPACE}/virtualservices/pong"
+    server.before = lambda _number, request: (
+        None if request.path.endswith(own) else Answer(403, "Forbidden", "not yours")
+    )
+    header, mirror, blind = call(state="rolled_back")
+    assert (header, mirror) == (HEADER, MIRROR)
+    assert blind.startswith("whether requests reach a version by another way was not seen: ")
+    assert "Forbidden" in blind
+
+
 def test_a_rollback_is_written_before_anything_of_it_is_read(call: Call, server: ApiServer, service: Object) -> None:
     caller(server)
     seen: list[str] = []
