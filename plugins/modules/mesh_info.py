@@ -14,7 +14,8 @@ description:
   - Reads VirtualServices and all they depend on, and checks the rules that requests rely on. Gateways exist and select
     ready proxies, hosts are Services, subsets are defined and select ready pods, pods have their sidecars, no other
     object takes the same requests, and so on.
-  - Every finding names the object, what is wrong with its numbers, and the command or the change that puts it right.
+  - Every finding names the object, what is wrong with its numbers, and the change that puts it right, or a command that shows
+    what has to be decided on.
   - It does not fail on what it finds, but returns it.
 extends_documentation_fragment:
   - progressive.istio.auth
@@ -112,7 +113,9 @@ findings:
       description: What to do.
       type: str
     command:
-      description: The command that does it, empty where that cannot be told.
+      description:
+        - A command, ready to be pasted. It shows more, or changes one object that is the service's own.
+        - Empty where there is none.
       type: str
       version_added: 1.1.0
     since:
@@ -130,8 +133,10 @@ findings:
       namespace: default
       name: pong-server-service
       problem: gets HTTP on port 80, which has no name and no appProtocol that says HTTP
-      remedy: kubectl patch service -n default pong-server-service --type json -p '[...]'
-      command: kubectl patch service -n default pong-server-service --type json -p '[...]'
+      remedy: >-
+        say by appProtocol what it speaks, such as http, http2 or grpc: kubectl get service -n default
+        pong-server-service -o yaml
+      command: kubectl get service -n default pong-server-service -o yaml
       since: "2026-01-31T12:00:00Z"
       told_by: kubectl-edit wrote spec.ports
 checks:
