@@ -14,8 +14,8 @@ description:
   - Reads VirtualServices and all they depend on, and checks the rules that requests rely on. Gateways exist and select
     ready proxies, hosts are Services, subsets are defined and select ready pods, pods have their sidecars, no other
     object takes the same requests, and so on.
-  - Every finding names the object, what is wrong with its numbers, and the change that puts it right, or a command that shows
-    what has to be decided on.
+  - Every finding names the object, what is wrong with its numbers, and the change that puts it right, or a command that
+    shows what has to be decided on.
   - It does not fail on what it finds, but returns it.
 extends_documentation_fragment:
   - progressive.istio.auth
