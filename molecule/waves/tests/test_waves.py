@@ -13,7 +13,7 @@ import pytest
 from foreign import GATEWAY_SELECTOR, Foreign
 from molecule_helpers import Run
 
-OWN = Path(__file__).resolve().parent.parent / "own.yml"
+HERE = Path(__file__).resolve().parent.parent
 API = "networking.istio.io/v1"
 NAMES = [f"shop-{number:02}" for number in range(1, 21)]
 FAILS = NAMES[2]
@@ -93,9 +93,9 @@ def moved() -> dict[str, int]:
     return {name: weight for name, weight in weights.items() if weight and name in NAMES}
 
 
-def own(inventory: Path, *options: str) -> Run:
+def own(play: str, inventory: Path, *options: str) -> Run:
     process = subprocess.run(
-        ["ansible-playbook", "-i", inventory, OWN, *options],
+        ["ansible-playbook", "-i", inventory, HERE / play, *options],
         cwd="/",
         env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
@@ -127,10 +127,10 @@ def test_a_failure_ends_the_waves_as_documented(play, inventory, written):
 
 
 def test_a_failure_ends_the_waves_of_a_play_of_ones_own(inventory, written):
-    stopped(own(inventory), written, 100)
+    stopped(own("own.yml", inventory), written, 100)
 
 
-def test_a_page_and_a_hook_at_the_end_do_not_hide_a_failure(inventory, written, tmp_path):
+def test_a_page_a_hook_and_a_table_at_the_end_do_not_hide_a_failure(inventory, written, tmp_path):
     end = tmp_path / "end.yml"
     tell = {
         "name": "Tell",
@@ -138,7 +138,7 @@ def test_a_page_and_a_hook_at_the_end_do_not_hide_a_failure(inventory, written, 
     }
     end.write_text(json.dumps([tell]))
     variables = {"canary_page": str(tmp_path / "pages"), "canary_on_end": str(end)}
-    stopped(own(inventory, "-e", json.dumps(variables)), written, 100)
+    stopped(own("own_table.yml", inventory, "-e", json.dumps(variables)), written, 100)
     assert {path.name for path in tmp_path.glob("shop-*")} == set(NAMES[:5])
     assert list(tmp_path.glob("pages/*.html"))
 
