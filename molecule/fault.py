@@ -1,14 +1,24 @@
-"""Run the canary module and hurt it: `kill-after N` requests, `kill-after-write N` or `before-patch COMMAND`."""
+"""Run the canary module and hurt it: `kill-after N` requests, `kill-after-write N` or `before-patch COMMAND`.
+
+Or let the canary's pods go, as `NAMESPACE/DEPLOYMENT LABEL=VALUE FILE`, where FILE is told the time (Unix):
+`pods-go-around-write N ...` before the N-th request from the first write on, which is number 0, and
+`pods-go-after-write SECONDS ...` after the first write.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import Cluster
+from ansible_collections.progressive.istio.plugins.module_utils._cluster import DEPLOYMENT, POD, Cluster, ClusterError
 from ansible_collections.progressive.istio.plugins.modules import canary
 
 KILLED = 137
@@ -41,7 +51,50 @@ def interfered_with(command: str) -> None:
     Cluster.patch = late
 
 
-fault, argument = sys.argv[1:3]
+class Pods:
+    """All of a Deployment, which go once and do not come back."""
+
+    def __init__(self, deployment: str, labels: str, file: str) -> None:
+        self._namespace, self._name = deployment.split("/")
+        self._labels, self._file = labels, Path(file)
+
+    def go(self, cluster: Cluster) -> None:
+        patch(
+            cluster, DEPLOYMENT, self._name, self._namespace, [{"op": "replace", "path": "/spec/replicas", "value": 0}]
+        )
+        for pod in cluster.list(POD, self._namespace, self._labels):
+            place = POD.path(self._namespace, pod["metadata"]["name"])
+            with suppress(ClusterError):  # its ReplicaSet was faster
+                send(cluster, "DELETE", place, "DELETE Pod", {}, None, 15)
+        self._file.write_text(str(time.time()))
+
+
+def gone_around_write(number: int, pods: Pods) -> None:
+    requests = itertools.count()
+
+    def late(self: Cluster, method: str, *arguments: Any, **options: Any) -> Any:
+        if method == "PATCH" or begun:
+            begun.append(method)
+            if next(requests) == number:
+                Cluster._send = send
+                pods.go(self)
+        return send(self, method, *arguments, **options)
+
+    begun: list[str] = []
+    Cluster._send = late
+
+
+def gone_after_write(seconds: float, pods: Pods) -> None:
+    def then(self: Cluster, *arguments: Any, **options: Any) -> Any:
+        Cluster.patch = patch
+        written = patch(self, *arguments, **options)
+        threading.Timer(seconds, pods.go, [self]).start()
+        return written
+
+    Cluster.patch = then
+
+
+fault, argument, *others = sys.argv[1:]
 del sys.argv[1:]
 if fault == "kill-after":
     Cluster._send = killed_after(int(argument), send)
@@ -49,6 +102,10 @@ elif fault == "kill-after-write":
     Cluster.patch = killed_after(int(argument), patch)
 elif fault == "before-patch":
     interfered_with(argument)
+elif fault == "pods-go-around-write":
+    gone_around_write(int(argument), Pods(*others))
+elif fault == "pods-go-after-write":
+    gone_after_write(float(argument), Pods(*others))
 else:
     sys.exit(f"there is no fault '{fault}'")
 canary.main()

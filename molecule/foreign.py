@@ -77,7 +77,8 @@ class Foreign:
     def _deployment(self, version: str, environment: Mapping[str, str]) -> dict[str, Any]:
         labels = {"workload": self.name, self.label: version}
         variables = {"PONG_VERSION": version, **environment}
-        probe = {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1}
+        # A busy machine is not to be taken for a server that has died.
+        probe = {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 10}
         container = {
             "name": "server",
             "image": IMAGE,

@@ -24,6 +24,7 @@ from ._gates import Gates
 from ._guard import guard
 from ._hosts import service_of
 from ._identity import is_gone
+from ._loss import Lost, raising
 from ._proof import Prover
 from ._proxies import NAMED, Extent, NotLive, Unproven
 from ._release import (
@@ -36,6 +37,7 @@ from ._release import (
     Request,
     State,
     Transition,
+    Verdict,
     Wait,
     Want,
     decide,
@@ -266,12 +268,15 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
     snapshot, (*earlier, last) = outcome.snapshot, outcome.written
     live: tuple[Live, ...] = ()
     try:
-        proof = prover.live(snapshot, since)
+        watched = call.watch != 0 and last.event not in RETREATS and snapshot.pods is not None
+        proof = prover.live(snapshot, since, raising(call.cluster, snapshot) if watched else None)
         live, outcome = proof.live, replace(outcome, extent=proof.extent)
         if not last.again and last.event not in RETREATS:
             call.on_live(snapshot)
         outcome = replace(outcome, snapshot=_settled(call, snapshot), live=live)
         return replace(outcome, settled={**outcome.settled, len(earlier): outcome.live_after})
+    except Lost as lost:
+        return _taken_back(call, prover, replace(outcome, snapshot=lost.snapshot), lost.verdict)
     except NotLive as error:
         why, live = str(error), error.live
         if last.event in BACK and not any(each.read for each in error.lagging):
@@ -290,6 +295,25 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
         except (Refused, ClusterError) as error:
             why = f"{why}; its lease ends by itself, for {error}"
     return replace(outcome, snapshot=snapshot, decision=Refuse(why), live=live)
+
+
+def _taken_back(call: Call, prover: Prover, outcome: Outcome, verdict: Verdict) -> Outcome:
+    """What a failure does to the weight that was written last, before that has been live everywhere."""
+    snapshot = outcome.snapshot
+    since = snapshot.state.since if isinstance(snapshot.state, State) else None
+    failed = replace(call.request, want=Want.WATCHED, since=since, verdict=verdict, confirm=False, adopt=False)
+    for _attempt in range(CONFLICTS):
+        decision = answer(replace(call, request=failed), snapshot)
+        if not isinstance(decision, Transition):
+            return replace(outcome, snapshot=snapshot, decision=Refuse(f"{verdict.why}; {decision.why}"))
+        decision = replace(decision, state=released(decision.state))
+        following = write(call, snapshot, decision)
+        if following:
+            written = (*outcome.written, decision)
+            outcome = replace(outcome, snapshot=following, decision=decision, written=written)
+            return prove(call, prover, outcome, time.monotonic()) if decision.moves else outcome
+        snapshot = _read(call)
+    return replace(outcome, snapshot=snapshot, decision=Refuse(f"{verdict.why}; somebody else keeps writing it"))
 
 
 def answer(call: Call, snapshot: Snapshot) -> Decision:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -52,13 +52,17 @@ class Prover:
         if gaining:
             proxies.await_subsets(snapshot.route.host, gaining, self.timeout)
 
-    def live(self, snapshot: Snapshot, since: float) -> Proof:
-        """That the weights are live which were written then (monotonic), from when on the time for it counts."""
+    def live(self, snapshot: Snapshot, since: float, meanwhile: Callable[[], None] | None = None) -> Proof:
+        """That the weights are live which were written then (monotonic), from when on the time for it counts.
+
+        meanwhile: is called once a second until then, and may raise what makes an end of it.
+        """
         proofs = []
         for route in snapshot.routes:
             proxies = self._of(replace(snapshot, route=route))
             left = max(LEAST, since + self.timeout - time.monotonic())
-            proofs.append(proxies.await_weights(snapshot.virtual_service, left, since, rule=route.rule))
+            place = snapshot.virtual_service
+            proofs.append(proxies.await_weights(place, left, since, rule=route.rule, meanwhile=meanwhile))
         return proofs[0]
 
     def gone(self, snapshot: Snapshot, version: str) -> Proof:

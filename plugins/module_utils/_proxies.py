@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _gates
@@ -41,6 +42,7 @@ READ_LIST_AGAIN = 5.0  # the same where proxies are only read, for as long as a 
 LIST_SHARE = 20  # in a large mesh a list takes at most this part of the time
 SCOPE_AGAIN = 30.0  # seconds until `Sidecar` resources are read anew
 SILENCE = 4.0  # seconds without an answer until it is looked up whether a sidecar has ever sent requests to the Service
+MEANWHILE = 1.0  # seconds between two looks at what may make an end of waiting
 FIRST_QUESTION = 1.0  # seconds until istiod is asked why; each further question comes after twice that time
 LAST_WORD = 2.0  # seconds that istiod has for it once the time is up
 THREADS = 256
@@ -180,16 +182,23 @@ class Proxies:
         return tuple(sorted(self._streams))
 
     def await_weights(
-        self, virtual_service: Object, timeout: float, since: float | None = None, *, rule: int = 0
+        self,
+        virtual_service: Object,
+        timeout: float,
+        since: float | None = None,
+        *,
+        rule: int = 0,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Proof:
         """Until every proxy splits the requests as this HTTP route of this VirtualService says.
 
         since: when it was written (monotonic). rule: its number there, which others can change at any time.
+        meanwhile: is called once a second, and may raise what makes an end of it.
         """
         wanted = rule_of(virtual_service, rule)
         wish = said(percentages(wanted.weights))
         claim = f"{self._place} was accepted by the API server with {wish}, but that is not live"
-        return self._await(partial(WeightsLook, wanted), claim, timeout, since)
+        return self._await(partial(WeightsLook, wanted), claim, timeout, since, meanwhile)
 
     def await_definitions(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
         """Until every proxy knows each of these subsets, with hosts or without, so that a route may name them."""
@@ -220,8 +229,16 @@ class Proxies:
             if proxy in self._streams:
                 self._open(proxy)
 
-    def _await(self, look: Callable[[], Look], claim: str, timeout: float, since: float | None = None) -> Proof:
+    def _await(
+        self,
+        look: Callable[[], Look],
+        claim: str,
+        timeout: float,
+        since: float | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Proof:
         begin = time.monotonic()
+        pause = begin + MEANWHILE if meanwhile else inf
         deadline, question = begin + timeout, begin + FIRST_QUESTION
         hush = begin + min(SILENCE, timeout / 2)
         rejected: set[Proxy] = set()
@@ -229,8 +246,11 @@ class Proxies:
             self._list()
         with Round(look, self._threads, begin if since is None else since, deadline, self._excused) as watch:
             while True:
-                lagging = watch.follow(self._streams, min(self._next_list(), question, hush, deadline))
+                lagging = watch.follow(self._streams, min(self._next_list(), question, hush, deadline, pause))
                 now = time.monotonic()
+                if meanwhile and now > pause and lagging:
+                    meanwhile()
+                    pause = time.monotonic() + MEANWHILE
                 before = set(self._streams)
                 if now > self._next_list():
                     self._list()

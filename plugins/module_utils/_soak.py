@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, NoReturn
 from ._changes import LONGEST, Changes
 from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Watch
 from ._identity import is_gone
+from ._loss import loss
 from ._pipeline import Call, Outcome, answer, prove, send, write
 from ._progress import trouble_line
 from ._release import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
 from ._route import annotate
-from ._snapshot import Object, Refused, Snapshot, pods_of
+from ._snapshot import Object, Refused, Snapshot
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._analyst import Analyst
@@ -206,11 +207,8 @@ class _Watch:
         """The failure of a canary that has no ready pod left, by a fresh look at its pods."""
         if self.snapshot.pods is None or self.snapshot.version(self._call.plan.canary).ready:
             return None
-        self.snapshot = pods_of(self._call.cluster, self.snapshot)
-        canary = self.snapshot.version(self._call.plan.canary)
-        if canary.ready:
-            return None
-        return Verdict("fail", f"{canary.name} has no ready pod left: {canary.lack}", self._call.cluster.now())
+        self.snapshot, verdict = loss(self._call.cluster, self.snapshot)
+        return verdict
 
     def _verdict(self, now: datetime) -> Verdict | None:
         """What the analysis has come to by now."""

@@ -268,3 +268,35 @@ def test_a_rollback_that_nobody_can_see_is_a_warning_and_takes_no_longer_than_it
     )
     assert "not live on" not in warning
     assert not call("rolled_back", proof_timeout=0.5)["changed"]
+
+
+@pytest.mark.parametrize("interval", [0, 60])
+def test_a_canary_that_dies_while_its_weight_is_not_live_yet_is_taken_back(
+    mesh: Istio, server: ApiServer, call: Call, interval: int
+) -> None:
+    """Some proxies may run it already, so nobody waits for the others."""
+
+    def die(number: int, request: Request) -> None:
+        if request.method == "PATCH":
+            mesh.holds = True
+            server.delete("pods", "pong-v2-1", NAMESPACE)
+            server.before = lambda number, request: None
+
+    server.before = die
+    begin = time.monotonic()
+    result = call("advanced", watch=60, interval=interval, proof_timeout=20)
+    assert time.monotonic() - begin < 5
+    assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
+    assert (result["failed"], result["phase"]) == (True, "rolled_back")
+    assert "v2 has no ready pod left" in result["msg"]
+    assert weights_of(server) == {"v1": 100, "v2": 0}
+    assert result["live"]  # the way back is what the gateway had all the time
+    assert state_of(server)["holder"] is None
+
+
+def test_a_canary_that_lives_is_waited_for_as_long_as_the_proof_may_take(
+    mesh: Istio, server: ApiServer, call: Call
+) -> None:
+    mesh.holds = True
+    assert "not live on 1 of 1" in call("advanced", watch=60, proof_timeout=1.5)["msg"]
+    assert weights_of(server) == {"v1": 90, "v2": 10}

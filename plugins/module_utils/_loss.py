@@ -1,0 +1,45 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""A canary that has lost its last ready pod: users of its share get errors, so nothing is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from ._cluster import Cluster, ClusterError
+from ._release import Verdict
+from ._snapshot import Snapshot, pods_of
+
+
+class Lost(Exception):
+    """It was lost while something else was waited for. snapshot: with the pods as they are now."""
+
+    def __init__(self, snapshot: Snapshot, verdict: Verdict) -> None:
+        super().__init__(verdict.why)
+        self.snapshot = snapshot
+        self.verdict = verdict
+
+
+def loss(cluster: Cluster, snapshot: Snapshot) -> tuple[Snapshot, Verdict | None]:
+    """The pods as they are now, and the failure of a canary that has no ready one."""
+    snapshot = pods_of(cluster, snapshot)
+    canary = snapshot.version(snapshot.target.canary)
+    if snapshot.pods is None or canary.ready:
+        return snapshot, None
+    return snapshot, Verdict("fail", f"{canary.name} has no ready pod left: {canary.lack}", cluster.now())
+
+
+def raising(cluster: Cluster, snapshot: Snapshot) -> Callable[[], None]:
+    """What raises Lost when that is seen. What cannot be looked at is no loss."""
+
+    def look() -> None:
+        with suppress(ClusterError):
+            found, verdict = loss(cluster, snapshot)
+            if verdict:
+                raise Lost(found, verdict)
+
+    return look
