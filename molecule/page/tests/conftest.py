@@ -85,7 +85,7 @@ def show(browser: Browser) -> Iterator[Callable[..., Shown]]:
 @pytest.fixture(scope="session")
 def load(ingress: str) -> Iterator[None]:
     """A hundred and fifty requests a second through the gateway."""
-    limits = ["-qps", "150", "-c", "8", "-t", "300s", "-quiet", "-nocatchup", "-allow-initial-errors"]
+    limits = ["-qps", "150", "-c", "8", "-t", "3600s", "-quiet", "-nocatchup", "-allow-initial-errors"]
     command = ["fortio", "load", *limits, "-H", "Host: page.test", f"http://{ingress}/version"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         yield
