@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-LONGEST = 300  # seconds
+LONGEST = 1800  # seconds
 
 
 class Load:

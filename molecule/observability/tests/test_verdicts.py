@@ -28,7 +28,7 @@ def judged(url):
 @pytest.fixture
 def load(ingress):
     """A hundred requests a second through the gateway while a test runs."""
-    limits = ["-qps", "100", "-c", "4", "-t", "120s", "-quiet", "-allow-initial-errors"]
+    limits = ["-qps", "100", "-c", "4", "-t", "1800s", "-quiet", "-allow-initial-errors"]
     command = ["fortio", "load", *limits, "-H", "Host: observability.test", f"http://{ingress}/version"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         yield
