@@ -5,6 +5,14 @@ from __future__ import annotations
 import pytest
 from judged import Judged
 from load import Load
+from strangers import set_up
+
+
+@pytest.fixture(scope="session", autouse=True)
+def strangers(request: pytest.FixtureRequest) -> None:
+    """Their pods get ready while the other tests run."""
+    if any("strangers" in item.nodeid for item in request.session.items):
+        set_up()
 
 
 @pytest.fixture
