@@ -7,22 +7,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 
 from . import _endpoints as endpoints
+from ._answers import ProxyAnswers
 from ._binding import Proxy
 from ._cluster import ClusterError
 from ._counts import Sample
 from ._endpoints import Clusters, HostTally, ProxyHosts
 from ._envoy import Destination, hosts_path
 from ._hosts import identity
-from ._path_reader import PathReader
 from ._proof import Prover
 from ._proxies import Unproven
-from ._reader import Readings
+from ._reader import Readings, Seldom
 from ._snapshot import Snapshot
-
-PATIENCE = 0.5  # seconds for which a look waits for something new
 
 
 class Uncounted(Exception):
@@ -32,22 +30,27 @@ class Uncounted(Exception):
 class EndpointReader:
     """What every proxy counts for the endpoints of the two versions, from the first look on.
 
-    pace: seconds between two looks at a proxy, at least.
+    pace: seconds between two looks at a proxy. seldom: what else it is asked for now and then; see answers.
     """
 
-    def __init__(self, prover: Prover, snapshot: Snapshot, pace: float) -> None:
+    def __init__(
+        self, prover: Prover, snapshot: Snapshot, pace: float, seldom: Mapping[str, Seldom] | None = None
+    ) -> None:
         self._clusters = clusters_of(snapshot)
-        self._reader = PathReader(prover, snapshot, hosts_path(self._clusters.versions), pace)
+        self._path = hosts_path(self._clusters.versions)
+        self.answers = ProxyAnswers(prover, snapshot, self._path, pace, seldom)
         self._tally = HostTally()
         self._present: Collection[Hashable] = ()
 
     def look(self) -> Readings:
         """Take in what is new, and tell what is read; Uncounted if there is nobody to ask."""
         try:
-            readings, new = self._reader.look(PATIENCE)
+            readings = self.answers.look()
         except (Unproven, ClusterError) as error:
             raise Uncounted(f"the proxies cannot be read: {error}") from error
-        looks: dict[Hashable, ProxyHosts] = {proxy: self._endpoints_of(proxy, body) for proxy, body in new.items()}
+        looks: dict[Hashable, ProxyHosts] = {
+            proxy: self._endpoints_of(proxy, body) for proxy, body in self.answers.new(self._path).items()
+        }
         self._tally = endpoints.add(self._tally, looks)
         self._present = readings.present
         return readings
@@ -64,14 +67,6 @@ class EndpointReader:
             for name, proxies in found.items()
             if proxies
         }
-
-    def begin(self) -> None:
-        """Read already what the first look counts from."""
-        self._reader.begin()
-
-    def close(self) -> None:
-        """Ask nobody any more."""
-        self._reader.close()
 
     def _endpoints_of(self, proxy: Proxy, body: bytes) -> ProxyHosts:
         try:

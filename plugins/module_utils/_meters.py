@@ -24,22 +24,23 @@ from ._counters import DURATION, parse, stats_path
 from ._counts import Counts, Coverage, Sample, VersionCounts
 from ._criteria import Criteria, ProbeOptions
 from ._endpoint_reader import EndpointReader, Uncounted
+from ._envoy import routes_path, rule_of
 from ._gates import read
 from ._histogram import EDGES
 from ._hosts import service_of
 from ._owners import workload_of
-from ._path_reader import PathReader
 from ._probe import Outcome, Target, probe, target_of
 from ._prometheus import Prometheus, PrometheusError
 from ._promql import queries
 from ._promql import tally as scraped
 from ._proof import Prover
-from ._proxies import Unproven
-from ._rule_reader import RuleReader
+from ._reader import Seldom
+from ._rule_tally import RuleTally
 from ._snapshot import Snapshot, pods_of
 from ._split import names, version_pattern
 from ._tally import Tally, add, buckets, counts, without_endpoint, workloads
 
+ROUTES_PACE = 5.0  # seconds between two looks at the routes of a proxy, which may take more still
 SERIES_PACE = 1.0  # seconds between two looks at Istio's series of a proxy, which take far more than its endpoints
 LIST_AGAIN = 5.0  # seconds between two looks at the pods, where series name workloads that nobody knows
 NO_VERSION = ""
@@ -80,19 +81,20 @@ class ProxyMeter(Meter):
         self._host = full_host(snapshot)
         self._reporter = reporter
         self._whose = Whose(prover.cluster, snapshot)
-        self._hosts = EndpointReader(prover, snapshot, self.pace)
-        self._of_series = PathReader(prover, snapshot, stats_path(self._host), SERIES_PACE)
-        self._rule = RuleReader(prover, snapshot)
+        self._of_series, self._of_routes = stats_path(self._host), routes_path()
+        seldom = {self._of_series: Seldom(SERIES_PACE), self._of_routes: Seldom(ROUTES_PACE, ROUTES_PACE)}
+        self._hosts = EndpointReader(prover, snapshot, self.pace, seldom)
+        self._rule = RuleTally(rule_of(snapshot.virtual_service, snapshot.route.rule))
         self._series = Tally()
+        self._unrouted = ""
 
     def look(self) -> Counts:
-        readings = self._hosts.look()
+        readings, answers = self._hosts.look(), self._hosts.answers
         self.coverage = Coverage(readings.read, readings.of, readings.gaps)
-        with suppress(Unproven, ClusterError):  # what they tell is unknown then, and the endpoints are counted
-            looks = self._of_series.look(0)[1]
-            self._series = add(
-                self._series, {proxy: parse(body, self._host, self._reporter) for proxy, body in looks.items()}
-            )
+        series = answers.new(self._of_series).items()
+        self._series = add(self._series, {proxy: parse(body, self._host, self._reporter) for proxy, body in series})
+        self._rule.add(answers.new(self._of_routes))
+        self._unrouted = self._rule.lost(readings.present)
         if not readings.read:
             raise Uncounted(f"no proxy can be read: {readings.gaps or 'there is none'}")
         if not readings.answers:
@@ -101,12 +103,10 @@ class ProxyMeter(Meter):
 
     def begin(self) -> None:
         """Read already what the first look counts from."""
-        self._hosts.begin()
-        self._of_series.begin()
+        self._hosts.answers.begin()
 
     def close(self) -> None:
-        for each in (self._hosts, self._of_series, self._rule):
-            each.close()
+        self._hosts.answers.close()
 
     def _counts(self) -> Counts:
         canary, stable = versions(self._snapshot)
@@ -118,7 +118,7 @@ class ProxyMeter(Meter):
             unattributed=without_endpoint(self._series.gained).bad,
             before=without_endpoint(self._series.before),
             cut_off=self._hosts.cut_off(names),
-            unrouted=self._rule.lost(),
+            unrouted=self._unrouted,
             untimed=self._untimed(whose, names),
         )
 
@@ -201,7 +201,7 @@ class PrometheusMeter(Meter):
 
     def close(self) -> None:
         if self._hosts:
-            self._hosts.close()
+            self._hosts.answers.close()
 
     def _cut_off(self) -> dict[str, str]:
         """What the proxies lack. That they cannot be asked is no reason to count nothing."""

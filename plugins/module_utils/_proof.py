@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -17,7 +17,7 @@ from ._binding import binding_of
 from ._cluster import Cluster
 from ._gates import Gates
 from ._proxies import Proof, Proxies
-from ._reader import Reader
+from ._reader import Reader, Seldom
 from ._snapshot import Snapshot
 
 LEAST = 0.5  # seconds that proxies have which were found late
@@ -69,9 +69,11 @@ class Prover:
         """That no route leads to a version any more."""
         return self._of(snapshot).await_absence(snapshot.route.host, [version], self.timeout)
 
-    def reader(self, snapshot: Snapshot, paths: Sequence[str], pace: float) -> Reader:
+    def reader(
+        self, snapshot: Snapshot, paths: Sequence[str], pace: float, seldom: Mapping[str, Seldom] | None = None
+    ) -> Reader:
         """What reads these paths of each proxy's admin interface until it is closed."""
-        return Reader(self._of(snapshot), paths, pace)
+        return Reader(self._of(snapshot), paths, pace, seldom or {})
 
     def _of(self, snapshot: Snapshot) -> Proxies:
         """The proxies where the route of this snapshot is bound now; others may have bound it elsewhere meanwhile."""

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ._binding import Proxy
 from ._cluster import ClusterError
@@ -31,6 +31,13 @@ SHARE = 0.005  # seconds between two looks at a proxy, for each proxy: many of t
 NAMED = 3  # how many proxies a sentence names
 
 
+class Seldom(NamedTuple):
+    """every: seconds between two questions for a path. first: seconds until it is asked for first."""
+
+    every: float
+    first: float = 0.0
+
+
 class Source(Protocol):
     """The proxies that are to be read."""
 
@@ -43,7 +50,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Reading:
-    """The answers of a proxy to all paths, one after the other. Two of one proxy never come in the wrong order."""
+    """The newest answers of a proxy to all paths. Two of one proxy never come in the wrong order."""
 
     bodies: Mapping[str, bytes]
 
@@ -99,11 +106,15 @@ class _Track:
 
 @dataclass
 class Reader:
-    """Reads these paths of all proxies until it is closed. pace: seconds between two looks at one of them, at least."""
+    """Reads these paths of all proxies until it is closed. pace: seconds between two looks at one of them, at least.
+
+    seldom: further paths, which a look asks for if it is time, so that no two of them wait for the same connection.
+    """
 
     source: Source
     paths: Sequence[str]
     pace: float
+    seldom: Mapping[str, Seldom] = field(default_factory=dict)
     _tracks: dict[Proxy, _Track] = field(default_factory=dict)
     _gone: dict[Proxy, Reading] = field(default_factory=dict)  # the last of those that went
     _news: threading.Condition = field(default_factory=threading.Condition)
@@ -176,10 +187,12 @@ class Reader:
     def _read(self, proxy: Proxy) -> None:
         track = self._tracks.get(proxy)
         timeout = TIMEOUT
+        due = {path: time.monotonic() + each.first for path, each in self.seldom.items()}
         while track and self._begins(proxy, track):
             begin = time.monotonic()
+            asked = [*self.paths, *(path for path, at in due.items() if at <= begin)]
             try:
-                reading = Reading(track.stream.get_all(self.paths, timeout))
+                bodies = track.stream.get_all(asked, timeout)
             except ClusterError as error:
                 self._ended(track, None, str(error), 0.0)
                 timeout = min(LONGEST, 2 * timeout)
@@ -187,8 +200,10 @@ class Reader:
             else:
                 timeout = TIMEOUT
                 took = time.monotonic() - begin
-                self._ended(track, reading, "", took)
-                size = sum(map(len, reading.bodies.values()))
+                due |= {path: begin + self.seldom[path].every for path in asked if path in due}
+                known = track.reading.bodies if track.reading else {}
+                self._ended(track, Reading({**known, **bodies}), "", took)
+                size = sum(map(len, bodies.values()))
                 pause = max(0.0, max(self.pace, SHARE * len(self._tracks), size / RATE) - took)
             self._over.wait(pause)
 

@@ -14,7 +14,7 @@ from ansible_collections.progressive.istio.plugins.module_utils import _proxies,
 from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy, binding
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import connect
 from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proxies
-from ansible_collections.progressive.istio.plugins.module_utils._reader import Reader, Readings
+from ansible_collections.progressive.istio.plugins.module_utils._reader import Reader, Readings, Seldom
 from loopback_mesh import Mesh, Pod, running
 
 PATH = "/stats"
@@ -61,6 +61,21 @@ def until(reader: Reader, holds: Any, seconds: float = 10) -> Readings:
 
 def unread(readings: Readings) -> dict[str, str]:
     return {proxy.pod: why for proxy, why in readings.unread.items()}
+
+
+def test_some_paths_are_asked_for_seldom_and_their_answers_stay(mesh: Mesh, proxies: Proxies) -> None:
+    now, later = f"{PATH}?now", f"{PATH}?later"
+    reader = Reader(proxies, [PATH], PACE, {now: Seldom(60), later: Seldom(0.1, 0.1)})
+    first = next(iter(reader.newest(0).answers.values())).bodies
+    assert first.keys() == {PATH, now}
+    found = until(reader, lambda readings: value(readings, "one") > 20)
+    (reading,) = found.answers.values()
+    assert reading.bodies[now] is first[now]
+    assert reading.bodies[later]
+    reader.close()
+    asked = mesh.pods[0].server.asked
+    assert asked.count(now) == 1
+    assert 1 <= asked.count(later) < asked.count(PATH) / 2
 
 
 def test_the_newest_answers_of_all(mesh: Mesh, proxies: Proxies) -> None:

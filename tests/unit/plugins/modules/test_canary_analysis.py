@@ -133,16 +133,6 @@ def test_gateways_that_cannot_be_read(mesh: Istio, server: ApiServer, call: Call
     assert "no proxy can be read" in result["msg"]
 
 
-def test_gateways_whose_series_cannot_be_read_are_judged_by_errors(
-    mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As where the admin interface tells no statistics; here the reads of the endpoints make the traffic."""
-    del mesh.gateway.server.answers["/stats/prometheus"]
-    mesh.gateway.server.answers["/clusters"] = lambda path: (mesh.count(path), mesh.clusters(path))[1]
-    mesh.traffic = BAD
-    assert call({"deadline": 30}, interval=60)["phase"] == "rolled_back"
-
-
 @pytest.mark.parametrize("body", [b"no JSON", b'{"cluster_statuses": [{}]}', b"[1]"])
 def test_a_gateway_whose_answer_is_none(mesh: Istio, server: ApiServer, call: Call, body: bytes) -> None:
     asked = iter([mesh.clusters("")] * 1)

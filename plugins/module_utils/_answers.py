@@ -1,0 +1,74 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What the admin interfaces of all proxies answer to some paths, from the first look on until it is closed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+from ._binding import Proxy
+from ._cluster import ClusterError
+from ._proof import Prover
+from ._proxies import Unproven
+from ._reader import Reader, Readings, Seldom
+from ._snapshot import Snapshot
+
+PATIENCE = 0.5  # seconds for which a look waits for something new
+
+
+class ProxyAnswers:
+    """path: what each look asks for. pace: seconds between two of them. seldom: what it asks for now and then."""
+
+    def __init__(
+        self, prover: Prover, snapshot: Snapshot, path: str, pace: float, seldom: Mapping[str, Seldom] | None = None
+    ) -> None:
+        self._prover = prover
+        self._snapshot = snapshot
+        self._path = path
+        self._pace = pace
+        self._seldom = seldom or {}
+        self._reader: Reader | None = None
+        self._readings = Readings({}, {}, 0, {})
+        self._taken: dict[tuple[Proxy, str], bytes] = {}
+        self._closed = False
+        self._opening = threading.Lock()
+
+    def look(self) -> Readings:
+        """What is read, as soon as there is something new; Unproven or ClusterError if there is nobody to ask."""
+        self._readings = self._reading().newest(PATIENCE)
+        return self._readings
+
+    def new(self, path: str) -> dict[Proxy, bytes]:
+        """The answers to a path in the last look that were not given before."""
+        found = {
+            proxy: body
+            for proxy, reading in self._readings.answers.items()
+            if (body := reading.bodies.get(path)) is not None and self._taken.get((proxy, path)) is not body
+        }
+        self._taken |= {(proxy, path): body for proxy, body in found.items()}
+        return found
+
+    def begin(self) -> None:
+        """Read already what the first look gives. What is in the way of that is told by the looks."""
+        with suppress(Unproven, ClusterError):
+            self._reading()
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        with self._opening:
+            self._closed = True
+            if self._reader:
+                self._reader.close()
+
+    def _reading(self) -> Reader:
+        with self._opening:
+            if self._closed:
+                raise Unproven("the watch is over")
+            if self._reader is None:
+                self._reader = self._prover.reader(self._snapshot, [self._path], self._pace, self._seldom)
+            return self._reader

@@ -1,0 +1,44 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""Whether proxies that ran a rule still do, while it is judged. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ._binding import Proxy
+from ._envoy import Rule, weights_by_config
+
+LOST = 2  # answers in a row without the rule until it counts as lost
+
+
+class RuleTally:
+    """What proxies have told of a rule. One that never had it has not lost it."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._without: dict[Proxy, int] = {}  # answers in a row that lacked the rule, of proxies that had it
+
+    def add(self, dumps: Mapping[Proxy, bytes]) -> None:
+        """Take in what some proxies answer when they are asked for their routes."""
+        for proxy, dump in dumps.items():
+            if _has(dump, self._rule):
+                self._without[proxy] = 0
+            elif proxy in self._without:
+                self._without[proxy] += 1
+
+    def lost(self, present: Collection[Proxy]) -> str:
+        """Which of these proxies have lost the rule, as a half sentence; nothing if none has."""
+        lost = sorted(str(proxy) for proxy in present if self._without.get(proxy, 0) >= LOST)
+        return f"{self._rule.virtual_service} has no route any more in {', '.join(lost)}" if lost else ""
+
+
+def _has(dump: bytes, rule: Rule) -> bool:
+    """Whether a proxy runs the rule. Whatever is no answer to that tells nothing."""
+    try:
+        return bool(weights_by_config(dump, rule))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True

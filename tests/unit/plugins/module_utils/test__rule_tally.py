@@ -1,0 +1,46 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A route that proxies have lost is told, with their names, and one that they never had is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy
+from ansible_collections.progressive.istio.plugins.module_utils._envoy import rule_of
+from ansible_collections.progressive.istio.plugins.module_utils._rule_tally import LOST, RuleTally
+from loopback_mesh import Envoy
+from pong_mesh import virtual_service
+
+ONE, TWO = (Proxy("gateway", "gateways", name, name) for name in ("one", "two"))
+WITH = Envoy("one", 80, 20).routes("")
+WITHOUT = json.dumps({"configs": []}).encode()
+
+
+def lost(*looks: dict[Proxy, bytes]) -> str:
+    tally = RuleTally(rule_of(virtual_service(80, 20), 1))
+    for look in looks:
+        tally.add(look)
+    return tally.lost(looks[-1])
+
+
+@pytest.mark.parametrize(
+    ("looks", "names"),
+    [
+        ([{ONE: WITH, TWO: WITH}] * 4, ""),
+        ([{ONE: WITH, TWO: WITH}, *[{ONE: WITHOUT, TWO: WITH}] * LOST], "gateway gateways/one"),
+        (
+            [{ONE: WITH, TWO: WITH}, *[{ONE: WITHOUT, TWO: WITHOUT}] * LOST],
+            "gateway gateways/one, gateway gateways/two",
+        ),
+        ([{ONE: WITH}, *[{ONE: WITHOUT}] * (LOST - 1)], ""),  # for a moment
+        ([{ONE: WITH}, {ONE: WITHOUT}, {ONE: WITH}, {ONE: WITHOUT}], ""),
+        ([{ONE: WITHOUT}] * 4, ""),  # a sidecar that never had it
+        ([{ONE: WITH}, *[{ONE: WITHOUT}] * LOST, {TWO: WITH}], ""),  # it went
+        ([{ONE: WITH}, *[{ONE: b"no JSON"}] * 4], ""),
+    ],
+)
+def test_which_proxies_have_lost_the_rule(looks: list[dict[Proxy, bytes]], names: str) -> None:
+    assert lost(*looks) == (f"shop/pong has no route any more in {names}" if names else "")
