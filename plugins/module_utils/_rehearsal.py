@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from ._binding import binding_of
 from ._cluster import Cluster, ClusterError
 from ._finding import ERROR, Finding
+from ._gates import Gates
 from ._gates import read as read_gates
 from ._guard import guard
 from ._pipeline import Call, answer, write
 from ._plan import InvalidPlan, validate
 from ._release import Refuse, Request, Run, State, Transition, Want, leased
-from ._snapshot import Refused, Target, read
+from ._snapshot import Refused, Snapshot, Target, read
 
 WHOLE = 100  # percent: the weight that every route can take, whatever its other destinations leave
 
@@ -42,8 +43,7 @@ def rehearse(cluster: Cluster, target: Target, skip: Collection[str]) -> Rehears
     found: tuple[Finding, ...] = ()
     try:
         snapshot = read(cluster, target, rivals="one_route_per_gateway_host" not in skip)
-        gates = read_gates(cluster, binding_of(snapshot.virtual_service, snapshot.route.rule))
-        found = tuple(each for each in guard(snapshot, gates, skip) if each.severity == ERROR)
+        found = tuple(each for each in guard(snapshot, _gates(cluster, snapshot), skip) if each.severity == ERROR)
         state = snapshot.state
         if isinstance(state, State) and state.holder and leased(state.holder, cluster.now()):
             return Rehearsal(found=found)  # somebody is taking a step
@@ -60,3 +60,13 @@ def rehearse(cluster: Cluster, target: Target, skip: Collection[str]) -> Rehears
     except ClusterError as error:
         return Rehearsal(found=found, unseen=(f"whether a step can be taken: {error}",))
     return Rehearsal(found=found)
+
+
+def _gates(cluster: Cluster, snapshot: Snapshot) -> Gates | None:
+    """The Gateways of the route; None where they may not be read, which keeps no step from being taken."""
+    try:
+        return read_gates(cluster, binding_of(snapshot.virtual_service, snapshot.route.rule))
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return None

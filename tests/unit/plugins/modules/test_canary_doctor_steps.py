@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._release import Phase, State, Step, encode
+from ansible_collections.progressive.istio.plugins.module_utils._route import ANNOTATION
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_doctor
 from api_server import Answer, ApiServer, Request
 from printed import assert_harmless
@@ -54,10 +57,12 @@ class World:
         self.gate: dict[str, Any] = {"selector": {"istio": "gateway"}}
         self.gate["servers"] = [{"port": {"number": 80}, "hosts": ["checkout.example"]}]
         self.others: list[tuple[str, dict[str, Any]]] = []
+        self.annotations: dict[str, str] = {}
 
     def put(self, server: ApiServer) -> None:
         server.put("namespaces", {"metadata": {"name": "shop"}})
-        server.put("virtualservices", {"metadata": named("checkout-routes"), "spec": {**self.spec, "http": self.http}})
+        meta = {**named("checkout-routes"), "annotations": self.annotations}
+        server.put("virtualservices", {"metadata": meta, "spec": {**self.spec, "http": self.http}})
         rule = {"host": self.rule_host, "subsets": self.subsets}
         server.put("destinationrules", {"metadata": named("checkout-tracks"), "spec": rule})
         ports = [{"name": "http-web", "port": 8088}]
@@ -83,6 +88,17 @@ class World:
 
 
 Change = Callable[[World], object]
+
+
+def release_of_red(world: World) -> None:
+    """Somebody releases another version over the same stable one."""
+    since = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    state = State("blue", "red", Phase.PROGRESSING, 20, since, steps=(Step(20), Step(100)))
+    world.annotations = {ANNOTATION: encode(state)}
+    world.subsets.append({"name": "red", "labels": {"track": "red"}})
+    world.http[0]["route"] = [to("blue", 80), to("green", 0), to("red", 20)]
+
+
 RIVAL = {
     "metadata": named("rival", "else"),
     "spec": {"hosts": ["checkout.example"], "gateways": ["shop/entry"], "http": [{"route": [to(None, host="x")]}]},
@@ -142,11 +158,10 @@ CASES: dict[str, tuple[Change, bool | None]] = {
     "a rival for the host": (lambda w: w.others.append(("virtualservices", RIVAL)), False),
     "not exported to the gateway": (lambda w: w.spec.update(exportTo=["."]), False),
     "other destinations take all": (
-        lambda w: w.http[0].update(
-            route=[to("blue", 0), to("green", 0), to(None, 100, "legacy.shop.svc.cluster.local")]
-        ),
+        lambda w: w.http[0].update(route=[to("blue", 0), to("green", 0), to(None, 100)]),
         False,
     ),
+    "a release of another version under way": (release_of_red, None),
     "weights of 80 and 40": (lambda w: w.http[0].update(route=[to("blue", 80), to("green", 40)]), None),
     "weights of 2 and 1": (lambda w: w.http[0].update(route=[to("blue", 2), to("green", 1)]), None),
 }
@@ -193,7 +208,7 @@ def test_a_refusal_is_told_once(both: Callable[[World], list[dict[str, Any]]]) -
     assert complaint["check"] in ("subset_defined", "step_possible")
 
 
-@pytest.mark.parametrize("lists", ["deployments", "gateways"])
+@pytest.mark.parametrize("lists", ["deployments", "gateways", "services"])
 def test_what_may_not_be_read_is_said(
     both: Callable[[World], list[dict[str, Any]]], server: ApiServer, lists: str
 ) -> None:
@@ -203,3 +218,19 @@ def test_what_may_not_be_read_is_said(
     server.before = before
     doctor, _step = both(World())
     assert doctor["unseen"], doctor["msg"]
+    blind = any(each.startswith("whether a step can be taken: ") for each in doctor["unseen"])
+    assert blind == (lists == "services"), "a step does not need the others"
+
+
+def test_what_is_seen_for_a_step_is_told_where_the_rest_may_not_be_read(
+    both: Callable[[World], list[dict[str, Any]]], server: ApiServer
+) -> None:
+    """The Gateways of the route may be read by name, and all Gateways may not be listed."""
+    server.before = lambda _number, request: (
+        Answer(403, "Forbidden", "not yours") if request.path.endswith("/v1/gateways") else None
+    )
+    world = World()
+    world.gate["servers"][0]["hosts"] = ["cart.example"]
+    doctor, step = both(world)
+    assert (doctor["ok"], step["failed"]) == (False, True)
+    assert [each["check"] for each in doctor["complaints"] if each["severity"] == "error"] == ["host_in_gateway"]
