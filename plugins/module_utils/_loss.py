@@ -26,7 +26,7 @@ class Lost(Exception):
 
 def loss(cluster: Cluster, snapshot: Snapshot) -> tuple[Snapshot, Verdict | None]:
     """The pods as they are now, and the failure of a canary that has no ready one."""
-    snapshot = pods_of(cluster, snapshot)
+    snapshot = pods_of(cluster, snapshot, at_once=True)
     canary = snapshot.version(snapshot.target.canary)
     if snapshot.pods is None or canary.ready:
         return snapshot, None

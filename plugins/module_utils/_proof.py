@@ -55,7 +55,7 @@ class Prover:
     def live(self, snapshot: Snapshot, since: float, meanwhile: Callable[[], None] | None = None) -> Proof:
         """That the weights are live which were written then (monotonic), from when on the time for it counts.
 
-        meanwhile: is called once a second until then, and may raise what makes an end of it.
+        meanwhile: is called twice a second until then, and may raise what makes an end of it.
         """
         proofs = []
         for route in snapshot.routes:

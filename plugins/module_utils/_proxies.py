@@ -42,7 +42,7 @@ READ_LIST_AGAIN = 5.0  # the same where proxies are only read, for as long as a 
 LIST_SHARE = 20  # in a large mesh a list takes at most this part of the time
 SCOPE_AGAIN = 30.0  # seconds until `Sidecar` resources are read anew
 SILENCE = 4.0  # seconds without an answer until it is looked up whether a sidecar has ever sent requests to the Service
-MEANWHILE = 1.0  # seconds between two looks at what may make an end of waiting
+MEANWHILE = 0.5  # seconds between two looks at what may make an end of waiting
 FIRST_QUESTION = 1.0  # seconds until istiod is asked why; each further question comes after twice that time
 LAST_WORD = 2.0  # seconds that istiod has for it once the time is up
 THREADS = 256
@@ -193,7 +193,7 @@ class Proxies:
         """Until every proxy splits the requests as this HTTP route of this VirtualService says.
 
         since: when it was written (monotonic). rule: its number there, which others can change at any time.
-        meanwhile: is called once a second, and may raise what makes an end of it.
+        meanwhile: is called twice a second, and may raise what makes an end of it.
         """
         wanted = rule_of(virtual_service, rule)
         wish = said(percentages(wanted.weights))

@@ -73,7 +73,7 @@ def death(version: str, moment: tuple[str, str], folder: Path) -> tuple[str, flo
     SHOP.kube.run("rollout", "status", "deployment", f"checkout-{version}", "--timeout=120s")
     file = folder / "-".join((version, *moment))
     fault = (*moment, f"{SHOP.namespace}/checkout-{version}", f"{SHOP.label}={version}", str(file))
-    options = {**STEP, "name": version, "canary": version, "interval": 90}
+    options = {**STEP, "name": version, "canary": version, "interval": 90, "proof_timeout": 60}
     result = module("canary", fault=fault, **options, confirm=True)
     ended = result["msg"] if shares(version) != {"blue": 100, version: 0} or "transitions" not in result else ""
     return ended, 0.0 if ended else at(result, "failed") - float(file.read_text())
