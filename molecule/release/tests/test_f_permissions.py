@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from foreign import Foreign
-from molecule_helpers import Kube
+from molecule_helpers import Kube, module
 
 LISTED = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "docs", "examples", "permissions.yml")
 MADE = "app.kubernetes.io/managed-by=progressive.istio"
@@ -43,7 +43,34 @@ def account(shop: Foreign, tmp_path: Path) -> Iterator[str]:
     Kube("istio-system").run("delete", "--ignore-not-found", "role,rolebinding", f"{shop.namespace}-proxies")
 
 
-def test_what_is_listed_is_enough_for_the_playbooks(shop: Foreign, account: str, play: Any) -> None:
+@pytest.fixture
+def begun(shop: Foreign) -> None:
+    """All requests on blue, and no release."""
+    route = {"route": shop.destinations({"blue": 100, "green": 0})}
+    shop.patch(
+        "virtualservice",
+        f"{shop.name}-routes",
+        {"op": "replace", "path": "/spec/http", "value": [route]},
+        {"op": "add", "path": "/metadata/annotations", "value": {}},
+    )
+
+
+def test_without_the_right_to_watch_no_step_is_written(shop: Foreign, begun: None, account: str) -> None:
+    role = f"{shop.namespace}-canary"
+    rules = shop.kube.get("role", role)["rules"]
+    blind = [{**each, "verbs": [verb for verb in each["verbs"] if verb != "watch"]} for each in rules]
+    shop.patch("role", role, {"op": "replace", "path": "/rules", "value": blind})
+    route = f"{shop.name}-routes"
+    options = {"name": route, "namespace": shop.namespace, "stable": "blue", "canary": "green", "kubeconfig": account}
+    before = shop.kube.get("virtualservice", route)["metadata"]["resourceVersion"]
+    result = module("canary", **options, state="advanced", steps=[50, 100], interval=5)
+    assert (result["failed"], result["changed"]) == (True, False), result["msg"]
+    place = f"in namespace {shop.namespace}"
+    assert f"the account may not watch virtualservices {route} {place}, watch pods {place}" in result["msg"]
+    assert shop.kube.get("virtualservice", route)["metadata"]["resourceVersion"] == before
+
+
+def test_what_is_listed_is_enough_for_the_playbooks(shop: Foreign, begun: None, account: str, play: Any) -> None:
     """All steps with their own requests, the examination, and the cleanup of what site.yml would have made."""
     variables = {
         "canary_namespace": shop.namespace,
@@ -62,18 +89,11 @@ def test_what_is_listed_is_enough_for_the_playbooks(shop: Foreign, account: str,
         "canary_cleanup_after": 0,
         "canary_kubeconfig": account,
     }
-    route = {"blue": 100, "green": 0}
-    shop.patch(
-        "virtualservice",
-        f"{shop.name}-routes",
-        {"op": "replace", "path": "/spec/http", "value": [{"route": shop.destinations(route)}]},
-        {"op": "add", "path": "/metadata/annotations", "value": {}},
-    )
     blue = f"{shop.name}-blue"
     shop.kube.run("label", "--overwrite", "deployment", blue, f"app={shop.name}", "version=blue", MADE)
     assert play("canary", **variables).succeeded().changed == 1
-    examined = play("doctor", **variables).succeeded()
-    assert f"Nothing is wrong with VirtualService {shop.namespace}/{shop.name}-routes" in examined.output
-    assert "not seen" not in examined.output
+    names = {"name": f"{shop.name}-routes", "namespace": shop.namespace, "stable": "blue", "canary": "green"}
+    examined = module("canary_doctor", **names, kubeconfig=account)
+    assert (examined.get("failed", False), examined["unseen"]) == (False, []), examined["msg"]
     play("cleanup", **variables).succeeded()
     assert [each["metadata"]["name"] for each in shop.kube.list("deployments")] == [f"{shop.name}-green"]
