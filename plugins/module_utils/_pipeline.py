@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from ._record import Record
 
 CONFLICTS = 5  # how often others may write in between
+REACH = 10.0  # seconds that the proxies have to know pods that a rollback has waited for
 TURN = 10.0  # seconds after which it is read anew how many pods are wanted while they are waited for
 PAUSE = 0.5  # seconds before the pods are watched anew when the API server ended the watch
 BACK = frozenset({Event.ROLLED_BACK, Event.FAILED})  # requests go back to stable by these
@@ -190,7 +191,7 @@ def carry_out(call: Call) -> Outcome:
         raise _with_all_rights(call, error) from error
     outcome, conflicts = Outcome(snapshot.all_shares, snapshot, Nothing("")), 0
     shown: object = None
-    guarded = False
+    guarded = waited = False
     try:
         while True:
             decision = answer(call, snapshot)
@@ -210,11 +211,13 @@ def carry_out(call: Call) -> Outcome:
                 late = _wait_for_pods(call, snapshot, decision.why, deadline)
                 if late:
                     return _unfinished(call, outcome, snapshot, late)
-                snapshot = _read_again(call, snapshot)
+                snapshot, waited = _read_again(call, snapshot), True
                 continue
             if not isinstance(decision, Transition):
                 return replace(outcome, snapshot=snapshot, decision=decision)
             back = decision.event is Event.ROLLED_BACK
+            if back and waited and prover:
+                snapshot = _reached(prover, snapshot, decision)
             if back or (not decision.again and not (call.keep and decision.state.phase is Phase.PROGRESSING)):
                 decision = replace(decision, state=released(decision.state))
             following = write(call, snapshot, decision, predicted=call.check and bool(outcome.written))
@@ -247,6 +250,19 @@ def carry_out(call: Call) -> Outcome:
 def _partial(transition: Transition) -> bool:
     """Whether this is the part of a rollback that stable can carry now. Nothing rests on it, and the rest is urgent."""
     return transition.event is Event.ROLLED_BACK and transition.state.phase is Phase.HELD
+
+
+def _reached(prover: Prover, snapshot: Snapshot, back: Transition) -> Snapshot:
+    """Once every proxy has a host of the version whose pods have just come; if that is not to be seen, all the same.
+
+    A pod is ready a moment before the proxies know it, and until then the canary answers.
+    """
+    try:
+        prover.reachable(snapshot, _gaining(back), REACH)
+    except (NotLive, Unproven, ClusterError) as error:
+        problem = f"requests went back before every proxy was seen to know the new pods: {error}"
+        return replace(snapshot, problems=(*snapshot.problems, problem))
+    return snapshot
 
 
 def _unfinished(call: Call, outcome: Outcome, snapshot: Snapshot, why: str) -> Outcome:

@@ -52,6 +52,10 @@ class Prover:
         if gaining:
             proxies.await_subsets(snapshot.route.host, gaining, self.timeout)
 
+    def reachable(self, snapshot: Snapshot, versions: Collection[str], seconds: float) -> None:
+        """Unless every proxy has a healthy host of these versions within this time, raise."""
+        self._of(snapshot).await_subsets(snapshot.route.host, versions, min(seconds, self.timeout))
+
     def live(self, snapshot: Snapshot, since: float, meanwhile: Callable[[], None] | None = None) -> Proof:
         """That the weights are live which were written then (monotonic), from when on the time for it counts.
 

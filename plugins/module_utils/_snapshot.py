@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -36,7 +37,9 @@ Object = Mapping[str, Any]
 
 ROUTE = "route"  # the field of the annotation that says which HTTP route the release is on
 HOST = "host"  # the same for the host of its destinations
+QUICK = 0.5  # seconds that a read takes at most where the API server is not slow
 BOUND = 2.0  # seconds that a rollback waits for what it can do without
+LONGER = 8.0  # the same where the first read was quick: then the rest is late by accident, such as a busy controller
 
 
 class Refused(Exception):
@@ -182,21 +185,23 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
 
 
 def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
-    """The snapshot that a rollback rests on: the VirtualService, and as much of the rest as comes within BOUND seconds.
+    """The snapshot that a rollback rests on: the VirtualService, and as much of the rest as comes within the bound.
 
     Refused only if the VirtualService is not there or splits nothing between the two versions.
     """
+    began = time.monotonic()
     found = cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
+    bound = LONGER if time.monotonic() - began < QUICK else BOUND
     if found is None:
         raise Refused([_missing(cluster, target)])
     snapshot = parse_for_rollback(target, found)
     snapshot = replace(snapshot, mesh=Mesh(virtual_services=(found,)))
     needed = target.stable not in snapshot.route.destinations  # it must be known to have pods before it gets a place
     try:
-        snapshot = begin(lambda: _behind(cluster, snapshot, at_once=True)).result(None if needed else BOUND)
+        snapshot = begin(lambda: _behind(cluster, snapshot, at_once=True)).result(None if needed else bound)
         problems = _mistakes(snapshot)
     except TimeoutError:
-        unseen = f"the API server did not answer within {BOUND:g} s"
+        unseen = f"the API server did not answer within {bound:g} s"
         problems = [f"the pods of {target.stable} were not looked at before the write, for {unseen}"]
     except ClusterError as error:
         problems = [str(error)]

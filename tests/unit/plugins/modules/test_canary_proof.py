@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pong_mesh
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils import _pipeline
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer, Request
 from istio_mesh import Istio
@@ -143,6 +145,31 @@ def test_a_way_back_is_written_before_anybody_is_asked(mesh: Istio, server: ApiS
     assert weights_of(server) == {"v1": 100, "v2": 0}
     assert "gateway gateways/one runs v1 70 %, v2 30 %" in back["msg"]
     assert "not live" in call("rolled_back")["msg"]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known soon", "never known"])
+def test_pods_that_a_rollback_has_waited_for_get_requests_when_the_proxies_know_them(
+    mesh: Istio, server: ApiServer, call: Call, warned: list[str], monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    call("weighted", weight=100)
+    server.delete("pods", "pong-v1-1", NAMESPACE)
+    mesh.gateway.subsets = ["v2"]
+    monkeypatch.setattr(_pipeline, "REACH", 20.0 if known else 0.3)
+    seen: list[dict[str, Any]] = []
+
+    def come() -> None:
+        server.put("pods", pong_mesh.pod("v1"))
+        time.sleep(0.5 if known else 0.1)
+        seen.append(weights_of(server))
+        if known:
+            mesh.gateway.subsets = ["v1", "v2"]
+
+    coming = iter([threading.Thread(target=come)])
+    server.before = lambda number, request: next((each.start() for each in coming), None) if request.watches else None
+    back = call("rolled_back", wait_timeout=30)
+    assert (seen, weights_of(server)) == ([{"v1": 0, "v2": 100}], {"v1": 100, "v2": 0})
+    assert back.get("failed", False) is False
+    assert any("before every proxy was seen to know the new pods" in each for each in warned) is not known
 
 
 def test_a_version_is_removable_when_no_proxy_leads_to_it(mesh: Istio, call: Call) -> None:

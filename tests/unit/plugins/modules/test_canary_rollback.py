@@ -296,6 +296,18 @@ class TestSlow:
         assert 1.0 <= patched < 1.6  # two reads in a row would take 1.6
         assert "were not looked at before the write" in warned[0]
 
+    def test_what_is_late_by_accident_is_waited_for(
+        self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The API server is quick but for one answer, that about the pods: stable has none."""
+        call("weighted", weight=50)
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        monkeypatch.setattr(_snapshot, "BOUND", 0.1)
+        monkeypatch.setattr(_snapshot, "QUICK", 5.0)
+        server.before = lambda number, request: time.sleep(0.4) if request.path.endswith("/pods") else None
+        assert "v1 cannot take more yet: it has no pods" in call("rolled_back")["msg"]
+        assert weights_of(server) == {"v1": 50, "v2": 50}
+
     def test_what_comes_in_time_is_used(self, server: ApiServer, call: Call, warned: list[str]) -> None:
         """All reads but the first and the pods, which need the Service, are sent at once."""
         call("weighted", weight=50)
