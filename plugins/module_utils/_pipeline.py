@@ -225,7 +225,7 @@ def carry_out(call: Call) -> Outcome:
                 conflicts += 1
                 if conflicts > CONFLICTS:
                     raise Refused([f"{call.target.place}: somebody else keeps writing it, {conflicts} times by now"])
-                snapshot, guarded = _read(call), False
+                snapshot, guarded = _read_again(call, snapshot), False
                 continue
             if _partial(decision):
                 call = replace(call, request=replace(call.request, begun=True))
