@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -86,8 +86,14 @@ class Callers:
         return bool(self.unknown) or any(each.may_be(sender) for each in self.senders)
 
 
-def callers_of(cluster: Cluster, service: Mapping[str, Any], threads: ThreadPoolExecutor) -> Callers:
-    """Those of this Service, from all of its ready pods."""
+def callers_of(
+    cluster: Cluster,
+    service: Mapping[str, Any],
+    threads: ThreadPoolExecutor,
+    streams: Mapping[Proxy, Stream],
+    timeout: float = READ_TIMEOUT,
+) -> Callers:
+    """Those of this Service, from all of its ready pods. streams: those that are open already."""
     name = str(name_of(service))
     selector = as_text((service.get("spec") or {}).get("selector") or {})
     try:
@@ -98,17 +104,21 @@ def callers_of(cluster: Cluster, service: Mapping[str, Any], threads: ThreadPool
     sidecars = proxies_in("sidecar", serving)
     if not sidecars or len(sidecars) < len(serving) or len(sidecars) > MOST:
         return Callers(name, unknown=f"of {len(serving)} ready pods of Service {name} {len(sidecars)} have a sidecar")
-    found = list(threads.map(partial(_read, cluster), sidecars))
+    found = list(threads.map(partial(_read, cluster, streams, timeout), sidecars))
     unknown = [each for each in found if isinstance(each, str)]
     return Callers(name, _all(found), next(iter(unknown), ""))
 
 
-def _read(cluster: Cluster, receiver: Proxy) -> frozenset[Sender] | str:
+def _read(
+    cluster: Cluster, streams: Mapping[Proxy, Stream], timeout: float, receiver: Proxy
+) -> frozenset[Sender] | str:
     """Who has sent requests to one pod, or why that is not known."""
-    with closing(Stream(cluster, receiver.namespace, receiver.pod, ADMIN_PORT)) as stream:
+    opened = streams.get(receiver)
+    stream = opened or Stream(cluster, receiver.namespace, receiver.pod, ADMIN_PORT)
+    with nullcontext() if opened else closing(stream):
         try:
-            found = senders(stream.get(COUNTERS_PATH, READ_TIMEOUT))
-            if found is None or (not found and received(stream.get(HOSTS_PATH, READ_TIMEOUT))):
+            found = senders(stream.get(COUNTERS_PATH, timeout))
+            if found is None or (not found and received(stream.get(HOSTS_PATH, timeout))):
                 return f"{receiver} does not count whose requests it answers"
         except (ClusterError, ValueError) as error:
             return f"{receiver} cannot be read: {error}"

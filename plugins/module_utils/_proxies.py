@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import _gates
 from ._background import begin
 from ._binding import Binding, Object, Proxy, proxies_in
-from ._callers import Callers, Sender, callers_of, sender_of
+from ._callers import READ_TIMEOUT, Callers, Sender, callers_of, sender_of
 from ._cluster import POD, SIDECAR, Cluster, ClusterError
 from ._envoy import Destination, percentages, rule_of
 from ._gates import Gates, selector_of
@@ -258,7 +258,7 @@ class Proxies:
                     return Proof(*watch.result(), self._asked(watch))
                 if now > hush:
                     hush = now + SILENCE
-                    self._excuse(watch)
+                    self._excuse(watch, max(READ_TIMEOUT, (deadline - now) / 2))
                     continue
                 if now > min(question, deadline):
                     question = now + 2 * (now - begin)
@@ -391,12 +391,12 @@ class Proxies:
 
     # Sidecars that give no answer.
 
-    def _excuse(self, watch: Round) -> None:
+    def _excuse(self, watch: Round, timeout: float) -> None:
         """Wait no longer for sidecars without an answer that have never sent a request to the Service."""
         silent = [each for each in watch.silent if each.role == "sidecar" and each not in self._excused]
         if not silent or len(watch.silent) == len(self._streams):
             return
-        callers = self._callers()
+        callers = self._callers(timeout)
         for proxy in silent:
             if not callers.may_be(self._senders[proxy]):
                 self._excused[proxy] = (
@@ -404,15 +404,15 @@ class Proxies:
                     f"has had a request of it ({self._senders[proxy]})"
                 )
 
-    def _callers(self) -> Callers:
+    def _callers(self, timeout: float) -> Callers:
         if not self._services:
             return Callers("", unknown="the Service behind the route is not known")
-        return callers_of(self._cluster, self._services[0], self._threads)
+        return callers_of(self._cluster, self._services[0], self._threads, self._streams, timeout)
 
     def _involved(self, silent: Collection[Proxy]) -> dict[Proxy, str]:
         """Why sidecars without an answer are waited for all the same, as further clauses."""
         sidecars = [each for each in silent if each.role == "sidecar"]
-        callers = self._callers() if sidecars else Callers("")
+        callers = self._callers(READ_TIMEOUT) if sidecars else Callers("")
         scope = f"; the Sidecar resources of its namespace are not known: {self._unscoped}" if self._unscoped else ""
         if callers.unknown:
             return dict.fromkeys(sidecars, f"; whether it sends requests there is not known: {callers.unknown}{scope}")

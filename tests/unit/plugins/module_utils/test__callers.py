@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._binding import proxies_in
 from ansible_collections.progressive.istio.plugins.module_utils._callers import (
     Callers,
     Name,
@@ -19,6 +22,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._callers import 
     senders,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import connect
+from ansible_collections.progressive.istio.plugins.module_utils._stream import Stream
 from loopback_mesh import Mesh, running, sidecar
 
 SERVICE = {"metadata": {"name": "pong", "namespace": "shop"}, "spec": {"selector": {"app": "pong"}}}
@@ -106,7 +110,7 @@ def mesh() -> Iterator[Mesh]:
 
 def looked_up(mesh: Mesh) -> Callers:
     with ThreadPoolExecutor(2) as threads:
-        return callers_of(connect({"host": mesh.url, "api_key": "secret"}), SERVICE, threads)
+        return callers_of(connect({"host": mesh.url, "api_key": "secret"}), SERVICE, threads, {})
 
 
 def test_all_pods_of_a_service_are_asked(mesh: Mesh) -> None:
@@ -129,3 +133,24 @@ def test_a_pod_without_a_sidecar_counts_nothing(mesh: Mesh) -> None:
     mesh.add(sidecar("one", app="pong")).server.answers["/stats/prometheus"] = lines(GIVEN)
     mesh.add(sidecar("two", app="pong")).role = "none"
     assert looked_up(mesh).unknown == "of 2 ready pods of Service shop/pong 1 have a sidecar"
+
+
+def test_a_pod_that_is_connected_already_is_asked_there(mesh: Mesh) -> None:
+    pod = mesh.add(sidecar("one", app="pong"))
+    pod.server.answers["/stats/prometheus"] = lines(GIVEN)
+    cluster = connect({"host": mesh.url, "api_key": "secret"})
+    (proxy,) = proxies_in("sidecar", [pod.object()])
+    with ThreadPoolExecutor(2) as threads, closing(Stream(cluster, "shop", "one", 15000)) as stream:
+        for _time in range(2):
+            assert callers_of(cluster, SERVICE, threads, {proxy: stream}).senders == {CLIENT}
+    assert mesh.asked("portforward") == 1
+
+
+def test_a_slow_pod_has_the_time_that_is_given(mesh: Mesh) -> None:
+    pod = mesh.add(sidecar("one", app="pong"))
+    slow = threading.Event()
+    pod.server.answers["/stats/prometheus"] = lambda _path: b"" if slow.wait(0.3) else lines(GIVEN)
+    cluster = connect({"host": mesh.url, "api_key": "secret"})
+    with ThreadPoolExecutor(2) as threads:
+        assert "no answer within 0.1 s" in callers_of(cluster, SERVICE, threads, {}, timeout=0.1).unknown
+        assert callers_of(cluster, SERVICE, threads, {}, timeout=20).senders == {CLIENT}
