@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from foreign import Foreign
+from load import Load
 from service import OTHER, SHOP, Release
+
+RATE = 100  # requests a second
 
 
 @pytest.fixture
@@ -30,3 +33,14 @@ def shop() -> Iterator[Foreign]:
     SHOP.await_pods()
     yield SHOP
     SHOP.remove()
+
+
+@pytest.fixture(scope="module")
+def loaded(shop, ingress, eventually, answers, tmp_path_factory) -> Iterator[None]:
+    """Requests during all tests here; at the end each must have been answered."""
+    eventually(lambda: set(answers(host=shop.public, count=20)) <= {"blue", "green"})
+    load = Load(f"http://{ingress}/version", shop.public, RATE, tmp_path_factory.mktemp("load") / "result.json")
+    yield
+    codes = load.stop()
+    assert set(codes) == {"200"}, codes
+    assert codes["200"] > RATE

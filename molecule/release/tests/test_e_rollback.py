@@ -11,13 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from foreign import Foreign
-from load import Load
 from molecule_helpers import module
 from relay import Relay
 from service import OTHER, SHOP
 
 ANNOTATION = "progressive.istio/canary"
-RATE = 100  # requests a second
 DELAY = 0.75  # seconds for each way to the API server
 BOUND = 2.0  # seconds that a rollback waits for what it can do without
 ROUTES = f"{SHOP.name}-routes"
@@ -28,17 +26,6 @@ HALF, BACK = {"blue": 50, "green": 50}, {"blue": 100, "green": 0}
 def rule(service: Foreign, name: str, weights: Mapping[str, int], prefix: str = "") -> dict[str, Any]:
     match = {"match": [{"uri": {"prefix": prefix}}]} if prefix else {}
     return {"name": name, **match, "route": service.destinations(weights)}
-
-
-@pytest.fixture(scope="module")
-def loaded(shop, ingress, eventually, answers, tmp_path_factory) -> Iterator[None]:
-    """Requests during all tests here; at the end each must have been answered."""
-    eventually(lambda: set(answers(host=shop.public, count=20)) <= {"blue", "green"})
-    load = Load(f"http://{ingress}/version", shop.public, RATE, tmp_path_factory.mktemp("load") / "result.json")
-    yield
-    codes = load.stop()
-    assert set(codes) == {"200"}, codes
-    assert codes["200"] > RATE
 
 
 @pytest.fixture
