@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from patient import DOCTOR, GATEWAY, NAMESPACE, PUBLIC, READER, RULE, VIRTUAL_SERVICE, WORLD, Patient
+from patient import DOCTOR, GATEWAY, NAMESPACE, PUBLIC, READER, RULE, VIRTUAL_SERVICE, WORLD, Patient, late
 
 Complaint = dict[str, Any]
 
@@ -117,11 +117,6 @@ PATCHED = [
 
 
 MENDED = {"subset_defined", "subset_selects_ready_pods", "host_resolves", "weights_kept"}
-
-
-def late(complaint: Complaint) -> bool:
-    """Whether it only tells that a proxy gave no answer in time, as on a machine that has too much to do."""
-    return complaint["severity"] == "warning" and complaint["check"] in ("weights_live", "subsets_live")
 
 
 def alone(found: dict[str, Any], check: str, place: str, words: str) -> Complaint:
