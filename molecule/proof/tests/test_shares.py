@@ -22,7 +22,8 @@ def test_weights_of_another_sum_and_further_destinations(gateway):
         moved = gateway.canary("weighted", weight=25)
         back = gateway.canary("rolled_back")
     finally:
-        gateway.patch("virtualservice", VIRTUAL_SERVICE, {"op": "remove", "path": f"{ROUTE}/2"})
+        whole = {"op": "add", "path": f"{ROUTE}/0/weight", "value": 100}
+        gateway.patch("virtualservice", VIRTUAL_SERVICE, {"op": "remove", "path": f"{ROUTE}/2"}, whole)
     assert moved["weights"] == {"before": {"v1": 40, "v2": 40, HOST: 20}, "after": {"v1": 60, "v2": 20, HOST: 20}}
     assert back["weights"]["after"] == {"v1": 80, "v2": 0, HOST: 20}
     assert (len(moved["live"]), len(back["live"])) == (2, 2)

@@ -30,8 +30,13 @@ def signal(name: str) -> None:
 def client(gateway):
     """A pod of another team, and the route bound to the mesh too."""
     WEB.apply(NAMESPACE)
+    account = f"client-{time.time_ns()}"  # the pods of the Service know those of earlier runs
+    WEB.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": "proof-web"}})
     container = {"name": "client", "image": "localhost/fortio:lab", "args": ["server"]}
-    template = {"metadata": {"labels": {"app": "client"}}, "spec": {"containers": [container]}}
+    template = {
+        "metadata": {"labels": {"app": "client"}},
+        "spec": {"containers": [container], "serviceAccountName": account},
+    }
     spec = {"selector": {"matchLabels": {"app": "client"}}, "template": template}
     meta = {"name": "client", "namespace": "proof-web"}
     WEB.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
