@@ -63,7 +63,7 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):  # the latter at the end of the relay
             begin = await reader.read(CHUNK) if self._only else b""
             bad = self._only in begin
             if bad:

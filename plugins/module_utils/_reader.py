@@ -20,6 +20,7 @@ from ._binding import Proxy
 from ._cluster import ClusterError
 from ._stream import TIMEOUT, Stream
 
+PATIENCE = 1.5 * TIMEOUT  # seconds for a request to a proxy, with the connection that it may need
 LONGEST = 4 * TIMEOUT  # seconds for a request to a proxy that has not answered within less
 PAUSE = 0.3  # seconds before a proxy that could not be read is asked again
 LIST_AGAIN = 1.0  # seconds between two questions for the proxies that there are; they are listed less often
@@ -186,7 +187,7 @@ class Reader:
 
     def _read(self, proxy: Proxy) -> None:
         track = self._tracks.get(proxy)
-        timeout = TIMEOUT
+        timeout = PATIENCE
         due = {path: time.monotonic() + each.first for path, each in self.seldom.items()}
         while track and self._begins(proxy, track):
             begin = time.monotonic()
@@ -198,7 +199,7 @@ class Reader:
                 timeout = min(LONGEST, 2 * timeout)
                 pause = PAUSE
             else:
-                timeout = TIMEOUT
+                timeout = PATIENCE
                 took = time.monotonic() - begin
                 due |= {path: begin + self.seldom[path].every for path in asked if path in due}
                 known = track.reading.bodies if track.reading else {}
