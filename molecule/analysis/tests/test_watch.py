@@ -35,7 +35,7 @@ MOMENTS = [
 
 DELAYS = (0.2, 0.7, 2.0)  # seconds that an answer of a port-forward takes
 CUT = 5.0  # seconds between two cuts of all port-forwards
-ANSWERS = 10  # as many are awaited from the write on, at most: a proof and two looks over new connections, or cut ones
+ANSWERS = 12  # as many are awaited from the write on, at most: a proof and two looks over new connections, or cut ones
 
 
 @pytest.fixture(scope="module", autouse=True)
