@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._cluster import Cluster
@@ -27,8 +28,8 @@ def stamped_patch(self: Cluster, *arguments: Any, **options: Any) -> Any:
     return answer
 
 
-def stamped_live(self: Prover, snapshot: Snapshot, since: float) -> Proof:
-    proof = live(self, snapshot, since)
+def stamped_live(self: Prover, snapshot: Snapshot, since: float, meanwhile: Callable[[], None] | None = None) -> Proof:
+    proof = live(self, snapshot, since, meanwhile)
     stamps["proven"] = time.time()
     stamps["seen"] = stamps["proven"] - (time.monotonic() - since - proof.after)
     return proof
