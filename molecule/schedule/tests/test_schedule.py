@@ -54,7 +54,7 @@ def test_an_inventory_that_cannot_be_read_ends_the_run(scheduler, tmp_path):
 
 def test_of_two_runs_at_once_one_moves_it(scheduler, service):
     catalog = service("catalog")
-    both = [scheduler.start("catalog", "-e canary_interval=8") for _ in range(2)]
+    both = [scheduler.start("catalog", "-e canary_interval=20") for _ in range(2)]
     lost, won = sorted(map(ended, both), key=lambda run: run.changed)
     assert (won.code, won.changed) == (0, 1), won.output
     assert (lost.code, lost.changed) == (2, 0), lost.output
