@@ -52,7 +52,7 @@ def interfered_with(command: str) -> None:
 
 
 class Pods:
-    """All of a Deployment, which go once and do not come back."""
+    """All of a Deployment, which go at once and do not come back. Nothing tells of them any more from then on."""
 
     def __init__(self, deployment: str, labels: str, file: str) -> None:
         self._namespace, self._name = deployment.split("/")
@@ -65,7 +65,7 @@ class Pods:
         for pod in cluster.list(POD, self._namespace, self._labels):
             place = POD.path(self._namespace, pod["metadata"]["name"])
             with suppress(ClusterError):  # its ReplicaSet was faster
-                send(cluster, "DELETE", place, "DELETE Pod", {}, None, 15)
+                send(cluster, "DELETE", place, "DELETE Pod", {"gracePeriodSeconds": "0"}, None, 15)
         self._file.write_text(str(time.time()))
 
 
