@@ -631,6 +631,31 @@ used_by:
   type: list
   elements: str
   sample: []
+leftovers:
+  description:
+    - Versions of earlier releases whose subset is still defined though no rule of this route leads to them.
+    - Those with neither RV(leftovers[].used_by) nor RV(leftovers[].why) can be removed.
+  returned: success and O(state=cleaned)
+  type: list
+  elements: dict
+  contains:
+    version:
+      description: Name of the subset.
+      type: str
+      returned: success
+      sample: v0
+    used_by:
+      description: Other routes in the namespace that lead to it.
+      type: list
+      elements: str
+      returned: success
+      sample: []
+    why:
+      description: Which proxies still lead to it, or why that could not be seen. Empty if none does.
+      type: str
+      returned: success
+      sample: ""
+  sample: []
 live:
   description:
     - The proxies that were seen to run the weights that were written last. Empty where nobody was asked.

@@ -71,6 +71,11 @@ EXAMPLES = r"""
   progressive.istio.ingress_info:
   register: ingress
 
+- name: Find it, and see whether it takes connections from here
+  progressive.istio.ingress_info:
+    connect_timeout: 2
+  register: ingress
+
 - name: Call the service behind it
   ansible.builtin.uri:
     url: "{{ ingress.url }}/ping"
