@@ -52,11 +52,11 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     ]
     told = {name: f"{{{{ {name} }}}}" for name in names}
     known = {"canary_ingress": {"url": "http://x"}, "__canary_headers": {}, "told": told}
-    play = {"hosts": "checkout,localhost", "gather_facts": False, "connection": "local", "tasks": tasks}
+    play = {"gather_facts": False, "connection": "local", "tasks": tasks}
     play["vars"] = {**known, "ansible_python_interpreter": sys.executable}
-    (folder / "play.yml").write_text(json.dumps([play]))
 
-    def run(*options: str) -> dict[str, Any]:
+    def run(*options: str, host: str = "localhost") -> dict[str, Any]:
+        (folder / "play.yml").write_text(json.dumps([{"hosts": host, **play}]))
         command = [str(Path(sys.executable).parent / "ansible-playbook"), str(folder / "play.yml"), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -87,7 +87,7 @@ def test_another_service_is_named_in_each_command(printed: Any) -> None:
 def test_a_host_of_an_inventory_is_named_in_each_command(printed: Any, tmp_path: Path) -> None:
     hosts = tmp_path / "all hosts.yml"
     hosts.write_text("all: {hosts: {checkout: {canary_namespace: shop, canary_stable: blue, canary_canary: green}}}")
-    told = printed("-i", str(hosts), "--limit", "checkout")
+    told = printed("-i", str(hosts), "--limit", "checkout", host="checkout")
     versions = {"canary_stable": "blue", "canary_canary": "green"}
     assert shlex.split(told["__canary_again"]) == ["-i", str(hosts), "--limit", "checkout", "-e", json.dumps(versions)]
 
