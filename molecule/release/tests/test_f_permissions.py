@@ -55,6 +55,13 @@ def begun(shop: Foreign) -> None:
     )
 
 
+@pytest.fixture
+def restored(shop: Foreign) -> Iterator[None]:
+    """The service is whole again after a cleanup."""
+    yield
+    shop.set_up()
+
+
 def test_without_the_right_to_watch_no_step_is_written(shop: Foreign, begun: None, account: str) -> None:
     role = f"{shop.namespace}-canary"
     rules = shop.kube.get("role", role)["rules"]
@@ -70,7 +77,9 @@ def test_without_the_right_to_watch_no_step_is_written(shop: Foreign, begun: Non
     assert shop.kube.get("virtualservice", route)["metadata"]["resourceVersion"] == before
 
 
-def test_what_is_listed_is_enough_for_the_playbooks(shop: Foreign, begun: None, account: str, play: Any) -> None:
+def test_what_is_listed_is_enough_for_the_playbooks(
+    shop: Foreign, begun: None, restored: None, account: str, play: Any
+) -> None:
     """All steps with their own requests, the examination, and the cleanup of what site.yml would have made."""
     variables = {
         "canary_namespace": shop.namespace,
