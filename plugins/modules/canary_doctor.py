@@ -14,7 +14,7 @@ description:
   - Checks all rules of M(progressive.istio.mesh_info), looks at the pods of the versions and of the gateways and at the
     events of those that are not ready, reads the state of the release, and asks each proxy which weights it runs.
   - From all that it makes a short list. Each cause is told once, with the object, since when it is so as far as any
-    object tells it, and a command. That one mends it where one change of an object of the service does; where it is
+    object tells it, and a command. It fixes that where one change of an object of the service does; where it is
     the object of others, or where pods that serve would stop, it shows what has to be decided on.
   - It also tries, without sending anything, whether M(progressive.istio.canary) would take a step.
   - What only follows from a cause is not told as another one.

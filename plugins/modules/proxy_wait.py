@@ -163,7 +163,7 @@ def _service(cluster: Cluster, host: str, namespace: str) -> Object | None:
 def main() -> None:
     module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
     if module.check_mode:
-        module.exit_json(changed=False, msg="nobody is asked in check mode", proxies=[], unanswered=[])
+        module.exit_json(changed=False, msg="no proxy is asked in check mode", proxies=[], unanswered=[])
     try:
         result = run(module.params)
     except (Unproven, ClusterError) as error:
