@@ -97,5 +97,5 @@ def test_no_api_server(call: Call) -> None:
 
 
 def test_check_mode_asks_nobody(mesh: Mesh, call: Call) -> None:
-    assert call(check=True, subsets=["v9"])["msg"] == "nobody is asked in check mode"
+    assert call(check=True, subsets=["v9"])["msg"] == "no proxy is asked in check mode"
     assert mesh.requests == []
