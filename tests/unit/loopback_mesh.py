@@ -260,7 +260,8 @@ class Mesh(Server):
         """Close all forwards, as a load balancer does with what is idle."""
         for pod in self.pods:
             while pod.links:
-                pod.links.pop().shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # the client has closed that one by itself
+                    pod.links.pop().shutdown(socket.SHUT_RDWR)
 
 
 class Envoy(Pod):
