@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import Cluster
-from ansible_collections.progressive.istio.plugins.module_utils._proof import Prover
-from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proof
-from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proof
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.prover import Prover
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot
 from ansible_collections.progressive.istio.plugins.modules import canary
 
 stamps: dict[str, float] = {}

@@ -21,7 +21,7 @@ PROPAGATION = 0.5  # seconds; istiod collects changes for 0.1 s before it pushes
 
 sys.path[:0] = [str(HERE), str(HERE.parent / "build" / "collections")]
 
-from ansible_collections.progressive.istio.plugins.module_utils._binomial import acceptance_range  # noqa: E402 - needs the path
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range  # noqa: E402 - needs the path
 from molecule_helpers import Kube, Run  # noqa: E402
 
 

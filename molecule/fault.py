@@ -18,7 +18,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import DEPLOYMENT, POD, Cluster, ClusterError
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
+    DEPLOYMENT,
+    POD,
+    Cluster,
+    ClusterError,
+)
 from ansible_collections.progressive.istio.plugins.modules import canary
 
 KILLED = 137

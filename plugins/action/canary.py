@@ -19,8 +19,8 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.progressive.istio.plugins.module_utils._identity import process_here
-from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 

@@ -10,7 +10,7 @@ from typing import Any
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 
 # The colours in which Ansible shows the same, so that those of the user hold here too.

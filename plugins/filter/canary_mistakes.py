@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.progressive.istio.plugins.module_utils._plan import InvalidPlan, validate
+from ansible_collections.progressive.istio.plugins.module_utils._release.plan import InvalidPlan, validate
 from ansible_collections.progressive.istio.plugins.plugin_utils._spelling import meant
 
 PLAN = ("stable", "canary", "steps", "interval", "on_failure")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import identity
-from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import identity
 from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
     Object,
     Refused,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._selectors import selects
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.selectors import selects
 
 
 def injectors(configurations: list[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:

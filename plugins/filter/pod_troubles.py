@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 
 
 def pod_troubles(pods: list[Mapping[str, Any]], owners: list[Mapping[str, Any]] | None = None) -> list[str]:

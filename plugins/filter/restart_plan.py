@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._owners import owner_of
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.owners import owner_of
 from ansible_collections.progressive.istio.plugins.plugin_utils._objects import is_managed
 from ansible_collections.progressive.istio.plugins.plugin_utils._pods import Pod, has_sidecar, is_member
 

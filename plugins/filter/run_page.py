@@ -10,11 +10,11 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._printable import for_people
-from ansible_collections.progressive.istio.plugins.plugin_utils import _page
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import for_people
+from ansible_collections.progressive.istio.plugins.plugin_utils._page import page
 from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 
-TEMPLATE = Path(_page.__file__).with_name("run_page.html.j2")
+TEMPLATE = Path(page.__file__).with_name("run_page.html.j2")
 
 
 def run_page(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], app: str = "", limit: str = "") -> str:
@@ -24,8 +24,8 @@ def run_page(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], app: str = 
     """
     results = [found] if isinstance(found, Mapping) else list(found)
     result = for_people(reduce(together, results))
-    page = _page.page_of(_page.of_status(result) if "exists" in result else result, app, limit)
-    return str(_template().render(page=page))
+    shown = page.page_of(page.of_status(result) if "exists" in result else result, app, limit)
+    return str(_template().render(page=shown))
 
 
 @cache

@@ -13,7 +13,7 @@ from ansible_collections.progressive.istio.plugins.filter.destination_rule_plan 
 from ansible_collections.progressive.istio.plugins.filter.gateway_plan import gateway_plan
 from ansible_collections.progressive.istio.plugins.filter.injection_problem import injection_problem
 from ansible_collections.progressive.istio.plugins.filter.virtual_service_plan import virtual_service_plan
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName, identity
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName, identity
 
 Found = Mapping[str, Any]
 

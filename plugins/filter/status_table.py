@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 
 Service = Mapping[str, Any]
 Line = dict[str, str]

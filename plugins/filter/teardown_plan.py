@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName, identity
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName, identity
 from ansible_collections.progressive.istio.plugins.plugin_utils._objects import is_managed
 
 Object = Mapping[str, Any]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import identity
-from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import identity
 from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
     Object,
     Refused,

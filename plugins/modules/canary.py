@@ -797,28 +797,28 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..module_utils._cleanup import leftovers, removed
-from ..module_utils._cluster import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect
-from ..module_utils._identity import is_gone, this_run
-from ..module_utils._module import Module, answering
-from ..module_utils._pipeline import Call, Outcome, Unsure, carry_out
-from ..module_utils._plan import InvalidPlan, Plan, validate
-from ..module_utils._preflight import NAMES
-from ..module_utils._progress import step_line, teller, verdict_line
-from ..module_utils._proof import Prover
-from ..module_utils._proxies import NotLive, Unproven
-from ..module_utils._reach_report import also_reached
-from ..module_utils._release import Refuse, Request, Run, State, Want
-from ..module_utils._report import diff_of, result_of, warnings_of
-from ..module_utils._route import users
-from ..module_utils._snapshot import Refused, Target, read
-from ..module_utils._soak import soak, soaking, soaks_until
-from ..module_utils._state import stamp
-from ..module_utils._values import from_json
+from ..module_utils._common.module import Module, answering
+from ..module_utils._common.values import from_json
+from ..module_utils._k8s.client import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect
+from ..module_utils._preflight.checks import NAMES
+from ..module_utils._proxy.fleet import NotLive, Unproven
+from ..module_utils._release.cleanup import leftovers, removed
+from ..module_utils._release.lease import is_gone, this_run
+from ..module_utils._release.machine import Refuse, Request, Run, State, Want
+from ..module_utils._release.plan import InvalidPlan, Plan, validate
+from ..module_utils._release.state import stamp
+from ..module_utils._report.progress import step_line, teller, verdict_line
+from ..module_utils._report.result import diff_of, result_of, warnings_of
+from ..module_utils._rollout.pipeline import Call, Outcome, Unsure, carry_out
+from ..module_utils._rollout.prover import Prover
+from ..module_utils._rollout.reach import also_reached
+from ..module_utils._rollout.read import Refused, Target, read
+from ..module_utils._routing.virtual_service import users
+from ..module_utils._watch.soak import soak, soaking, soaks_until
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
-    from ..module_utils._analyst import Analyst, Counting
-    from ..module_utils._criteria import Criteria
+    from ..module_utils._analysis.criteria import Criteria
+    from ..module_utils._watch.judge import Analyst, Counting
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -962,13 +962,15 @@ def _judged_by(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
     """What a step is judged by, and the mistakes in that."""
     if params["analysis"] is None or params["state"] not in ("advanced", "promoted"):
         return None, []
-    from ..module_utils import _analyst, _criteria
+    from ..module_utils._analysis.criteria import InvalidCriteria
+    from ..module_utils._analysis.criteria import validate as validated
+    from ..module_utils._watch import judge
 
     try:
-        criteria = _criteria.validate(params["analysis"])
-    except _criteria.InvalidCriteria as invalid:
+        criteria = validated(params["analysis"])
+    except InvalidCriteria as invalid:
         return None, list(invalid.mistakes)
-    mistakes = _analyst.unusable(criteria)
+    mistakes = judge.unusable(criteria)
     if criteria.source == "prometheus":
         return criteria, mistakes
     if params["proof"] == "none" and criteria.source == "envoy":
@@ -1063,7 +1065,7 @@ def _act(call: Call) -> Outcome:
     """Raise first, then watch. A step that has soaked without being judged is judged first."""
     if not call.criteria:
         return _soaked(call, carry_out(call))
-    from ..module_utils._analyst import Counting
+    from ..module_utils._watch.judge import Counting
 
     with Counting(call) as counting:
         return _soaked(call, carry_out(replace(call, on_live=counting.begin)), counting)
@@ -1073,7 +1075,7 @@ def _soaked(call: Call, outcome: Outcome, counting: Counting | None = None) -> O
     """The outcome, once the weight has soaked where it does."""
     until = soaks_until(call, outcome)
     if outcome.changed and not call.check:
-        call.tell(step_line(outcome, soaking(call, outcome) if until else 0))
+        call.tell(outcome.snapshot, step_line(outcome, soaking(call, outcome) if until else 0))
     if until is None or outcome.failed:
         return outcome
     analyst = _analyst_of(call, outcome, counting)
@@ -1081,16 +1083,16 @@ def _soaked(call: Call, outcome: Outcome, counting: Counting | None = None) -> O
         return _judged(call, outcome, analyst)
     outcome = soak(call, outcome, until, analyst)
     if outcome.judgement:
-        call.tell(verdict_line(outcome))
+        call.tell(outcome.snapshot, verdict_line(outcome))
     return outcome
 
 
 def _analyst_of(call: Call, outcome: Outcome, counting: Counting | None) -> Analyst | None:
     if not call.criteria:
         return None
-    from ..module_utils import _analyst
+    from ..module_utils._watch import judge
 
-    return _analyst.analyst_of(call, call.criteria, outcome.snapshot, counting.meter if counting else None)
+    return judge.analyst_of(call, call.criteria, outcome.snapshot, counting.meter if counting else None)
 
 
 def _judged(call: Call, outcome: Outcome, analyst: Analyst | None) -> Outcome:

@@ -218,13 +218,13 @@ import os
 from functools import partial
 from typing import Any
 
-from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect
-from ..module_utils._commands import on
-from ..module_utils._diagnosis_report import lines, verdict
-from ..module_utils._examination import Order, diagnose
-from ..module_utils._module import Module, answering
-from ..module_utils._preflight import NAMES
-from ..module_utils._snapshot import Target
+from ..module_utils._common.module import Module, answering
+from ..module_utils._doctor.examine import Order, diagnose
+from ..module_utils._doctor.report import lines, verdict
+from ..module_utils._k8s.client import AUTH_ARGUMENTS, Cluster, ClusterError, connect
+from ..module_utils._k8s.kubectl import on
+from ..module_utils._preflight.checks import NAMES
+from ..module_utils._rollout.read import Target
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},

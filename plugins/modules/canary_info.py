@@ -266,15 +266,15 @@ api_requests:
 
 from typing import TYPE_CHECKING, Any
 
-from ..module_utils._cluster import AUTH_ARGUMENTS, Cluster, ClusterError, connect
-from ..module_utils._identity import is_gone, this_run
-from ..module_utils._module import Module, answering
-from ..module_utils._release import State
-from ..module_utils._snapshot import Refused, Snapshot, Target, read
-from ..module_utils._status import status_of
+from ..module_utils._common.module import Module, answering
+from ..module_utils._k8s.client import AUTH_ARGUMENTS, Cluster, ClusterError, connect
+from ..module_utils._release.lease import is_gone, this_run
+from ..module_utils._release.machine import State
+from ..module_utils._report.status import status_of
+from ..module_utils._rollout.read import Refused, Snapshot, Target, read
 
 if TYPE_CHECKING:  # who asks no Prometheus need not compile what does
-    from ..module_utils._criteria import Criteria
+    from ..module_utils._analysis.criteria import Criteria
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -317,7 +317,7 @@ def _criteria(prometheus: dict[str, Any] | None) -> Criteria | None:
     """Where Prometheus is, as the analysis has it; Refused with all mistakes in that."""
     if prometheus is None:
         return None
-    from ..module_utils._criteria import InvalidCriteria, validate
+    from ..module_utils._analysis.criteria import InvalidCriteria, validate
 
     try:
         return validate({"source": "prometheus", "prometheus": prometheus})
@@ -341,8 +341,8 @@ def _counted(module: Module, cluster: Cluster, snapshot: Snapshot, criteria: Cri
     """What Prometheus has counted; a warning where it does not say."""
     if not isinstance(snapshot.state, State) or criteria.prometheus is None:
         return {}
-    from ..module_utils._prometheus import Prometheus, PrometheusError
-    from ..module_utils._scraped import counted
+    from ..module_utils._metrics.prometheus import Prometheus, PrometheusError
+    from ..module_utils._watch.history import counted
 
     try:
         prometheus = Prometheus(criteria.prometheus)

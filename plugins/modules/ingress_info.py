@@ -156,16 +156,8 @@ from socket import create_connection
 from time import monotonic, sleep
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import (
-    AUTH_ARGUMENTS,
-    NODE,
-    POD,
-    SERVICE,
-    Cluster,
-    ClusterError,
-    connect,
-)
-from ansible_collections.progressive.istio.plugins.module_utils._ingress import (
+from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
+from ansible_collections.progressive.istio.plugins.module_utils._istio.ingress import (
     Address,
     NoSuchPort,
     Object,
@@ -179,8 +171,16 @@ from ansible_collections.progressive.istio.plugins.module_utils._ingress import 
     port_of,
     reason,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._selectors import as_text
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
+    AUTH_ARGUMENTS,
+    NODE,
+    POD,
+    SERVICE,
+    Cluster,
+    ClusterError,
+    connect,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.selectors import as_text
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "default": "istio-ingressgateway"},

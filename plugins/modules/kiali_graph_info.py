@@ -192,25 +192,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import (
+from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
+from ansible_collections.progressive.istio.plugins.module_utils._common.text import plural
+from ansible_collections.progressive.istio.plugins.module_utils._istio.ingress import NoSuchPort, port_of
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
     AUTH_ARGUMENTS,
     POD,
     SERVICE,
     ClusterError,
     connect,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._commands import forward, listed
-from ansible_collections.progressive.istio.plugins.module_utils._conditions import is_live, is_ready
-from ansible_collections.progressive.istio.plugins.module_utils._graph import (
-    GraphError,
-    as_result,
-    page_path,
-    read,
-    request_path,
-    table,
-)
-from ansible_collections.progressive.istio.plugins.module_utils._ingress import NoSuchPort, port_of
-from ansible_collections.progressive.istio.plugins.module_utils._kiali import (
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.conditions import is_live, is_ready
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.kubectl import forward, listed
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.portforward import Stream
+from ansible_collections.progressive.istio.plugins.module_utils._kiali.client import (
     Kiali,
     KialiError,
     KialiOptions,
@@ -220,9 +215,14 @@ from ansible_collections.progressive.istio.plugins.module_utils._kiali import (
     origin,
     roots,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._stream import Stream
-from ansible_collections.progressive.istio.plugins.module_utils._words import plural
+from ansible_collections.progressive.istio.plugins.module_utils._kiali.graph import (
+    GraphError,
+    as_result,
+    page_path,
+    read,
+    request_path,
+    table,
+)
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "namespace": {"type": "str", "required": True},

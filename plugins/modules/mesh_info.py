@@ -187,13 +187,13 @@ requests:
 
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import AUTH_ARGUMENTS, ClusterError, connect
-from ansible_collections.progressive.istio.plugins.module_utils._finding import ERROR
-from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, name_of
-from ansible_collections.progressive.istio.plugins.module_utils._mesh_reader import read
-from ansible_collections.progressive.istio.plugins.module_utils._mesh_report import render, verdict
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES, examine, findings, needs
+from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
+from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus, name_of
+from ansible_collections.progressive.istio.plugins.module_utils._istio.reader import read
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import AUTH_ARGUMENTS, ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import NAMES, examine, findings, needs
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import ERROR
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.report import render, verdict
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},

@@ -105,19 +105,19 @@ unanswered:
 
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._binding import binding
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import (
+from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
+from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import MESH, Object
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
     AUTH_ARGUMENTS,
     SERVICE,
     Cluster,
     ClusterError,
     connect,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import service_of
-from ansible_collections.progressive.istio.plugins.module_utils._istiod import names_decide
-from ansible_collections.progressive.istio.plugins.module_utils._mesh import MESH, Object
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proxies, Unproven
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import binding
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proxies, Unproven
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import names_decide
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import service_of
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "gateways": {"type": "list", "elements": "str", "required": True},

@@ -252,8 +252,8 @@ from ssl import SSLError
 from time import monotonic
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._probe import (
+from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe import (
     Outcome,
     Target,
     header_mistakes,
@@ -262,7 +262,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._probe import (
     url_mistakes,
     wait_for_answer,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._split import (
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.split import (
     Question,
     Split,
     good,

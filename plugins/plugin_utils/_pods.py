@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._owners import owner_of
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.owners import owner_of
 
 Pod = Mapping[str, Any]
 

@@ -48,6 +48,6 @@ def server() -> Iterator[Any]:
 @pytest.fixture
 def cluster(server: Any) -> Any:
     """A connection to it."""
-    from ansible_collections.progressive.istio.plugins.module_utils._cluster import connect
+    from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
 
     return connect({"host": server.url, "api_key": "secret"})

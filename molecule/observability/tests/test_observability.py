@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._binomial import acceptance_range
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range
 
 HOST = "observability.test"
 SERVICE = 'destination_service_name="pong-server-service",destination_service_namespace="observability"'

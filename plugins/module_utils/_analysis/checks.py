@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from math import ceil, isnan, log
 from typing import Any
 
-from ._blend import Blend
-from ._blend import worse as worse_by_split
-from ._counts import Counts, Sample, VersionCounts
-from ._criteria import Comparison, Latency, Limit, Query, Unattributed
-from ._evidence import over_limit, worse
-from ._histogram import slower_than
-from ._state import Result
-from ._words import plural
+from .._common.text import plural
+from .._metrics.counts import Counts, Sample, VersionCounts
+from .._metrics.histogram import slower_than
+from .._release.state import Result
+from .attribution import Blend
+from .attribution import worse as worse_by_split
+from .criteria import Comparison, Latency, Limit, Query, Unattributed
+from .sequential import over_limit, worse
 
 
 @dataclass(frozen=True)

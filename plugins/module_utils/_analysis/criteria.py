@@ -15,12 +15,12 @@ from math import inf, log
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from ._histogram import EDGES
-from ._options import Options
-from ._values import LONGEST, show
+from .._common.options import Options
+from .._common.values import LONGEST, show
+from .._metrics.histogram import EDGES
+from .._metrics.prometheus import PrometheusOptions, Reporter
 
 Source = Literal["envoy", "prometheus", "probe"]
-Reporter = Literal["source", "destination"]
 OnInconclusive = Literal["hold", "rollback"]
 
 MOST_REQUESTS = 1_000_000
@@ -100,19 +100,6 @@ class Query:
     min: float = -inf
     max: float = inf
     dry_run: bool = False
-
-
-@dataclass(frozen=True)
-class PrometheusOptions:
-    """Where Prometheus is, and as whom it is asked. timeout: seconds for one query."""
-
-    url: str
-    reporter: Reporter = "source"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    bearer_token: str = field(default="", repr=False)
-    ca_cert: str = ""
-    validate_certs: bool = True
-    timeout: float = 5.0
 
 
 @dataclass(frozen=True)

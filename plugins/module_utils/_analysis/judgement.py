@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from . import _checks as checks
-from ._checks import Check
-from ._counts import Counts
-from ._criteria import Criteria, Limit, OnInconclusive
-from ._histogram import quantile
-from ._state import Result, Verdict
+from .._metrics.counts import Counts
+from .._metrics.histogram import quantile
+from .._release.state import Result, Verdict
+from . import checks as checks
+from .checks import Check
+from .criteria import Criteria, Limit, OnInconclusive
 
 PERCENTILES = (50, 95, 99)
 

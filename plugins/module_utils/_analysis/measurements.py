@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ._histogram import slower_than
-from ._shares import Share, numbers
-from ._state import stamp
+from .._common.shares import Share, numbers
+from .._metrics.histogram import slower_than
+from .._release.state import stamp
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
-    from ._analysis import Judgement
-    from ._counts import Counts, Coverage, VersionCounts
-    from ._criteria import Criteria
+    from .._metrics.counts import Counts, Coverage, VersionCounts
+    from .criteria import Criteria
+    from .judgement import Judgement
 
 MOST = 30  # looks that are kept
 CURVES = ("p50", "p99")

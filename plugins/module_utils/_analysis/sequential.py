@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from math import exp, lgamma, log, log1p, sqrt
 
-from ._counts import Sample
+from .._metrics.counts import Sample
 
 # What the rates are taken to be before anything is seen, as weighted Beta(a, b) priors. They change how soon a verdict
 # comes, never how often it is wrong: stable fails seldom, and a canary fails as seldom or at any rate.

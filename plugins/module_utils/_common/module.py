@@ -15,9 +15,9 @@ from typing import Any, ClassVar, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._printable import for_people, printable
-from ._secrets import concealed, leaves, mappings, password_in, secrets_in
-from ._values import show
+from .printable import for_people, printable
+from .secrets import concealed, leaves, mappings, password_in, secrets_in
+from .values import show
 
 # Results whose line ends are ours; whoever makes them escapes their lines.
 LINES = frozenset({"report", "table", "before", "after", "exception"})

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
-from ._values import number, seconds, share, show, truth, whole
+from .values import number, seconds, share, show, truth, whole
 
 _RATE = "a share between 0 and 1, such as 0.01, or percent, such as 1%"
 

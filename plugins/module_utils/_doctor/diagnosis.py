@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ._events import Event, newest, scaled
-from ._finding import ERROR, Finding
-from ._preflight import Result
-from ._rules_pods import GATEWAY_PODS_READY, PODS_READY, Ill
-from ._rules_release import STEP_POSSIBLE, SUBSETS_LIVE, WEIGHTS_LIVE
-from ._state import stamp
-from ._words import plural
+from .._common.text import plural
+from .._preflight.checks import Result
+from .._preflight.finding import ERROR, Finding
+from .._release.state import stamp
+from .events import Event, newest, scaled
+from .pods import GATEWAY_PODS_READY, PODS_READY, Ill
+from .release import STEP_POSSIBLE, SUBSETS_LIVE, WEIGHTS_LIVE
 
 _GATEWAYS = frozenset(
     {

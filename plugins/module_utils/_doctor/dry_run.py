@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ._binding import binding_of
-from ._cluster import Cluster, ClusterError
-from ._finding import ERROR, Finding
-from ._gates import Gates
-from ._gates import read as read_gates
-from ._guard import guard
-from ._pipeline import Call, answer, write
-from ._plan import InvalidPlan, validate
-from ._release import Refuse, Request, Run, State, Transition, Want, leased
-from ._snapshot import Refused, Snapshot, Target, read
+from .._k8s.client import Cluster, ClusterError
+from .._preflight.finding import ERROR, Finding
+from .._proxy.attachment import binding_of
+from .._proxy.discovery import Gates
+from .._proxy.discovery import read as read_gates
+from .._release.machine import Refuse, Request, Run, State, Transition, Want, leased
+from .._release.plan import InvalidPlan, validate
+from .._rollout.check import guard
+from .._rollout.pipeline import Call, answer, write
+from .._rollout.read import Refused, Snapshot, Target, read
 
 WHOLE = 100  # percent: the weight that every route can take, whatever its other destinations leave
 

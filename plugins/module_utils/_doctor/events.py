@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ._since import Since, moment
+from .._preflight.timestamps import Since, moment
 
 NEWEST = 3
 SCALED = "ScalingReplicaSet"

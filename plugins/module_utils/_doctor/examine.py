@@ -12,24 +12,24 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from . import _rules_release as release
-from ._binding import binding_of, proxies_in
-from ._cluster import POD, Cluster, ClusterError, Kind
-from ._commands import show
-from ._diagnosis import CAUSES, Diagnosis, complaints, unseen
-from ._finding import ERROR, Finding
-from ._hosts import service_of
-from ._istiod import ask
-from ._mesh import Focus, Mesh, Object, name_of
-from ._mesh_reader import read, read_own
-from ._preflight import Result, examine, findings, needs
-from ._proxies import Lagging, NotLive, Proxies, Unproven
-from ._rehearsal import rehearse
-from ._rules_pods import Ill, ill_gateways, ill_versions
-from ._selectors import labels_of
-from ._shares import said
-from ._snapshot import Refused, Snapshot, Target, parse
-from ._words import plural
+from .._common.shares import said
+from .._common.text import plural
+from .._istio.mesh import Focus, Mesh, Object, name_of
+from .._istio.reader import read, read_own
+from .._k8s.client import POD, Cluster, ClusterError, Kind
+from .._k8s.kubectl import show
+from .._k8s.selectors import labels_of
+from .._preflight.checks import Result, examine, findings, needs
+from .._preflight.finding import ERROR, Finding
+from .._proxy.attachment import binding_of, proxies_in
+from .._proxy.fleet import Lagging, NotLive, Proxies, Unproven
+from .._proxy.sync_status import ask
+from .._rollout.read import Refused, Snapshot, Target, parse
+from .._routing.hosts import service_of
+from . import release as release
+from .diagnosis import CAUSES, Diagnosis, complaints, unseen
+from .dry_run import rehearse
+from .pods import Ill, ill_gateways, ill_versions
 
 EVENT = Kind("", "v1", "events", "Event")
 GATEWAY_LABEL = "istio"  # by which the pods of gateways are told apart, unless somebody chose another one

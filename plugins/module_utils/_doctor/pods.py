@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from . import _about as about
-from ._commands import describe, logs, scale, undo
-from ._conditions import is_live, is_ready
-from ._finding import Finding, error
-from ._mesh import Mesh, Object, behind, name_of
-from ._owners import deployment_of
-from ._readiness import examine, unmade
-from ._selectors import includes, labels_of
-from ._since import created, earliest, turned, written
-from ._words import plural
+from .._common.text import plural
+from .._istio.mesh import Mesh, Object, behind, name_of
+from .._k8s.conditions import is_live, is_ready
+from .._k8s.kubectl import describe, logs, scale, undo
+from .._k8s.owners import deployment_of
+from .._k8s.pods import examine, unmade
+from .._k8s.selectors import includes, labels_of
+from .._preflight import subject as about
+from .._preflight.finding import Finding, error
+from .._preflight.timestamps import created, earliest, turned, written
 
 PODS_READY = "pods_ready"
 GATEWAY_PODS_READY = "gateway_pods_ready"

@@ -12,21 +12,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from . import _about as about
-from ._binding import binding_of
-from ._commands import add, describe, forget, patch, playbook, show
-from ._finding import Finding, error, warning
-from ._hosts import service_of
-from ._mesh import Object, destinations_of
-from ._proxies import Lagging
-from ._release import LEASE, LEASE_SLACK, Damaged, Holder, Phase, State
-from ._route import ANNOTATION
-from ._shares import said
-from ._sights import RUNS
-from ._since import Since, written
-from ._snapshot import Snapshot, Target
-from ._state import VERSION, stamp
-from ._words import plural
+from .._common.shares import said
+from .._common.text import plural
+from .._istio.mesh import Object, destinations_of
+from .._k8s.kubectl import add, describe, forget, patch, playbook, show
+from .._preflight import subject as about
+from .._preflight.finding import Finding, error, warning
+from .._preflight.timestamps import Since, written
+from .._proxy.attachment import binding_of
+from .._proxy.expectations import RUNS
+from .._proxy.fleet import Lagging
+from .._release.machine import LEASE, LEASE_SLACK, Damaged, Holder, Phase, State
+from .._release.state import VERSION, stamp
+from .._rollout.read import Snapshot, Target
+from .._routing.hosts import service_of
+from .._routing.virtual_service import ANNOTATION
 
 ANNOTATION_READABLE = "annotation_readable"
 RELEASE_FOUND = "release_found"

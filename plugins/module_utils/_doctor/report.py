@@ -11,9 +11,9 @@ import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from ._diagnosis import Complaint, Diagnosis
-from ._finding import ERROR, WARNING, Finding
-from ._words import plural
+from .._common.text import plural
+from .._preflight.finding import ERROR, WARNING, Finding
+from .diagnosis import Complaint, Diagnosis
 
 Line = dict[str, str]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ._commands import forward
-from ._conditions import is_ready
+from .._k8s.conditions import is_ready
+from .._k8s.kubectl import forward
 
 Object = Mapping[str, Any]
 

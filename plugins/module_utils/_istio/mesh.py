@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._conditions import is_live
-from ._hosts import ServiceName, identity, service_of
-from ._selectors import as_text, includes, labels_of
-from ._subsets import Subset, subsets_of
+from .._k8s.conditions import is_live
+from .._k8s.selectors import as_text, includes, labels_of
+from .._routing.hosts import ServiceName, identity, service_of
+from .._routing.subsets import Subset, subsets_of
 
 Object = Mapping[str, Any]
 

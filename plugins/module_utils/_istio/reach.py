@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._hosts import ServiceName, identity, service_of
-from ._mesh import Destination, Object, Rule, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
-from ._selectors import includes
-from ._subsets import subsets_of
+from .._k8s.selectors import includes
+from .._routing.hosts import ServiceName, identity, service_of
+from .._routing.subsets import subsets_of
+from .mesh import Destination, Object, Rule, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
 
 _DOMAIN = "cluster.local"  # for wildcards alone; a full host is compared by its Service
 NAMED = 3  # how many conditions of a match a sentence names

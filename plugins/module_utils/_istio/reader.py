@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
-from ._cluster import (
+from .._k8s.client import (
     DEPLOYMENT,
     DESTINATION_RULE,
     GATEWAY,
@@ -25,8 +25,8 @@ from ._cluster import (
     ClusterError,
     Kind,
 )
-from ._mesh import Focus, Mesh, Object, gateway_names, name_of
-from ._selectors import as_text
+from .._k8s.selectors import as_text
+from .mesh import Focus, Mesh, Object, gateway_names, name_of
 
 SERVICE_ENTRY = Kind("networking.istio.io", "v1", "serviceentries", "ServiceEntry")
 VALIDATING_WEBHOOK = Kind(

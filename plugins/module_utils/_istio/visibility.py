@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ._hosts import ServiceName, service_of
-from ._mesh import MESH, ROOT_NAMESPACE, hosts_overlap, name_of
-from ._selectors import Labels, includes, labels_of
+from .._k8s.selectors import Labels, includes, labels_of
+from .._routing.hosts import ServiceName, service_of
+from .mesh import MESH, ROOT_NAMESPACE, hosts_overlap, name_of
 
 Object = Mapping[str, Any]
 

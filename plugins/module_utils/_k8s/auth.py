@@ -24,10 +24,10 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
 
-from ._commands import version
-from ._kubeconfig import SECTIONS, mistakes
-from ._proxy_choice import proxy_for
-from ._values import show
+from .._common.values import show
+from .http_proxy import proxy_for
+from .kubeconfig import SECTIONS, mistakes
+from .kubectl import version
 
 
 class ClusterError(Exception):

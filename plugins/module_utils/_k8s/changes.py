@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._cluster import Cluster, Kind, Object, Objects, Watch
+from .client import Cluster, Kind, Object, Objects, Watch
 
 LONGEST = 60.0  # seconds until a watch ends and all is listed anew, in case that its connection has died unnoticed
 

@@ -18,8 +18,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ._access import AUTH_ARGUMENTS, Access, ClusterError, load
-from ._values import from_json, show
+from .._common.values import from_json, show
+from .auth import AUTH_ARGUMENTS, Access, ClusterError, load
 
 __all__ = ["AUTH_ARGUMENTS", "Cluster", "ClusterError", "Kind", "connect"]
 

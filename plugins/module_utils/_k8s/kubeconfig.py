@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ._values import show
+from .._common.values import show
 
 SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._selectors import labels_of
+from .selectors import labels_of
 
 HASH = "pod-template-hash"  # the label whose value a Deployment appends to the name of its ReplicaSet
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._owners import deployment_of, owner_of
-from ._selectors import labels_of
+from .owners import deployment_of, owner_of
+from .selectors import labels_of
 
 SIDECAR = "istio-proxy"
 AMBIENT = "ambient.istio.io/redirection"

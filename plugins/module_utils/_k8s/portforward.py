@@ -24,9 +24,9 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
-from ._access import Access
-from ._cluster import Cluster, ClusterError
-from ._values import from_json
+from .._common.values import from_json
+from .auth import Access
+from .client import Cluster, ClusterError
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._cluster import (
+from .client import (
     DESTINATION_RULE,
     GATEWAY,
     POD,

@@ -14,8 +14,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from ._stream import Answer, Stream
-from ._values import from_json
+from .._common.values import from_json
+from .._k8s.portforward import Answer, Stream
 
 # Its own chart serves it at the first, OpenShift at the second.
 ROOTS = ("/kiali", "")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from math import inf
 
-from ._counts import Sample
+from .counts import Sample
 
 # The edges (milliseconds) that Envoy has unless its bootstrap names others, and that Istio leaves as they are.
 EDGES = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000)

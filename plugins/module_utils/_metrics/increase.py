@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
-from ._attribution import NOBODY, Attribution, Workload
-from ._counters import Answers, Bucket, Counters, Series
-from ._counts import Counts, Sample, VersionCounts
+from .counts import Counts, Sample, VersionCounts
+from .istio_metrics import Answers, Bucket, Counters, Series
+from .workloads import NOBODY, Attribution, Workload
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
-from ._attribution import NOBODY, Workload
+from .workloads import NOBODY, Workload
 
 REQUESTS = "istio_requests_total"
 DURATION = "istio_request_duration_milliseconds"

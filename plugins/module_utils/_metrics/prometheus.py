@@ -8,15 +8,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
-from ._criteria import PrometheusOptions
-from ._promql import Samples
-from ._values import from_json
+from .._common.values import from_json
+from .promql import Samples
 
 LONGEST_ANSWER = 300  # characters of someone else's text in a message
+
+Reporter = Literal["source", "destination"]
+
+
+@dataclass(frozen=True)
+class PrometheusOptions:
+    """Where Prometheus is, and as whom it is asked. timeout: seconds for one query."""
+
+    url: str
+    reporter: Reporter = "source"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bearer_token: str = field(default="", repr=False)
+    ca_cert: str = ""
+    validate_certs: bool = True
+    timeout: float = 5.0
 
 
 class PrometheusError(Exception):

@@ -16,8 +16,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ._counters import BUCKETS, REQUESTS, Series, series_of
-from ._tally import Tally, add
+from .increase import Tally, add
+from .istio_metrics import BUCKETS, REQUESTS, Series, series_of
 
 _POD_LABELS = ("pod", "kubernetes_pod_name", "pod_name")
 

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._owners import workload_of
-from ._selectors import includes, labels_of
+from .._k8s.owners import workload_of
+from .._k8s.selectors import includes, labels_of
 
 WORKLOAD_NAME = "service.istio.io/workload-name"  # a label that overrides the name
 REVISIONS = ("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")  # as Istio looks for it

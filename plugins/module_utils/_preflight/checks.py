@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from . import _rules_gateways as gateways
-from . import _rules_injection as injection
-from . import _rules_reach as reach
-from . import _rules_routes as routes
-from . import _rules_workloads as workloads
-from ._finding import ERROR, Finding
-from ._mesh import Mesh
+from .._istio.mesh import Mesh
+from . import gateways as gateways
+from . import injection as injection
+from . import reach as reach
+from . import routes as routes
+from . import workloads as workloads
+from .finding import ERROR, Finding
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._since import Since
-from ._state import stamp
+from .._release.state import stamp
+from .timestamps import Since
 
 ERROR = "error"
 WARNING = "warning"

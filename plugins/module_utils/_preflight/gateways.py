@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._commands import describe_pods, listed, show
-from ._conditions import is_ready
-from ._finding import Finding, error, warning
-from ._hosts import ServiceName, identity
-from ._mesh import MESH, Mesh, Object, behind, gateway_names, in_mesh, name_of, servers_of
-from ._selectors import as_text
-from ._since import earliest, latest, turned, written
-from ._words import plural
+from .._common.text import plural
+from .._istio.mesh import MESH, Mesh, Object, behind, gateway_names, in_mesh, name_of, servers_of
+from .._k8s.conditions import is_ready
+from .._k8s.kubectl import describe_pods, listed, show
+from .._k8s.selectors import as_text
+from .._routing.hosts import ServiceName, identity
+from .finding import Finding, error, warning
+from .timestamps import earliest, latest, turned, written
 
 _VIRTUAL_SERVICE = "VirtualService"
 _GATEWAY = "Gateway"

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from . import _about as about
-from ._commands import describe, listed, merge, restart, show
-from ._conditions import is_ready, keeps_serving
-from ._finding import Finding, error, warning
-from ._hosts import ServiceName
-from ._mesh import ROOT_NAMESPACE, Mesh, Object, behind, name_of
-from ._owners import deployment_of
-from ._readiness import examine
-from ._selectors import labels_of, selects
-from ._since import created, earliest, latest, written
-from ._words import plural
+from .._common.text import plural
+from .._istio.mesh import ROOT_NAMESPACE, Mesh, Object, behind, name_of
+from .._k8s.conditions import is_ready, keeps_serving
+from .._k8s.kubectl import describe, listed, merge, restart, show
+from .._k8s.owners import deployment_of
+from .._k8s.pods import examine
+from .._k8s.selectors import labels_of, selects
+from .._routing.hosts import ServiceName
+from . import subject as about
+from .finding import Finding, error, warning
+from .timestamps import created, earliest, latest, written
 
 _NAMESPACE = "Namespace"
 _SERVICE = "Service"

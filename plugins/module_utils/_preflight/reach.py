@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from . import _about as about
-from ._commands import show
-from ._conditions import is_live
-from ._finding import Finding, warning
-from ._hosts import identity
-from ._mesh import Mesh, Object, behind, destinations_of, name_of
-from ._reach import Bypass, Split, World, bypasses, unrouted_callers
-from ._shares import Share
+from .._common.shares import Share
+from .._istio.mesh import Mesh, Object, behind, destinations_of, name_of
+from .._istio.reach import Bypass, Split, World, bypasses, unrouted_callers
+from .._k8s.conditions import is_live
+from .._k8s.kubectl import show
+from .._routing.hosts import identity
+from . import subject as about
+from .finding import Finding, warning
 
 
 def reached_by_weight_alone(mesh: Mesh) -> Iterator[Finding]:

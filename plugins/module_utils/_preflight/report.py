@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ._conditions import is_ready
-from ._finding import ERROR, WARNING
-from ._mesh import MESH, Destination, Mesh, Object, behind, destinations_of, gateway_names, in_mesh, name_of
-from ._preflight import Result
-from ._printable import printable
-from ._words import plural
+from .._common.printable import printable
+from .._common.text import plural
+from .._istio.mesh import MESH, Destination, Mesh, Object, behind, destinations_of, gateway_names, in_mesh, name_of
+from .._k8s.conditions import is_ready
+from .checks import Result
+from .finding import ERROR, WARNING
 
 _WIDTH = len("skipped")
 

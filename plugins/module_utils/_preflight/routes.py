@@ -12,13 +12,23 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
-from . import _about as about
-from ._commands import Operation, add, listed, patch, replace, show
-from ._finding import ERROR, Finding, error, warning
-from ._hosts import ServiceName, service_of
-from ._mesh import ROOT_NAMESPACE, Destination, Mesh, Object, Rule, destinations_of, hosts_overlap, name_of, rules_of
-from ._shares import share_of
-from ._since import Since, latest, written
+from .._common.shares import share_of
+from .._istio.mesh import (
+    ROOT_NAMESPACE,
+    Destination,
+    Mesh,
+    Object,
+    Rule,
+    destinations_of,
+    hosts_overlap,
+    name_of,
+    rules_of,
+)
+from .._k8s.kubectl import Operation, add, listed, patch, replace, show
+from .._routing.hosts import ServiceName, service_of
+from . import subject as about
+from .finding import ERROR, Finding, error, warning
+from .timestamps import Since, latest, written
 
 _VIRTUAL_SERVICE = "VirtualService"
 _DESTINATION_RULE = "DestinationRule"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._hosts import ServiceName
+from .._routing.hosts import ServiceName
 
 Object = Mapping[str, Any]
 

@@ -13,16 +13,16 @@ from itertools import groupby, permutations
 from math import ceil
 from typing import Any
 
-from . import _about as about
-from ._commands import describe_pods, patch, replace, show
-from ._conditions import is_ready
-from ._finding import Finding, error, warning
-from ._hosts import ServiceName
-from ._mesh import Destination, Mesh, Object, behind, name_of
-from ._readiness import examine, unmade
-from ._selectors import as_text, includes, labels_of, selects
-from ._since import Since, written
-from ._words import plural
+from .._common.text import plural
+from .._istio.mesh import Destination, Mesh, Object, behind, name_of
+from .._k8s.conditions import is_ready
+from .._k8s.kubectl import describe_pods, patch, replace, show
+from .._k8s.pods import examine, unmade
+from .._k8s.selectors import as_text, includes, labels_of, selects
+from .._routing.hosts import ServiceName
+from . import subject as about
+from .finding import Finding, error, warning
+from .timestamps import Since, written
 
 _SERVICE = "Service"
 _DEPLOYMENT = "Deployment"

@@ -14,9 +14,9 @@ from math import gcd
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from ._hosts import ServiceName, identity
-from ._shares import number, share_of
-from ._values import from_json, understood
+from .._common.shares import number, share_of
+from .._common.values import from_json, understood
+from .._routing.hosts import ServiceName, identity
 
 
 class Destination(NamedTuple):

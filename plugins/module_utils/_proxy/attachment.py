@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from ._conditions import is_live, is_ready
-from ._hosts import ServiceName
-from ._mesh import gateway_names, in_mesh
-from ._readiness import SIDECAR
-from ._visibility import Visibility, visibility_of
+from .._istio.mesh import gateway_names, in_mesh
+from .._istio.visibility import Visibility, visibility_of
+from .._k8s.conditions import is_live, is_ready
+from .._k8s.pods import SIDECAR
+from .._routing.hosts import ServiceName
 
 Object = Mapping[str, Any]
 Role = Literal["gateway", "sidecar"]

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from ._binding import Proxy, proxies_in
-from ._cluster import POD, Cluster, ClusterError
-from ._conditions import is_live, is_ready
-from ._mesh import name_of
-from ._selectors import as_text
-from ._stream import Stream
-from ._values import from_json, understood
+from .._common.values import from_json, understood
+from .._istio.mesh import name_of
+from .._k8s.client import POD, Cluster, ClusterError
+from .._k8s.conditions import is_live, is_ready
+from .._k8s.portforward import Stream
+from .._k8s.selectors import as_text
+from .attachment import Proxy, proxies_in
 
 ADMIN_PORT = 15000
 READ_TIMEOUT = 2.0

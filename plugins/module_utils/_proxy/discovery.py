@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ._binding import Binding, Object
-from ._cluster import GATEWAY, POD, Cluster
-from ._hosts import ServiceName
-from ._selectors import as_text
+from .._k8s.client import GATEWAY, POD, Cluster
+from .._k8s.selectors import as_text
+from .._routing.hosts import ServiceName
+from .attachment import Binding, Object
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from ._counts import Sample
-from ._envoy import Destination, destination_of, is_healthy
-from ._values import from_json, understood
+from .._common.values import from_json, understood
+from .._metrics.counts import Sample
+from .admin import Destination, destination_of, is_healthy
 
 CUT_OFF = 3  # looks in a row without a healthy endpoint until a version counts as cut off from a proxy
 

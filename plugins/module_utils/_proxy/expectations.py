@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from . import _envoy
-from ._envoy import Destination, Rule
+from . import admin
+from .admin import Destination, Rule
 
 Get = Callable[[str], bytes]
 
@@ -48,16 +48,16 @@ class WeightsLook:
         self._configs: tuple[str, ...] = ()  # where the routes were found, for a small answer the next time
 
     def __call__(self, get: Get, sidecar: bool) -> Sight:
-        found = _envoy.weights_by_config(get(_envoy.routes_path(self._configs)), self._rule)
+        found = admin.weights_by_config(get(admin.routes_path(self._configs)), self._rule)
         if not found and self._configs:
-            found = _envoy.weights_by_config(get(_envoy.routes_path()), self._rule)
+            found = admin.weights_by_config(get(admin.routes_path()), self._rule)
         self._configs = tuple(found)
         routes = [weights for each in found.values() for weights in each]
         wanted = self._rule.weights
         if not routes:
             return Sight(sidecar, "has no such route", concerned=not sidecar)
-        other = [weights for weights in routes if not _envoy.same_shares(weights, wanted)]
-        shares = _envoy.percentages((other or routes)[0], wanted)
+        other = [weights for weights in routes if not admin.same_shares(weights, wanted)]
+        shares = admin.percentages((other or routes)[0], wanted)
         return Sight(not other, f"{RUNS} {said(shares)}", shares)
 
 
@@ -68,7 +68,7 @@ class DefinitionsLook:
         self._wanted = wanted
 
     def __call__(self, get: Get, sidecar: bool) -> Sight:
-        lacks = self._wanted - _envoy.hosts(get(_envoy.hosts_path(self._wanted))).keys()
+        lacks = self._wanted - admin.hosts(get(admin.hosts_path(self._wanted))).keys()
         if lacks == self._wanted and sidecar:
             return Sight(True, "has no such cluster", concerned=False)
         missing = [f"no cluster for {named(place)}" for place in lacks]
@@ -82,7 +82,7 @@ class SubsetsLook:
         self._wanted = wanted
 
     def __call__(self, get: Get, sidecar: bool) -> Sight:
-        found = _envoy.hosts(get(_envoy.hosts_path(self._wanted)))
+        found = admin.hosts(get(admin.hosts_path(self._wanted)))
         known = self._wanted & found.keys()
         if not known and sidecar:
             return Sight(True, "has no such cluster", concerned=False)
@@ -102,7 +102,7 @@ class AbsenceLook:
         self._unwanted = unwanted
 
     def __call__(self, get: Get, sidecar: bool) -> Sight:
-        present = _envoy.destinations(get(_envoy.routes_path())) & self._unwanted
+        present = admin.destinations(get(admin.routes_path())) & self._unwanted
         names = ", ".join(sorted(named(place) for place in present))
         return Sight(not present, f"has routes to {names}" if names else "has no route to it")
 

@@ -19,22 +19,22 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import _gates
-from ._background import begin
-from ._binding import Binding, Object, Proxy, proxies_in
-from ._callers import READ_TIMEOUT, Callers, Sender, callers_of, sender_of
-from ._cluster import POD, SIDECAR, Cluster, ClusterError
-from ._envoy import Destination, percentages, rule_of
-from ._gates import Gates, selector_of
-from ._hosts import ServiceName, identity
-from ._mesh_reader import INJECTED
-from ._round import Live, Round
-from ._sights import AbsenceLook, DefinitionsLook, Look, SubsetsLook, WeightsLook, named, said
-from ._stream import Stream
-from ._words import plural
+from .._common.background import begin
+from .._common.text import plural
+from .._istio.reader import INJECTED
+from .._k8s.client import POD, SIDECAR, Cluster, ClusterError
+from .._k8s.portforward import Stream
+from .._routing.hosts import ServiceName, identity
+from . import discovery
+from .admin import Destination, percentages, rule_of
+from .attachment import Binding, Object, Proxy, proxies_in
+from .callers import READ_TIMEOUT, Callers, Sender, callers_of, sender_of
+from .discovery import Gates, selector_of
+from .expectations import AbsenceLook, DefinitionsLook, Look, SubsetsLook, WeightsLook, named, said
+from .poll import Live, Round
 
 if TYPE_CHECKING:  # seldom needed, and a module compiles all that it imports each time it runs
-    from ._istiod import Account
+    from .sync_status import Account
 
 ADMIN_PORT = 15000
 LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed; one that comes has what istiod knows then
@@ -159,7 +159,7 @@ class Proxies:
                     f"{self._place} has no hosts: others delegate to it, and which proxies they are bound to cannot be "
                     "told from it"
                 )
-            gates = self._gates or _gates.read(self._cluster, self.binding)
+            gates = self._gates or discovery.read(self._cluster, self.binding)
             self._selectors = {name: self._selector(name, gateway) for name, gateway in gates.gateways.items()}
             self._list(gates)
             if not self._streams:
@@ -302,7 +302,7 @@ class Proxies:
 
     def _account(self, patience: float) -> Account:
         """What istiod says, if it can be asked in this time (seconds)."""
-        from ._istiod import Account, ask
+        from .sync_status import Account, ask
 
         if not patience:
             return Account(missing="it did not answer")

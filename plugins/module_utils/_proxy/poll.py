@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from ._binding import Proxy
-from ._cluster import ClusterError
-from ._sights import Look, Sight
-from ._stream import Stream
+from .._k8s.client import ClusterError
+from .._k8s.portforward import Stream
+from .attachment import Proxy
+from .expectations import Look, Sight
 
 READ_TIMEOUT = 2.0
 HASTE = 20  # a look comes after this part of the time that has passed: a change is seen at most 5 % late

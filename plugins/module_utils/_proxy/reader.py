@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from ._binding import Proxy
-from ._cluster import ClusterError
-from ._stream import TIMEOUT, Stream
+from .._k8s.client import ClusterError
+from .._k8s.portforward import TIMEOUT, Stream
+from .attachment import Proxy
 
 PATIENCE = 1.5 * TIMEOUT  # seconds for a request to a proxy, with the connection that it may need
 LONGEST = 4 * TIMEOUT  # seconds for a request to a proxy that has not answered within less

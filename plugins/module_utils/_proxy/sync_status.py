@@ -15,12 +15,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._cluster import POD, Cluster, ClusterError
-from ._conditions import is_ready
-from ._readiness import examine
-from ._stream import Stream
-from ._values import from_json, understood
-from ._words import shortened
+from .._common.text import shortened
+from .._common.values import from_json, understood
+from .._k8s.client import POD, Cluster, ClusterError
+from .._k8s.conditions import is_ready
+from .._k8s.pods import examine
+from .._k8s.portforward import Stream
 
 PODS = "app=istiod"
 PORT = 15014

@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
-from ._release import Damaged, Event, Nothing, Observed, Past, Phase, Refuse, Request, State, Transition, Wait
-from ._shares import Share, said
-from ._state import HISTORY, stamp
+from .._common.shares import Share, said
+from .machine import Damaged, Event, Nothing, Observed, Past, Phase, Refuse, Request, State, Transition, Wait
+from .state import HISTORY, stamp
 
 OVER = frozenset({Phase.PROMOTED, Phase.ROLLED_BACK})
 

@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ._release import Run
-from ._state import PROCESS, Holder
+from .machine import Run
+from .state import PROCESS, Holder
 
 PROC = Path("/proc")
 ENDED = ("Z", "X")  # states of a process that only waits for its parent to notice

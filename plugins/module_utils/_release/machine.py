@@ -22,9 +22,9 @@ from enum import StrEnum
 from math import ceil
 from typing import TypeAlias
 
-from ._plan import InvalidPlan, OnFailure, Plan, Step, validate
-from ._shares import Share
-from ._state import (
+from .._common.shares import Share
+from .plan import InvalidPlan, OnFailure, Plan, Step, validate
+from .state import (
     ANNOTATION,
     HISTORY,
     Damaged,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from ._values import LONGEST, seconds, show, truth, whole
+from .._common.values import LONGEST, seconds, show, truth, whole
 
 OnFailure = Literal["rollback", "hold", "step_down"]
 

@@ -18,9 +18,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from ._plan import LONGEST_INTERVAL, Step, rising
-from ._shares import Share, exact, rest_of
-from ._values import from_json
+from .._common.shares import Share, exact, rest_of
+from .._common.values import from_json
+from .plan import LONGEST_INTERVAL, Step, rising
 
 ANNOTATION = "progressive.istio/canary"
 VERSION = 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ._state import State
+from .state import State
 
 UNPROVEN = "unproven"
 

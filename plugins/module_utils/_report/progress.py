@@ -14,22 +14,22 @@ from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 
-from ._pipeline import Outcome
-from ._printable import printable
-from ._release import State
-from ._shares import Share
-from ._snapshot import Snapshot
+from .._common.printable import printable
+from .._common.shares import Share
+from .._release.machine import State
+from .._rollout.pipeline import Outcome
+from .._rollout.read import Snapshot
 
 WIDTH = 20
 
 
-def teller(file: str | None) -> Callable[[str], None]:
-    """What appends lines to the file, or drops them where there is none."""
+def teller(file: str | None) -> Callable[[Snapshot, str], None]:
+    """Return what appends lines about a service to the file, or drops them where there is no file."""
 
-    def tell(line: str) -> None:
+    def tell(snapshot: Snapshot, line: str) -> None:
         if file:
             with Path(file).open("a", encoding="utf-8") as lines:
-                lines.write(f"{printable(line)}\n")
+                lines.write(f"{printable(_head(snapshot))}  {printable(line)}\n")
 
     return tell
 
@@ -43,7 +43,7 @@ def weight_bar(weight: Share) -> str:
 def step_line(outcome: Outcome, seconds: float) -> str:
     """One step: the service, the bar, the step, the pods, when it was live, and how long it soaks."""
     snapshot = outcome.snapshot
-    parts = [_head(snapshot)]
+    parts = []
     state = snapshot.state
     if isinstance(state, State) and state.steps:
         parts.append(f"step {state.step + 1} of {len(state.steps)}")
@@ -65,18 +65,13 @@ def verdict_line(outcome: Outcome) -> str:
     """What a step came to, with the numbers that it rests on."""
     judgement = outcome.judgement
     if judgement is None:
-        return _head(outcome.snapshot)
+        return ""
     passed = judgement.result == "pass" and judgement.checks  # then the first of them says enough
     why = judgement.checks[0].why if passed else judgement.why
     coverage = str(outcome.record.last.coverage or "") if outcome.record and passed else ""
     p99 = judgement.percentiles.get(outcome.snapshot.target.canary, {}).get("p99")
-    parts = [_head(outcome.snapshot), judgement.result, why, f"p99 {p99:.3g} ms" if p99 else "", coverage]
+    parts = [judgement.result, why, f"p99 {p99:.3g} ms" if p99 else "", coverage]
     return "  ".join(filter(None, parts))
-
-
-def trouble_line(snapshot: Snapshot, trouble: str) -> str:
-    """What keeps a step from being judged at present."""
-    return f"{_head(snapshot)}  {trouble}"
 
 
 def _head(snapshot: Snapshot) -> str:

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._doubt import unproven
-from ._pipeline import Outcome
-from ._printable import printable
-from ._proxies import Extent
-from ._release import Damaged, Event, Phase, Plan, Refuse, State, Step, Transition, Wait
-from ._route import Route
-from ._shares import Share, numbers, said
-from ._snapshot import Snapshot
-from ._state import stamp
-from ._words import plural
+from .._common.printable import printable
+from .._common.shares import Share, numbers, said
+from .._common.text import plural
+from .._proxy.fleet import Extent
+from .._release.machine import Damaged, Event, Phase, Plan, Refuse, State, Step, Transition, Wait
+from .._release.state import stamp
+from .._release.verification import unproven
+from .._rollout.pipeline import Outcome
+from .._rollout.read import Snapshot
+from .._routing.virtual_service import Route
 
 
 def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:

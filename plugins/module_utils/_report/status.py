@@ -10,13 +10,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ._doubt import unproven
-from ._readiness import Version
-from ._release import Damaged, Plan, Refuse, Request, Run, State, Want, decide, leased
-from ._report import next_weight, release_of
-from ._shares import number, numbers, said
-from ._snapshot import Snapshot
-from ._state import Holder, stamp
+from .._common.shares import number, numbers, said
+from .._k8s.pods import Version
+from .._release.machine import Damaged, Plan, Refuse, Request, Run, State, Want, decide, leased
+from .._release.state import Holder, stamp
+from .._release.verification import unproven
+from .._rollout.read import Snapshot
+from .result import next_weight, release_of
 
 
 def status_of(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> dict[str, Any]:

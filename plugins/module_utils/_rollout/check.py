@@ -15,12 +15,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ._finding import Finding
-from ._gates import Gates
-from ._mesh import Focus, Mesh, Object, name_of
-from ._preflight import examine, findings
-from ._rules_reach import callers_routed, reached_by_weight_alone
-from ._snapshot import Snapshot
+from .._istio.mesh import Focus, Mesh, Object, name_of
+from .._preflight.checks import examine, findings
+from .._preflight.finding import Finding
+from .._preflight.reach import callers_routed, reached_by_weight_alone
+from .._proxy.discovery import Gates
+from .read import Snapshot
 
 _AFTERWARDS = (reached_by_weight_alone.__name__, callers_routed.__name__)  # nothing in them speaks against a move
 _READ = ("focus", "virtual_services", "destination_rules", "services", "unread")

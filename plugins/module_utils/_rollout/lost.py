@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from ._cluster import Cluster, ClusterError
-from ._release import Verdict
-from ._snapshot import Snapshot, pods_of
+from .._k8s.client import Cluster, ClusterError
+from .._release.machine import Verdict
+from .read import Snapshot, pods_of
 
 
 class Lost(Exception):

@@ -12,22 +12,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from . import _gates
-from ._binding import binding_of
-from ._changes import Changes
-from ._cleanup import cleanup
-from ._cluster import POD, VIRTUAL_SERVICE, Cluster, ClusterError
-from ._commands import on, show
-from ._doubt import doubted, proven, unproven
-from ._finding import ERROR
-from ._gates import Gates
-from ._guard import guard
-from ._hosts import service_of
-from ._identity import is_gone
-from ._loss import Lost, raising
-from ._proof import Prover
-from ._proxies import NAMED, Extent, NotLive, Unproven
-from ._release import (
+from .._common.shares import Share, said
+from .._k8s.changes import Changes
+from .._k8s.client import POD, VIRTUAL_SERVICE, Cluster, ClusterError
+from .._k8s.kubectl import on, show
+from .._k8s.rights import LISTED, Right, missing, of_a_move, of_a_proof
+from .._preflight.finding import ERROR
+from .._proxy import discovery
+from .._proxy.attachment import binding_of
+from .._proxy.discovery import Gates
+from .._proxy.fleet import NAMED, Extent, NotLive, Unproven
+from .._proxy.poll import Live
+from .._release.cleanup import cleanup
+from .._release.lease import is_gone
+from .._release.machine import (
     Decision,
     Event,
     Nothing,
@@ -43,16 +41,18 @@ from ._release import (
     decide,
     released,
 )
-from ._rights import LISTED, Right, missing, of_a_move, of_a_proof
-from ._round import Live
-from ._route import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
-from ._shares import Share, said
-from ._snapshot import Object, Refused, Snapshot, Target, pods_of, read, read_for_rollback
+from .._release.verification import doubted, proven, unproven
+from .._routing.hosts import service_of
+from .._routing.virtual_service import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
+from .check import guard
+from .lost import Lost, raising
+from .prover import Prover
+from .read import Object, Refused, Snapshot, Target, pods_of, read, read_for_rollback
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
-    from ._analysis import Judgement
-    from ._criteria import Criteria
-    from ._record import Record
+    from .._analysis.criteria import Criteria
+    from .._analysis.judgement import Judgement
+    from .._analysis.measurements import Record
 
 CONFLICTS = 5  # how often others may write in between
 REACH = 10.0  # seconds that the proxies have to know pods that a rollback has waited for
@@ -87,7 +87,7 @@ class Call:
     keep: bool = False
     lasting: bool = False
     watch: float | None = None
-    tell: Callable[[str], None] = lambda line: None
+    tell: Callable[[Snapshot, str], None] = lambda snapshot, line: None
     prover: Prover | None = None
     skip: tuple[str, ...] = ()
     criteria: Criteria | None = None
@@ -458,7 +458,7 @@ def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, .
     warnings: list[str] = []
     gates = None
     try:
-        gates = _gates.read(call.cluster, binding_of(snapshot.virtual_service, snapshot.route.rule))
+        gates = discovery.read(call.cluster, binding_of(snapshot.virtual_service, snapshot.route.rule))
     except ClusterError as error:
         if error.status != 403:
             raise

@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ._binding import binding_of
-from ._cluster import Cluster
-from ._gates import Gates
-from ._proxies import Proof, Proxies
-from ._reader import Reader, Seldom
-from ._snapshot import Snapshot
+from .._k8s.client import Cluster
+from .._proxy.attachment import binding_of
+from .._proxy.discovery import Gates
+from .._proxy.fleet import Proof, Proxies
+from .._proxy.reader import Reader, Seldom
+from .read import Snapshot
 
 LEAST = 0.5  # seconds that proxies have which were found late
 Scope = Literal["all", "gateways"]

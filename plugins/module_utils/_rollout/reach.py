@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from ._cluster import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster, ClusterError
-from ._hosts import service_of
-from ._mesh import Object
-from ._mesh_reader import INJECTED
-from ._reach import Split, World, sentences, unrouted_callers
-from ._rules_reach import callers, callers_routed, reached_by_weight_alone, versions_of
-from ._snapshot import Snapshot
+from .._istio.mesh import Object
+from .._istio.reach import Split, World, sentences, unrouted_callers
+from .._istio.reader import INJECTED
+from .._k8s.client import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster, ClusterError
+from .._preflight.reach import callers, callers_routed, reached_by_weight_alone, versions_of
+from .._routing.hosts import service_of
+from .read import Snapshot
 
 MOST = 20  # sidecars that are looked at beside the service's own pods: one that could call is enough
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ._background import begin
-from ._cleanup import OVER
-from ._cluster import (
+from .._common.background import begin
+from .._common.shares import Share
+from .._istio.mesh import Mesh, name_of
+from .._k8s.client import (
     DEPLOYMENT,
     DESTINATION_RULE,
     NAMESPACE,
@@ -24,14 +25,13 @@ from ._cluster import (
     Cluster,
     ClusterError,
 )
-from ._hosts import ServiceName, identity, same_host, service_of
-from ._mesh import Mesh, name_of
-from ._readiness import Version, examine
-from ._release import Damaged, Observed, Ready, State, decode, encode
-from ._route import Route, RouteError, candidates, described, has_route, locate, note_of, pair
-from ._selectors import as_text
-from ._shares import Share
-from ._subsets import Subset, subsets_of
+from .._k8s.pods import Version, examine
+from .._k8s.selectors import as_text
+from .._release.cleanup import OVER
+from .._release.machine import Damaged, Observed, Ready, State, decode, encode
+from .._routing.hosts import ServiceName, identity, same_host, service_of
+from .._routing.subsets import Subset, subsets_of
+from .._routing.virtual_service import Route, RouteError, candidates, described, has_route, locate, note_of, pair
 
 Object = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._hosts import identity
+from .hosts import identity
 
 
 @dataclass(frozen=True)

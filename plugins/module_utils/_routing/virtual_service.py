@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from ._hosts import identity, same_host
-from ._shares import Share, exact, share_of
+from .._common.shares import Share, exact, share_of
+from .hosts import identity, same_host
 
 ANNOTATION = "progressive.istio/canary"
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from ._binomial import Range, acceptance_range, p_value
-from ._printable import printable
-from ._probe import Outcome
-from ._words import plural
+from .._common.printable import printable
+from .._common.text import plural
+from .binomial import Range, acceptance_range, p_value
+from .probe import Outcome
 
 # What looks like a version when nobody says which versions to look for.
 _ANY_VERSION = r"v\d+(?:\.\d+)*"

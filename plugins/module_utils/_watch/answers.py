@@ -11,12 +11,12 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
-from ._binding import Proxy
-from ._cluster import ClusterError
-from ._proof import Prover
-from ._proxies import Unproven
-from ._reader import Reader, Readings, Seldom
-from ._snapshot import Snapshot
+from .._k8s.client import ClusterError
+from .._proxy.attachment import Proxy
+from .._proxy.fleet import Unproven
+from .._proxy.reader import Reader, Readings, Seldom
+from .._rollout.prover import Prover
+from .._rollout.read import Snapshot
 
 PATIENCE = 0.5  # seconds for which a look waits for something new
 

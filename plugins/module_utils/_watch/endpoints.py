@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
 
-from . import _endpoints as endpoints
-from ._answers import ProxyAnswers
-from ._binding import Proxy
-from ._cluster import ClusterError
-from ._counts import Sample
-from ._endpoints import Clusters, HostTally, ProxyHosts
-from ._envoy import Destination, hosts_path
-from ._hosts import identity
-from ._proof import Prover
-from ._proxies import Unproven
-from ._reader import Readings, Seldom
-from ._snapshot import Snapshot
+from .._k8s.client import ClusterError
+from .._metrics.counts import Sample
+from .._proxy import endpoints as endpoints
+from .._proxy.admin import Destination, hosts_path
+from .._proxy.attachment import Proxy
+from .._proxy.endpoints import Clusters, HostTally, ProxyHosts
+from .._proxy.fleet import Unproven
+from .._proxy.reader import Readings, Seldom
+from .._rollout.prover import Prover
+from .._rollout.read import Snapshot
+from .._routing.hosts import identity
+from .answers import ProxyAnswers
 
 
 class Uncounted(Exception):

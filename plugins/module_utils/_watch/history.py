@@ -13,16 +13,16 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from ._analysis import judge
-from ._criteria import Criteria
-from ._meters import attribution_of, full_host
-from ._prometheus import Prometheus
-from ._promql import Samples, queries, tally
-from ._record import MOST, Look, Record, add
-from ._shares import Share, rest_of
-from ._snapshot import Snapshot
-from ._state import State, attempt
-from ._tally import counts
+from .._analysis.criteria import Criteria
+from .._analysis.judgement import judge
+from .._analysis.measurements import MOST, Look, Record, add
+from .._common.shares import Share, rest_of
+from .._metrics.increase import counts
+from .._metrics.prometheus import Prometheus
+from .._metrics.promql import Samples, queries, tally
+from .._release.state import State, attempt
+from .._rollout.read import Snapshot
+from .providers import attribution_of, full_host
 
 LONGEST = timedelta(hours=1)  # of one weight that are looked at
 TOLD = ("weights", "since", "until", "seconds", "source", "versions", "samples")

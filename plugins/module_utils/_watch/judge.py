@@ -10,15 +10,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from ._analysis import judge, undecided
-from ._criteria import Criteria
-from ._endpoint_reader import Uncounted
-from ._meters import Meter, ProbeMeter, PrometheusMeter, ProxyMeter
-from ._pipeline import Call
-from ._prometheus import Prometheus, PrometheusError, UnusableQuery
-from ._record import Look, Record, add
-from ._release import State
-from ._snapshot import Snapshot
+from .._analysis.criteria import Criteria
+from .._analysis.judgement import judge, undecided
+from .._analysis.measurements import Look, Record, add
+from .._metrics.prometheus import Prometheus, PrometheusError, UnusableQuery
+from .._release.machine import State
+from .._rollout.pipeline import Call
+from .._rollout.read import Snapshot
+from .endpoints import Uncounted
+from .providers import Meter, ProbeMeter, PrometheusMeter, ProxyMeter
 
 ASK_AGAIN = 5.0  # seconds between two answers to a custom query
 BLIND = 5.0  # seconds without a count until that is the reason for no verdict, and no longer what was known before

@@ -17,28 +17,28 @@ from datetime import datetime
 from functools import cached_property
 from math import inf
 
-from ._attribution import Attribution, Workload, attribution
-from ._binding import binding_of
-from ._cluster import Cluster, ClusterError
-from ._counters import DURATION, parse, stats_path
-from ._counts import Counts, Coverage, Sample, VersionCounts
-from ._criteria import Criteria, ProbeOptions
-from ._endpoint_reader import EndpointReader, Uncounted
-from ._envoy import routes_path, rule_of
-from ._gates import read
-from ._histogram import EDGES
-from ._hosts import service_of
-from ._owners import workload_of
-from ._probe import Outcome, Target, probe, target_of
-from ._prometheus import Prometheus, PrometheusError
-from ._promql import queries
-from ._promql import tally as scraped
-from ._proof import Prover
-from ._reader import Seldom
-from ._rule_tally import RuleTally
-from ._snapshot import Snapshot, pods_of
-from ._split import names, version_pattern
-from ._tally import Tally, add, buckets, counts, without_endpoint, workloads
+from .._analysis.criteria import Criteria, ProbeOptions
+from .._k8s.client import Cluster, ClusterError
+from .._k8s.owners import workload_of
+from .._metrics.counts import Counts, Coverage, Sample, VersionCounts
+from .._metrics.histogram import EDGES
+from .._metrics.increase import Tally, add, buckets, counts, without_endpoint, workloads
+from .._metrics.istio_metrics import DURATION, parse, stats_path
+from .._metrics.prometheus import Prometheus, PrometheusError
+from .._metrics.promql import queries
+from .._metrics.promql import tally as scraped
+from .._metrics.workloads import Attribution, Workload, attribution
+from .._proxy.admin import routes_path, rule_of
+from .._proxy.attachment import binding_of
+from .._proxy.discovery import read
+from .._proxy.reader import Seldom
+from .._rollout.prover import Prover
+from .._rollout.read import Snapshot, pods_of
+from .._routing.hosts import service_of
+from .._traffic.probe import Outcome, Target, probe, target_of
+from .._traffic.split import names, version_pattern
+from .endpoints import EndpointReader, Uncounted
+from .rule_presence import RuleTally
 
 ROUTES_PACE = 5.0  # seconds between two looks at the routes of a proxy, which may take more still
 SERIES_PACE = 1.0  # seconds between two looks at Istio's series of a proxy, which take far more than its endpoints

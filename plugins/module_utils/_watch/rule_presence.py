@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ._binding import Proxy
-from ._envoy import Rule, weights_by_config
+from .._proxy.admin import Rule, weights_by_config
+from .._proxy.attachment import Proxy
 
 LOST = 2  # answers in a row without the rule until it counts as lost
 

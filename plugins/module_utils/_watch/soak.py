@@ -22,19 +22,18 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from ._changes import LONGEST, Changes
-from ._cluster import POD, VIRTUAL_SERVICE, ClusterError, Watch
-from ._identity import is_gone
-from ._loss import loss
-from ._pipeline import Call, Outcome, answer, prove, send, write
-from ._progress import trouble_line
-from ._release import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
-from ._route import annotate
-from ._snapshot import Object, Refused, Snapshot
+from .._k8s.changes import LONGEST, Changes
+from .._k8s.client import POD, VIRTUAL_SERVICE, ClusterError, Watch
+from .._release.lease import is_gone
+from .._release.machine import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
+from .._rollout.lost import loss
+from .._rollout.pipeline import Call, Outcome, answer, prove, send, write
+from .._rollout.read import Object, Refused, Snapshot
+from .._routing.virtual_service import annotate
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
-    from ._analyst import Analyst
-    from ._record import Record
+    from .._analysis.measurements import Record
+    from .judge import Analyst
 
 OUTAGE = 60.0  # seconds that the API server may be away while a step soaks
 TELL_AGAIN = 30.0  # seconds between two lines about what keeps the analysis from counting
@@ -215,7 +214,7 @@ class _Watch:
         state, criteria = self.snapshot.state, self._call.criteria
         if criteria is None or not isinstance(state, State):
             return None
-        from ._analysis import undecided
+        from .._analysis.judgement import undecided
 
         judgement = self.record.judgement if self.record else undecided("nothing was counted")
         soaked = state.soaks_until(self._call.plan.interval)
@@ -229,7 +228,7 @@ class _Watch:
             self._news.put(partial(setattr, self, "record", analyst.look()))
             if analyst.trouble and begin > tell_next:
                 tell_next = begin + TELL_AGAIN
-                self._news.put(partial(self._call.tell, trouble_line(self.snapshot, analyst.trouble)))
+                self._news.put(partial(self._call.tell, self.snapshot, analyst.trouble))
             self._over.wait(max(0.0, begin + analyst.pace - time.monotonic()))
 
     def _orphaned(self) -> bool:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._state import attempt
-from ansible_collections.progressive.istio.plugins.plugin_utils import _charts as charts
-from ansible_collections.progressive.istio.plugins.plugin_utils._charts import Plot
-from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import (
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import attempt
+from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts as charts
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.charts import Plot
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers import (
     THIN,
     UNKNOWN,
     Number,
@@ -30,8 +30,8 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import 
     quotient,
     rate,
 )
-from ansible_collections.progressive.istio.plugins.plugin_utils._plots import multiples, timeline, where_live
-from ansible_collections.progressive.istio.plugins.plugin_utils._steps import Step, step_of
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.plots import multiples, timeline, where_live
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.steps import Step, step_of
 
 Result = Mapping[str, Any]
 

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from math import log10
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._binomial import acceptance_range
-from ansible_collections.progressive.istio.plugins.plugin_utils import _charts as charts
-from ansible_collections.progressive.istio.plugins.plugin_utils._charts import Place, Plot, Shape, Span, Tick
-from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import (
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range
+from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts as charts
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.charts import Place, Plot, Shape, Span, Tick
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers import (
     milliseconds,
     moment,
     observed,

@@ -21,7 +21,7 @@ PAGES = sorted(
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^    .*$|`[^`\n]+`", re.MULTILINE)
 HELD_BY = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
-ROOM = re.compile(r"`(_\w+)`")
+MAPPED = re.compile(r"`([a-z0-9_]+)`")
 PLAYBOOK = re.compile(r"(?:playbooks/|progressive\.istio\.)(\w+)\.yml")
 
 
@@ -72,10 +72,11 @@ def test_every_promise_is_held_by_a_test_that_exists() -> None:
         assert re.search(rf"^ *def {name}\(", text_of(ROOT / file), re.MULTILINE), f"{file}::{name}"
 
 
-def test_every_room_is_on_the_map() -> None:
-    """Each once, and no other."""
+def test_every_file_is_on_the_map() -> None:
+    """Each once, in the row of its package, and no other."""
     found = re.search(r"^## The map$(.*?)^\| place ", text_of(ROOT / "CONTRIBUTING.md"), re.MULTILINE | re.DOTALL)
     assert found
-    rows = [row.split("|") for row in found[1].splitlines() if row.startswith("|")]
-    rooms = [room for _, names, *_ in rows for room in ROOM.findall(names)]
-    assert sorted(rooms) == sorted(file.stem for file in (ROOT / "plugins" / "module_utils").glob("_[a-z]*.py"))
+    rows = re.findall(r"^\| \d \| `(\w+)` \| [^|]+ \| (.+) \|$", found[1], re.MULTILINE)
+    named = sorted(f"{package}/{name}" for package, files in rows for name in MAPPED.findall(files))
+    utils = ROOT / "plugins" / "module_utils"
+    assert named == sorted(file.relative_to(utils).with_suffix("").as_posix() for file in utils.rglob("*.py"))

@@ -25,9 +25,9 @@ TEXTS = [
     for pattern in ("README.md", "docs/**/*.md", "docs/**/*.yml", "roles/**/*.md", "roles/**/*.yml", "playbooks/*.yml")
     for path in sorted(ROOT.glob(pattern))
 ]
-# Whole programs that only these make; their commands are in _commands.py, or open a port of this machine.
+# Whole programs that only these make; their commands are in _k8s/kubectl.py, or open a port of this machine.
 DOCUMENTED = ("DOCUMENTATION", "EXAMPLES", "RETURN")
-MAKERS = {"_commands.py", "kiali_graph_info.py", "_objects.py", "_page.py"}
+MAKERS = {"kubectl.py", "kiali_graph_info.py", "_objects.py", "page.py"}
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.progressive.istio.plugins.action import canary as action
-from ansible_collections.progressive.istio.plugins.module_utils._identity import process_here
+from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer
 from pong_mesh import NAMESPACE, pod, state_of, weights_of

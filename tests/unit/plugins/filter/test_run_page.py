@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.filter.run_page import FilterModule
-from ansible_collections.progressive.istio.plugins.plugin_utils._numbers import count, duration, milliseconds, percent
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers import (
+    count,
+    duration,
+    milliseconds,
+    percent,
+)
 
 run_page = FilterModule().filters()["run_page"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _proxies
+from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer
 from istio_mesh import Istio
@@ -18,7 +18,7 @@ from pong_mesh import virtual_service
 
 @pytest.fixture
 def mesh(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Istio]:
-    monkeypatch.setattr(_proxies, "FIRST_QUESTION", 0.1)
+    monkeypatch.setattr(fleet, "FIRST_QUESTION", 0.1)
     server.put("virtualservices", virtual_service(100, 0, gateways=["gateway"]))
     with running(Istio(server)) as mesh:
         istiod(mesh)

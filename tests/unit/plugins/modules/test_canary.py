@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.progressive.istio.plugins.module_utils import _pipeline, _soak
-from ansible_collections.progressive.istio.plugins.module_utils._access import load
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import Cluster
-from ansible_collections.progressive.istio.plugins.module_utils._identity import process_here
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import load
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
+from ansible_collections.progressive.istio.plugins.module_utils._rollout import pipeline
+from ansible_collections.progressive.istio.plugins.module_utils._watch import soak
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Drop, Request
 from pong_mesh import (
@@ -451,7 +452,7 @@ class TestReadiness:
         # A second lasts a twentieth of one.
         server.second = 0.05
         clock = SimpleNamespace(monotonic=lambda: 20 * time.monotonic(), sleep=lambda seconds: time.sleep(seconds / 20))
-        monkeypatch.setattr(_pipeline, "time", clock)
+        monkeypatch.setattr(pipeline, "time", clock)
         status = {"containerStatuses": [{"name": "pong", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}
         server.put("pods", pod("v2", ready=False, **status))
         result = call(**advanced(wait_timeout=1))
@@ -483,7 +484,7 @@ class TestReadiness:
     def test_a_wait_outlives_a_watch_that_breaks_off(
         self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(_pipeline, "PAUSE", 0.05)
+        monkeypatch.setattr(pipeline, "PAUSE", 0.05)
         server.put("pods", pod("v2", ready=False))
 
         def cut(number: int, request: Request) -> Answer | None:
@@ -887,7 +888,7 @@ class TestSoak:
         self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The watch that follows may not begin where the last one ended: that version is too old by then."""
-        monkeypatch.setattr(_soak, "PAUSE", 0.05)
+        monkeypatch.setattr(soak, "PAUSE", 0.05)
         server.second = 0.2 / 30
 
         def die(number: int, request: Request) -> None:
@@ -905,7 +906,7 @@ class TestSoak:
     def test_the_watch_of_a_route_that_was_written_long_ago_begins_with_what_is_there(
         self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(_soak, "PAUSE", 0.05)
+        monkeypatch.setattr(soak, "PAUSE", 0.05)
 
         def moved(number: int, request: Request) -> None:
             if request.watches and request.path.endswith("/virtualservices"):
@@ -983,7 +984,7 @@ class TestSoak:
 
     def test_an_outage_is_sat_out(self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
-        monkeypatch.setattr(_soak, "PAUSE", 0.05)
+        monkeypatch.setattr(soak, "PAUSE", 0.05)
         outage = iter(range(3))
 
         def fail(number: int, request: Request) -> Answer | None:
@@ -1005,8 +1006,8 @@ class TestSoak:
         self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
-        monkeypatch.setattr(_soak, "PAUSE", 0.05)
-        monkeypatch.setattr(_soak, "OUTAGE", 0.2)
+        monkeypatch.setattr(soak, "PAUSE", 0.05)
+        monkeypatch.setattr(soak, "OUTAGE", 0.2)
 
         def fail(number: int, request: Request) -> Answer | None:
             if request.watches:

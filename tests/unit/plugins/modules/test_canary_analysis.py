@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _meters, _reader
+from ansible_collections.progressive.istio.plugins.module_utils._proxy import reader
+from ansible_collections.progressive.istio.plugins.module_utils._watch import providers
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer, Request
 from istio_mesh import Istio
@@ -29,8 +30,8 @@ BAD = {("v1", 200): 90, ("v2", 500): 2}
 
 @pytest.fixture
 def call(mesh: Istio, run_module: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
-    monkeypatch.setattr(_meters.ProxyMeter, "pace", 0.01)
-    monkeypatch.setattr(_meters, "SERIES_PACE", 0.01)
+    monkeypatch.setattr(providers.ProxyMeter, "pace", 0.01)
+    monkeypatch.setattr(providers, "SERIES_PACE", 0.01)
     fixed = {"host": mesh.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE, "wait_timeout": 0}
     fixed |= {"stable": "v1", "canary": "v2", "state": "advanced", "steps": [10, 50, 100], "interval": 0}
 
@@ -163,7 +164,7 @@ def test_gateways_that_stay_unread_are_told_early_and_in_the_verdict(
     mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One of two answers nothing: what the other one counts decides, and both the person and the verdict are told."""
-    monkeypatch.setattr(_reader, "BLIND", 0.1)
+    monkeypatch.setattr(reader, "BLIND", 0.1)
     mesh.traffic = WELL
     two, known = mesh.add(Envoy("two")), iter([mesh.clusters("")])
     two.server.answers |= {"/config_dump": mesh.gateway.routes, "/clusters": lambda _path: next(known, None)}
@@ -244,7 +245,7 @@ def test_a_flaw_is_not_taken_for_a_good_canary(
     def flawed(meter: object) -> None:
         raise ZeroDivisionError("flawed")
 
-    monkeypatch.setattr(_meters.ProxyMeter, "look", flawed)
+    monkeypatch.setattr(providers.ProxyMeter, "look", flawed)
     result = call(interval=60)
     assert result["failed"]
     assert "ZeroDivisionError (flawed)" in result["msg"]
@@ -315,7 +316,7 @@ def test_prometheus_need_not_know_that_the_cluster_of_the_canary_is_gone(
     mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails then names no service, so that Prometheus cannot tell whose it is. The proxies can."""
-    monkeypatch.setattr(_meters.PrometheusMeter, "pace", 0.01)
+    monkeypatch.setattr(providers.PrometheusMeter, "pace", 0.01)
     shown = itertools.count()
 
     def clusters(path: str) -> bytes:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.progressive.istio.plugins.doc_fragments import checks
-from ansible_collections.progressive.istio.plugins.module_utils import _examination
-from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES
+from ansible_collections.progressive.istio.plugins.module_utils._doctor import examine
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import NAMES
 from ansible_collections.progressive.istio.plugins.modules import canary_doctor
 from api_server import Answer, ApiServer, Request
 from istio_mesh import Istio
@@ -34,7 +34,7 @@ def doctor(
     server.put("services", {"metadata": {"name": "files", "namespace": NAMESPACE}, "spec": {"ports": ports}})
     webhook = {"name": "validation", "rules": [{"apiGroups": ["networking.istio.io"]}]}
     server.put("validatingwebhookconfigurations", {"metadata": {"name": "istio"}, "webhooks": [webhook]})
-    monkeypatch.setattr(_examination, "PATIENCE", 0.3)
+    monkeypatch.setattr(examine, "PATIENCE", 0.3)
 
     def run(check: bool = False, **options: Any) -> dict[str, Any]:
         access = {"host": mesh.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _snapshot
+from ansible_collections.progressive.istio.plugins.module_utils._rollout import read
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Request
 from pong_mesh import ANNOTATION, HOST, NAMESPACE, deployment, made_by, pod, state_of, weights_of
@@ -279,7 +279,7 @@ class TestSlow:
     ) -> None:
         call("weighted", weight=50)
         server.delete("pods", "pong-v1-1", NAMESPACE)
-        monkeypatch.setattr(_snapshot, "BOUND", 0.2)
+        monkeypatch.setattr(read, "BOUND", 0.2)
         sent: list[float] = []
 
         def slow(number: int, request: Request) -> None:
@@ -302,8 +302,8 @@ class TestSlow:
         """The API server is quick but for one answer, that about the pods: stable has none."""
         call("weighted", weight=50)
         server.delete("pods", "pong-v1-1", NAMESPACE)
-        monkeypatch.setattr(_snapshot, "BOUND", 0.1)
-        monkeypatch.setattr(_snapshot, "QUICK", 5.0)
+        monkeypatch.setattr(read, "BOUND", 0.1)
+        monkeypatch.setattr(read, "QUICK", 5.0)
         server.before = lambda number, request: time.sleep(0.4) if request.path.endswith("/pods") else None
         assert "v1 cannot take more yet: it has no pods" in call("rolled_back")["msg"]
         assert weights_of(server) == {"v1": 50, "v2": 50}

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.progressive.istio.plugins.module_utils import _cluster
-from ansible_collections.progressive.istio.plugins.module_utils._access import ClusterError, load
-from ansible_collections.progressive.istio.plugins.module_utils._printable import printable
-from ansible_collections.progressive.istio.plugins.module_utils._state import Damaged, State, decode, encode
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._k8s import client
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError, load
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import Damaged, State, decode, encode
 from ansible_collections.progressive.istio.plugins.modules import (
     canary,
     canary_doctor,
@@ -140,9 +140,9 @@ def ends(main: Main, options: dict[str, Any], capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cluster, "PATIENCE", 0.0)
-    monkeypatch.setattr(_cluster.Cluster.__init__, "__defaults__", (0.0,))
-    monkeypatch.setattr(_cluster, "CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr(client, "PATIENCE", 0.0)
+    monkeypatch.setattr(client.Cluster.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.2)
 
 
 @pytest.mark.parametrize("main", list(OPTIONS), ids=lambda main: main.__module__.rpartition(".")[2])
@@ -169,7 +169,7 @@ def json_able(options: dict[str, Any]) -> dict[str, Any]:
 @given(mutated(KUBECONFIG, 3), st.sampled_from(["prod", "cert", None]))
 def test_kubeconfigs(config: Any, context: str | None) -> None:
     with suppress(ClusterError):
-        _cluster._pool(load({"kubeconfig": config, "context": context}))
+        client._pool(load({"kubeconfig": config, "context": context}))
 
 
 @examples(60)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.progressive.istio.plugins.doc_fragments import checks
-from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import NAMES
 from ansible_collections.progressive.istio.plugins.modules import mesh_info
 
 ISTIO = "/apis/networking.istio.io/v1"

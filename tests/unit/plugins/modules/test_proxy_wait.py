@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _proxies
+from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet
 from ansible_collections.progressive.istio.plugins.modules import proxy_wait
 from loopback_mesh import Envoy, Mesh, istiod, running, sidecar
 
@@ -65,7 +65,7 @@ def test_a_sample_of_the_sidecars_is_told_in_numbers(mesh: Mesh, call: Call) -> 
 def test_a_silent_sidecar_is_waited_for_if_it_calls(
     mesh: Mesh, call: Call, monkeypatch: pytest.MonkeyPatch, caller: str, waits: bool
 ) -> None:
-    monkeypatch.setattr(_proxies, "SILENCE", 0.2)
+    monkeypatch.setattr(fleet, "SILENCE", 0.2)
     mesh.services = {"pong": {"selector": {"app": "pong"}}}
     counted = (
         f'istio_requests_total{{reporter="destination",source_workload="{caller}",source_workload_namespace="web"}} 1'

@@ -9,7 +9,7 @@ import random
 from math import comb, exp, inf, log
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._blend import (
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.attribution import (
     Blend,
     _likeliest,
     _likelihood,

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import (
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import (
     Comparison,
     Criteria,
     InvalidCriteria,

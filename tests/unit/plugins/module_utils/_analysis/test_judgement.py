@@ -12,9 +12,7 @@ from math import inf, nan
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._analysis import Judgement, judge, undecided
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import (
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import (
     Comparison,
     Criteria,
     Latency,
@@ -23,8 +21,10 @@ from ansible_collections.progressive.istio.plugins.module_utils._criteria import
     Query,
     Unattributed,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._histogram import EDGES
-from ansible_collections.progressive.istio.plugins.module_utils._state import Result
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.judgement import Judgement, judge, undecided
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Counts, Sample, VersionCounts
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.histogram import EDGES
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import Result
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._analysis import Judgement, judge
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import Criteria
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.judgement import Judgement, judge
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Counts, Sample, VersionCounts
 
 CRITERIA = Criteria(latency=None)
 

@@ -11,10 +11,10 @@ from itertools import pairwise
 from math import inf
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._analysis import judge, undecided
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import Criteria
-from ansible_collections.progressive.istio.plugins.module_utils._record import MOST, Look, Record, add
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.judgement import judge, undecided
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import MOST, Look, Record, add
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Counts, Sample, VersionCounts
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CRITERIA = Criteria()

@@ -11,8 +11,8 @@ from itertools import product
 from math import comb, exp, log
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Sample
-from ansible_collections.progressive.istio.plugins.module_utils._evidence import over_limit, worse
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.sequential import over_limit, worse
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Sample
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 from ansible_collections.progressive.istio.plugins.filter.status_table import status_table
-from ansible_collections.progressive.istio.plugins.module_utils._progress import teller
+from ansible_collections.progressive.istio.plugins.module_utils._report.progress import teller, weight_bar
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_doctor, canary_info, mesh_info
 from api_server import Answer, ApiServer
 from pong_mesh import ANNOTATION, NAMESPACE, pod, state_of, virtual_service
@@ -103,8 +105,10 @@ def test_an_error_of_the_api_server_is_one_line(server: ApiServer, run_module: R
 
 def test_progress_is_a_line_each(tmp_path: Path) -> None:
     file = tmp_path / "progress"
-    teller(str(file))(EVIL)
-    assert file.read_text() == f"{SEEN}\n"
+    route = virtual_service(80, 20)
+    snapshot = Snapshot(Target("pong", "shop", "v1", "v2"), route, None, locate(route, ("v1", "v2")))
+    teller(str(file))(snapshot, EVIL)
+    assert file.read_text() == f"shop/pong  {weight_bar(20)}  {SEEN}\n"
 
 
 def test_of_a_kubeconfig_given_as_a_dictionary_only_secrets_are_masked(server: ApiServer, run_module: Run) -> None:
@@ -149,7 +153,7 @@ def test_what_nobody_foresaw_is_a_sentence_too(
         canary_info.main, {"host": server.url, "api_key": TOKEN, "name": "pong", "namespace": NAMESPACE}
     )
     assert result["failed"]
-    assert result["msg"].startswith("KeyError ('route') at test__module.py:")
+    assert result["msg"].startswith("KeyError ('route') at test_module.py:")
     assert "nothing more was done" in result["msg"]
 
 

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._printable import for_people, printable, printable_lines
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import (
+    for_people,
+    printable,
+    printable_lines,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._secrets import (
+from ansible_collections.progressive.istio.plugins.module_utils._common.secrets import (
     HIDDEN,
     concealed,
     leaves,

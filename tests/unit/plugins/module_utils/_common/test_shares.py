@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._shares import (
+from ansible_collections.progressive.istio.plugins.module_utils._common.shares import (
     Percent,
     exact,
     number,

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._words import shortened
+from ansible_collections.progressive.istio.plugins.module_utils._common.text import shortened
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._diagnosis import (
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.diagnosis import (
     CAUSES,
     Complaint,
     Diagnosis,
     complaints,
     unseen,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._diagnosis_report import ago, lines, verdict
-from ansible_collections.progressive.istio.plugins.module_utils._events import Event
-from ansible_collections.progressive.istio.plugins.module_utils._finding import Finding
-from ansible_collections.progressive.istio.plugins.module_utils._preflight import NAMES, Result
-from ansible_collections.progressive.istio.plugins.module_utils._rules_pods import GATEWAY_PODS_READY, PODS_READY, Ill
-from ansible_collections.progressive.istio.plugins.module_utils._since import Since
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.events import Event
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import GATEWAY_PODS_READY, PODS_READY, Ill
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.report import ago, lines, verdict
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import NAMES, Result
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import Finding
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.timestamps import Since
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._events import LONGEST, newest, scaled
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.events import LONGEST, newest, scaled
 
 
 def event(reason: str, minute: int, name: str = "pong-a", kind: str = "Warning", **more: Any) -> dict[str, Any]:

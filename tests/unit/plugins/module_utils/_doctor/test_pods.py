@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
-from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, Mesh
-from ansible_collections.progressive.istio.plugins.module_utils._rules_pods import ill_gateways, ill_versions
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import ill_gateways, ill_versions
+from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus, Mesh
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from printed import assert_harmless
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -8,12 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _rules_release as rules
-from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy
-from ansible_collections.progressive.istio.plugins.module_utils._proxies import Lagging
-from ansible_collections.progressive.istio.plugins.module_utils._release import Holder, Past, Phase, State, Step, encode
-from ansible_collections.progressive.istio.plugins.module_utils._route import ANNOTATION
-from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target, parse
+from ansible_collections.progressive.istio.plugins.module_utils._doctor import release as rules
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Lagging
+from ansible_collections.progressive.istio.plugins.module_utils._release.machine import (
+    Holder,
+    Past,
+    Phase,
+    State,
+    Step,
+    encode,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target, parse
+from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import ANNOTATION
 from printed import assert_harmless
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._ingress import (
+from ansible_collections.progressive.istio.plugins.module_utils._istio.ingress import (
     Address,
     NoSuchPort,
     from_load_balancer,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._reach import (
+from ansible_collections.progressive.istio.plugins.module_utils._istio.reach import (
     MOST,
     Split,
     World,

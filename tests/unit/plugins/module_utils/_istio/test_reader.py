@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import ClusterError, connect
-from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus
-from ansible_collections.progressive.istio.plugins.module_utils._mesh_reader import read, read_own
-from ansible_collections.progressive.istio.plugins.module_utils._preflight import needs
+from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus
+from ansible_collections.progressive.istio.plugins.module_utils._istio.reader import read, read_own
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import needs
 
 ISTIO = "/apis/networking.istio.io/v1"
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"

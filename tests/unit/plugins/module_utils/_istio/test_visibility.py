@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._visibility import EXPORT_TO, visibility_of
+from ansible_collections.progressive.istio.plugins.module_utils._istio.visibility import EXPORT_TO, visibility_of
 
 FULL = "checkout.shop.svc.cluster.local"
 

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import env_fallback
-from ansible_collections.progressive.istio.plugins.module_utils import _access
-from ansible_collections.progressive.istio.plugins.module_utils._access import (
+from ansible_collections.progressive.istio.plugins.module_utils._k8s import auth
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import (
     AUTH_ARGUMENTS,
     ClusterError,
     load,
@@ -141,7 +141,7 @@ def test_without_options_the_environment_is_asked_then_the_home_directory(
 def test_in_a_pod_its_service_account_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("pod-token\n")
     (tmp_path / "ca.crt").write_text("POD CA")
-    monkeypatch.setattr(_access, "_SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr(auth, "_SERVICE_ACCOUNT", tmp_path)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     access = load({})

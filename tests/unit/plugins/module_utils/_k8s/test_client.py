@@ -14,9 +14,9 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _cluster
-from ansible_collections.progressive.istio.plugins.module_utils._access import Access
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import (
+from ansible_collections.progressive.istio.plugins.module_utils._k8s import client
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import Access
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
     NAMESPACE,
     POD,
     VIRTUAL_SERVICE,
@@ -82,7 +82,7 @@ def test_requests_say_who_asks(server: ApiServer) -> None:
 def test_a_failure_that_passes_is_tried_again(
     server: ApiServer, cluster: Cluster, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cluster, "PAUSES", (0.01,))
+    monkeypatch.setattr(client, "PAUSES", (0.01,))
     server.before = lambda number, request: Answer(status, "Trouble", "wait") if number < 3 else None
     assert cluster.get(NAMESPACE, SHOP)
     assert cluster.requests == 3
@@ -154,7 +154,7 @@ def test_a_connection_that_is_cut_in_its_handshake_is_made_anew() -> None:
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cluster, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(client, "READ_TIMEOUT", 0.1)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

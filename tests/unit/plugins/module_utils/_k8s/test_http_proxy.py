@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._proxy_choice import is_excepted, proxy_for
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.http_proxy import is_excepted, proxy_for
 
 HTTPS, HTTP, ALL = "http://secure:3128", "http://plain:3128", "http://all:3128"
 VARIABLES = [f"{name}{end}" for name in ("https", "http", "all", "no") for end in ("_proxy", "_PROXY")]

@@ -8,7 +8,14 @@ import shlex
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._commands import add, on, patch, replace, restart, scale
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.kubectl import (
+    add,
+    on,
+    patch,
+    replace,
+    restart,
+    scale,
+)
 
 PONG = {"metadata": {"name": "pong", "namespace": "shop"}}
 

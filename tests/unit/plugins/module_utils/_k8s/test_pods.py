@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._readiness import Version, examine, unmade
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.pods import Version, examine, unmade
 from hypothesis import given
 from hypothesis import strategies as st
 from pong_mesh import deployment, made_by, pod

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._selectors import includes, labels_of, selects
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.selectors import includes, labels_of, selects
 
 
 @pytest.mark.parametrize(

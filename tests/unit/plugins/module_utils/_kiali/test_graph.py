@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._graph import (
+from ansible_collections.progressive.istio.plugins.module_utils._kiali.graph import (
     Edge,
     GraphError,
     Node,

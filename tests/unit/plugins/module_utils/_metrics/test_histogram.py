@@ -7,8 +7,8 @@ from bisect import bisect_left
 from math import inf
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Sample
-from ansible_collections.progressive.istio.plugins.module_utils._histogram import EDGES, quantile, slower_than
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Sample
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.histogram import EDGES, quantile, slower_than
 from hypothesis import given
 from hypothesis import strategies as st
 

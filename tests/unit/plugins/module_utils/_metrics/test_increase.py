@@ -9,20 +9,20 @@ from functools import reduce
 from math import inf
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._attribution import (
-    NOBODY,
-    Attribution,
-    Workload,
-)
-from ansible_collections.progressive.istio.plugins.module_utils._counters import Answers, Bucket, Counters
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
-from ansible_collections.progressive.istio.plugins.module_utils._tally import (
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Counts, Sample, VersionCounts
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.increase import (
     Tally,
     add,
     counts,
     gain,
     without_endpoint,
     workloads,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.istio_metrics import Answers, Bucket, Counters
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import (
+    NOBODY,
+    Attribution,
+    Workload,
 )
 from hypothesis import given
 from hypothesis import strategies as st

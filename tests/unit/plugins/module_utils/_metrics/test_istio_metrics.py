@@ -11,14 +11,14 @@ from math import inf
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._attribution import NOBODY, Workload
-from ansible_collections.progressive.istio.plugins.module_utils._counters import (
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.histogram import EDGES
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.istio_metrics import (
     Answers,
     Bucket,
     parse,
     stats_path,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._histogram import EDGES
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import NOBODY, Workload
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import PrometheusOptions
-from ansible_collections.progressive.istio.plugins.module_utils._prometheus import (
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.prometheus import (
     Prometheus,
     PrometheusError,
+    PrometheusOptions,
     UnusableQuery,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._promql import Samples
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
 from prometheus_server import Answer, Server, serving
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from math import inf
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._attribution import Workload
-from ansible_collections.progressive.istio.plugins.module_utils._counters import Answers, Bucket, Counters
-from ansible_collections.progressive.istio.plugins.module_utils._promql import Samples, queries, tally
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.istio_metrics import Answers, Bucket, Counters
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples, queries, tally
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import Workload
 
 HOST = "pong.shop.svc.cluster.local"
 V1 = Workload("pong-v1", "shop", "v1")

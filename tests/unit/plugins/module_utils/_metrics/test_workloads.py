@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._attribution import (
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import (
     NOBODY,
     Attribution,
     Workload,

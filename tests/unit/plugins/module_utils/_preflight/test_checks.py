@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _preflight
-from ansible_collections.progressive.istio.plugins.module_utils._diagnosis import complaints
-from ansible_collections.progressive.istio.plugins.module_utils._finding import Finding
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
-from ansible_collections.progressive.istio.plugins.module_utils._mesh import Focus, Mesh
-from ansible_collections.progressive.istio.plugins.module_utils._rules_pods import ill_gateways, ill_versions
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.diagnosis import complaints
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import ill_gateways, ill_versions
+from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus, Mesh
+from ansible_collections.progressive.istio.plugins.module_utils._preflight import checks
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import Finding
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from printed import READS, assert_harmless
 
 HOST = "pong-server-service.default.svc.cluster.local"
@@ -896,7 +896,7 @@ ACQUITTED: list[tuple[str, Change]] = [
 
 
 def found(world: World) -> list[Finding]:
-    return _preflight.findings(_preflight.examine(world.mesh()))
+    return checks.findings(checks.examine(world.mesh()))
 
 
 @pytest.mark.parametrize(("check", "severity", "place", "change", "words"), ACCUSED, ids=[case[0] for case in ACCUSED])
@@ -1168,21 +1168,21 @@ def test_what_is_right_is_not_accused(change: Change) -> None:
 
 
 def test_every_check_has_a_case() -> None:
-    assert {case[0] for case in ACCUSED} == set(_preflight.NAMES)
-    assert len(_preflight.NAMES) == len(_preflight.CHECKS)
+    assert {case[0] for case in ACCUSED} == set(checks.NAMES)
+    assert len(checks.NAMES) == len(checks.CHECKS)
 
 
 def test_every_check_says_what_the_rule_is() -> None:
-    assert all(check.rule.endswith(".") and "\n" not in check.rule for check in _preflight.CHECKS)
+    assert all(check.rule.endswith(".") and "\n" not in check.rule for check in checks.CHECKS)
 
 
 def test_needs_are_fields_of_the_snapshot() -> None:
     names = {field.name for field in fields(Mesh)} - {"focus", "unread"}
-    assert _preflight.needs() == names
+    assert checks.needs() == names
 
 
-@pytest.mark.parametrize("check", _preflight.CHECKS, ids=_preflight.NAMES)
-def test_a_check_looks_at_nothing_but_what_it_needs(check: _preflight.Check) -> None:
+@pytest.mark.parametrize("check", checks.CHECKS, ids=checks.NAMES)
+def test_a_check_looks_at_nothing_but_what_it_needs(check: checks.Check) -> None:
     """With everything else empty it comes to the same, for the right cluster and for the one it accuses."""
     accusing = next(case[3] for case in ACCUSED if case[0] == check.name)
     for change in (lambda world: None, accusing):
@@ -1197,8 +1197,8 @@ def test_a_check_looks_at_nothing_but_what_it_needs(check: _preflight.Check) -> 
 def test_skipped_checks_find_nothing() -> None:
     world = World()
     world.weights(0)
-    results = _preflight.examine(world.mesh(), skip=["weights_complete"])
-    assert _preflight.findings(results) == []
+    results = checks.examine(world.mesh(), skip=["weights_complete"])
+    assert checks.findings(results) == []
     assert [(result.check, result.skipped) for result in results if result.mark == "skipped"] == [
         ("weights_complete", "by skip_checks")
     ]
@@ -1208,8 +1208,8 @@ def test_what_may_not_be_read_is_not_judged() -> None:
     world = World()
     world.pods.clear()
     mesh = replace(world.mesh(), unread={"pods": "LIST Pod was refused"})
-    results = _preflight.examine(mesh)
-    assert _preflight.findings(results) == []
+    results = checks.examine(mesh)
+    assert checks.findings(results) == []
     assert {result.check: result.skipped for result in results if result.skipped} == dict.fromkeys(
         ("subset_selects_ready_pods", "capacity_for_weight", "pods_injected"), "LIST Pod was refused"
     )
@@ -1219,8 +1219,8 @@ def test_errors_come_first_and_marks_tell_the_worst() -> None:
     world = World()
     world.services[0]["spec"]["ports"] = [{"port": 80}]
     world.http.append({"route": [destination("v9", None)]})
-    results = _preflight.examine(world.mesh())
-    assert [finding.severity for finding in _preflight.findings(results)] == ["error", "warning", "warning"]
+    results = checks.examine(world.mesh())
+    assert [finding.severity for finding in checks.findings(results)] == ["error", "warning", "warning"]
     marks = {result.check: result.mark for result in results}
     assert (marks["subset_defined"], marks["port_named_http"], marks["host_resolves"]) == ("error", "warning", "ok")
 
@@ -1236,7 +1236,7 @@ def test_only_the_focus_is_accused() -> None:
 
 
 def test_all_fields_are_optional() -> None:
-    assert _preflight.findings(_preflight.examine(Mesh())) == []
+    assert checks.findings(checks.examine(Mesh())) == []
 
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._finding import Finding
-from ansible_collections.progressive.istio.plugins.module_utils._mesh import Mesh
-from ansible_collections.progressive.istio.plugins.module_utils._mesh_report import render, verdict
-from ansible_collections.progressive.istio.plugins.module_utils._preflight import Result
+from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Mesh
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import Result
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import Finding
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.report import render, verdict
 
 LOST = Finding("error", "VirtualService", "shop", "pong", "loses 20 %", "define v2")
 FRAGILE = Finding("warning", "Namespace", "", "shop", "has two labels", "remove one")

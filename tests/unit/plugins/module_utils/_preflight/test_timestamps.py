@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._since import (
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.timestamps import (
     Since,
     created,
     earliest,

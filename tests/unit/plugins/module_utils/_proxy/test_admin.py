@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._envoy import (
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import (
     Destination,
     Hosts,
     Weights,
@@ -23,7 +23,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._envoy import (
     same_shares,
     weights_by_config,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._binding import (
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import (
     Proxy,
     binding_of,
     proxies_in,

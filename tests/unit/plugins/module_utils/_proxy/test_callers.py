@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._binding import proxies_in
-from ansible_collections.progressive.istio.plugins.module_utils._callers import (
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.portforward import Stream
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import proxies_in
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import (
     Callers,
     Name,
     Sender,
@@ -21,8 +23,6 @@ from ansible_collections.progressive.istio.plugins.module_utils._callers import 
     sender_of,
     senders,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import connect
-from ansible_collections.progressive.istio.plugins.module_utils._stream import Stream
 from loopback_mesh import Mesh, running, sidecar
 
 SERVICE = {"metadata": {"name": "pong", "namespace": "shop"}, "spec": {"selector": {"app": "pong"}}}

@@ -11,8 +11,9 @@ from itertools import combinations_with_replacement, permutations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Sample
-from ansible_collections.progressive.istio.plugins.module_utils._endpoints import (
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Sample
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import Destination
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints import (
     CUT_OFF,
     Clusters,
     Endpoint,
@@ -24,8 +25,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._endpoints impor
     parse,
     sample,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._envoy import Destination
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 
 SERVICE = ServiceName("shop", "checkout")
 CLUSTERS = Clusters({Destination(SERVICE, "blue"): "blue", Destination(SERVICE, "green"): "green"})

@@ -7,14 +7,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._envoy import Destination, Rule, routes_path
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
-from ansible_collections.progressive.istio.plugins.module_utils._sights import (
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import Destination, Rule, routes_path
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.expectations import (
     AbsenceLook,
     Sight,
     SubsetsLook,
     WeightsLook,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 
 PONG = ServiceName("shop", "pong")
 V1, V2 = Destination(PONG, "v1"), Destination(PONG, "v2")

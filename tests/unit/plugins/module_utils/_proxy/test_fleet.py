@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _proxies, _round
-from ansible_collections.progressive.istio.plugins.module_utils._binding import binding_of
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import ClusterError, connect
-from ansible_collections.progressive.istio.plugins.module_utils._proxies import Extent, NotLive, Proxies, Unproven
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet, poll
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import binding_of
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Extent, NotLive, Proxies, Unproven
 from loopback_mesh import FQDN, Envoy, Mesh, Pod, istiod, running, sidecar
 
 HASTE = 0.05  # seconds that stand for a second here
@@ -21,9 +21,9 @@ HASTE = 0.05  # seconds that stand for a second here
 
 @pytest.fixture(autouse=True)
 def _haste(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_proxies, "LIST_AGAIN", HASTE)
-    monkeypatch.setattr(_proxies, "LIST_SHARE", 1)
-    monkeypatch.setattr(_proxies, "FIRST_QUESTION", HASTE)
+    monkeypatch.setattr(fleet, "LIST_AGAIN", HASTE)
+    monkeypatch.setattr(fleet, "LIST_SHARE", 1)
+    monkeypatch.setattr(fleet, "FIRST_QUESTION", HASTE)
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ class Meanwhile:
 
 
 def test_all_gateways_agree(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_proxies, "LIST_AGAIN", 60.0)
-    monkeypatch.setattr(_proxies, "FIRST_QUESTION", 60.0)
+    monkeypatch.setattr(fleet, "LIST_AGAIN", 60.0)
+    monkeypatch.setattr(fleet, "FIRST_QUESTION", 60.0)
     for name in ("one", "two"):
         mesh.add(Envoy(name, 80, 20))
     mesh.add(Envoy("of-another-gateway", 50, 50, labels={"istio": "other"}))
@@ -148,14 +148,14 @@ def test_what_is_rejected_once_may_be_put_right(mesh: Mesh, monkeypatch: pytest.
     answers = mesh.pods[1].server.answers
     rejection = answers["/debug/syncz"]
     answers["/debug/syncz"] = lambda _: setattr(pod, "split", (50, 50)) or rejection
-    monkeypatch.setattr(_proxies, "FIRST_QUESTION", 4 * HASTE)
+    monkeypatch.setattr(fleet, "FIRST_QUESTION", 4 * HASTE)
     with proxies(mesh) as found:
         assert found.await_weights(virtual_service(50, 50), 30).live
     assert mesh.pods[1].server.asked
 
 
 def test_a_frozen_gateway_is_waited_for_and_named(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_round, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(poll, "READ_TIMEOUT", 0.1)
     frozen = threading.Event()
     pod = mesh.add(Envoy("one", 80, 20))
     mesh.add(Envoy("two", 80, 20))
@@ -354,8 +354,8 @@ def frozen(mesh: Mesh, thawed: threading.Event, **fields: Any) -> Envoy:
 
 @pytest.fixture
 def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    monkeypatch.setattr(_proxies, "SILENCE", 4 * HASTE)
-    monkeypatch.setattr(_round, "READ_TIMEOUT", 4 * HASTE)
+    monkeypatch.setattr(fleet, "SILENCE", 4 * HASTE)
+    monkeypatch.setattr(poll, "READ_TIMEOUT", 4 * HASTE)
     event = threading.Event()
     yield event
     event.set()
@@ -433,7 +433,7 @@ def lagging(found: Proxies) -> str:
 def test_the_end_does_not_wait_for_a_silent_sidecar(
     mesh: Mesh, thawed: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_round, "READ_TIMEOUT", 20.0)
+    monkeypatch.setattr(poll, "READ_TIMEOUT", 20.0)
     server(mesh, "other")
     frozen(mesh, thawed)
     begin = time.monotonic()

@@ -11,16 +11,16 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _counters
-from ansible_collections.progressive.istio.plugins.module_utils._callers import received, senders
-from ansible_collections.progressive.istio.plugins.module_utils._envoy import (
+from ansible_collections.progressive.istio.plugins.module_utils._metrics import istio_metrics
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import (
     Rule,
     destinations,
     hosts,
     percentages,
     weights_by_config,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._istiod import account
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import received, senders
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import account
 from fuzz import ANYTHING, examples, mutated
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,4 +73,4 @@ def test_json(read: Callable[[bytes], Any], sound: Any) -> None:
 def test_counters(body: bytes) -> None:
     senders(body)
     with suppress(ValueError):
-        _counters.parse(body, HOST)
+        istio_metrics.parse(body, HOST)

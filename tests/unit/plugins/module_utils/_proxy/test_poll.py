@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy
-from ansible_collections.progressive.istio.plugins.module_utils._round import Round
-from ansible_collections.progressive.istio.plugins.module_utils._sights import Get, Sight
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.expectations import Get, Sight
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.poll import Round
 
 ONE = Proxy("gateway", "edge", "one", "1")
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _proxies, _reader
-from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy, binding
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import connect
-from ansible_collections.progressive.istio.plugins.module_utils._proxies import Proxies
-from ansible_collections.progressive.istio.plugins.module_utils._reader import Reader, Readings, Seldom
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
+from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet
+from ansible_collections.progressive.istio.plugins.module_utils._proxy import reader as reader_module
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy, binding
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proxies
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Reader, Readings, Seldom
 from loopback_mesh import Mesh, Pod, running
 
 PATH = "/stats"
@@ -31,9 +32,9 @@ def mesh() -> Iterator[Mesh]:
 @pytest.fixture
 def proxies(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """Those of the pod `one`, whose counter rises with each look."""
-    monkeypatch.setattr(_reader, "LIST_AGAIN", 0.05)
-    monkeypatch.setattr(_proxies, "READ_LIST_AGAIN", 0.05)
-    monkeypatch.setattr(_proxies, "LIST_SHARE", 1)
+    monkeypatch.setattr(reader_module, "LIST_AGAIN", 0.05)
+    monkeypatch.setattr(fleet, "READ_LIST_AGAIN", 0.05)
+    monkeypatch.setattr(fleet, "LIST_SHARE", 1)
     mesh.add(counting("one"))
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with Proxies(cluster, binding("VirtualService shop/pong", ROUTES)) as found:
@@ -92,7 +93,7 @@ def test_the_newest_answers_of_all(mesh: Mesh, proxies: Proxies) -> None:
 
 def test_a_late_answer_is_taken_when_it_comes(mesh: Mesh, proxies: Proxies, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no failure, and its connection stays; meanwhile there is what was known before."""
-    monkeypatch.setattr(_reader, "BLIND", 0.2)
+    monkeypatch.setattr(reader_module, "BLIND", 0.2)
     pod, slow = mesh.pods[0], threading.Event()
     pod.server.answers[PATH] = lambda _: b"%d" % len(pod.server.asked) if slow.is_set() or not slow.wait(0.7) else b"0"
     reader = Reader(proxies, [PATH], PACE)
@@ -108,7 +109,7 @@ def test_a_late_answer_is_taken_when_it_comes(mesh: Mesh, proxies: Proxies, monk
 def test_one_that_does_not_answer_holds_nobody_up(
     mesh: Mesh, proxies: Proxies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_reader, "BLIND", 0.3)
+    monkeypatch.setattr(reader_module, "BLIND", 0.3)
     frozen = threading.Event()
     mesh.add(Pod("two", answers={PATH: lambda _: b"7" if frozen.wait(30) else b""}))
     reader = Reader(proxies, [PATH], PACE)
@@ -142,8 +143,8 @@ def test_connections_that_are_cut_are_made_anew_with_time_enough(
 def test_who_cannot_be_read_is_told_with_why_and_for_how_long(
     mesh: Mesh, proxies: Proxies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_reader, "BLIND", 1.0)
-    monkeypatch.setattr(_reader, "PAUSE", 0.05)
+    monkeypatch.setattr(reader_module, "BLIND", 1.0)
+    monkeypatch.setattr(reader_module, "PAUSE", 0.05)
     reader = Reader(proxies, [PATH], PACE)
     reader.newest(0)
     mesh.pods[0].broken = "connect: connection refused"

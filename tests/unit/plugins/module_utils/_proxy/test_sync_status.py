@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._cluster import connect
-from ansible_collections.progressive.istio.plugins.module_utils._istiod import Account, account, ask
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import Account, account, ask
 from loopback_mesh import Mesh, Pod, running
 
 TYPES = {

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _identity
-from ansible_collections.progressive.istio.plugins.module_utils._identity import is_gone, process_here, this_run
-from ansible_collections.progressive.istio.plugins.module_utils._state import Holder
+from ansible_collections.progressive.istio.plugins.module_utils._release import lease
+from ansible_collections.progressive.istio.plugins.module_utils._release.lease import is_gone, process_here, this_run
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import Holder
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -108,7 +108,7 @@ def test_a_run_of_another_process_here_is_that_process() -> None:
 
 
 def test_a_command_may_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_identity, "PROC", proc(tmp_path, "7 (a ) S 1 (b) S " + " ".join(map(str, range(4, 53)))))
+    monkeypatch.setattr(lease, "PROC", proc(tmp_path, "7 (a ) S 1 (b) S " + " ".join(map(str, range(4, 53)))))
     assert process_here(7) == {"boot": "b00t", "pid_namespace": str(inode(tmp_path)), "start": "22"}
 
 
@@ -116,7 +116,7 @@ def test_a_command_may_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_without_proc_a_machine_is_known_by_its_network_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: int, card: int
 ) -> None:
-    monkeypatch.setattr(_identity, "PROC", tmp_path)
+    monkeypatch.setattr(lease, "PROC", tmp_path)
     monkeypatch.setattr("uuid.getnode", lambda: card)
     run = this_run({"pid": ended})
     assert (run.pid_namespace, run.start) == ("", "")
@@ -128,7 +128,7 @@ def test_a_proc_of_another_namespace_is_none(tmp_path: Path, monkeypatch: pytest
     other = proc(tmp_path, "7 (a) S " + " ".join(map(str, range(1, 50))))
     (other / "self").unlink()
     (other / "self").symlink_to("7")
-    monkeypatch.setattr(_identity, "PROC", other)
+    monkeypatch.setattr(lease, "PROC", other)
     assert process_here(7)["start"] == process_here(7)["pid_namespace"] == ""
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._release import (
+from ansible_collections.progressive.istio.plugins.module_utils._release.machine import (
     LEASE,
     Damaged,
     Decision,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from ansible_collections.progressive.istio.plugins.module_utils._release import (
+from ansible_collections.progressive.istio.plugins.module_utils._release.machine import (
     Damaged,
     Decision,
     Event,
@@ -36,7 +36,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._release import 
     encode,
     released,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._state import HISTORY
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import HISTORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._plan import (
+from ansible_collections.progressive.istio.plugins.module_utils._release.plan import (
     LONGEST_INTERVAL,
     InvalidPlan,
     Plan,

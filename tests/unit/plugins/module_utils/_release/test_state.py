@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._plan import Step
-from ansible_collections.progressive.istio.plugins.module_utils._shares import share_of
-from ansible_collections.progressive.istio.plugins.module_utils._state import (
+from ansible_collections.progressive.istio.plugins.module_utils._common.shares import share_of
+from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
     HISTORY,
     LONGEST_WHY,
     Damaged,

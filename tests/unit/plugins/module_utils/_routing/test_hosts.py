@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import identity, same_host, service_of
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import identity, same_host, service_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._subsets import Subset, subsets_of
+from ansible_collections.progressive.istio.plugins.module_utils._routing.subsets import Subset, subsets_of
 
 
 def rule(name: str, namespace: str, host: str, *subsets: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._route import (
+from ansible_collections.progressive.istio.plugins.module_utils._common.shares import Percent
+from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import (
     ANNOTATION,
     Route,
     RouteError,
@@ -22,7 +23,6 @@ from ansible_collections.progressive.istio.plugins.module_utils._route import (
     remove,
     users,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._shares import Percent
 from hypothesis import given
 from hypothesis import strategies as st
 from pong_mesh import HOST, virtual_service

@@ -8,7 +8,12 @@ from fractions import Fraction
 from math import comb
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._binomial import Range, acceptance_range, p_value, tails
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import (
+    Range,
+    acceptance_range,
+    p_value,
+    tails,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

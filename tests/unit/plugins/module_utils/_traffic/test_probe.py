@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _probe
-from ansible_collections.progressive.istio.plugins.module_utils._probe import (
+from ansible_collections.progressive.istio.plugins.module_utils._traffic import probe as probe_module
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe import (
     Outcome,
     Target,
     header_mistakes,
@@ -281,8 +281,8 @@ def test_deadline_holds_against_a_server_that_drips_headers() -> None:
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that moves when somebody sleeps."""
     now = [0.0]
-    monkeypatch.setattr(_probe, "monotonic", lambda: now[0])
-    monkeypatch.setattr(_probe, "sleep", lambda seconds: now.append(now.pop() + seconds))
+    monkeypatch.setattr(probe_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(probe_module, "sleep", lambda seconds: now.append(now.pop() + seconds))
 
 
 @pytest.mark.usefixtures("_clock")

@@ -8,9 +8,9 @@ import re
 from dataclasses import replace
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._binomial import Range
-from ansible_collections.progressive.istio.plugins.module_utils._probe import Outcome
-from ansible_collections.progressive.istio.plugins.module_utils._split import (
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import Range
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe import Outcome
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.split import (
     Question,
     Share,
     good,

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import Criteria
-from ansible_collections.progressive.istio.plugins.module_utils._promql import Samples
-from ansible_collections.progressive.istio.plugins.module_utils._record import MOST
-from ansible_collections.progressive.istio.plugins.module_utils._route import locate
-from ansible_collections.progressive.istio.plugins.module_utils._scraped import Period, periods, record
-from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target
-from ansible_collections.progressive.istio.plugins.module_utils._state import Past, Phase, State
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import MOST
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import Past, Phase, State
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
+from ansible_collections.progressive.istio.plugins.module_utils._watch.history import Period, periods, record
 from pong_mesh import virtual_service
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _analyst, _meters
-from ansible_collections.progressive.istio.plugins.module_utils._analyst import BLIND, Analyst
-from ansible_collections.progressive.istio.plugins.module_utils._counts import Counts, Sample, VersionCounts
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import Criteria
-from ansible_collections.progressive.istio.plugins.module_utils._meters import Uncounted
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Counts, Sample, VersionCounts
+from ansible_collections.progressive.istio.plugins.module_utils._watch import judge, providers
+from ansible_collections.progressive.istio.plugins.module_utils._watch.judge import BLIND, Analyst
+from ansible_collections.progressive.istio.plugins.module_utils._watch.providers import Uncounted
 
 LATE = Uncounted("no proxy can be read: no answer within 0.5 s")
 
@@ -24,7 +24,7 @@ def counts(requests: int) -> Counts:
     return Counts(VersionCounts("v2", Sample(requests)), VersionCounts("v1", Sample(4 * requests)))
 
 
-class Meter(_meters.Meter):
+class Meter(providers.Meter):
     """Gives these counts, or fails with these, one after the other."""
 
     pace = 0.1
@@ -43,7 +43,7 @@ class Meter(_meters.Meter):
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """seconds: what a monotonic clock shows."""
     shown = SimpleNamespace(seconds=1000.0)
-    monkeypatch.setattr(_analyst.time, "monotonic", lambda: shown.seconds)
+    monkeypatch.setattr(judge.time, "monotonic", lambda: shown.seconds)
     return shown
 
 

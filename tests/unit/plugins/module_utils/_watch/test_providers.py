@@ -11,23 +11,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils import _meters
-from ansible_collections.progressive.istio.plugins.module_utils._attribution import Workload
-from ansible_collections.progressive.istio.plugins.module_utils._criteria import Criteria
-from ansible_collections.progressive.istio.plugins.module_utils._endpoint_reader import Uncounted, clusters_of
-from ansible_collections.progressive.istio.plugins.module_utils._envoy import Destination
-from ansible_collections.progressive.istio.plugins.module_utils._hosts import ServiceName
-from ansible_collections.progressive.istio.plugins.module_utils._meters import (
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.increase import Tally, add
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import Workload
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import Destination
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._routing.subsets import Subset
+from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
+from ansible_collections.progressive.istio.plugins.module_utils._watch import providers
+from ansible_collections.progressive.istio.plugins.module_utils._watch.endpoints import Uncounted, clusters_of
+from ansible_collections.progressive.istio.plugins.module_utils._watch.providers import (
     PrometheusMeter,
     ProxyMeter,
     Whose,
     words_of,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._promql import Samples
-from ansible_collections.progressive.istio.plugins.module_utils._route import locate
-from ansible_collections.progressive.istio.plugins.module_utils._snapshot import Snapshot, Target
-from ansible_collections.progressive.istio.plugins.module_utils._subsets import Subset
-from ansible_collections.progressive.istio.plugins.module_utils._tally import Tally, add
 from pong_mesh import virtual_service
 
 
@@ -97,7 +97,7 @@ def test_why_latencies_are_unknown(pods: tuple[dict[str, Any], ...], workloads: 
     answered = "".join(
         f'istio_requests_total{{destination_workload="{each}",{_labels()}}} 7\n' for each in workloads
     ).encode()
-    gained = _meters.parse(answered, "pong.shop.svc.cluster.local")
+    gained = providers.parse(answered, "pong.shop.svc.cluster.local")
     meter._series = add(add(Tally(), {"one": {}}), {"one": gained})
     found = meter._untimed(meter._whose.of([]), ["v2", "v1"])
     assert why in found
@@ -111,14 +111,14 @@ def _labels() -> str:
 
 def test_a_workload_that_nobody_knows_is_looked_for_among_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr(_meters.time, "monotonic", lambda: clock.seconds)
+    monkeypatch.setattr(providers.time, "monotonic", lambda: clock.seconds)
     later = snapshot(*APART, pod("web-teal", track="green"))
     asked: list[object] = []
-    monkeypatch.setattr(_meters, "pods_of", lambda _cluster, known: (asked.append(known), later)[1])
+    monkeypatch.setattr(providers, "pods_of", lambda _cluster, known: (asked.append(known), later)[1])
     whose = Whose(None, snapshot(*APART))  # type: ignore[arg-type]
     seen = [Workload("web-teal", "shop", "latest")]
     assert whose.of(seen).version_of(seen[0]) == ""  # not at once again
-    clock.seconds = _meters.LIST_AGAIN + 1
+    clock.seconds = providers.LIST_AGAIN + 1
     assert whose.of(seen).version_of(seen[0]) == "v2"
     clock.seconds *= 9
     whose.of(seen)

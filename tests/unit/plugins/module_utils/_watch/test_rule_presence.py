@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._binding import Proxy
-from ansible_collections.progressive.istio.plugins.module_utils._envoy import rule_of
-from ansible_collections.progressive.istio.plugins.module_utils._rule_tally import LOST, RuleTally
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import rule_of
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
+from ansible_collections.progressive.istio.plugins.module_utils._watch.rule_presence import LOST, RuleTally
 from loopback_mesh import Envoy
 from pong_mesh import virtual_service
 
