@@ -61,7 +61,7 @@ class Ours:
     def _superseded(self) -> Tasks:
         half = self._play("canary", "v1", "v2", weight=50)
         comes = self._play("site", "v1", "v3")
-        return half + comes + self._play("promote", "v1", "v3", canary_steps=STEPS, canary_watch=0)
+        return half + comes + self._play("advance", "v1", "v3", canary_steps=STEPS, canary_watch=0)
 
     def _promotion(self) -> Tasks:
         return self._play("canary", "v1", "v3", canary_steps=STEPS, canary_interval=INTERVAL)
@@ -72,7 +72,7 @@ class Ours:
         return tasks
 
     def _play(self, name: str, stable: str, canary: str, **variables: Any) -> Tasks:
-        return self.service.play(name, canary_stable=stable, canary_canary=canary, **{**IN_MESH, **variables})
+        return self.service.play(name, canary_stable_version=stable, canary_version=canary, **{**IN_MESH, **variables})
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,15 @@ import yaml
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import InvalidPlan, validate
 from ansible_collections.progressive.istio.plugins.plugin_utils._spelling import meant
 
-PLAN = ("stable", "canary", "steps", "interval", "on_failure")
+PLAN = {
+    "stable": "stable_version",
+    "canary": "version",
+    "steps": "steps",
+    "interval": "interval",
+    "on_failure": "on_failure",
+}
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-LABEL_NAMES = ("app", "namespace", "stable", "canary", "service")
+LABEL_NAMES = ("app", "namespace", "stable_version", "version", "service")
 PREFIX = "canary_"
 SPECIFICATIONS = Path(__file__).parents[2] / "roles" / "canary" / "meta" / "argument_specs.yml"
 # What playbooks read, and what the role hands to other tasks.
@@ -36,9 +42,9 @@ def canary_mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> l
     """
     mistakes = _misspelt(names)
     try:
-        validate(weight=settings.get("weight"), **{name: settings[name] for name in PLAN})
+        validate(weight=settings.get("weight"), **{option: settings[name] for option, name in PLAN.items()})
     except InvalidPlan as invalid:
-        mistakes += [text if text.startswith("weight ") else f"canary_{text}" for text in invalid.mistakes]
+        mistakes += [_of_settings(text) for text in invalid.mistakes]
     mistakes += [
         f"canary_{name} is {settings[name]!r}: it must be a name of small letters, digits and dashes, at most 63"
         for name in LABEL_NAMES
@@ -52,6 +58,19 @@ def canary_mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> l
                 f"a version has only {', '.join(sorted(VERSION_KEYS))}"
             )
     return mistakes
+
+
+def _of_settings(mistake: str) -> str:
+    """The mistake of a plan, which names its options, with the names of the settings."""
+    return re.sub(
+        r"^(\w+)(?: and (canary\b))?",
+        lambda options: " and ".join(map(_setting, filter(None, options.groups()))),
+        mistake,
+    )
+
+
+def _setting(option: str) -> str:
+    return option if option == "weight" else f"{PREFIX}{PLAN[option]}"
 
 
 def _misspelt(names: Iterable[str]) -> list[str]:

@@ -50,7 +50,7 @@ def _host(settings: Mapping[str, Any]) -> list[str]:
 def _workloads(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[str]:
     services, deployments = (found[kind]["resources"] for kind in ("Service", "Deployment"))
     problems = []
-    for version, service in ((settings["stable"], settings["service"]), (settings["canary"], "")):
+    for version, service in ((settings["stable_version"], settings["service"]), (settings["version"], "")):
         given = settings["versions"].get(version) or {}
         problems += app_version_problems(
             services,
@@ -70,7 +70,7 @@ def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[st
             "DestinationRule",
             destination_rule_plan,
             _of(settings, "namespace", "host", name="destination_rule")
-            | {"subsets": [settings["stable"], settings["canary"]]},
+            | {"subsets": [settings["stable_version"], settings["version"]]},
         ),
         (
             "Gateway",
@@ -89,7 +89,9 @@ def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[st
             virtual_service_plan,
             _of(
                 settings,
-                *("namespace", "host", "port", "stable", "canary", "route"),
+                *("namespace", "host", "port", "route"),
+                stable="stable_version",
+                canary="version",
                 name="virtual_service",
                 hosts="gateway_hosts",
             )

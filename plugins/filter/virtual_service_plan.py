@@ -153,7 +153,7 @@ def _destinations(route: list[Object], wanted: Wanted) -> tuple[list[Object], st
     if wanted.stable not in weights:
         raise Refused(
             f"its route {wanted.route} sends {shares} and has no destination {wanted.stable}: "
-            "give the version that serves now as canary_stable"
+            "give the version that serves now as canary_stable_version"
         )
     if wanted.canary not in weights:
         return route, (

@@ -102,7 +102,7 @@ def test_own_requests_are_evidence_where_nobody_else_sends_any(judged, play):
     """The playbook finds the ingress gateway by itself."""
     analysis = {"source": "probe", "probe": {"per_second": 50}, **QUICK}
     settings = {"canary_namespace": "analysis", "canary_gateway_hosts": ["analysis.test"], "canary_analysis": analysis}
-    run = play("promote", **settings, canary_steps=[50, 100], canary_interval=2).succeeded()
+    run = play("advance", **settings, canary_steps=[50, 100], canary_interval=2).succeeded()
     assert re.search(r"50 %  pass  0 of \d{3,} requests to v2 \(0 %\) failed, 1 % may", run.output), run.output
     assert judged.weights == {"v1": 50, "v2": 50}
 

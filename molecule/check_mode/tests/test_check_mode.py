@@ -61,6 +61,20 @@ def test_canary_for_real_then_previewed_again(play, checked):
     assert checked.versions() == before
 
 
+def test_hold_stops_the_release_where_it_is(play, checked):
+    before = checked.versions()
+    assert play("hold", *PREVIEW, **SERVICE).succeeded().changed == 1
+    assert checked.versions() == before
+    assert play("hold", canary_reason="lunch", **SERVICE).succeeded().changed == 1
+    assert checked.weights() == {"v1": 80, "v2": 20}
+    before = checked.versions()
+    assert play("hold", **SERVICE).succeeded().changed == 0
+    stopped = play("advance", **SERVICE)
+    assert (stopped.code, stopped.changed) == (2, 0), stopped.output
+    assert "lunch" in stopped.output
+    assert checked.versions() == before
+
+
 @pytest.fixture
 def neighbour():
     """A route of another namespace that is bound to the Gateway of this service."""

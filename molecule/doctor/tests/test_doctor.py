@@ -313,7 +313,7 @@ def test_a_release_that_waits_for_a_person(patient, play):
     sick = play("doctor", **WORLD, canary_steps=[20, 50, 100], canary_interval=0)
     assert sick.code == 2, sick.output
     assert "1 thing is wrong with VirtualService" in sick.output
-    command = next(line.strip() for line in sick.output.splitlines() if "progressive.istio.promote -e" in line)
+    command = next(line.strip() for line in sick.output.splitlines() if "progressive.istio.advance -e" in line)
     patient.follow(command)
     assert patient.weights == {"blue": 50, "green": 50}
     patient.well()

@@ -25,7 +25,7 @@ def promoted(release):
 
 @pytest.fixture(scope="module")
 def failed(release):
-    result, folder, ended = release(canary_canary="flaky")
+    result, folder, ended = release(canary_version="flaky")
     assert ended.code
     (page,) = folder.iterdir()
     return result, page

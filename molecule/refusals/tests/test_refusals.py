@@ -49,7 +49,7 @@ def test_an_unknown_virtual_service(refused):
 
 
 def test_an_unknown_subset(refused):
-    refused("v9", weight=20, canary_canary="v9")
+    refused("v9", weight=20, canary_version="v9")
 
 
 def test_an_unknown_route(refused):
@@ -57,11 +57,11 @@ def test_an_unknown_route(refused):
 
 
 def test_a_canary_that_is_the_stable_version(refused):
-    refused("v1", weight=20, canary_canary="v1")
+    refused("v1", weight=20, canary_version="v1")
 
 
 def test_all_mistakes_at_once(refused):
-    refused("101", "v1", weight=101, canary_canary="v1")
+    refused("101", "v1", weight=101, canary_version="v1")
 
 
 def test_no_kubeconfig(refused):
@@ -84,7 +84,7 @@ def test_an_api_server_that_does_not_answer(refused, tmp_path):
 
 @pytest.mark.parametrize("playbook", ["site", "canary"])
 def test_the_wrong_types_are_named_all_together(play, playbook):
-    run = play(playbook, canary_port="eighty", canary_steps=[50, 20], canary_interval=-1, canary_canary="v1")
+    run = play(playbook, canary_port="eighty", canary_steps=[50, 20], canary_interval=-1, canary_version="v1")
     assert run.code != 0
     for word in ("canary_port", "canary_steps", "canary_interval"):
         assert word in run.output, run.output
@@ -120,14 +120,14 @@ def test_an_inventory_without_the_group(play, estate, playbook):
 
 
 def test_a_group_without_hosts(play, estate):
-    run = play("promote", "-i", estate("canaries"), canary_hosts="cannaries")
+    run = play("advance", "-i", estate("canaries"), canary_hosts="cannaries")
     assert run.code not in (0, 2), run.output
     assert "There is no host in cannaries" in run.output
     assert "PLAY [" not in run.output
 
 
 def test_a_limit_that_leaves_none(play, estate):
-    run = play("promote", "-i", estate("canaries"), "--limit", "web")
+    run = play("advance", "-i", estate("canaries"), "--limit", "web")
     assert run.code not in (0, 2), run.output
     assert "--limit web leaves none of the hosts of canaries: cart" in run.output
     assert "PLAY [" not in run.output

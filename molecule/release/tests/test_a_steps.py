@@ -59,11 +59,11 @@ def test_others_take_part_in_each_step(release, hooks):
 
 def test_others_hear_of_a_failure_and_may_forbid_a_step(release, hooks, tmp_path):
     files, told = hooks
-    assert release.play("promote", canary_canary="v9", canary_steps=STEPS, **files).code != 0
+    assert release.play("advance", canary_version="v9", canary_steps=STEPS, **files).code != 0
     assert told.read_text().splitlines() == ["before 0", "after a refusal", "end True"]
     forbidding = tmp_path / "forbidding.yml"
     forbidding.write_text(json.dumps([{"name": "Forbid", "ansible.builtin.fail": {"msg": "not today"}}]))
-    forbidden = release.play("promote", canary_before_step=str(forbidding), canary_steps=STEPS)
+    forbidden = release.play("advance", canary_before_step=str(forbidding), canary_steps=STEPS)
     assert forbidden.code != 0
     assert "not today" in forbidden.output
     assert release.weights == {"v1": 100, "v2": 0}
@@ -84,7 +84,7 @@ def test_a_hold_during_a_hook_is_not_overruled(release, held_by_a_hook):
         release.canary("advanced", steps=steps)
     assert release.info()["phase"] == "paused"
     run = release.play(
-        "promote", canary_steps=steps, canary_interval=0, canary_confirm=True, canary_before_step=held_by_a_hook
+        "advance", canary_steps=steps, canary_interval=0, canary_confirm=True, canary_before_step=held_by_a_hook
     )
     assert run.code == 2, run.output
     assert "changed while canary_before_step ran" in run.output
@@ -104,9 +104,9 @@ def test_a_word_counts_for_the_first_step_only(release, held_by_a_hook):
 
 
 def test_promote_before_its_time_changes_nothing(release):
-    assert release.play("promote", canary_steps=STEPS, canary_interval=3600, canary_watch=0).succeeded().changed == 1
+    assert release.play("advance", canary_steps=STEPS, canary_interval=3600, canary_watch=0).succeeded().changed == 1
     version = release.kube.versions()
-    run = release.play("promote", canary_steps=STEPS, canary_interval=3600, canary_watch=0).succeeded()
+    run = release.play("advance", canary_steps=STEPS, canary_interval=3600, canary_watch=0).succeeded()
     assert run.changed == 0
     assert release.kube.versions() == version
     assert release.weights == {"v1": 90, "v2": 10}

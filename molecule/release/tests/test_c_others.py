@@ -27,7 +27,7 @@ def test_of_two_runs_one_wins(release, eventually):
         try:
             eventually(lambda: release.weights["v2"] == 10 and not release.state.get("unproven"))
             version = release.kube.versions()
-            second = release.play("promote", canary_steps=STEPS, canary_interval=0, canary_watch=0)
+            second = release.play("advance", canary_steps=STEPS, canary_interval=0, canary_watch=0)
             assert second.code != 0
             assert second.changed == 0
             assert "held by" in " ".join(second.output.split())

@@ -33,7 +33,7 @@ def shares(release) -> dict[str, int]:
 
 
 def test_limit_and_status(release, inventory):
-    release.play("promote", "-i", str(inventory), "--limit", "two", canary_watch=0).succeeded()
+    release.play("advance", "-i", str(inventory), "--limit", "two", canary_watch=0).succeeded()
     assert shares(release) == {"one": 0, "two": 10, "three": 0, "four": 0}
     table = release.play("status", "-i", str(inventory), "--limit", "!three").succeeded().output
     assert re.search(r"^two +v1 +90 %.*\n +v2 +10 %", table, re.MULTILINE), table

@@ -85,8 +85,8 @@ def test_whatever_other_settings_say(shop, half, play):
     names = {"canary_namespace": shop.namespace, "canary_app": shop.name, "canary_service": shop.name}
     names |= {
         "canary_virtual_service": ROUTES,
-        "canary_stable": "blue",
-        "canary_canary": "green",
+        "canary_stable_version": "blue",
+        "canary_version": "green",
         "canary_route": "web",
     }
     wrong = {

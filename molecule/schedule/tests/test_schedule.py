@@ -1,4 +1,4 @@
-"""A scheduler that runs `promote.yml` again and again: what it moves, how it ends, and what its mail says."""
+"""A scheduler that runs `advance.yml` again and again: what it moves, how it ends, and what its mail says."""
 
 from __future__ import annotations
 

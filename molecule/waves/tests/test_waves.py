@@ -56,13 +56,13 @@ def inventory(tmp_path_factory) -> Path:
     service.kube.apply(routes())
     service.await_pods()
     hosts = {name: {"canary_virtual_service": name, "canary_route": f"to-{name}"} for name in NAMES}
-    hosts[FAILS]["canary_canary"] = "violet"
+    hosts[FAILS]["canary_version"] = "violet"
     variables = {
         "canary_namespace": service.namespace,
         "canary_app": service.name,
         "canary_host": service.host,
-        "canary_stable": "blue",
-        "canary_canary": "green",
+        "canary_stable_version": "blue",
+        "canary_version": "green",
         "canary_steps": [50, 100],
         "canary_interval": 0,
         "canary_probe_requests": 0,
@@ -114,7 +114,7 @@ def stopped(run: Run, before: dict[str, str], weight: int, size: int = 5) -> Non
     assert {name: after[name] for name in NAMES[size:]} == {name: before[name] for name in NAMES[size:]}
 
 
-@pytest.mark.parametrize(("playbook", "weight"), [("canary", 100), ("promote", 50)])
+@pytest.mark.parametrize(("playbook", "weight"), [("canary", 100), ("advance", 50)])
 def test_a_failure_ends_the_waves_of_a_playbook(play, inventory, written, playbook, weight):
     run = play(playbook, "-i", str(inventory), **STOP)
     stopped(run, written, weight)
@@ -151,8 +151,8 @@ def test_site_changes_nothing_that_it_did_not_make(play, inventory):
         canary_namespace=service.namespace,
         canary_app=service.name,
         canary_service=service.name,
-        canary_stable="blue",
-        canary_canary="green",
+        canary_stable_version="blue",
+        canary_version="green",
         canary_destination_rule=service.name,
         canary_virtual_service=f"{service.name}-routes",
         canary_gateway="waves-entry",

@@ -149,7 +149,7 @@ def _waiting(snapshot: Snapshot, state: State, service: str) -> Finding:
     step = f" (step {state.step + 1} of {len(state.steps)})" if state.steps else ""
     why = f": {state.history[-1].why}" if state.history else ""
     problem = f"{'is held' if held else 'pauses'} at {said(snapshot.all_shares)}{step} and waits for a person{why}"
-    command = playbook("promote", service, "-e canary_confirm=true")
+    command = playbook("advance", service, "-e canary_confirm=true")
     remedy = f"go back with progressive.istio.rollback, or let it go on: {command}"
     since = Since(state.since, "the annotation of the release")
     say = error if held else warning  # a pause was planned

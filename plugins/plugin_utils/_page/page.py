@@ -43,7 +43,7 @@ _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "promoted": ("promoted", "good", (("Remove the old version", "cleanup"), _BACK)),
     "rolled_back": ("rolled back", "bad", (_DOCTOR, ("Try again, once it is mended", "canary -e canary_confirm=true"))),
     "held": ("held", "bad", (_DOCTOR, _BACK, ("Go on all the same", "canary -e canary_confirm=true"))),
-    "paused": ("waits for a person", "open", (("Go on", "promote -e canary_confirm=true"), _BACK)),
+    "paused": ("waits for a person", "open", (("Go on", "advance -e canary_confirm=true"), _BACK)),
     "progressing": ("under way", "open", (("Go on", "canary"), _BACK, _STATUS)),
     "weighted": ("set by hand", "open", (("Go all steps", "canary"), _BACK)),
     "none": ("not begun", "open", (("Go all steps", "canary"),)),

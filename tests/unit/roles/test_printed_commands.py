@@ -70,7 +70,7 @@ def test_the_tutorial_is_found_without_options(printed: Any) -> None:
     told = printed()
     assert told["__canary_again"] == ""
     assert told["__canary_next"][2].endswith("ansible-playbook progressive.istio.rollback")
-    assert "progressive.istio.site -e canary_stable=v2" in told["__canary_next_finished"][2]
+    assert "progressive.istio.site -e canary_stable_version=v2" in told["__canary_next_finished"][2]
 
 
 def test_another_service_is_named_in_each_command(printed: Any) -> None:
@@ -86,9 +86,11 @@ def test_another_service_is_named_in_each_command(printed: Any) -> None:
 
 def test_a_host_of_an_inventory_is_named_in_each_command(printed: Any, tmp_path: Path) -> None:
     hosts = tmp_path / "all hosts.yml"
-    hosts.write_text("all: {hosts: {checkout: {canary_namespace: shop, canary_stable: blue, canary_canary: green}}}")
+    hosts.write_text(
+        "all: {hosts: {checkout: {canary_namespace: shop, canary_stable_version: blue, canary_version: green}}}"
+    )
     told = printed("-i", str(hosts), "--limit", "checkout", host="checkout")
-    versions = {"canary_stable": "blue", "canary_canary": "green"}
+    versions = {"canary_stable_version": "blue", "canary_version": "green"}
     assert shlex.split(told["__canary_again"]) == ["-i", str(hosts), "--limit", "checkout", "-e", json.dumps(versions)]
 
 

@@ -17,8 +17,8 @@ NAME = "it must be a name of small letters, digits and dashes, at most 63"
 GOOD: dict[str, Any] = {
     "app": "pong-server",
     "namespace": "default",
-    "stable": "v1",
-    "canary": "v2",
+    "stable_version": "v1",
+    "version": "v2",
     "service": "pong-server-service",
     "versions": {"v1": {"deployment": "pong-server-deployment"}},
     "steps": [5, {"weight": 20, "pause": True}, "50", 100],
@@ -44,7 +44,10 @@ def test_a_weight_is_a_whole_percentage(weight: object) -> None:
     [
         ({"steps": [50, 20]}, "canary_steps[1] falls from 50 to 20: each weight must be higher than the one before"),
         ({"steps": []}, "canary_steps is empty: give at least one weight, such as [5, 20, 50, 100]"),
-        ({"stable": "v2"}, "canary_stable and canary are both v2: they must be two different subsets"),
+        (
+            {"stable_version": "v2"},
+            "canary_stable_version and canary_version are both v2: they must be two different subsets",
+        ),
         ({"interval": -1}, "canary_interval is -1: it must be a number of seconds from 0 to 31536000"),
         (
             {"namespace": "Shop"},

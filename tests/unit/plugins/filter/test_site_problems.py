@@ -17,8 +17,8 @@ HOST = "cart.shop.svc.cluster.local"
 SETTINGS: dict[str, Any] = {
     "app": "cart",
     "namespace": "shop",
-    "stable": "blue",
-    "canary": "green",
+    "stable_version": "blue",
+    "version": "green",
     "service": "cart",
     "versions": {"blue": {"deployment": "cart-live"}, "green": None},
     "injection": "sidecar",

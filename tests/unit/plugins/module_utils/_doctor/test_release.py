@@ -116,7 +116,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             "release_goes_on",
             "error",
             "is held at v1 80 %, v2 20 % (step 1 of 2) and waits for a person: asked by ada",
-            "ansible-playbook progressive.istio.promote --limit pong -e canary_confirm=true",
+            "ansible-playbook progressive.istio.advance --limit pong -e canary_confirm=true",
             "12:00 the annotation",
         ),
         (
@@ -124,7 +124,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             "release_goes_on",
             "warning",
             "pauses at v1 80 %, v2 20 %",
-            "ansible-playbook progressive.istio.promote --limit pong -e canary_confirm=true",
+            "ansible-playbook progressive.istio.advance --limit pong -e canary_confirm=true",
             "12:00 the annotation",
         ),
         (

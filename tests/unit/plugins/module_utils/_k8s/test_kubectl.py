@@ -42,8 +42,8 @@ def test_every_command_is_for_the_cluster() -> None:
     assert on([], command) == command
     text = patch("Service", PONG, [add("/spec/a", "kubectl get")])
     assert on(["--context", "x"], text) == text.replace("kubectl patch", "kubectl --context x patch")
-    assert on(["--context", "x"], "ansible-playbook progressive.istio.promote") == (
-        "ansible-playbook progressive.istio.promote"
+    assert on(["--context", "x"], "ansible-playbook progressive.istio.advance") == (
+        "ansible-playbook progressive.istio.advance"
     )
 
 
