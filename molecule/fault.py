@@ -18,12 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
-    DEPLOYMENT,
-    POD,
-    Cluster,
-    ClusterError,
-)
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import DEPLOYMENT, POD, Cluster
 from ansible_collections.progressive.istio.plugins.modules import canary
 
 KILLED = 137

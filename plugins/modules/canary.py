@@ -799,17 +799,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..module_utils._common.module import Module, answering
 from ..module_utils._common.values import from_json
-from ..module_utils._k8s.client import AUTH_ARGUMENTS, VIRTUAL_SERVICE, Cluster, ClusterError, connect
+from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ..module_utils._k8s.client import VIRTUAL_SERVICE, Cluster, connect
 from ..module_utils._preflight.checks import NAMES
 from ..module_utils._proxy.fleet import NotLive, Unproven
 from ..module_utils._release.cleanup import leftovers, removed
 from ..module_utils._release.lease import is_gone, this_run
-from ..module_utils._release.machine import Refuse, Request, Run, State, Want
+from ..module_utils._release.machine import Rejected, Request, Run, Want
 from ..module_utils._release.plan import InvalidPlan, Plan, validate
-from ..module_utils._release.state import stamp
+from ..module_utils._release.state import State, stamp
 from ..module_utils._report.progress import step_line, teller, verdict_line
 from ..module_utils._report.result import diff_of, result_of, warnings_of
-from ..module_utils._rollout.pipeline import Call, Outcome, Unsure, carry_out
+from ..module_utils._rollout.pipeline import Call, Outcome, UncertainWrite, carry_out
 from ..module_utils._rollout.prover import Prover
 from ..module_utils._rollout.reach import also_reached
 from ..module_utils._rollout.read import Refused, Target, read
@@ -818,7 +819,7 @@ from ..module_utils._watch.soak import soak, soaking, soaks_until
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
     from ..module_utils._analysis.criteria import Criteria
-    from ..module_utils._watch.judge import Analyst, Counting
+    from ..module_utils._watch.judge import Counting, Judge
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -934,7 +935,7 @@ def main() -> None:
         result = result_of(outcome, call.plan) | removal
     except (Refused, ClusterError) as error:
         about = _about(target, run, begin, cluster.now()) | cluster.facts()
-        changed = isinstance(error, Unsure)  # it may be, and who looks for what has changed must look there
+        changed = isinstance(error, UncertainWrite)  # it may be, and who looks for what has changed must look there
         module.fail_json(**_failure([*mistakes, *error.mistakes]), changed=changed, **about)
     if module._diff:
         result["diff"] = diff_of(outcome)
@@ -1087,15 +1088,15 @@ def _soaked(call: Call, outcome: Outcome, counting: Counting | None = None) -> O
     return outcome
 
 
-def _analyst_of(call: Call, outcome: Outcome, counting: Counting | None) -> Analyst | None:
+def _analyst_of(call: Call, outcome: Outcome, counting: Counting | None) -> Judge | None:
     if not call.criteria:
         return None
     from ..module_utils._watch import judge
 
-    return judge.analyst_of(call, call.criteria, outcome.snapshot, counting.meter if counting else None)
+    return judge.judge_of(call, call.criteria, outcome.snapshot, counting.meter if counting else None)
 
 
-def _judged(call: Call, outcome: Outcome, analyst: Analyst | None) -> Outcome:
+def _judged(call: Call, outcome: Outcome, analyst: Judge | None) -> Outcome:
     """Where nobody watches, the step that follows rests on one look at all that was counted meanwhile."""
     state = outcome.snapshot.state
     if not call.criteria or not analyst or outcome.written or not isinstance(state, State):
@@ -1126,12 +1127,12 @@ def _removed(call: Call, outcome: Outcome) -> tuple[Outcome, dict[str, Any]]:
     try:
         others = call.cluster.list(VIRTUAL_SERVICE, call.target.namespace)
     except ClusterError as error:
-        blind = Refuse(f"whether other routes lead to {gone or ', '.join(over)} could not be seen: {error}")
+        blind = Rejected(f"whether other routes lead to {gone or ', '.join(over)} could not be seen: {error}")
         return replace(outcome, decision=blind), nothing
     used_by = _users_of(gone, others, call, outcome) if gone else []
     obstacle = _still_led_to(call, outcome, gone) if gone and not used_by else ""
     if obstacle:
-        return replace(outcome, decision=Refuse(obstacle)), nothing
+        return replace(outcome, decision=Rejected(obstacle)), nothing
     left = []
     for version in over:
         users_of = _users_of(version, others, call, outcome)

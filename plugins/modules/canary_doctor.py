@@ -219,9 +219,10 @@ from functools import partial
 from typing import Any
 
 from ..module_utils._common.module import Module, answering
-from ..module_utils._doctor.examine import Order, diagnose
+from ..module_utils._doctor.examine import ExaminationRequest, diagnose
 from ..module_utils._doctor.report import lines, verdict
-from ..module_utils._k8s.client import AUTH_ARGUMENTS, Cluster, ClusterError, connect
+from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ..module_utils._k8s.client import Cluster, connect
 from ..module_utils._k8s.kubectl import on
 from ..module_utils._preflight.checks import NAMES
 from ..module_utils._rollout.read import Target
@@ -251,7 +252,9 @@ def run(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
         params["destination_host"] or None,
         params["min_ready"],
     )
-    examination = diagnose(cluster, Order(target, params["skip_checks"], params["proof"], params["playbook_options"]))
+    examination = diagnose(
+        cluster, ExaminationRequest(target, params["skip_checks"], params["proof"], params["playbook_options"])
+    )
     diagnosis, ready = examination.diagnosis, partial(on, _options(cluster, params))
     complaints = [each.facts() for each in diagnosis.complaints]
     return {

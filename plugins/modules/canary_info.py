@@ -267,9 +267,10 @@ api_requests:
 from typing import TYPE_CHECKING, Any
 
 from ..module_utils._common.module import Module, answering
-from ..module_utils._k8s.client import AUTH_ARGUMENTS, Cluster, ClusterError, connect
+from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ..module_utils._k8s.client import Cluster, connect
 from ..module_utils._release.lease import is_gone, this_run
-from ..module_utils._release.machine import State
+from ..module_utils._release.state import State
 from ..module_utils._report.status import status_of
 from ..module_utils._rollout.read import Refused, Snapshot, Target, read
 

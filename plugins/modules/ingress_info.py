@@ -171,15 +171,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._istio.ingress i
     port_of,
     reason,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
-    AUTH_ARGUMENTS,
-    NODE,
-    POD,
-    SERVICE,
-    Cluster,
-    ClusterError,
-    connect,
-)
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import NODE, POD, SERVICE, Cluster, connect
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.selectors import as_text
 
 ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -195,13 +195,8 @@ from typing import Any
 from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._common.text import plural
 from ansible_collections.progressive.istio.plugins.module_utils._istio.ingress import NoSuchPort, port_of
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
-    AUTH_ARGUMENTS,
-    POD,
-    SERVICE,
-    ClusterError,
-    connect,
-)
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import POD, SERVICE, connect
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.conditions import is_live, is_ready
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.kubectl import forward, listed
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.portforward import Stream

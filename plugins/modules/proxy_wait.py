@@ -107,13 +107,8 @@ from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import MESH, Object
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
-    AUTH_ARGUMENTS,
-    SERVICE,
-    Cluster,
-    ClusterError,
-    connect,
-)
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import SERVICE, Cluster, connect
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import binding
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proxies, Unproven
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import names_decide

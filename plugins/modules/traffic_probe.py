@@ -254,8 +254,8 @@ from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
 from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe import (
-    Outcome,
-    Target,
+    ProbeAnswer,
+    ProbeTarget,
     header_mistakes,
     probe,
     target_of,
@@ -263,8 +263,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe i
     wait_for_answer,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._traffic.split import (
-    Question,
     Split,
+    SplitCriteria,
     good,
     measure,
     problems,
@@ -330,10 +330,10 @@ def mistakes(params: dict[str, Any]) -> list[str]:
     return found
 
 
-def question_of(params: dict[str, Any]) -> Question:
+def question_of(params: dict[str, Any]) -> SplitCriteria:
     weights, others = _weights(params, "expect"), _weights(params, "others")
     pattern, other = params["version_pattern"], " and ".join(others)
-    return Question(
+    return SplitCriteria(
         pattern=re.compile(pattern) if pattern else version_pattern(weights),
         versions_required=bool(pattern or weights),
         weights=weights | ({other: sum(others.values())} if others else {}),
@@ -344,7 +344,7 @@ def question_of(params: dict[str, Any]) -> Question:
     )
 
 
-def as_result(question: Question, split: Split) -> dict[str, Any]:
+def as_result(question: SplitCriteria, split: Split) -> dict[str, Any]:
     return {
         "ok": not problems(question, split),
         "table": table(question, split),
@@ -370,7 +370,7 @@ def as_result(question: Question, split: Split) -> dict[str, Any]:
     }
 
 
-def run(params: dict[str, Any], target: Target, check_mode: bool) -> dict[str, Any]:
+def run(params: dict[str, Any], target: ProbeTarget, check_mode: bool) -> dict[str, Any]:
     """Wait, ask and measure: the result, with `ok` and a sentence about it."""
     question = question_of(params)
     waited = 0.0
@@ -391,7 +391,7 @@ def run(params: dict[str, Any], target: Target, check_mode: bool) -> dict[str, A
     return {**as_result(question, split), "msg": msg, "duration": round(duration, 3), "waited": round(waited, 3)}
 
 
-def _unanswered(question: Question, target: Target, last: Outcome, waited: float) -> dict[str, Any]:
+def _unanswered(question: SplitCriteria, target: ProbeTarget, last: ProbeAnswer, waited: float) -> dict[str, Any]:
     split = measure(question, [last], 1)
     when = f" within {waited:.1f} s" if waited >= 0.1 else ""
     msg = (

@@ -32,7 +32,7 @@ _OTHERS = ((0.0, 0.5), (0.001, 0.15), (0.005, 0.15), (0.02, 0.1), (0.1, 0.05), (
 
 
 @dataclass(frozen=True)
-class Blend:
+class Attribution:
     """Answers of the canary and of others, failures without a name, and the canary's share of all: 0 < share < 1."""
 
     canary: int
@@ -46,7 +46,7 @@ class Blend:
         return self.canary + self.others + self.failed
 
 
-def worse(seen: Blend) -> float:
+def worse(seen: Attribution) -> float:
     """The log e-value against: the canary fails no larger part of its requests than the other versions of theirs.
 
     By universal inference, as in _evidence: the likelihood under a mixture of rates, divided by the highest that the
@@ -55,7 +55,7 @@ def worse(seen: Blend) -> float:
     return _mixed(seen) - _likelihood(seen, *_likeliest(seen)) if seen.requests else 0.0
 
 
-def _likeliest(seen: Blend) -> tuple[float, float]:
+def _likeliest(seen: Attribution) -> tuple[float, float]:
     """The rates with the highest likelihood that the hypothesis allows. It is concave, so they are the best of all, or
     lie on the border: both the same, or the canary's 0.
     """
@@ -68,7 +68,7 @@ def _likeliest(seen: Blend) -> tuple[float, float]:
     return canary, others
 
 
-def _mixed(seen: Blend) -> float:
+def _mixed(seen: Attribution) -> float:
     """The log likelihood under the mixture."""
     terms = [
         log(weight * other_weight) + _likelihood(seen, rate, other)
@@ -78,7 +78,7 @@ def _mixed(seen: Blend) -> float:
     return top + log(sum(exp(term - top) for term in terms))
 
 
-def _likelihood(seen: Blend, canary: float, others: float) -> float:
+def _likelihood(seen: Attribution, canary: float, others: float) -> float:
     chances = (
         (seen.canary, seen.share * (1 - canary)),
         (seen.others, (1 - seen.share) * (1 - others)),

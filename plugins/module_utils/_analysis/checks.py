@@ -19,7 +19,7 @@ from .._common.text import plural
 from .._metrics.counts import Counts, Sample, VersionCounts
 from .._metrics.histogram import slower_than
 from .._release.state import Result
-from .attribution import Blend
+from .attribution import Attribution
 from .attribution import worse as worse_by_split
 from .criteria import Comparison, Latency, Limit, Query, Unattributed
 from .sequential import over_limit, worse
@@ -157,7 +157,7 @@ def _whose(counts: Counts, now: Sample, others: int, all_its_own: float) -> tupl
     if counts.share >= 1:
         return "evidence_against_split", all_its_own, f"{canary.name} has all requests"
     heard = canary.answers.requests
-    evidence = worse_by_split(Blend(heard, others, now.bad, counts.share))
+    evidence = worse_by_split(Attribution(heard, others, now.bad, counts.share))
     answers = f"{canary.name} gave {heard} of the {heard + others} other answers"
     return "evidence_against_split", evidence, f"{answers}, where its share is {_percent(counts.share)}"
 

@@ -27,7 +27,7 @@ SPACING = timedelta(seconds=0.5)  # between them at first
 
 
 @dataclass(frozen=True)
-class Look:
+class Measurement:
     """What was known at a moment. counts: None where nothing could be counted; coverage: where proxies count."""
 
     at: datetime
@@ -37,14 +37,14 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Record:
+class Measurements:
     """The looks at one weight. weights: percent by subset; since: when it was live; last: the look that counts."""
 
     weights: Mapping[str, Share]
     since: datetime
     criteria: Criteria
-    last: Look
-    looks: tuple[Look, ...]
+    last: Measurement
+    looks: tuple[Measurement, ...]
     spacing: timedelta = SPACING
 
     @property
@@ -75,7 +75,7 @@ class Record:
         }
 
 
-def add(record: Record, look: Look) -> Record:
+def add(record: Measurements, look: Measurement) -> Measurements:
     """The record with one more look. If there are too many, every other one goes, and later ones come half as often."""
     record = replace(record, last=look)
     if record.looks and look.at - record.looks[-1].at < record.spacing:
@@ -86,12 +86,12 @@ def add(record: Record, look: Look) -> Record:
     return replace(record, looks=looks, spacing=spacing)
 
 
-def _counted(look: Look) -> list[VersionCounts]:
+def _counted(look: Measurement) -> list[VersionCounts]:
     counts = look.counts
     return [each for each in (counts.stable, counts.canary) if each] if counts else []
 
 
-def _version(counted: VersionCounts, threshold: float | None, look: Look) -> dict[str, Any]:
+def _version(counted: VersionCounts, threshold: float | None, look: Measurement) -> dict[str, Any]:
     """The counts of a version since the weight is live; its latencies where there are some."""
     slow = slower_than(counted.buckets, threshold) if threshold is not None else None
     return {
@@ -102,7 +102,7 @@ def _version(counted: VersionCounts, threshold: float | None, look: Look) -> dic
     }
 
 
-def _sample(counted: VersionCounts, look: Look) -> dict[str, Any]:
+def _sample(counted: VersionCounts, look: Measurement) -> dict[str, Any]:
     """What a curve is drawn of."""
     percentiles = look.judgement.percentiles.get(counted.name, {})
     return {

@@ -16,8 +16,8 @@ from .._common.text import plural
 from .._preflight.checks import Result
 from .._preflight.finding import ERROR, Finding
 from .._release.state import stamp
-from .events import Event, newest, scaled
-from .pods import GATEWAY_PODS_READY, PODS_READY, Ill
+from .events import PodEvent, newest, scaled
+from .pods import GATEWAY_PODS_READY, PODS_READY, UnreadyPods
 from .release import STEP_POSSIBLE, SUBSETS_LIVE, WEIGHTS_LIVE
 
 _GATEWAYS = frozenset(
@@ -50,12 +50,12 @@ CAUSES: Mapping[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True)
-class Complaint:
+class Problem:
     """A cause. symptoms: what follows from it; events: what the cluster noted of its pods, newest first."""
 
     finding: Finding
     symptoms: tuple[Finding, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[PodEvent, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """As part of a module's result."""
@@ -77,24 +77,24 @@ class Diagnosis:
     place: str
     at: datetime
     stands: str = ""
-    complaints: tuple[Complaint, ...] = ()
+    complaints: tuple[Problem, ...] = ()
     unseen: tuple[str, ...] = ()
 
     @property
-    def errors(self) -> tuple[Complaint, ...]:
+    def errors(self) -> tuple[Problem, ...]:
         return tuple(each for each in self.complaints if each.finding.severity == ERROR)
 
 
 def complaints(
-    found: Iterable[Finding], ill: Iterable[Ill], events: Iterable[Mapping[str, Any]]
-) -> tuple[Complaint, ...]:
+    found: Iterable[Finding], ill: Iterable[UnreadyPods], events: Iterable[Mapping[str, Any]]
+) -> tuple[Problem, ...]:
     """Each cause once, errors first. What follows from another finding stands below it."""
     notes = list(events)
     names = {_dated(each, notes): each.names for each in ill}
     everything = [*names, *found]
     causes = {finding: _cause(finding, everything) for finding in everything}
     made = [
-        Complaint(
+        Problem(
             finding,
             tuple(each for each, why in causes.items() if _root(why, causes) == finding),
             newest(notes, names.get(finding, frozenset())),
@@ -105,7 +105,7 @@ def complaints(
     return tuple(sorted(made, key=lambda each: each.finding.severity != ERROR))
 
 
-def _dated(ill: Ill, events: Iterable[Mapping[str, Any]]) -> Finding:
+def _dated(ill: UnreadyPods, events: Iterable[Mapping[str, Any]]) -> Finding:
     """The finding with its time, where only the events tell it."""
     finding = ill.finding
     return finding if finding.since else replace(finding, since=scaled(events, ill.names))

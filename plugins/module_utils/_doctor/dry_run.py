@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .._k8s.client import Cluster, ClusterError
+from .._k8s.auth import ClusterError
+from .._k8s.client import Cluster
 from .._preflight.finding import ERROR, Finding
-from .._proxy.attachment import binding_of
-from .._proxy.discovery import Gates
+from .._proxy.attachment import attachment_of
+from .._proxy.discovery import DiscoveredGateways
 from .._proxy.discovery import read as read_gates
-from .._release.machine import Refuse, Request, Run, State, Transition, Want, leased
+from .._release.machine import Rejected, Request, Run, Transition, Want, leased
 from .._release.plan import InvalidPlan, validate
+from .._release.state import State
 from .._rollout.check import guard
 from .._rollout.pipeline import Call, answer, write
 from .._rollout.read import Refused, Snapshot, Target, read
@@ -25,7 +27,7 @@ WHOLE = 100  # percent: the weight that every route can take, whatever its other
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class DryRun:
     """mistakes: why a step would be refused, one sentence each; found: the rules that stand in its way.
 
     unseen: what could not be looked at.
@@ -36,7 +38,7 @@ class Rehearsal:
     unseen: tuple[str, ...] = ()
 
 
-def rehearse(cluster: Cluster, target: Target, skip: Collection[str]) -> Rehearsal:
+def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
     """What a person would be told who lets the canary go on."""
     run = Run("doctor", "doctor", "", 0)
     request = Request(Want.WEIGHTED, run, weight=WHOLE, confirm=True)
@@ -46,26 +48,26 @@ def rehearse(cluster: Cluster, target: Target, skip: Collection[str]) -> Rehears
         found = tuple(each for each in guard(snapshot, _gates(cluster, snapshot), skip) if each.severity == ERROR)
         state = snapshot.state
         if isinstance(state, State) and state.holder and leased(state.holder, cluster.now()):
-            return Rehearsal(found=found)  # somebody is taking a step
+            return DryRun(found=found)  # somebody is taking a step
         target = snapshot.target  # with the versions, where nobody has named them
         plan = validate(stable=target.stable, canary=target.canary)
         call = Call(cluster, target, plan, request, check=True, skip=tuple(skip))
         decision = answer(call, snapshot)
-        if isinstance(decision, Refuse):
-            return Rehearsal((decision.why,), found)
+        if isinstance(decision, Rejected):
+            return DryRun((decision.why,), found)
         if isinstance(decision, Transition):
             write(call, snapshot, decision, predicted=True)
     except (InvalidPlan, Refused) as error:
-        return Rehearsal(tuple(error.mistakes), found)
+        return DryRun(tuple(error.mistakes), found)
     except ClusterError as error:
-        return Rehearsal(found=found, unseen=(f"whether a step can be taken: {error}",))
-    return Rehearsal(found=found)
+        return DryRun(found=found, unseen=(f"whether a step can be taken: {error}",))
+    return DryRun(found=found)
 
 
-def _gates(cluster: Cluster, snapshot: Snapshot) -> Gates | None:
+def _gates(cluster: Cluster, snapshot: Snapshot) -> DiscoveredGateways | None:
     """The Gateways of the route; None where they may not be read, which keeps no step from being taken."""
     try:
-        return read_gates(cluster, binding_of(snapshot.virtual_service, snapshot.route.rule))
+        return read_gates(cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
     except ClusterError as error:
         if error.status != 403:
             raise

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .._preflight.timestamps import Since, moment
+from .._preflight.timestamps import Timestamp, moment
 
 NEWEST = 3
 SCALED = "ScalingReplicaSet"
@@ -20,7 +20,7 @@ LONGEST = 160  # characters of a message
 
 
 @dataclass(frozen=True)
-class Event:
+class PodEvent:
     """A note of the cluster. at: when it was made last; times: how often."""
 
     at: datetime
@@ -30,35 +30,35 @@ class Event:
     about: str
 
 
-def newest(events: Iterable[Mapping[str, Any]], names: Collection[str]) -> tuple[Event, ...]:
+def newest(events: Iterable[Mapping[str, Any]], names: Collection[str]) -> tuple[PodEvent, ...]:
     """The newest warnings about objects with these names, newest first, each reason once."""
     mine = [_event(each) for each in events if _warns(each) and each["involvedObject"].get("name") in names]
-    last: dict[str, Event] = {}
+    last: dict[str, PodEvent] = {}
     for event in sorted(mine, key=lambda each: each.at, reverse=True):
         last.setdefault(event.reason, event)
     return tuple(last.values())[:NEWEST]
 
 
-def scaled(events: Iterable[Mapping[str, Any]], names: Collection[str]) -> Since | None:
+def scaled(events: Iterable[Mapping[str, Any]], names: Collection[str]) -> Timestamp | None:
     """When one of these Deployments was scaled last: `kubectl scale` leaves no time in the object itself."""
     times = [
         moment(_time(each))
         for each in events
         if each.get("reason") == SCALED and each["involvedObject"].get("name") in names and _time(each)
     ]
-    return Since(max(times), f"event {SCALED}") if times else None
+    return Timestamp(max(times), f"event {SCALED}") if times else None
 
 
 def _warns(event: Mapping[str, Any]) -> bool:
     return event.get("type") == "Warning" and bool(_time(event))
 
 
-def _event(event: Mapping[str, Any]) -> Event:
+def _event(event: Mapping[str, Any]) -> PodEvent:
     message = " ".join(str(event.get("message") or "").split())
     times = (event.get("series") or {}).get("count") or event.get("count") or 1
     about = f"{event['involvedObject'].get('kind', '')} {event['involvedObject']['name']}"
     clipped = message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
-    return Event(moment(_time(event)), str(event.get("reason") or "no reason"), clipped, times, about)
+    return PodEvent(moment(_time(event)), str(event.get("reason") or "no reason"), clipped, times, about)
 
 
 def _time(event: Mapping[str, Any]) -> str:

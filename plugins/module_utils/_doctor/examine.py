@@ -16,20 +16,21 @@ from .._common.shares import said
 from .._common.text import plural
 from .._istio.mesh import Focus, Mesh, Object, name_of
 from .._istio.reader import read, read_own
-from .._k8s.client import POD, Cluster, ClusterError, Kind
+from .._k8s.auth import ClusterError
+from .._k8s.client import POD, Cluster, Kind
 from .._k8s.kubectl import show
 from .._k8s.selectors import labels_of
 from .._preflight.checks import Result, examine, findings, needs
 from .._preflight.finding import ERROR, Finding
-from .._proxy.attachment import binding_of, proxies_in
+from .._proxy.attachment import attachment_of, proxies_in
 from .._proxy.fleet import Lagging, NotLive, Proxies, Unproven
 from .._proxy.sync_status import ask
 from .._rollout.read import Refused, Snapshot, Target, parse
 from .._routing.hosts import service_of
 from . import release as release
 from .diagnosis import CAUSES, Diagnosis, complaints, unseen
-from .dry_run import rehearse
-from .pods import Ill, ill_gateways, ill_versions
+from .dry_run import dry_run
+from .pods import UnreadyPods, unready_gateways, unready_versions
 
 EVENT = Kind("", "v1", "events", "Event")
 GATEWAY_LABEL = "istio"  # by which the pods of gateways are told apart, unless somebody chose another one
@@ -40,7 +41,7 @@ Scope = Literal["all", "gateways", "none"]
 
 
 @dataclass(frozen=True)
-class Order:
+class ExaminationRequest:
     """Whom to examine. playbook: the options by which playbooks find the service, as they are to be typed."""
 
     target: Target
@@ -57,14 +58,14 @@ class Examination:
     results: tuple[Result, ...]
 
 
-def diagnose(cluster: Cluster, order: Order) -> Examination:
+def diagnose(cluster: Cluster, order: ExaminationRequest) -> Examination:
     """What is wrong with a canary, by all that may be read."""
     target = order.target
     mesh = _mesh(cluster, order)
     results = examine(mesh, order.skip)
     found = [_with_command(cluster, mesh, finding) for finding in findings(results)]
     missing = unseen(results)
-    ill = [*ill_versions(mesh, cluster.now()), *ill_gateways(mesh, cluster.now())]
+    ill = [*unready_versions(mesh, cluster.now()), *unready_gateways(mesh, cluster.now())]
     snapshot, mistakes = _snapshot(mesh, target)
     stands = f"{plural(sum(not each.skipped for each in results), 'check')} of the mesh"
     for virtual_service in mesh.focused() if mistakes else ():
@@ -72,7 +73,7 @@ def diagnose(cluster: Cluster, order: Order) -> Examination:
     if snapshot:
         of_state = list(release.of_release(snapshot, order.playbook, cluster.now()))
         found += of_state
-        rehearsal = rehearse(cluster, target, order.skip)
+        rehearsal = dry_run(cluster, target, order.skip)
         known = {(each.check, each.place) for each in found}
         found += [each for each in rehearsal.found if (each.check, each.place) not in known]
         if rehearsal.mistakes and not any(each.severity == ERROR for each in of_state):  # of which it is refused too
@@ -91,7 +92,7 @@ def diagnose(cluster: Cluster, order: Order) -> Examination:
     return Examination(diagnosis, tuple(results))
 
 
-def _mesh(cluster: Cluster, order: Order) -> Mesh:
+def _mesh(cluster: Cluster, order: ExaminationRequest) -> Mesh:
     """All objects of the cluster that matter, or what may be read of them."""
     target = order.target
     service = service_of(target.destination_host, target.namespace) if target.destination_host else None
@@ -115,7 +116,7 @@ def _snapshot(mesh: Mesh, target: Target) -> tuple[Snapshot | None, list[str]]:
         return None, refused.mistakes
 
 
-def _patience(found: list[Finding], ill: list[Ill]) -> float:
+def _patience(found: list[Finding], ill: list[UnreadyPods]) -> float:
     """How long proxies are waited for: hardly, if it is known already why they cannot do what they should."""
     known = {each.check for each in (*found, *(each.finding for each in ill))}
     return GLANCE if known & (CAUSES[release.WEIGHTS_LIVE] | CAUSES[release.SUBSETS_LIVE]) else PATIENCE
@@ -125,7 +126,7 @@ def _proxies(
     cluster: Cluster, snapshot: Snapshot, scope: Scope, patience: float
 ) -> tuple[str, list[Finding], list[str]]:
     """Where the route is live, what is wrong with the proxies, and why nobody could be asked."""
-    binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
+    binding = attachment_of(snapshot.virtual_service, snapshot.route.rule)
     wanted = [name for name, share in snapshot.shares.items() if share]
     try:
         service = next(iter(snapshot.mesh.services), None)
@@ -156,7 +157,7 @@ def _proxies(
         return "", [], [f"what the proxies run: {error}"]
 
 
-def _events(cluster: Cluster, ill: list[Ill]) -> tuple[list[Object], list[str]]:
+def _events(cluster: Cluster, ill: list[UnreadyPods]) -> tuple[list[Object], list[str]]:
     """What was noted where pods are not well; nobody else is asked about."""
     found: list[Object] = []
     for namespace in sorted({each.finding.namespace for each in ill}):

@@ -31,14 +31,14 @@ REVISION = "deployment.kubernetes.io/revision"
 
 
 @dataclass(frozen=True)
-class Ill:
+class UnreadyPods:
     """What is not well, and the names by which the cluster's events tell of it."""
 
     finding: Finding
     names: frozenset[str]
 
 
-def ill_versions(mesh: Mesh, now: datetime) -> Iterator[Ill]:
+def unready_versions(mesh: Mesh, now: datetime) -> Iterator[UnreadyPods]:
     """The Deployments of the routed Services with pods that are not ready, or without pods and with requests."""
     if "pods" in mesh.unread or "services" in mesh.unread:
         return
@@ -61,7 +61,7 @@ def ill_versions(mesh: Mesh, now: datetime) -> Iterator[Ill]:
                 yield _of(_alone(PODS_READY, pod), _versions(mesh, service, labels_of(pod)))
 
 
-def ill_gateways(mesh: Mesh, now: datetime) -> Iterator[Ill]:
+def unready_gateways(mesh: Mesh, now: datetime) -> Iterator[UnreadyPods]:
     """The pods of the route's Gateways that are not ready."""
     pods = [] if "proxies" in mesh.unread else [pod for pod in mesh.proxies if is_live(pod) and _is_ill(pod, now)]
     for pod in pods:
@@ -70,7 +70,7 @@ def ill_gateways(mesh: Mesh, now: datetime) -> Iterator[Ill]:
         yield _of(_alone(GATEWAY_PODS_READY, pod), [about.thing("Gateway", each) for each in down])
 
 
-def _of(ill: Ill, theirs: Iterable[str]) -> Ill:
+def _of(ill: UnreadyPods, theirs: Iterable[str]) -> UnreadyPods:
     """The same, with what else it is about."""
     return replace(ill, finding=replace(ill.finding, about=frozenset({ill.finding.place, *theirs})))
 
@@ -91,7 +91,7 @@ def _template(deployment: Object) -> Mapping[str, str]:
     return deployment["spec"]["template"]["metadata"].get("labels") or {}
 
 
-def _unready(deployment: Object, ill: list[Object], total: int, own: bool) -> Ill:
+def _unready(deployment: Object, ill: list[Object], total: int, own: bool) -> UnreadyPods:
     troubles = examine("", {}, ill).troubles
     more = f"; and {len(troubles) - NAMED} more" if len(troubles) > NAMED else ""
     problem = f"has {len(ill)} of {plural(total, 'pod')} not ready: {'; '.join(troubles[:NAMED])}{more}"
@@ -103,10 +103,10 @@ def _unready(deployment: Object, ill: list[Object], total: int, own: bool) -> Il
         command = _look(ill[0])
         remedy = f"see why: {command}"
     finding = error("Deployment", deployment, problem, remedy, command, since)
-    return Ill(replace(finding, check=PODS_READY), frozenset(name_of(pod).name for pod in ill))
+    return UnreadyPods(replace(finding, check=PODS_READY), frozenset(name_of(pod).name for pod in ill))
 
 
-def _empty(mesh: Mesh, service: Object, deployment: Object) -> Ill:
+def _empty(mesh: Mesh, service: Object, deployment: Object) -> UnreadyPods:
     name, labels = name_of(deployment), _template(deployment)
     problem = (
         f"has no pod and gets {_share(mesh, service, deployment):g} % of the requests: {unmade(labels, [deployment])}"
@@ -127,16 +127,16 @@ def _empty(mesh: Mesh, service: Object, deployment: Object) -> Ill:
         since = written(deployment, "spec", "replicas")
         remedy = f"scale it up: {command}"
     finding = error("Deployment", deployment, problem, remedy, command, since)
-    return Ill(replace(finding, check=PODS_READY), frozenset({name.name}))
+    return UnreadyPods(replace(finding, check=PODS_READY), frozenset({name.name}))
 
 
-def _alone(check: str, pod: Object) -> Ill:
+def _alone(check: str, pod: Object) -> UnreadyPods:
     name = name_of(pod)
     trouble = next(iter(examine("", {}, [pod]).troubles), "").removeprefix(f"pod {name.name} ")
     since = turned(pod, "Ready", f"pod {name.name}") or created(pod, f"pod {name.name}")
     command = _look(pod)
     finding = error("Pod", pod, f"is not ready: {trouble}", f"see why: {command}", command, since)
-    return Ill(replace(finding, check=check), frozenset({name.name}))
+    return UnreadyPods(replace(finding, check=check), frozenset({name.name}))
 
 
 def _serves(deployment: Object, service: Object) -> bool:

@@ -18,12 +18,12 @@ from .._istio.mesh import Object, destinations_of
 from .._k8s.kubectl import add, describe, forget, patch, playbook, show
 from .._preflight import subject as about
 from .._preflight.finding import Finding, error, warning
-from .._preflight.timestamps import Since, written
-from .._proxy.attachment import binding_of
+from .._preflight.timestamps import Timestamp, written
+from .._proxy.attachment import attachment_of
 from .._proxy.expectations import RUNS
 from .._proxy.fleet import Lagging
-from .._release.machine import LEASE, LEASE_SLACK, Damaged, Holder, Phase, State
-from .._release.state import VERSION, stamp
+from .._release.machine import LEASE, LEASE_SLACK
+from .._release.state import VERSION, LeaseHolder, Phase, State, Unreadable, stamp
 from .._rollout.read import Snapshot, Target
 from .._routing.hosts import service_of
 from .._routing.virtual_service import ANNOTATION
@@ -67,7 +67,7 @@ def refused(snapshot: Snapshot, mistakes: Iterable[str]) -> Finding:
 def of_release(snapshot: Snapshot, service: str, now: datetime) -> Iterator[Finding]:
     """What is wrong with the state. service: the options by which playbooks find it."""
     state = snapshot.state
-    if isinstance(state, Damaged):
+    if isinstance(state, Unreadable):
         yield _unreadable(snapshot, state)
     elif isinstance(state, State) and not state.matches(snapshot.shares):
         yield _moved(snapshot, state)
@@ -101,7 +101,7 @@ def unproven(snapshot: Snapshot, why: str) -> Finding:
     )
 
 
-def _unreadable(snapshot: Snapshot, state: Damaged) -> Finding:
+def _unreadable(snapshot: Snapshot, state: Unreadable) -> Finding:
     virtual_service = snapshot.virtual_service
     if f"reads version {VERSION}" in state.reason:  # a newer collection knows what to do with it
         command, remedy = show(_KIND, virtual_service), "use the collection that wrote it"
@@ -132,7 +132,7 @@ def _moved(snapshot: Snapshot, state: State) -> Finding:
     return dataclasses.replace(error(_KIND, virtual_service, problem, remedy, command, since), check=WEIGHTS_KEPT)
 
 
-def _endless(snapshot: Snapshot, holder: Holder) -> Finding:
+def _endless(snapshot: Snapshot, holder: LeaseHolder) -> Finding:
     virtual_service = snapshot.virtual_service
     problem = (
         f"has a lease of {holder.who} on {holder.host} (process {holder.pid}) until {stamp(holder.until)}, "
@@ -151,7 +151,7 @@ def _waiting(snapshot: Snapshot, state: State, service: str) -> Finding:
     problem = f"{'is held' if held else 'pauses'} at {said(snapshot.all_shares)}{step} and waits for a person{why}"
     command = playbook("advance", service, "-e canary_confirm=true")
     remedy = f"go back with progressive.istio.rollback, or let it go on: {command}"
-    since = Since(state.since, "the annotation of the release")
+    since = Timestamp(state.since, "the annotation of the release")
     say = error if held else warning  # a pause was planned
     return dataclasses.replace(
         say(_KIND, snapshot.virtual_service, problem, remedy, command, since), check=RELEASE_GOES_ON
@@ -162,14 +162,16 @@ def _about(snapshot: Snapshot, idle: bool = False) -> list[str]:
     """What the route of a release rests on: its rule, where that is bound, and the pods that get requests, or may."""
     virtual_service, route = snapshot.virtual_service, snapshot.route
     service = service_of(route.host, snapshot.target.namespace)
-    gateways = [f"Gateway {name}" for name in binding_of(virtual_service, route.rule).gateways]
+    gateways = [f"Gateway {name}" for name in attachment_of(virtual_service, route.rule).gateways]
     names = [name for name, share in snapshot.shares.items() if share or idle]
     services = [about.service(service), *(about.version(service, name) for name in names)] if service else []
     place = about.thing(_KIND, virtual_service)
     return [place, about.rule(virtual_service, "http", route.rule), *gateways, *services]
 
 
-def _of_proxies(snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since: Since | None) -> Iterator[Finding]:
+def _of_proxies(
+    snapshot: Snapshot, lagging: Iterable[Lagging], wish: str, since: Timestamp | None
+) -> Iterator[Finding]:
     """One finding about a proxy that is alone with what it says, and one about the route for what several say."""
     causes: dict[str, list[Lagging]] = defaultdict(list)
     theirs = _about(snapshot)

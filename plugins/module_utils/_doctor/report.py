@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from .._common.text import plural
 from .._preflight.finding import ERROR, WARNING, Finding
-from .diagnosis import Complaint, Diagnosis
+from .diagnosis import Diagnosis, Problem
 
 Line = dict[str, str]
 
@@ -57,7 +57,7 @@ def _unseen(diagnosis: Diagnosis) -> str:
     return f"not all could be looked at: {'; '.join(diagnosis.unseen)}" if diagnosis.unseen else ""
 
 
-def _complaint(number: int, complaint: Complaint, now: datetime, command: Callable[[str], str]) -> Iterator[Line]:
+def _complaint(number: int, complaint: Problem, now: datetime, command: Callable[[str], str]) -> Iterator[Line]:
     finding = complaint.finding
     head = f"{number:3d}. "
     told = f"{finding.place} {finding.problem}"

@@ -40,7 +40,7 @@ class Focus:
 
 
 @dataclass(frozen=True)
-class Destination:
+class RuleDestination:
     """One destination of a rule. share: the percent of the rule's requests that it really takes."""
 
     virtual_service: Object
@@ -128,13 +128,13 @@ class Mesh:
         namespaces = {each["metadata"]["namespace"] for each in self.focused()}
         return service.namespace in namespaces and self.focus.service in (None, service)
 
-    def destinations(self) -> list[Destination]:
+    def destinations(self) -> list[RuleDestination]:
         """All destinations of the focused VirtualServices."""
         return [each for virtual_service in self.focused() for each in destinations_of(virtual_service)]
 
-    def targets(self) -> list[tuple[Object, list[Destination]]]:
+    def targets(self) -> list[tuple[Object, list[RuleDestination]]]:
         """The Services that the focused VirtualServices lead to and that exist, each with its destinations."""
-        found: dict[ServiceName, list[Destination]] = {}
+        found: dict[ServiceName, list[RuleDestination]] = {}
         for destination in self.destinations():
             if destination.service:
                 found.setdefault(destination.service, []).append(destination)
@@ -165,7 +165,7 @@ class Mesh:
             and not rule["spec"].get("workloadSelector")
         ]
 
-    def subset(self, destination: Destination) -> Subset | None:
+    def subset(self, destination: RuleDestination) -> Subset | None:
         """The definition of a destination's subset, in the Service's namespace if there is one."""
         own = destination.service.namespace if destination.service else ""
         rules = sorted(self.destination_rules, key=lambda rule: bool(rule["metadata"]["namespace"] != own))
@@ -207,7 +207,7 @@ def rules_of(virtual_service: Object) -> list[Rule]:
     ]
 
 
-def destinations_of(virtual_service: Object) -> Iterator[Destination]:
+def destinations_of(virtual_service: Object) -> Iterator[RuleDestination]:
     """All destinations of a VirtualService. Istio does not look at the weight of a destination that is alone."""
     for rule in rules_of(virtual_service):
         routes = rule.content.get("route") or []
@@ -216,7 +216,7 @@ def destinations_of(virtual_service: Object) -> Iterator[Destination]:
             weight, target = route.get("weight"), route["destination"]
             share = 100.0 if len(routes) == 1 else 100 * (weight or 0) / total if total else 0.0
             port = (target.get("port") or {}).get("number")
-            yield Destination(virtual_service, rule, target["host"], target.get("subset", ""), port, weight, share)
+            yield RuleDestination(virtual_service, rule, target["host"], target.get("subset", ""), port, weight, share)
 
 
 def gateway_names(virtual_service: Object) -> list[ServiceName]:

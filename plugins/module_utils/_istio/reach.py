@@ -19,7 +19,7 @@ from typing import Any
 from .._k8s.selectors import includes
 from .._routing.hosts import ServiceName, identity, service_of
 from .._routing.subsets import subsets_of
-from .mesh import Destination, Object, Rule, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
+from .mesh import Object, Rule, RuleDestination, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
 
 _DOMAIN = "cluster.local"  # for wildcards alone; a full host is compared by its Service
 NAMED = 3  # how many conditions of a match a sentence names
@@ -28,7 +28,7 @@ _NAMES = {"headers": "header", "withoutHeaders": "without header", "queryParams"
 
 
 @dataclass(frozen=True)
-class Split:
+class MovedRule:
     """The rule whose weights a release moves. host: as that rule names it."""
 
     virtual_service: Object
@@ -41,7 +41,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class World:
+class ReadObjects:
     """What else was read; a Service that was not is never said to lead anywhere."""
 
     virtual_services: tuple[Object, ...]
@@ -63,7 +63,7 @@ class Bypass:
         return self.sentence
 
 
-def bypasses(split: Split, version: str, world: World) -> Iterator[Bypass]:
+def bypasses(split: MovedRule, version: str, world: ReadObjects) -> Iterator[Bypass]:
     """The rules, wherever they are, that lead to the version beside its weight; its own VirtualService first."""
     own, ours = name_of(split.virtual_service), _Pods.of(split, version, world)
     others = [each for each in world.virtual_services if name_of(each) != own]
@@ -81,7 +81,7 @@ def bypasses(split: Split, version: str, world: World) -> Iterator[Bypass]:
                 yield _through(version, virtual_service, rule, part, "also gets copies by", "copies requests to")
 
 
-def unrouted_callers(split: Split, version: str, world: World) -> Bypass | None:
+def unrouted_callers(split: MovedRule, version: str, world: ReadObjects) -> Bypass | None:
     """That callers inside the mesh get pods of any version, since no VirtualService routes the Service for them."""
     service = service_of(split.host, split.namespace)
     found = next((each for each in world.services if name_of(each) == service), None)
@@ -102,7 +102,7 @@ def unrouted_callers(split: Split, version: str, world: World) -> Bypass | None:
     return Bypass(version, "Service", found, problem, sentence)
 
 
-def sentences(split: Split, version: str, world: World, callers: bool = True) -> tuple[str, ...]:
+def sentences(split: MovedRule, version: str, world: ReadObjects, callers: bool = True) -> tuple[str, ...]:
     """All that is to be told of the version, bounded. callers: whether anybody in the mesh is there to call it."""
     found = [*bypasses(split, version, world), *([unrouted_callers(split, version, world)] if callers else [])]
     told = list(dict.fromkeys(str(each) for each in found if each))
@@ -128,7 +128,7 @@ class _Pods:
     labels: Mapping[str, str]
 
     @classmethod
-    def of(cls, split: Split, version: str, world: World) -> _Pods:
+    def of(cls, split: MovedRule, version: str, world: ReadObjects) -> _Pods:
         service = identity(split.host, split.namespace)
         selector = _selector(service, world) or {}
         subset = subsets_of(split.host, split.namespace, world.destination_rules).get(version)
@@ -137,7 +137,7 @@ class _Pods:
     def is_named(self, host: str, subset: str, namespace: str) -> bool:
         return subset == self.version and identity(host, namespace) == self.service
 
-    def behind(self, destination: Destination, world: World) -> bool:
+    def behind(self, destination: RuleDestination, world: ReadObjects) -> bool:
         """Whether a destination leads to them, as far as labels tell."""
         if self.is_named(destination.host, destination.subset, destination.namespace):
             return True
@@ -159,7 +159,7 @@ class _Pods:
         return service.namespace == self.service.namespace and includes(wanted, self.labels)
 
 
-def _selector(service: ServiceName | str, world: World) -> Mapping[str, str] | None:
+def _selector(service: ServiceName | str, world: ReadObjects) -> Mapping[str, str] | None:
     """What a Service selects by; None where that is not known or it selects nothing."""
     found = next((each for each in world.services if name_of(each) == service), None)
     return (found["spec"].get("selector") or None) if found else None
@@ -174,7 +174,7 @@ def _routes_callers(virtual_service: Object, service: ServiceName) -> bool:
     )
 
 
-def _mirrors(virtual_service: Object) -> Iterator[tuple[Rule, Destination]]:
+def _mirrors(virtual_service: Object) -> Iterator[tuple[Rule, RuleDestination]]:
     for rule in rules_of(virtual_service):
         content = rule.content
         percentage = (content.get("mirrorPercentage") or {}).get("value", content.get("mirrorPercent", 100))
@@ -185,7 +185,7 @@ def _mirrors(virtual_service: Object) -> Iterator[tuple[Rule, Destination]]:
             if share:
                 port = (target.get("port") or {}).get("number")
                 subset = target.get("subset", "")
-                yield rule, Destination(virtual_service, rule, target["host"], subset, port, None, share)
+                yield rule, RuleDestination(virtual_service, rule, target["host"], subset, port, None, share)
 
 
 def _place(rule: Rule) -> str:
@@ -193,7 +193,7 @@ def _place(rule: Rule) -> str:
     return f"{rule.protocol.upper()} route {name or f'number {rule.index + 1}'}"
 
 
-def _called(destination: Destination) -> str:
+def _called(destination: RuleDestination) -> str:
     return f"subset {destination.subset}" if destination.subset else f"{destination.host} without subset"
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
+from .._k8s.auth import ClusterError
 from .._k8s.client import (
     DEPLOYMENT,
     DESTINATION_RULE,
@@ -22,7 +23,6 @@ from .._k8s.client import (
     SERVICE,
     VIRTUAL_SERVICE,
     Cluster,
-    ClusterError,
     Kind,
 )
 from .._k8s.selectors import as_text

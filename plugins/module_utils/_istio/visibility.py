@@ -27,7 +27,7 @@ ADDED_LABELS = "topology."  # labels that istiod adds to those of a pod begin wi
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceMatch:
     """The pods that a match of a rule is for: with these labels and, if it is named, in this namespace."""
 
     labels: Labels
@@ -49,7 +49,7 @@ class Visibility:
     namespace: str
     hosts: tuple[str, ...]
     export_to: tuple[str, ...] = ()
-    sources: tuple[Source, ...] | None = None
+    sources: tuple[SourceMatch, ...] | None = None
     services: frozenset[ServiceName] | None = None
 
     def reaches(self, pod: Object, services: Iterable[Object], sidecars: Sequence[Object]) -> bool:
@@ -106,10 +106,10 @@ def visibility_of(virtual_service: Object, index: int) -> Visibility:
     )
 
 
-def _source(match: Object) -> Source:
+def _source(match: Object) -> SourceMatch:
     if match.get("gateways"):  # then istiod does not look at the sources
-        return Source({})
-    return Source(match.get("sourceLabels") or {}, match.get("sourceNamespace") or "")
+        return SourceMatch({})
+    return SourceMatch(match.get("sourceLabels") or {}, match.get("sourceNamespace") or "")
 
 
 def _exported(export_to: Sequence[str], own: str, namespace: str) -> bool:

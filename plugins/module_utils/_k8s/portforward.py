@@ -25,8 +25,8 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 from .._common.values import from_json
-from .auth import Access
-from .client import Cluster, ClusterError
+from .auth import Access, ClusterError
+from .client import Cluster
 
 T = TypeVar("T")
 

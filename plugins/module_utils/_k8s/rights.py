@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .auth import ClusterError
 from .client import (
     DESTINATION_RULE,
     GATEWAY,
@@ -20,7 +21,6 @@ from .client import (
     SERVICE,
     VIRTUAL_SERVICE,
     Cluster,
-    ClusterError,
     Kind,
 )
 

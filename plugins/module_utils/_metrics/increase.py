@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 
 from .counts import Counts, Sample, VersionCounts
 from .istio_metrics import Answers, Bucket, Counters, Series
-from .workloads import NOBODY, Attribution, Workload
+from .workloads import NOBODY, Workload, WorkloadVersions
 
 
 @dataclass(frozen=True)
-class Tally:
+class Increase:
     """last: the last look at each proxy. gained: all counts since the first ones. before: all counts until then."""
 
     last: Mapping[Hashable, Counters] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Tally:
     before: Counters = field(default_factory=dict)
 
 
-def add(tally: Tally, looks: Mapping[Hashable, Counters]) -> Tally:
+def add(tally: Increase, looks: Mapping[Hashable, Counters]) -> Increase:
     """The tally with one more look. A proxy that is not looked at keeps its place, and loses no count."""
     last, gained, before = dict(tally.last), dict(tally.gained), dict(tally.before)
     for proxy, now in looks.items():
@@ -38,7 +38,7 @@ def add(tally: Tally, looks: Mapping[Hashable, Counters]) -> Tally:
         else:
             _sum(before, now)
             last[proxy] = now
-    return Tally(last, gained, before)
+    return Increase(last, gained, before)
 
 
 def gain(last: Counters, now: Counters) -> Counters:
@@ -50,7 +50,7 @@ def gain(last: Counters, now: Counters) -> Counters:
     return {series: value - old if value >= (old := last.get(series, 0)) else value for series, value in now.items()}
 
 
-def counts(tally: Tally, whose: Attribution, canary: str, stable: str | None) -> Counts:
+def counts(tally: Increase, whose: WorkloadVersions, canary: str, stable: str | None) -> Counts:
     """What a verdict rests on where these series are all that is known. stable: None if it has no weight."""
     return Counts(
         canary=VersionCounts(canary, answers(tally, whose, canary), buckets(tally, whose, canary)),
@@ -61,7 +61,7 @@ def counts(tally: Tally, whose: Attribution, canary: str, stable: str | None) ->
     )
 
 
-def answers(tally: Tally, whose: Attribution, version: str) -> Sample:
+def answers(tally: Increase, whose: WorkloadVersions, version: str) -> Sample:
     """The requests to a version, and how many of them failed."""
 
     def its(series: Answers) -> bool:
@@ -71,7 +71,7 @@ def answers(tally: Tally, whose: Attribution, version: str) -> Sample:
     return Sample(requests, _sum_of(tally.gained, lambda series: series.failed and its(series)))
 
 
-def buckets(tally: Tally, whose: Attribution, version: str) -> dict[float, int]:
+def buckets(tally: Increase, whose: WorkloadVersions, version: str) -> dict[float, int]:
     """How many requests to a version took at most so many milliseconds, by upper edge."""
     found: dict[float, int] = {}
     for series, value in tally.gained.items():

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from .increase import Tally, add
+from .increase import Increase, add
 from .istio_metrics import BUCKETS, REQUESTS, Series, series_of
 
 _POD_LABELS = ("pod", "kubernetes_pod_name", "pod_name")
@@ -29,7 +29,7 @@ class Samples(NamedTuple):
     values: Sequence[tuple[float, int]]
 
 
-class Target(NamedTuple):
+class ScrapeTarget(NamedTuple):
     """What Prometheus scrapes. pod: the proxy's, which may be scraped by more than one job."""
 
     pod: str
@@ -52,22 +52,24 @@ def queries(host: str, seconds: float, reporter: str, gateways: Iterable[str] = 
     return found
 
 
-def tally(answers: Iterable[Samples], host: str, reporter: str) -> Tally:
+def tally(answers: Iterable[Samples], host: str, reporter: str) -> Increase:
     """What was counted from the first scrape in these samples to the last.
 
     A pod that several jobs scrape counts once, by the job that has most of its series.
     """
-    scrapes: dict[Target, dict[float, dict[Series, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
+    scrapes: dict[ScrapeTarget, dict[float, dict[Series, int]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(int))
+    )
     for labels, values in answers:
         series = series_of(labels.get("__name__", ""), labels, host, reporter)
         if series:
             for moment, value in values:
                 scrapes[_target(labels)][moment][series] += value
-    chosen: dict[str, Target] = {}
+    chosen: dict[str, ScrapeTarget] = {}
     for target in sorted(scrapes, key=lambda each: (len(_all_series(scrapes[each].values())), each)):
         chosen[target.pod] = target
     looks = sorted((moment, target) for target in chosen.values() for moment in scrapes[target])
-    found = Tally()
+    found = Increase()
     for moment, target in looks:
         found = add(found, {target: scrapes[target][moment]})
     return found
@@ -77,11 +79,11 @@ def _all_series(scrapes: Iterable[Mapping[Series, int]]) -> set[Series]:
     return {series for scrape in scrapes for series in scrape}
 
 
-def _target(labels: Mapping[str, str]) -> Target:
+def _target(labels: Mapping[str, str]) -> ScrapeTarget:
     instance, job = labels.get("instance", ""), labels.get("job", "")
     pod = next((labels[name] for name in _POD_LABELS if name in labels), "")
     place = f"{labels.get('namespace', '')}/{pod}" if pod else instance.rpartition(":")[0] or instance
-    return Target(place, job, instance)
+    return ScrapeTarget(place, job, instance)
 
 
 def _quoted(text: str) -> str:

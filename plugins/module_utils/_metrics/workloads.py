@@ -36,7 +36,7 @@ NOBODY = Workload()  # no pod was asked
 
 
 @dataclass(frozen=True)
-class Attribution:
+class WorkloadVersions:
     """versions: the workloads of each version's pods."""
 
     versions: Mapping[str, frozenset[Workload]]
@@ -50,9 +50,9 @@ class Attribution:
         """Those workloads that may serve more than one of the versions."""
         return sorted({each for each in seen if len(self._candidates(each)) > 1})
 
-    def with_pods(self, pods: Attribution) -> Attribution:
+    def with_pods(self, pods: WorkloadVersions) -> WorkloadVersions:
         """The same, with workloads that have come meanwhile."""
-        return Attribution(
+        return WorkloadVersions(
             {name: known | pods.versions.get(name, frozenset()) for name, known in self.versions.items()}
         )
 
@@ -63,7 +63,9 @@ class Attribution:
         return exact or [name for name, known in self.versions.items() if any(_agree(each, place) for each in known)]
 
 
-def attribution(versions: Mapping[str, Mapping[str, str]], pods: Iterable[Mapping[str, Any]] | None) -> Attribution:
+def attribution(
+    versions: Mapping[str, Mapping[str, str]], pods: Iterable[Mapping[str, Any]] | None
+) -> WorkloadVersions:
     """By the pods that carry the labels of each version.
 
     versions: the labels of each. A version without a pod is known by its label `version` or by its name, as far as the
@@ -74,7 +76,7 @@ def attribution(versions: Mapping[str, Mapping[str, str]], pods: Iterable[Mappin
     for name, labels in versions.items():
         own = frozenset(_workload(pod) for pod in known if includes(labels, labels_of(pod)))
         found[name] = own or frozenset({Workload(revision=labels.get("version", name))})
-    return Attribution(found)
+    return WorkloadVersions(found)
 
 
 def _workload(pod: Mapping[str, Any]) -> Workload:

@@ -20,7 +20,7 @@ from .finding import ERROR, Finding
 
 
 @dataclass(frozen=True)
-class Check:
+class MeshCheck:
     """A rule by name. needs: the fields of the snapshot without which nothing can be said."""
 
     find: Callable[[Mesh], Iterator[Finding]]
@@ -51,12 +51,12 @@ class Result:
         return "skipped" if self.skipped else ERROR if ERROR in severities else min(severities, default="ok")
 
 
-def _check(find: Callable[[Mesh], Iterator[Finding]], *needs: str) -> Check:
-    return Check(find, frozenset({"virtual_services", *needs}))
+def _check(find: Callable[[Mesh], Iterator[Finding]], *needs: str) -> MeshCheck:
+    return MeshCheck(find, frozenset({"virtual_services", *needs}))
 
 
 # In the order in which one would look: first what is there, then where it leads, then what stands behind it.
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[MeshCheck, ...] = (
     _check(routes.virtual_service_exists),
     _check(gateways.gateway_exists, "gateways"),
     _check(gateways.gateway_selector_matches, "gateways", "proxies"),
@@ -106,7 +106,7 @@ def findings(results: Iterable[Result]) -> list[Finding]:
     return sorted(found, key=lambda finding: finding.severity != ERROR)
 
 
-def _result(check: Check, mesh: Mesh, unwanted: bool) -> Result:
+def _result(check: MeshCheck, mesh: Mesh, unwanted: bool) -> Result:
     if unwanted:
         return Result(check.name, check.rule, skipped="by skip_checks")
     unread = [mesh.unread[field] for field in sorted(check.needs & mesh.unread.keys())]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._release.state import stamp
-from .timestamps import Since
+from .timestamps import Timestamp
 
 ERROR = "error"
 WARNING = "warning"
@@ -34,7 +34,7 @@ class Finding:
     remedy: str
     check: str = ""
     command: str = ""
-    since: Since | None = None
+    since: Timestamp | None = None
     about: frozenset[str] = frozenset()
 
     def concerns(self, other: Finding) -> bool:
@@ -67,7 +67,7 @@ def error(
     problem: str,
     remedy: str,
     command: str = "",
-    since: Since | None = None,
+    since: Timestamp | None = None,
     about: Iterable[str] = (),
 ) -> Finding:
     """A finding about requests that are lost or go to the wrong version, now or at the next step."""
@@ -80,7 +80,7 @@ def warning(
     problem: str,
     remedy: str,
     command: str = "",
-    since: Since | None = None,
+    since: Timestamp | None = None,
     about: Iterable[str] = (),
 ) -> Finding:
     """A finding about something that works now, and is fragile or not what it seems."""
@@ -94,7 +94,7 @@ def _found(
     problem: str,
     remedy: str,
     command: str,
-    since: Since | None,
+    since: Timestamp | None,
     about: Iterable[str],
 ) -> Finding:
     metadata = thing["metadata"]

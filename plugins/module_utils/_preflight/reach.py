@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from .._common.shares import Share
 from .._istio.mesh import Mesh, Object, behind, destinations_of, name_of
-from .._istio.reach import Bypass, Split, World, bypasses, unrouted_callers
+from .._istio.reach import Bypass, MovedRule, ReadObjects, bypasses, unrouted_callers
 from .._k8s.conditions import is_live
 from .._k8s.kubectl import show
 from .._routing.hosts import identity
@@ -50,13 +50,13 @@ def versions_of(shares: Mapping[str, float | Share], released: str = "") -> list
     return [name for name in shares if name != greatest]
 
 
-def _released(mesh: Mesh) -> Iterator[tuple[Split, str]]:
+def _released(mesh: Mesh) -> Iterator[tuple[MovedRule, str]]:
     """The rules that split the requests to a Service between versions, each with the versions that matter."""
     for virtual_service in mesh.focused():
-        found: dict[tuple[int, object], tuple[Split, dict[str, float]]] = {}
+        found: dict[tuple[int, object], tuple[MovedRule, dict[str, float]]] = {}
         for each in destinations_of(virtual_service):
             if each.rule.protocol == "http" and each.subset and mesh.focus.service in (None, each.service):
-                split = Split(virtual_service, each.rule.index, each.host)
+                split = MovedRule(virtual_service, each.rule.index, each.host)
                 key = (each.rule.index, identity(each.host, each.namespace))
                 found.setdefault(key, (split, {}))[1][each.subset] = each.share
         for split, shares in found.values():
@@ -64,8 +64,8 @@ def _released(mesh: Mesh) -> Iterator[tuple[Split, str]]:
                 yield from ((split, version) for version in versions_of(shares, mesh.focus.version))
 
 
-def _world(mesh: Mesh) -> World:
-    return World(mesh.virtual_services, mesh.destination_rules, mesh.services)
+def _world(mesh: Mesh) -> ReadObjects:
+    return ReadObjects(mesh.virtual_services, mesh.destination_rules, mesh.services)
 
 
 def _finding(bypass: Bypass, remedy: str) -> Finding:

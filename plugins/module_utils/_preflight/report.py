@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from .._common.printable import printable
 from .._common.text import plural
-from .._istio.mesh import MESH, Destination, Mesh, Object, behind, destinations_of, gateway_names, in_mesh, name_of
+from .._istio.mesh import MESH, Mesh, Object, RuleDestination, behind, destinations_of, gateway_names, in_mesh, name_of
 from .._k8s.conditions import is_ready
 from .checks import Result
 from .finding import ERROR, WARNING
@@ -45,7 +45,7 @@ def _overview(mesh: Mesh, virtual_service: Object) -> Iterator[str]:
         yield f"{share}  {destination.rule.label} -> {destination.host}{version}{_pods(mesh, destination)}"
 
 
-def _pods(mesh: Mesh, destination: Destination) -> str:
+def _pods(mesh: Mesh, destination: RuleDestination) -> str:
     service = mesh.service(destination.service) if destination.service else None
     subset = mesh.subset(destination)
     if not service or "pods" in mesh.unread or (destination.subset and not subset):

@@ -15,10 +15,10 @@ from typing import Any
 from .._common.shares import share_of
 from .._istio.mesh import (
     ROOT_NAMESPACE,
-    Destination,
     Mesh,
     Object,
     Rule,
+    RuleDestination,
     destinations_of,
     hosts_overlap,
     name_of,
@@ -28,7 +28,7 @@ from .._k8s.kubectl import Operation, add, listed, patch, replace, show
 from .._routing.hosts import ServiceName, service_of
 from . import subject as about
 from .finding import ERROR, Finding, error, warning
-from .timestamps import Since, latest, written
+from .timestamps import Timestamp, latest, written
 
 _VIRTUAL_SERVICE = "VirtualService"
 _DESTINATION_RULE = "DestinationRule"
@@ -267,11 +267,11 @@ def _place(virtual_service: Object, rule: Rule) -> str:
     return about.rule(virtual_service, rule.protocol, rule.index)
 
 
-def _rule(destination: Destination) -> str:
+def _rule(destination: RuleDestination) -> str:
     return _place(destination.virtual_service, destination.rule)
 
 
-def _first_of_each(mesh: Mesh, key: Any) -> Iterator[Destination]:
+def _first_of_each(mesh: Mesh, key: Any) -> Iterator[RuleDestination]:
     """The destinations, without those of the same VirtualService that would be accused of the same again."""
     seen = set()
     for destination in mesh.destinations():
@@ -289,7 +289,7 @@ def _visible_rules(mesh: Mesh) -> Iterator[tuple[ServiceName, list[Object]]]:
         yield service, [rule for rule in mesh.rules_for(service) if _namespace(rule) in places]
 
 
-def _clients(mesh: Mesh, destinations: list[Destination]) -> set[str]:
+def _clients(mesh: Mesh, destinations: list[RuleDestination]) -> set[str]:
     return {namespace for each in destinations for namespace in mesh.client_namespaces(each.virtual_service)}
 
 
@@ -344,7 +344,7 @@ def _define(mesh: Mesh, rule: Object, subset: str) -> str:
     return patch(_DESTINATION_RULE, rule, [add("/spec/subsets/-", {"name": subset, "labels": {keys.pop(): subset}})])
 
 
-def _is_meant(mesh: Mesh, destination: Destination, near: str) -> bool:
+def _is_meant(mesh: Mesh, destination: RuleDestination, near: str) -> bool:
     """Whether this Service is meant for certain: it has the name, or the subsets, that the destination names."""
     service = service_of(near, destination.namespace)
     if service is None:
@@ -363,7 +363,7 @@ def _is_ours(mesh: Mesh, rule: Object, near: str) -> bool:
     return service is not None and mesh.owns(service) and any(_defines(rule, subset) for subset in wanted)
 
 
-def _wanted_of(destination: Destination) -> str:
+def _wanted_of(destination: RuleDestination) -> str:
     return _wanted(destination.host, destination.namespace)
 
 
@@ -385,11 +385,11 @@ def _create(service: ServiceName, subset: str) -> str:
     return f"{rule}, as the role progressive.istio.destination_rule does"
 
 
-def _routed(virtual_service: Object, rule: Rule) -> Since | None:
+def _routed(virtual_service: Object, rule: Rule) -> Timestamp | None:
     return written(virtual_service, "spec", rule.protocol)
 
 
-def _rewritten(wrong: Destination, field: str, value: object) -> str:
+def _rewritten(wrong: RuleDestination, field: str, value: object) -> str:
     """The command that sets a field of all destinations that have what this one has there."""
     changes: list[Operation] = []
     for rule in rules_of(wrong.virtual_service):

@@ -16,7 +16,7 @@ Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Since:
+class Timestamp:
     """A moment, and what tells it. later: it may be later too, for what has gone leaves no trace."""
 
     at: datetime
@@ -24,7 +24,7 @@ class Since:
     later: bool = False
 
 
-def written(thing: Object, *path: str, later: bool = False) -> Since | None:
+def written(thing: Object, *path: str, later: bool = False) -> Timestamp | None:
     """When this field got what it holds, and by whom; None where nobody owns it, as when it was removed."""
     entries = [
         entry
@@ -34,29 +34,29 @@ def written(thing: Object, *path: str, later: bool = False) -> Since | None:
     if not entries:
         return None
     last = max(entries, key=lambda entry: moment(entry["time"]))
-    return Since(moment(last["time"]), f"{last.get('manager') or 'somebody'} wrote {'.'.join(path)}", later)
+    return Timestamp(moment(last["time"]), f"{last.get('manager') or 'somebody'} wrote {'.'.join(path)}", later)
 
 
-def created(thing: Object, what: str) -> Since | None:
+def created(thing: Object, what: str) -> Timestamp | None:
     """When the object was created."""
     time = thing["metadata"].get("creationTimestamp")
-    return Since(moment(time), f"{what} was created") if time else None
+    return Timestamp(moment(time), f"{what} was created") if time else None
 
 
-def turned(thing: Object, kind: str, what: str) -> Since | None:
+def turned(thing: Object, kind: str, what: str) -> Timestamp | None:
     """When a condition became what it is."""
     conditions = (thing.get("status") or {}).get("conditions") or []
     times = [each.get("lastTransitionTime") for each in conditions if each["type"] == kind]
-    return Since(moment(times[0]), f"condition {kind} of {what}") if times and times[0] else None
+    return Timestamp(moment(times[0]), f"condition {kind} of {what}") if times and times[0] else None
 
 
-def latest(*moments: Since | None) -> Since | None:
+def latest(*moments: Timestamp | None) -> Timestamp | None:
     """When all of it was true; None if one of them is not known."""
     known = [each for each in moments if each]
     return max(known, key=lambda each: each.at) if known and len(known) == len(moments) else None
 
 
-def earliest(*moments: Since | None) -> Since | None:
+def earliest(*moments: Timestamp | None) -> Timestamp | None:
     """When the first of several began."""
     return min((each for each in moments if each), key=lambda each: each.at, default=None)
 

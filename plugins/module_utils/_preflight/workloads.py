@@ -14,7 +14,7 @@ from math import ceil
 from typing import Any
 
 from .._common.text import plural
-from .._istio.mesh import Destination, Mesh, Object, behind, name_of
+from .._istio.mesh import Mesh, Object, RuleDestination, behind, name_of
 from .._k8s.conditions import is_ready
 from .._k8s.kubectl import describe_pods, patch, replace, show
 from .._k8s.pods import examine, unmade
@@ -22,7 +22,7 @@ from .._k8s.selectors import as_text, includes, labels_of, selects
 from .._routing.hosts import ServiceName
 from . import subject as about
 from .finding import Finding, error, warning
-from .timestamps import Since, written
+from .timestamps import Timestamp, written
 
 _SERVICE = "Service"
 _DEPLOYMENT = "Deployment"
@@ -37,7 +37,7 @@ _NAMED = 3  # how many pods a sentence names
 class _Version:
     """One destination of a rule and what is behind it: the pods of its Service that have the labels of its subset."""
 
-    destination: Destination
+    destination: RuleDestination
     service: Object
     labels: Mapping[str, str]
     pods: tuple[Object, ...]
@@ -151,7 +151,7 @@ def _concerned(version: _Version, made: bool) -> list[str]:
     return [about.version(name, version.destination.subset), *([] if made else [about.new_pods(name.namespace)])]
 
 
-def _relabel(mesh: Mesh, version: _Version) -> tuple[str, Since | None]:
+def _relabel(mesh: Mesh, version: _Version) -> tuple[str, Timestamp | None]:
     """The command that lets a subset select the pods that bear its name, and since when it does not."""
     name, service = version.destination.subset, name_of(version.service)
     rules = [rule for rule in mesh.rules_for(service) if name_of(rule).namespace == service.namespace]
@@ -183,7 +183,7 @@ def _rule_of(version: _Version) -> tuple[ServiceName, str]:
     return name_of(version.destination.virtual_service), version.destination.rule.label
 
 
-def _labels(mesh: Mesh, destination: Destination) -> Mapping[str, str]:
+def _labels(mesh: Mesh, destination: RuleDestination) -> Mapping[str, str]:
     subset = mesh.subset(destination)
     return subset.labels if subset else {}
 

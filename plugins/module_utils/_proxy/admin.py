@@ -19,18 +19,18 @@ from .._common.values import from_json, understood
 from .._routing.hosts import ServiceName, identity
 
 
-class Destination(NamedTuple):
+class HostSubset(NamedTuple):
     """A subset of a host; without a name it is the host as a whole."""
 
     host: ServiceName | str
     subset: str
 
 
-Weights = Mapping[Destination, int]
+Weights = Mapping[HostSubset, int]
 
 
 @dataclass(frozen=True)
-class Rule:
+class EnvoyRule:
     """A rule of `spec.http` as it should run. names: what Envoy calls its routes; there is one for each match."""
 
     virtual_service: str  # namespace/name
@@ -38,19 +38,19 @@ class Rule:
     weights: Weights
 
 
-def rule_of(virtual_service: Mapping[str, Any], index: int) -> Rule:
+def rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule:
     """The rule with this index."""
     meta, rule = virtual_service["metadata"], virtual_service["spec"]["http"][index]
     name = rule.get("name", "")
     matches = [match.get("name") for match in rule.get("match") or [{}]]
     entries = rule["route"]
-    weights: dict[Destination, int] = {}
+    weights: dict[HostSubset, int] = {}
     for entry in entries:
         place = entry["destination"]
-        destination = Destination(identity(place["host"], meta["namespace"]), place.get("subset", ""))
+        destination = HostSubset(identity(place["host"], meta["namespace"]), place.get("subset", ""))
         # Istio ignores the weight of a destination that is alone.
         weights[destination] = weights.get(destination, 0) + (1 if len(entries) == 1 else entry.get("weight") or 0)
-    return Rule(
+    return EnvoyRule(
         f"{meta['namespace']}/{meta['name']}",
         frozenset(f"{name}.{match}" if match else name for match in matches),
         weights,
@@ -67,7 +67,7 @@ def routes_path(configs: Iterable[str] = ()) -> str:
 
 
 @understood("config_dump")
-def weights_by_config(dump: bytes, rule: Rule) -> dict[str, list[Weights]]:
+def weights_by_config(dump: bytes, rule: EnvoyRule) -> dict[str, list[Weights]]:
     """What each of the rule's routes does, by the name of the route configuration that it stands in."""
     found: dict[str, list[Weights]] = {}
     for config, route in _routes(dump):
@@ -77,7 +77,7 @@ def weights_by_config(dump: bytes, rule: Rule) -> dict[str, list[Weights]]:
 
 
 @understood("config_dump")
-def destinations(dump: bytes) -> set[Destination]:
+def destinations(dump: bytes) -> set[HostSubset]:
     """Everything that any route leads to."""
     return {destination for _config, route in _routes(dump) for destination in _weights(route)}
 
@@ -87,7 +87,7 @@ def same_shares(one: Weights, other: Weights) -> bool:
     return _reduced(one) == _reduced(other)
 
 
-def percentages(weights: Weights, known: Iterable[Destination] = ()) -> dict[str, float]:
+def percentages(weights: Weights, known: Iterable[HostSubset] = ()) -> dict[str, float]:
     """Percent by subset, or by host where there is none. Those in `known` are there even with nothing."""
     places = dict.fromkeys([*known, *weights])
     several = len({place.host for place in places}) > 1
@@ -95,14 +95,14 @@ def percentages(weights: Weights, known: Iterable[Destination] = ()) -> dict[str
     return {_named(place, several): number(share_of(weights.get(place, 0), whole)) for place in places}
 
 
-def hosts_path(wanted: Iterable[Destination]) -> str:
+def hosts_path(wanted: Iterable[HostSubset]) -> str:
     """Where the admin interface shows the hosts of these destinations. Before 1.38 Envoy ignores the filter."""
     pattern = "|".join(_cluster_pattern(destination) for destination in sorted(wanted, key=str))
     return f"/clusters?{urlencode({'format': 'json', 'filter': pattern})}"
 
 
 @dataclass(frozen=True)
-class Hosts:
+class HostHealth:
     """How many hosts a cluster has."""
 
     healthy: int
@@ -110,18 +110,18 @@ class Hosts:
 
 
 @understood("list of clusters")
-def hosts(clusters: bytes) -> dict[Destination, Hosts]:
+def hosts(clusters: bytes) -> dict[HostSubset, HostHealth]:
     """The hosts of each destination that is active; a cluster that is still warming is not listed by Envoy.
 
     A destination with several ports has several clusters, and is only as healthy as the worst of them.
     """
-    found: dict[Destination, Hosts] = {}
+    found: dict[HostSubset, HostHealth] = {}
     for cluster in from_json(clusters).get("cluster_statuses") or []:
         destination = destination_of(cluster["name"])
         if destination is None:
             continue
         entries = cluster.get("host_statuses") or []
-        here = Hosts(sum(is_healthy(entry.get("health_status") or {}) for entry in entries), len(entries))
+        here = HostHealth(sum(is_healthy(entry.get("health_status") or {}) for entry in entries), len(entries))
         found[destination] = min(found.get(destination, here), here, key=lambda each: each.healthy)
     return found
 
@@ -134,7 +134,7 @@ def _routes(dump: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield config.get("name", ""), route
 
 
-def _made_of(route: Mapping[str, Any], rule: Rule) -> bool:
+def _made_of(route: Mapping[str, Any], rule: EnvoyRule) -> bool:
     origin = (((route.get("metadata") or {}).get("filter_metadata") or {}).get("istio") or {}).get("config", "")
     namespace, name = rule.virtual_service.split("/")
     if not origin.endswith(f"/namespaces/{namespace}/virtual-service/{name}"):
@@ -148,27 +148,27 @@ def _weights(route: Mapping[str, Any]) -> Weights:
     action = route.get("route") or {}
     weighted = (action.get("weighted_clusters") or {}).get("clusters") or []
     entries = weighted or ([{"name": action["cluster"], "weight": 1}] if "cluster" in action else [])
-    found: dict[Destination, int] = {}
+    found: dict[HostSubset, int] = {}
     for entry in entries:
-        destination = destination_of(entry["name"]) or Destination(entry["name"], "")
+        destination = destination_of(entry["name"]) or HostSubset(entry["name"], "")
         found[destination] = found.get(destination, 0) + entry.get("weight", 0)
     return found
 
 
-def destination_of(cluster: str) -> Destination | None:
+def destination_of(cluster: str) -> HostSubset | None:
     """What a cluster named `outbound|port|subset|host` stands for; None for one that is not Istio's own."""
     parts = cluster.split("|")
     if len(parts) != 4 or parts[0] != "outbound":
         return None
-    return Destination(identity(parts[3], ""), parts[2])
+    return HostSubset(identity(parts[3], ""), parts[2])
 
 
-def _named(place: Destination, several: bool) -> str:
+def _named(place: HostSubset, several: bool) -> str:
     host = str(place.host)
     return f"{place.subset} of {host}" if several and place.subset else place.subset or host
 
 
-def _cluster_pattern(destination: Destination) -> str:
+def _cluster_pattern(destination: HostSubset) -> str:
     host = destination.host
     if isinstance(host, ServiceName):
         host = rf"{re.escape(host.name)}\.{re.escape(host.namespace)}\.svc\..*"
@@ -177,7 +177,7 @@ def _cluster_pattern(destination: Destination) -> str:
     return rf"^outbound\|[0-9]+\|{re.escape(destination.subset)}\|{host}$"
 
 
-def _reduced(weights: Weights) -> dict[Destination, int]:
+def _reduced(weights: Weights) -> dict[HostSubset, int]:
     divisor = gcd(*weights.values())
     return {each: weight // divisor for each, weight in weights.items() if weight}
 

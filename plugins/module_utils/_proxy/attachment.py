@@ -34,7 +34,7 @@ class Proxy(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Binding:
+class Attachment:
     """Where routes are. place: whose, for messages; namespace: in which their names are read; mesh: sidecars too.
 
     delegated: others decide where they are, and that cannot be told from here.
@@ -49,7 +49,7 @@ class Binding:
     visibility: Visibility | None = None
 
 
-def binding_of(virtual_service: Object, rule: int) -> Binding:
+def attachment_of(virtual_service: Object, rule: int) -> Attachment:
     """Where this rule of a VirtualService is bound: as the whole, or to fewer gateways by its own matches."""
     meta, spec = virtual_service["metadata"], virtual_service["spec"]
     matches = [match.get("gateways") for match in spec["http"][rule].get("match") or []]
@@ -60,11 +60,11 @@ def binding_of(virtual_service: Object, rule: int) -> Binding:
     return replace(found, visibility=visibility_of(virtual_service, rule))
 
 
-def binding(place: str, virtual_service: Object) -> Binding:
+def binding(place: str, virtual_service: Object) -> Attachment:
     """Where a VirtualService is bound as a whole."""
     gateways = tuple(dict.fromkeys(gateway_names(virtual_service)))
     delegated = not virtual_service["spec"].get("hosts")
-    return Binding(place, virtual_service["metadata"]["namespace"], gateways, in_mesh(virtual_service), delegated)
+    return Attachment(place, virtual_service["metadata"]["namespace"], gateways, in_mesh(virtual_service), delegated)
 
 
 def proxies_in(role: Role, pods: Iterable[Object]) -> list[Proxy]:

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from .._common.values import from_json, understood
 from .._istio.mesh import name_of
-from .._k8s.client import POD, Cluster, ClusterError
+from .._k8s.auth import ClusterError
+from .._k8s.client import POD, Cluster
 from .._k8s.conditions import is_live, is_ready
 from .._k8s.portforward import Stream
 from .._k8s.selectors import as_text
@@ -36,7 +37,7 @@ _ACCOUNT = re.compile(r"spiffe://[^/]+/ns/([^/]+)/sa/([^/]+)")
 _ABSENT = frozenset({"", "-", "unknown"})  # how a label without a value is written
 
 
-class Name(NamedTuple):
+class NamespacedName(NamedTuple):
     """A namespace and what is named there."""
 
     namespace: str
@@ -49,8 +50,8 @@ class Name(NamedTuple):
 class Sender(NamedTuple):
     """Who sends requests, as far as it is known: the workload, and the service account that its certificate proves."""
 
-    workload: Name | None
-    account: Name | None
+    workload: NamespacedName | None
+    account: NamespacedName | None
 
     def __str__(self) -> str:
         known = (("workload", self.workload), ("service account", self.account))
@@ -69,8 +70,8 @@ def sender_of(pod: Mapping[str, Any]) -> Sender:
     containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
     variables = [each for container in containers for each in container.get("env") or []]
     name = next((each.get("value") for each in variables if each["name"] == _WORKLOAD), None)
-    account = Name(namespace, spec.get("serviceAccountName") or "default")
-    return Sender(Name(namespace, name) if name else None, account)
+    account = NamespacedName(namespace, spec.get("serviceAccountName") or "default")
+    return Sender(NamespacedName(namespace, name) if name else None, account)
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,9 @@ def senders(counters: bytes) -> frozenset[Sender] | None:
 
 
 def _sender(labels: Mapping[str, str]) -> Sender:
-    workload = Name(labels.get("source_workload_namespace", ""), labels.get("source_workload", ""))
+    workload = NamespacedName(labels.get("source_workload_namespace", ""), labels.get("source_workload", ""))
     account = _ACCOUNT.fullmatch(labels.get("source_principal", ""))
-    return Sender(None if _ABSENT & set(workload) else workload, Name(*account.groups()) if account else None)
+    return Sender(None if _ABSENT & set(workload) else workload, NamespacedName(*account.groups()) if account else None)
 
 
 @understood("list of clusters")

@@ -13,25 +13,25 @@ from dataclasses import dataclass
 from .._k8s.client import GATEWAY, POD, Cluster
 from .._k8s.selectors import as_text
 from .._routing.hosts import ServiceName
-from .attachment import Binding, Object
+from .attachment import Attachment, Object
 
 
 @dataclass(frozen=True)
-class Gates:
+class DiscoveredGateways:
     """gateways: by name, None where there is none. pods: what each selects, in whatever namespace."""
 
     gateways: Mapping[ServiceName, Object | None]
     pods: Mapping[ServiceName, tuple[Object, ...]]
 
 
-def read(cluster: Cluster, binding: Binding) -> Gates:
+def read(cluster: Cluster, binding: Attachment) -> DiscoveredGateways:
     """Those of this binding."""
     gateways: dict[ServiceName, Object | None] = {
         name: cluster.get(GATEWAY, name.name, name.namespace) for name in binding.gateways
     }
     selectors = {name: selector_of(gateway) for name, gateway in gateways.items() if gateway}
     pods = {selector: tuple(cluster.list(POD, None, selector)) for selector in set(selectors.values())}
-    return Gates(gateways, {name: pods[selector] for name, selector in selectors.items()})
+    return DiscoveredGateways(gateways, {name: pods[selector] for name, selector in selectors.items()})
 
 
 def selector_of(gateway: Object) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from .._common.values import from_json, understood
 from .._metrics.counts import Sample
-from .admin import Destination, destination_of, is_healthy
+from .admin import HostSubset, destination_of, is_healthy
 
 CUT_OFF = 3  # looks in a row without a healthy endpoint until a version counts as cut off from a proxy
 
@@ -60,7 +60,7 @@ class ProxyHosts:
 class Clusters:
     """Which clusters stand for a version. versions: by destination; port: the only one that counts, if one is named."""
 
-    versions: Mapping[Destination, str]
+    versions: Mapping[HostSubset, str]
     port: int | None = None
 
     def version(self, cluster: str) -> str | None:
@@ -72,7 +72,7 @@ class Clusters:
 
 
 @dataclass(frozen=True)
-class Track:
+class EndpointTrack:
     """An endpoint as one proxy has counted it.
 
     since: the first two looks; empty ones if its counters began while we looked. latest: the last three. abandoned:
@@ -94,13 +94,13 @@ class Track:
 
 
 @dataclass(frozen=True)
-class HostTally:
+class HostIncrease:
     """What proxies have counted since the first look at each of them.
 
     without: how many looks in a row have shown no healthy endpoint of a version, for those that had one before.
     """
 
-    tracks: Mapping[tuple[Hashable, Endpoint], Track] = field(default_factory=dict)
+    tracks: Mapping[tuple[Hashable, Endpoint], EndpointTrack] = field(default_factory=dict)
     without: Mapping[tuple[Hashable, str], int] = field(default_factory=dict)
     known: frozenset[Hashable] = frozenset()
 
@@ -123,7 +123,7 @@ def parse(body: bytes, clusters: Clusters) -> ProxyHosts:
     return ProxyHosts(counters, healthy)
 
 
-def add(tally: HostTally, looks: Mapping[Hashable, ProxyHosts]) -> HostTally:
+def add(tally: HostIncrease, looks: Mapping[Hashable, ProxyHosts]) -> HostIncrease:
     """The tally with one more look at some proxies.
 
     An endpoint that comes later than the first look at its proxy counts from nothing; one that went keeps its count.
@@ -139,16 +139,16 @@ def add(tally: HostTally, looks: Mapping[Hashable, ProxyHosts]) -> HostTally:
                 without[proxy, version] = 0
             elif (proxy, version) in without:
                 without[proxy, version] += 1
-    return HostTally(tracks, without, tally.known | looks.keys())
+    return HostIncrease(tracks, without, tally.known | looks.keys())
 
 
-def sample(tally: HostTally, version: str) -> Sample:
+def sample(tally: HostIncrease, version: str) -> Sample:
     """The requests to a version that have ended, and how many of them failed."""
     found = [track.sample for (_proxy, endpoint), track in tally.tracks.items() if endpoint.version == version]
     return Sample(sum(each.requests for each in found), sum(each.bad for each in found))
 
 
-def cut_off(tally: HostTally, version: str, present: Collection[Hashable]) -> list[Hashable]:
+def cut_off(tally: HostIncrease, version: str, present: Collection[Hashable]) -> list[Hashable]:
     """Which of these proxies had a healthy endpoint of a version, and have none any more."""
     return [
         proxy
@@ -164,11 +164,11 @@ def _counters(host: Mapping[str, Any]) -> HostCounters:
     return HostCounters(started, active, stats.get("rq_success", 0), stats.get("rq_error", 0))
 
 
-def _begun(now: HostCounters, from_nothing: object) -> Track:
-    return Track((HostCounters(), HostCounters()) if from_nothing else (now,), (now,))
+def _begun(now: HostCounters, from_nothing: object) -> EndpointTrack:
+    return EndpointTrack((HostCounters(), HostCounters()) if from_nothing else (now,), (now,))
 
 
-def _followed(track: Track, now: HostCounters) -> Track:
+def _followed(track: EndpointTrack, now: HostCounters) -> EndpointTrack:
     last = track.latest[-1]
     if now.started < last.started or now.succeeded < last.succeeded or now.failed < last.failed:
         return replace(_begun(now, True), earlier=track.sample)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from . import admin
-from .admin import Destination, Rule
+from .admin import EnvoyRule, HostSubset
 
 Get = Callable[[str], bytes]
 
@@ -20,7 +20,7 @@ RUNS = "runs"  # how the words begin that tell the weights a proxy has
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """What a look showed, in words and as percent by subset.
 
     concerned: False if the proxy knows nothing of what was asked. Routes and clusters can be kept from sidecars, so
@@ -34,20 +34,20 @@ class Sight:
     read: bool = True
 
 
-class Look(Protocol):
+class Expectation(Protocol):
     """A question to one proxy, with what it remembers of it."""
 
-    def __call__(self, get: Get, sidecar: bool) -> Sight: ...
+    def __call__(self, get: Get, sidecar: bool) -> Observation: ...
 
 
-class WeightsLook:
+class WeightsExpectation:
     """Whether all its routes of a rule split the requests as they should."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: EnvoyRule) -> None:
         self._rule = rule
         self._configs: tuple[str, ...] = ()  # where the routes were found, for a small answer the next time
 
-    def __call__(self, get: Get, sidecar: bool) -> Sight:
+    def __call__(self, get: Get, sidecar: bool) -> Observation:
         found = admin.weights_by_config(get(admin.routes_path(self._configs)), self._rule)
         if not found and self._configs:
             found = admin.weights_by_config(get(admin.routes_path()), self._rule)
@@ -55,56 +55,56 @@ class WeightsLook:
         routes = [weights for each in found.values() for weights in each]
         wanted = self._rule.weights
         if not routes:
-            return Sight(sidecar, "has no such route", concerned=not sidecar)
+            return Observation(sidecar, "has no such route", concerned=not sidecar)
         other = [weights for weights in routes if not admin.same_shares(weights, wanted)]
         shares = admin.percentages((other or routes)[0], wanted)
-        return Sight(not other, f"{RUNS} {said(shares)}", shares)
+        return Observation(not other, f"{RUNS} {said(shares)}", shares)
 
 
-class DefinitionsLook:
+class DefinitionsExpectation:
     """Whether it knows each of these subsets."""
 
-    def __init__(self, wanted: frozenset[Destination]) -> None:
+    def __init__(self, wanted: frozenset[HostSubset]) -> None:
         self._wanted = wanted
 
-    def __call__(self, get: Get, sidecar: bool) -> Sight:
+    def __call__(self, get: Get, sidecar: bool) -> Observation:
         lacks = self._wanted - admin.hosts(get(admin.hosts_path(self._wanted))).keys()
         if lacks == self._wanted and sidecar:
-            return Sight(True, "has no such cluster", concerned=False)
+            return Observation(True, "has no such cluster", concerned=False)
         missing = [f"no cluster for {named(place)}" for place in lacks]
-        return Sight(not lacks, f"has {' and '.join(sorted(missing)) or 'a cluster for each'}")
+        return Observation(not lacks, f"has {' and '.join(sorted(missing)) or 'a cluster for each'}")
 
 
-class SubsetsLook:
+class SubsetsExpectation:
     """Whether it has a healthy host for each of these subsets."""
 
-    def __init__(self, wanted: frozenset[Destination]) -> None:
+    def __init__(self, wanted: frozenset[HostSubset]) -> None:
         self._wanted = wanted
 
-    def __call__(self, get: Get, sidecar: bool) -> Sight:
+    def __call__(self, get: Get, sidecar: bool) -> Observation:
         found = admin.hosts(get(admin.hosts_path(self._wanted)))
         known = self._wanted & found.keys()
         if not known and sidecar:
-            return Sight(True, "has no such cluster", concerned=False)
+            return Observation(True, "has no such cluster", concerned=False)
         lacks = [f"no cluster for {named(place)}" for place in self._wanted - known]
         lacks += [
             f"{found[place].healthy} of {found[place].total} hosts of {named(place)} healthy"
             for place in known
             if not found[place].healthy
         ]
-        return Sight(not lacks, f"has {' and '.join(sorted(lacks)) or 'healthy hosts'}")
+        return Observation(not lacks, f"has {' and '.join(sorted(lacks)) or 'healthy hosts'}")
 
 
-class AbsenceLook:
+class AbsenceExpectation:
     """Whether none of its routes leads to these subsets."""
 
-    def __init__(self, unwanted: frozenset[Destination]) -> None:
+    def __init__(self, unwanted: frozenset[HostSubset]) -> None:
         self._unwanted = unwanted
 
-    def __call__(self, get: Get, sidecar: bool) -> Sight:
+    def __call__(self, get: Get, sidecar: bool) -> Observation:
         present = admin.destinations(get(admin.routes_path())) & self._unwanted
         names = ", ".join(sorted(named(place) for place in present))
-        return Sight(not present, f"has routes to {names}" if names else "has no route to it")
+        return Observation(not present, f"has routes to {names}" if names else "has no route to it")
 
 
 def said(shares: Mapping[str, float]) -> str:
@@ -112,6 +112,6 @@ def said(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {share:g} %" for name, share in shares.items())
 
 
-def named(place: Destination) -> str:
+def named(place: HostSubset) -> str:
     """A subset as people read it."""
     return f"subset {place.subset} of {place.host}"

@@ -22,19 +22,28 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._common.background import begin
 from .._common.text import plural
 from .._istio.reader import INJECTED
-from .._k8s.client import POD, SIDECAR, Cluster, ClusterError
+from .._k8s.auth import ClusterError
+from .._k8s.client import POD, SIDECAR, Cluster
 from .._k8s.portforward import Stream
 from .._routing.hosts import ServiceName, identity
 from . import discovery
-from .admin import Destination, percentages, rule_of
-from .attachment import Binding, Object, Proxy, proxies_in
+from .admin import HostSubset, percentages, rule_of
+from .attachment import Attachment, Object, Proxy, proxies_in
 from .callers import READ_TIMEOUT, Callers, Sender, callers_of, sender_of
-from .discovery import Gates, selector_of
-from .expectations import AbsenceLook, DefinitionsLook, Look, SubsetsLook, WeightsLook, named, said
-from .poll import Live, Round
+from .discovery import DiscoveredGateways, selector_of
+from .expectations import (
+    AbsenceExpectation,
+    DefinitionsExpectation,
+    Expectation,
+    SubsetsExpectation,
+    WeightsExpectation,
+    named,
+    said,
+)
+from .poll import Live, Poll
 
 if TYPE_CHECKING:  # seldom needed, and a module compiles all that it imports each time it runs
-    from .sync_status import Account
+    from .sync_status import SyncStatus
 
 ADMIN_PORT = 15000
 LIST_AGAIN = 1.0  # seconds until pods that came or went are noticed; one that comes has what istiod knows then
@@ -125,9 +134,9 @@ class Proxies:
     def __init__(
         self,
         cluster: Cluster,
-        binding: Binding,
+        binding: Attachment,
         *,
-        gates: Gates | None = None,
+        gates: DiscoveredGateways | None = None,
         service: Object | None = None,
         scope: Literal["all", "gateways"] = "all",
         sidecars: int = 50,
@@ -198,24 +207,24 @@ class Proxies:
         wanted = rule_of(virtual_service, rule)
         wish = said(percentages(wanted.weights))
         claim = f"{self._place} was accepted by the API server with {wish}, but that is not live"
-        return self._await(partial(WeightsLook, wanted), claim, timeout, since, meanwhile)
+        return self._await(partial(WeightsExpectation, wanted), claim, timeout, since, meanwhile)
 
     def await_definitions(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
         """Until every proxy knows each of these subsets, with hosts or without, so that a route may name them."""
         places = self._destinations(host, subsets)
         return self._await(
-            partial(DefinitionsLook, places), f"{_listed(places)} cannot be named by a route yet", timeout
+            partial(DefinitionsExpectation, places), f"{_listed(places)} cannot be named by a route yet", timeout
         )
 
     def await_subsets(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
         """Until every proxy has healthy hosts for each of these subsets, so that a route may name them."""
         places = self._destinations(host, subsets)
-        return self._await(partial(SubsetsLook, places), f"{_listed(places)} cannot be routed to yet", timeout)
+        return self._await(partial(SubsetsExpectation, places), f"{_listed(places)} cannot be routed to yet", timeout)
 
     def await_absence(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
         """Until no route of any proxy leads to any of these subsets, so that they may be removed."""
         places = self._destinations(host, subsets)
-        return self._await(partial(AbsenceLook, places), f"{_listed(places)} cannot be removed yet", timeout)
+        return self._await(partial(AbsenceExpectation, places), f"{_listed(places)} cannot be removed yet", timeout)
 
     def current(self) -> Mapping[Proxy, Stream]:
         """Those that there are now, for one who reads them for long. It may be asked in a thread of its own."""
@@ -231,7 +240,7 @@ class Proxies:
 
     def _await(
         self,
-        look: Callable[[], Look],
+        look: Callable[[], Expectation],
         claim: str,
         timeout: float,
         since: float | None = None,
@@ -244,7 +253,7 @@ class Proxies:
         rejected: set[Proxy] = set()
         if begin > self._next_list():
             self._list()
-        with Round(look, self._threads, begin if since is None else since, deadline, self._excused) as watch:
+        with Poll(look, self._threads, begin if since is None else since, deadline, self._excused) as watch:
             while True:
                 lagging = watch.follow(self._streams, min(self._next_list(), question, hush, deadline, pause))
                 now = time.monotonic()
@@ -264,7 +273,7 @@ class Proxies:
                     question = now + 2 * (now - begin)
                     rejected = self._question(watch, claim, now - begin, deadline, before=rejected)
 
-    def _question(self, watch: Round, claim: str, seconds: float, deadline: float, before: set[Proxy]) -> set[Proxy]:
+    def _question(self, watch: Poll, claim: str, seconds: float, deadline: float, before: set[Proxy]) -> set[Proxy]:
         """Ask istiod. Those that reject what it sent; NotLive if time is up or if one had rejected it before.
 
         What is rejected for a second or two is not going to pass, so nobody has to wait for that until the deadline.
@@ -300,22 +309,22 @@ class Proxies:
             raise NotLive(f"{claim} {number}: {names}{more}", tuple(why), watch.result()[0])
         return rejecting
 
-    def _account(self, patience: float) -> Account:
+    def _account(self, patience: float) -> SyncStatus:
         """What istiod says, if it can be asked in this time (seconds)."""
-        from .sync_status import Account, ask
+        from .sync_status import SyncStatus, ask
 
         if not patience:
-            return Account(missing="it did not answer")
+            return SyncStatus(missing="it did not answer")
         try:
             return begin(lambda: ask(self._cluster)).result(patience)
         except TimeoutError:
-            return Account(missing=f"istiod did not say why within {patience:.3g} s")
+            return SyncStatus(missing=f"istiod did not say why within {patience:.3g} s")
         except ValueError as error:
-            return Account(missing=f"istiod's account cannot be read: {error}")
+            return SyncStatus(missing=f"istiod's account cannot be read: {error}")
 
-    def _destinations(self, host: str, subsets: Iterable[str]) -> frozenset[Destination]:
+    def _destinations(self, host: str, subsets: Iterable[str]) -> frozenset[HostSubset]:
         place = identity(host, self.binding.namespace)
-        return frozenset(Destination(place, subset) for subset in subsets)
+        return frozenset(HostSubset(place, subset) for subset in subsets)
 
     def _nobody(self) -> str:
         gateways = [
@@ -334,12 +343,12 @@ class Proxies:
             raise Unproven(f"Gateway {name}, which {self._place} names, does not exist in {self._cluster.where}")
         return selector_of(gateway)
 
-    def _list(self, known: Gates | None = None) -> None:
+    def _list(self, known: DiscoveredGateways | None = None) -> None:
         """Follow the pods: streams to those that came, none to those that went. known: what was listed just now."""
         with self._listing:
             self._follow(known)
 
-    def _follow(self, known: Gates | None) -> None:
+    def _follow(self, known: DiscoveredGateways | None) -> None:
         begin = time.monotonic()
         self._read_scope()
         found: dict[Proxy, None] = {}
@@ -391,7 +400,7 @@ class Proxies:
 
     # Sidecars that give no answer.
 
-    def _excuse(self, watch: Round, timeout: float) -> None:
+    def _excuse(self, watch: Poll, timeout: float) -> None:
         """Wait no longer for sidecars without an answer that have never sent a request to the Service."""
         silent = [each for each in watch.silent if each.role == "sidecar" and each not in self._excused]
         if not silent or len(watch.silent) == len(self._streams):
@@ -422,7 +431,7 @@ class Proxies:
             if callers.may_be(self._senders[each])
         }
 
-    def _asked(self, watch: Round) -> Extent:
+    def _asked(self, watch: Poll) -> Extent:
         """How many were asked. Who gives answers again is waited for from now on."""
         silent = set(watch.silent)
         for proxy in self._excused.keys() - silent:
@@ -434,5 +443,5 @@ class Proxies:
         return self._listed + max(LIST_AGAIN if again is None else again, LIST_SHARE * self._list_took)
 
 
-def _listed(places: frozenset[Destination]) -> str:
+def _listed(places: frozenset[HostSubset]) -> str:
     return ", ".join(sorted(named(place) for place in places))

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from .._k8s.client import ClusterError
+from .._k8s.auth import ClusterError
 from .._k8s.portforward import Stream
 from .attachment import Proxy
-from .expectations import Look, Sight
+from .expectations import Expectation, Observation
 
 READ_TIMEOUT = 2.0
 HASTE = 20  # a look comes after this part of the time that has passed: a change is seen at most 5 % late
@@ -35,7 +35,7 @@ class Live:
     weights: Mapping[str, float]
 
 
-class Round:
+class Poll:
     """One question to many proxies, each asked in a thread of its own until it agrees.
 
     deadline: no look lasts longer (monotonic). excused: those that nobody waits for until they answer.
@@ -43,7 +43,7 @@ class Round:
 
     def __init__(
         self,
-        look: Callable[[], Look],
+        look: Callable[[], Expectation],
         threads: ThreadPoolExecutor,
         since: float,
         deadline: float = math.inf,
@@ -55,12 +55,12 @@ class Round:
         self._threads = threads
         self._since = since
         self._watched: dict[Proxy, Stream] = {}
-        self._sights: dict[Proxy, tuple[float, Sight]] = {}
+        self._sights: dict[Proxy, tuple[float, Observation]] = {}
         self._news = threading.Condition()
         self._failure: Exception | None = None
         self._over = threading.Event()
 
-    def __enter__(self) -> Round:
+    def __enter__(self) -> Poll:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,7 +127,7 @@ class Round:
             except (ClusterError, ValueError) as error:
                 if isinstance(error, ClusterError) and error.status == 403:
                     return self._fail(error)
-                sight = Sight(False, f"cannot be read: {error}", read=isinstance(error, ValueError))
+                sight = Observation(False, f"cannot be read: {error}", read=isinstance(error, ValueError))
             except Exception as error:
                 return self._fail(error)
             now = time.monotonic()

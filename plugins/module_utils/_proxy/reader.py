@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from .._k8s.client import ClusterError
+from .._k8s.auth import ClusterError
 from .._k8s.portforward import TIMEOUT, Stream
 from .attachment import Proxy
 
@@ -32,14 +32,14 @@ SHARE = 0.005  # seconds between two looks at a proxy, for each proxy: many of t
 NAMED = 3  # how many proxies a sentence names
 
 
-class Seldom(NamedTuple):
+class Interval(NamedTuple):
     """every: seconds between two questions for a path. first: seconds until it is asked for first."""
 
     every: float
     first: float = 0.0
 
 
-class Source(Protocol):
+class ProxySource(Protocol):
     """The proxies that are to be read."""
 
     def current(self) -> Mapping[Proxy, Stream]:
@@ -112,10 +112,10 @@ class Reader:
     seldom: further paths, which a look asks for if it is time, so that no two of them wait for the same connection.
     """
 
-    source: Source
+    source: ProxySource
     paths: Sequence[str]
     pace: float
-    seldom: Mapping[str, Seldom] = field(default_factory=dict)
+    seldom: Mapping[str, Interval] = field(default_factory=dict)
     _tracks: dict[Proxy, _Track] = field(default_factory=dict)
     _gone: dict[Proxy, Reading] = field(default_factory=dict)  # the last of those that went
     _news: threading.Condition = field(default_factory=threading.Condition)

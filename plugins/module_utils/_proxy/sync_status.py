@@ -17,7 +17,8 @@ from typing import Any
 
 from .._common.text import shortened
 from .._common.values import from_json, understood
-from .._k8s.client import POD, Cluster, ClusterError
+from .._k8s.auth import ClusterError
+from .._k8s.client import POD, Cluster
 from .._k8s.conditions import is_ready
 from .._k8s.pods import examine
 from .._k8s.portforward import Stream
@@ -37,7 +38,7 @@ FILTERED = "PILOT_FILTER_GATEWAY_CLUSTER_CONFIG"
 
 
 @dataclass(frozen=True)
-class Account:
+class SyncStatus:
     """What istiod says. missing: why that is not everything, empty if it is.
 
     rejected: what a proxy (`name.namespace`) said against what it was sent last. pending: what it has been sent and has
@@ -66,16 +67,16 @@ class Account:
         return self.missing or "it is connected to no istiod"
 
 
-def ask(cluster: Cluster) -> Account:
+def ask(cluster: Cluster) -> SyncStatus:
     """The account of all istiods in the cluster."""
     try:
         pods = cluster.list(POD, None, PODS)
     except ClusterError as error:
-        return Account(missing=f"istiod could not be looked for: {error}")
+        return SyncStatus(missing=f"istiod could not be looked for: {error}")
     ready = [pod for pod in pods if is_ready(pod)]
     if not ready:
         troubles = "; ".join(examine("istiod", {}, pods).troubles) or f"no pod is labelled {PODS}"
-        return Account(missing=f"istiod is down: {troubles}; once it is back, run again")
+        return SyncStatus(missing=f"istiod is down: {troubles}; once it is back, run again")
     answers, failures = [], []
     for pod in ready:
         meta = pod["metadata"]
@@ -87,7 +88,7 @@ def ask(cluster: Cluster) -> Account:
     return account(answers, missing="; ".join(failures), scoped=any(_is_on(SCOPED, pod) for pod in ready))
 
 
-def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -> Account:
+def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -> SyncStatus:
     """The account that these answers of /debug/syncz give."""
     rejected: dict[str, str] = {}
     pending: dict[str, str] = {}
@@ -106,7 +107,7 @@ def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -
                             pending.setdefault(name, f"{kind}s")
         except ValueError as problem:
             missing = "; ".join(each for each in (missing, f"istiod's answer cannot be read: {problem}") if each)
-    return Account(missing, rejected, pending, frozenset(known), scoped)
+    return SyncStatus(missing, rejected, pending, frozenset(known), scoped)
 
 
 def _last_error(proxy: Mapping[str, Any], resource: str) -> str:

@@ -13,35 +13,35 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from .._common.shares import Share, said
-from .machine import Damaged, Event, Nothing, Observed, Past, Phase, Refuse, Request, State, Transition, Wait
-from .state import HISTORY, stamp
+from .machine import Event, NoOp, Observed, Rejected, Request, Transition, Wait
+from .state import HISTORY, HistoryEntry, Phase, State, Unreadable, stamp
 
 OVER = frozenset({Phase.PROMOTED, Phase.ROLLED_BACK})
 
 
 def cleanup(
-    state: State | Damaged | None, observed: Observed, request: Request, drain: float, now: datetime
-) -> Transition | Wait | Nothing | Refuse:
+    state: State | Unreadable | None, observed: Observed, request: Request, drain: float, now: datetime
+) -> Transition | Wait | NoOp | Rejected:
     """Take out what has no requests, once it has had none for `drain` seconds."""
     if not isinstance(state, State):
-        return Nothing("no release is finished here: no version is over")
+        return NoOp("no release is finished here: no version is over")
     over = _over(state)
     if over is None:
-        return Nothing(f"{state.canary} is {state.phase} at {state.weight} %: no version is over yet")
+        return NoOp(f"{state.canary} is {state.phase} at {state.weight} %: no version is over yet")
     shares = observed.weights
     if not state.matches(shares):
-        return Refuse(
+        return Rejected(
             f"somebody moved the weights: {said(shares)} now, {said(state.weights)} when the release wrote them at "
             f"{stamp(state.since)}; nothing is taken out of the route"
         )
     if over not in shares:
-        return Nothing(f"{over} is no destination any more")
+        return NoOp(f"{over} is no destination any more")
     drained = state.since + timedelta(seconds=drain)
     if now < drained:
         left = ceil((drained - now).total_seconds())
         return Wait(drained, f"{over} drains until {stamp(drained)}, {left} s from now")
     why = f"{over} leaves the route, without requests since {stamp(state.since)}"
-    past = Past(now, Event.CLEANED.value, state.canary, state.weight, why, request.by.who)
+    past = HistoryEntry(now, Event.CLEANED.value, state.canary, state.weight, why, request.by.who)
     # Without the stable version a share of 100 %, set by hand, is the end of the release.
     phase = Phase.PROMOTED if state.phase is Phase.WEIGHTED else state.phase
     state = replace(state, phase=phase, history=(*state.history, past)[-HISTORY:])
@@ -49,13 +49,13 @@ def cleanup(
     return Transition(state, dict(shares), rest, Event.CLEANED, why)
 
 
-def removed(state: State | Damaged | None, shares: Mapping[str, Share]) -> str | None:
+def removed(state: State | Unreadable | None, shares: Mapping[str, Share]) -> str | None:
     """The version of a finished release that is no destination any more."""
     over = _over(state) if isinstance(state, State) else None
     return over if over not in shares else None
 
 
-def leftovers(state: State | Damaged | None, shares: Mapping[str, Share], subsets: Iterable[str]) -> list[str]:
+def leftovers(state: State | Unreadable | None, shares: Mapping[str, Share], subsets: Iterable[str]) -> list[str]:
     """The subsets that the route does not name and that are not of the last release either."""
     if not isinstance(state, State):
         return []

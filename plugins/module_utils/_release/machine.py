@@ -5,7 +5,7 @@
 # PRIVATE to this collection: it may change in any release.
 """The state machine of a release: state + what is observed + what is asked + the time -> the next transition. Pure.
 
-    decide(decode(annotation), observed, plan, request, now) -> Transition | Wait | Nothing | Refuse
+    decide(decode(annotation), observed, plan, request, now) -> Transition | Wait | NoOp | Rejected
 
 A caller writes a Transition's `weights` and `encode(transition.state)` in one guarded patch, proves them live and, if
 `again` is set, asks once more; check mode does the same with `after()` in place of the patch. One transition raises the
@@ -23,56 +23,20 @@ from math import ceil
 from typing import TypeAlias
 
 from .._common.shares import Share
-from .plan import InvalidPlan, OnFailure, Plan, Step, validate
+from .plan import Plan, Step
 from .state import (
     ANNOTATION,
     HISTORY,
-    Damaged,
-    Holder,
-    Past,
+    HistoryEntry,
+    LeaseHolder,
     Phase,
     State,
+    Unreadable,
     Verdict,
     clip,
-    decode,
-    encode,
     stamp,
     to_milliseconds,
 )
-
-__all__ = [
-    "ANNOTATION",
-    "LEASE",
-    "LEASE_SLACK",
-    "Damaged",
-    "Decision",
-    "Event",
-    "Holder",
-    "InvalidPlan",
-    "Nothing",
-    "Observed",
-    "OnFailure",
-    "Past",
-    "Phase",
-    "Plan",
-    "Ready",
-    "Refuse",
-    "Request",
-    "Run",
-    "State",
-    "Step",
-    "Transition",
-    "Verdict",
-    "Wait",
-    "Want",
-    "after",
-    "decide",
-    "decode",
-    "encode",
-    "leased",
-    "released",
-    "validate",
-]
 
 LEASE = timedelta(seconds=60)  # how long a write keeps other runs away
 LEASE_SLACK = timedelta(seconds=60)  # by which the clocks of two runs may differ
@@ -230,23 +194,25 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Nothing:
+class NoOp:
     """Nothing to do, and that is well."""
 
     why: str
 
 
 @dataclass(frozen=True)
-class Refuse:
+class Rejected:
     """Not done, and a person must look. why: what stands against it, since when, and what to do."""
 
     why: str
 
 
-Decision: TypeAlias = "Transition | Wait | Nothing | Refuse"
+Decision: TypeAlias = "Transition | Wait | NoOp | Rejected"
 
 
-def decide(state: State | Damaged | None, observed: Observed, plan: Plan, request: Request, now: datetime) -> Decision:
+def decide(
+    state: State | Unreadable | None, observed: Observed, plan: Plan, request: Request, now: datetime
+) -> Decision:
     """The answer to a request. Same arguments, same answer; nothing is changed.
 
     now: with a time zone (ValueError without), best the API server's clock, so that all controllers agree.
@@ -259,7 +225,7 @@ def decide(state: State | Damaged | None, observed: Observed, plan: Plan, reques
     case = _Case(observed, plan, request, to_milliseconds(now))
     if request.want is Want.ROLLED_BACK:
         return _roll_back(case, state)
-    if isinstance(state, Damaged):
+    if isinstance(state, Unreadable):
         return _adopt(case, None) if request.adopt else _refuse_damaged(state)
     holder = _other_holder(case, state) if state and request.want is not Want.HELD else None
     if holder:
@@ -274,7 +240,7 @@ def decide(state: State | Damaged | None, observed: Observed, plan: Plan, reques
     if not isinstance(current, State):
         return current
     answer = _weigh(case, current) if request.want is Want.WEIGHTED else _advance(case, current)
-    return (_starved(case, current) or answer) if isinstance(answer, Nothing) else answer
+    return (_starved(case, current) or answer) if isinstance(answer, NoOp) else answer
 
 
 def after(observed: Observed, transition: Transition) -> Observed:
@@ -282,7 +248,7 @@ def after(observed: Observed, transition: Transition) -> Observed:
     return replace(observed, weights={**observed.weights, **transition.weights}, holder_gone=False)
 
 
-def leased(holder: Holder, now: datetime) -> bool:
+def leased(holder: LeaseHolder, now: datetime) -> bool:
     """Whether a lease counts at this time: it has not ended, and it ends when one of ours could."""
     return now < holder.until <= now + LEASE + LEASE_SLACK
 
@@ -322,9 +288,9 @@ def _advance(case: _Case, state: State) -> Decision:
         why = f"{state.canary} has no ready pod left: {_reason(case.observed.canary)}"
         return _fail(case, state, Verdict("fail", why, case.now))
     if not confirm and (state.failed or state.phase in (Phase.HELD, Phase.ROLLED_BACK)):
-        return Refuse(f"{_stopped(state)}; to go on all the same set confirm: true, else release another canary")
+        return Rejected(f"{_stopped(state)}; to go on all the same set confirm: true, else release another canary")
     if state.phase is Phase.PAUSED and not confirm:
-        return Nothing(
+        return NoOp(
             f"{_where(state)} waits for a person since {stamp(state.since)}: "
             "set confirm: true to go on, or state: rolled_back to go back"
         )
@@ -368,11 +334,11 @@ def _end(case: _Case, state: State, steps: tuple[Step, ...]) -> Decision:
     if state.phase in (Phase.PAUSED, Phase.HELD):
         return _confirm(case, state)
     if state.weight == 100:
-        return Nothing(f"{state.canary} has all requests since {stamp(state.since)}: there is nothing to do")
+        return NoOp(f"{state.canary} has all requests since {stamp(state.since)}: there is nothing to do")
     if not steps:
-        return Refuse("there are no steps to go: give steps, such as [5, 20, 50, 100]")
+        return Rejected("there are no steps to go: give steps, such as [5, 20, 50, 100]")
     weights = ", ".join(str(step.weight) for step in steps)
-    return Nothing(f"{state.canary} is at {state.weight} %, the end of its steps {weights}: give a higher one to go on")
+    return NoOp(f"{state.canary} is at {state.weight} %, the end of its steps {weights}: give a higher one to go on")
 
 
 def _confirm(case: _Case, state: State) -> Transition:
@@ -387,10 +353,10 @@ def _confirm(case: _Case, state: State) -> Transition:
 def _weigh(case: _Case, state: State) -> Decision:
     weight, present, confirm = case.request.weight or 0, case.share(state.canary), case.request.confirm
     if weight == present == state.weight and state.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.HELD):
-        return Nothing(f"{state.canary} has {weight} % already")
+        return NoOp(f"{state.canary} has {weight} % already")
     higher = weight > min(state.weight, present)
     if higher and state.failed and not confirm:
-        return Refuse(f"{_stopped(state)}; to give it {weight} % all the same set confirm: true")
+        return Rejected(f"{_stopped(state)}; to give it {weight} % all the same set confirm: true")
     obstacle = _blocked(case, weight) or _prepare(case, state)
     if obstacle:
         return obstacle
@@ -401,16 +367,16 @@ def _weigh(case: _Case, state: State) -> Decision:
 
 def _hold(case: _Case, state: State) -> Decision:
     if state.phase in (Phase.HELD, Phase.PROMOTED, Phase.ROLLED_BACK):
-        return Nothing(f"{_stopped(state)}: there is nothing to hold")
+        return NoOp(f"{_stopped(state)}: there is nothing to hold")
     return _stay(case, state, Event.HELD, _asked(case), state.verdict)
 
 
 def _watch(case: _Case, state: State | None) -> Decision:
     watched = case.request.since and to_milliseconds(case.request.since)
     if state is None or state.since != watched or not _same_release(case, state):
-        return Refuse(f"this run stops, for what it watched is no more: {_latest(state)}")
+        return Rejected(f"this run stops, for what it watched is no more: {_latest(state)}")
     if not state.judgeable:
-        return Nothing(f"{_stopped(state)}: there is nothing to watch")
+        return NoOp(f"{_stopped(state)}: there is nothing to watch")
     verdict = case.request.verdict
     if verdict and verdict.result == "fail":
         return _fail(case, state, verdict)
@@ -422,7 +388,7 @@ def _watch(case: _Case, state: State | None) -> Decision:
             return _write(case, replace(state, verdict=verdict), Event.JUDGED, why)
     mine = state.holder if state.run == case.request.by.id else None
     if mine and leased(mine, case.now) and mine.until - case.now > RENEW:
-        return Nothing(f"{_where(state)} is watched")
+        return NoOp(f"{_where(state)} is watched")
     return _write(case, state, Event.RENEWED, f"lease until {stamp(case.now + LEASE)}")
 
 
@@ -441,7 +407,7 @@ def _fail(case: _Case, state: State, verdict: Verdict) -> Transition:
     return _write(case, state, Event.FAILED, why)
 
 
-def _roll_back(case: _Case, state: State | Damaged | None) -> Decision:
+def _roll_back(case: _Case, state: State | Unreadable | None) -> Decision:
     """All to stable, over leases, drift and damage. Which stable: the state knows better than an old playbook.
 
     Where stable lacks pods and the canary has some, stable gets what it can carry now, and the rest as its pods come.
@@ -450,13 +416,13 @@ def _roll_back(case: _Case, state: State | Damaged | None) -> Decision:
     if isinstance(state, State) and _finished(state) and state.canary == case.plan.stable and case.share(state.canary):
         base = _fresh(case, state)
     carrying = {name for name, weight in case.observed.weights.items() if weight > 0}
-    resting = base.phase in (Phase.NONE, Phase.ROLLED_BACK) and not isinstance(state, Damaged)
+    resting = base.phase in (Phase.NONE, Phase.ROLLED_BACK) and not isinstance(state, Unreadable)
     stable, present, kept = case.ready(base.stable), case.share(base.canary), _kept(case, base)
     dead = stable.filled <= 0 and not case.request.force
     if resting and carrying == {base.stable}:
         if dead:
             return Wait(None, f"{base.stable} has all requests already, and no ready pod: {_reason(stable)}")
-        return Nothing(f"{base.stable} has all requests already: there is nothing to roll back")
+        return NoOp(f"{base.stable} has all requests already: there is nothing to roll back")
     if kept == 0:
         why = f"from {present} back to 0 %: {_asked(case)}"
         state = replace(base, phase=Phase.ROLLED_BACK, weight=0, since=case.now)
@@ -513,7 +479,7 @@ def _adopt(case: _Case, state: State | None) -> Decision:
 # Which release a request is about.
 
 
-def _take_up(case: _Case, state: State | None) -> State | Wait | Refuse | Transition:
+def _take_up(case: _Case, state: State | None) -> State | Wait | Rejected | Transition:
     """The state to go on from: that of the plan's release, or of a new one where the plan names other versions."""
     plan = case.plan
     if state is None:
@@ -521,7 +487,7 @@ def _take_up(case: _Case, state: State | None) -> State | Wait | Refuse | Transi
     if _same_release(case, state):
         return state
     if state.phase is Phase.HELD and not case.request.confirm:
-        return Refuse(f"{_stopped(state)}; to release {plan.canary} in its place set confirm: true")
+        return Rejected(f"{_stopped(state)}; to release {plan.canary} in its place set confirm: true")
     left = _left_before(case, state)
     if left:
         return left
@@ -536,16 +502,16 @@ def _take_up(case: _Case, state: State | None) -> State | Wait | Refuse | Transi
     carrier = f"{state.canary} is promoted, so the next stable is {state.canary}"
     if not _finished(state):
         carrier = f"{state.canary} is not promoted, so stable is still {state.stable}"
-    return Refuse(f"{_shares(case)} from the release of {state.canary}: {carrier}, not {plan.stable}")
+    return Rejected(f"{_shares(case)} from the release of {state.canary}: {carrier}, not {plan.stable}")
 
 
-def _left_before(case: _Case, state: State) -> Refuse | None:
+def _left_before(case: _Case, state: State) -> Rejected | None:
     """A canary that was begun before and left unfinished: an old schedule must not bring it back over a newer one."""
     canary = case.plan.canary
     last = next((past for past in reversed(state.history) if past.canary == canary), None)
     if last is None or last.weight == 100 or case.request.confirm:
         return None
-    return Refuse(
+    return Rejected(
         f"{canary} was begun before and left at {stamp(last.at)} ({last.event}: {last.why}); "
         "to begin it again set confirm: true"
     )
@@ -573,7 +539,7 @@ def _finished(state: State) -> bool:
 # What may stand against a request.
 
 
-def _other_holder(case: _Case, state: State) -> Holder | None:
+def _other_holder(case: _Case, state: State) -> LeaseHolder | None:
     """Another run's live lease."""
     if state.holder is None or state.run == case.request.by.id or case.observed.holder_gone:
         return None
@@ -636,11 +602,11 @@ def _write(case: _Case, state: State, event: Event, why: str, *, again: bool = F
     run, now = case.request.by, case.now
     mine = state.holder if state.run == run.id else None
     began = mine.since if mine else now
-    holder = Holder(run.who, run.host, run.pid, began, now + LEASE, run.boot, run.pid_namespace, run.start)
+    holder = LeaseHolder(run.who, run.host, run.pid, began, now + LEASE, run.boot, run.pid_namespace, run.start)
     state = replace(state, run=run.id, holder=holder)
     before = dict(case.observed.weights)
     if event not in (Event.RENEWED, Event.JUDGED):
-        past = Past(now, event.value, state.canary, state.weight, clip(why), run.who)
+        past = HistoryEntry(now, event.value, state.canary, state.weight, clip(why), run.who)
         state = replace(
             state,
             steps=case.plan.steps or state.steps,
@@ -658,34 +624,34 @@ def _write(case: _Case, state: State, event: Event, why: str, *, again: bool = F
 # Sentences.
 
 
-def _refuse_damaged(state: Damaged) -> Refuse:
-    return Refuse(
+def _refuse_damaged(state: Unreadable) -> Rejected:
+    return Rejected(
         f"the annotation {ANNOTATION} cannot be read, for {state.reason}: set adopt: true to go on from the weights "
         "that are set, or state: rolled_back to go back"
     )
 
 
-def _refuse_holder(canary: str, holder: Holder) -> Refuse:
-    return Refuse(
+def _refuse_holder(canary: str, holder: LeaseHolder) -> Rejected:
+    return Rejected(
         f"canary {canary} is held by {holder.who} on {holder.host} (process {holder.pid}) since "
         f"{stamp(holder.since)} (lease until {stamp(holder.until)}): wait for that run to end; "
         "state: held and state: rolled_back work at any time"
     )
 
 
-def _refuse_drift(case: _Case, state: State | None) -> Refuse:
+def _refuse_drift(case: _Case, state: State | None) -> Rejected:
     if state is None or (case.request.want is Want.WEIGHTED and _same_release(case, state)):
         return _refuse_no_release(case)
     written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
-    return Refuse(
+    return Rejected(
         f"someone else moved the weights: {_shares(case)} now, {written} when this release wrote them at "
         f"{stamp(state.since)}; set adopt: true to go on from there, state: weighted to set another weight, "
         "or state: rolled_back to go back"
     )
 
 
-def _refuse_no_release(case: _Case) -> Refuse:
-    return Refuse(
+def _refuse_no_release(case: _Case) -> Rejected:
+    return Rejected(
         f"{_shares(case)} is no release from {case.plan.stable} to {case.plan.canary}, which must share all requests: "
         "name the two versions that do, or set state: rolled_back to go back"
     )

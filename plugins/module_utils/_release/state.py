@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from .._common.shares import Share, exact, rest_of
 from .._common.values import from_json
 from .plan import LONGEST_INTERVAL, Step, rising
+from .._common.clock import stamp, to_milliseconds
 
 ANNOTATION = "progressive.istio/canary"
 VERSION = 1
@@ -50,7 +51,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True)
-class Holder:
+class LeaseHolder:
     """The run that works on the release. since: when it began to; until: when its lease ends unless it is renewed.
 
     boot, pid_namespace, start: see Run. Empty where the writer was an older one, or did not know.
@@ -78,7 +79,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Past:
+class HistoryEntry:
     """One transition that was made. weight: that of the canary after it; by: the person or account that asked."""
 
     at: datetime
@@ -111,10 +112,10 @@ class State:
     steps: tuple[Step, ...] = ()
     interval: float = 0.0
     run: str = ""
-    holder: Holder | None = None
+    holder: LeaseHolder | None = None
     verdict: Verdict | None = None
     before: Mapping[str, Share] = field(default_factory=dict)
-    history: tuple[Past, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -150,7 +151,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Damaged:
+class Unreadable:
     """An annotation that cannot be read. reason: a clause that says what is wrong with it."""
 
     reason: str
@@ -195,22 +196,18 @@ def encode(state: State) -> str:
     )
 
 
-def decode(text: str | None) -> State | Damaged | None:
+def decode(text: str | None) -> State | Unreadable | None:
     """What the annotation says: None where there is none, Damaged where it is not a legal state of version 1."""
     if text is None:
         return None
     try:
         return _state(_Fields(from_json(text), "the annotation"))
-    except _Unreadable as problem:
-        return Damaged(str(problem))
+    except _Malformed as problem:
+        return Unreadable(str(problem))
     except ValueError as problem:
-        return Damaged(f"it is not JSON ({problem})")
+        return Unreadable(f"it is not JSON ({problem})")
 
 
-def stamp(moment: datetime) -> str:
-    """RFC 3339 in UTC, with milliseconds only where there are some."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
-    return f"{text.removesuffix('.000')}Z"
 
 
 def clip(why: str) -> str:
@@ -222,7 +219,7 @@ def _encode_verdict(verdict: Verdict) -> dict[str, Any]:
     return {"result": verdict.result, "why": clip(verdict.why), "at": stamp(verdict.at), **verdict.extra}
 
 
-def _encode_holder(holder: Holder) -> dict[str, Any]:
+def _encode_holder(holder: LeaseHolder) -> dict[str, Any]:
     return {
         "who": holder.who,
         "host": holder.host,
@@ -234,7 +231,7 @@ def _encode_holder(holder: Holder) -> dict[str, Any]:
     }
 
 
-def _encode_past(past: Past) -> dict[str, Any]:
+def _encode_past(past: HistoryEntry) -> dict[str, Any]:
     return {
         "at": stamp(past.at),
         "event": past.event,
@@ -255,7 +252,7 @@ def _number(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
-class _Unreadable(Exception):
+class _Malformed(Exception):
     """What is wrong with the annotation, as a clause."""
 
 
@@ -264,7 +261,7 @@ class _Fields:
 
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, dict):
-            raise _Unreadable(f"{where} is not an object")
+            raise _Malformed(f"{where} is not an object")
         self._left: dict[str, Any] = dict(value)
         self._where = where
 
@@ -274,13 +271,13 @@ class _Fields:
 
     def take(self, key: str) -> object:
         if key not in self._left:
-            raise _Unreadable(f"{self._where} has no {key}")
+            raise _Malformed(f"{self._where} has no {key}")
         return self._left.pop(key)
 
     def typed(self, key: str, kind: type[_Value], what: str) -> _Value:
         value = self.take(key)
         if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
-            raise _Unreadable(f"{key} of {self._where} is not {what}")
+            raise _Malformed(f"{key} of {self._where} is not {what}")
         return value
 
     def text(self, key: str) -> str:
@@ -289,7 +286,7 @@ class _Fields:
     def name(self, key: str) -> str:
         name = self.text(key)
         if not name:
-            raise _Unreadable(f"{key} of {self._where} is empty")
+            raise _Malformed(f"{key} of {self._where} is empty")
         return name
 
     def text_or_empty(self, key: str) -> str:
@@ -303,21 +300,21 @@ class _Fields:
     def whole(self, key: str, low: int, high: int) -> int:
         value = self.typed(key, int, "a whole number")
         if not low <= value <= high:
-            raise _Unreadable(f"{key} of {self._where} is {value}, outside {low} to {high}")
+            raise _Malformed(f"{key} of {self._where} is {value}, outside {low} to {high}")
         return value
 
     def share(self, key: str) -> Share:
         value = self.take(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise _Unreadable(f"{key} of {self._where} is not a number")
+            raise _Malformed(f"{key} of {self._where} is not a number")
         if not 0 <= value <= 100:
-            raise _Unreadable(f"{key} of {self._where} is {value}, outside 0 to 100")
+            raise _Malformed(f"{key} of {self._where} is {value}, outside 0 to 100")
         return exact(value)
 
     def seconds(self, key: str) -> float:
         value = self.take(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST_INTERVAL:
-            raise _Unreadable(f"{key} of {self._where} is not a number of seconds from 0 to {LONGEST_INTERVAL}")
+            raise _Malformed(f"{key} of {self._where} is not a number of seconds from 0 to {LONGEST_INTERVAL}")
         return float(value)
 
     def time(self, key: str) -> datetime:
@@ -326,7 +323,7 @@ class _Fields:
             if moment.tzinfo is None or not 1971 <= moment.year <= 9000:
                 raise ValueError(key)
         except ValueError:
-            raise _Unreadable(f"{key} of {self._where} is not a time such as 2026-01-31T12:00:00Z") from None
+            raise _Malformed(f"{key} of {self._where} is not a time such as 2026-01-31T12:00:00Z") from None
         return to_milliseconds(moment)
 
     def items(self, key: str) -> list[Any]:
@@ -340,21 +337,17 @@ class _Fields:
         return None if value is None else _Fields(value, f"{key} of {self._where}")
 
 
-def to_milliseconds(moment: datetime) -> datetime:
-    """The moment in UTC, without what the annotation does not keep."""
-    moment = moment.astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _state(fields: _Fields) -> State:
     version = fields.take("version")
     if not isinstance(version, int) or isinstance(version, bool) or version != VERSION:
-        raise _Unreadable(f"its version is {json.dumps(version)}, and this collection reads version {VERSION}")
+        raise _Malformed(f"its version is {json.dumps(version)}, and this collection reads version {VERSION}")
     fields.take("step")  # for readers; it follows from the weight
     weights = fields.within("weights")
     weight = weights.share("canary")
     if weights.share("stable") + weight != 100:
-        raise _Unreadable("its weights do not sum to 100")
+        raise _Malformed("its weights do not sum to 100")
     holder, verdict = fields.within_or_none("holder"), fields.within_or_none("verdict")
     state = State(
         stable=fields.name("stable"),
@@ -377,7 +370,7 @@ def _state(fields: _Fields) -> State:
 
 def _check(state: State) -> None:
     if state.stable == state.canary:
-        raise _Unreadable(f"its stable and canary are both {state.stable}")
+        raise _Malformed(f"its stable and canary are both {state.stable}")
     legal = {
         Phase.NONE: False,
         Phase.PROGRESSING: state.weight < 100,
@@ -385,14 +378,14 @@ def _check(state: State) -> None:
         Phase.ROLLED_BACK: state.weight == 0,
     }
     if not legal.get(state.phase, True):
-        raise _Unreadable(f"its phase is {state.phase} at a weight of {state.weight}")
+        raise _Malformed(f"its phase is {state.phase} at a weight of {state.weight}")
 
 
 def _phase(text: str) -> Phase:
     try:
         return Phase(text)
     except ValueError:
-        raise _Unreadable(f"its phase is {json.dumps(text)}, which this collection does not know") from None
+        raise _Malformed(f"its phase is {json.dumps(text)}, which this collection does not know") from None
 
 
 def _steps(items: list[Any]) -> tuple[Step, ...]:
@@ -401,12 +394,12 @@ def _steps(items: list[Any]) -> tuple[Step, ...]:
         for fields in (_Fields(item, "a step") for item in items)
     )
     if not rising(steps):
-        raise _Unreadable("its steps do not rise")
+        raise _Malformed("its steps do not rise")
     return steps
 
 
-def _holder(fields: _Fields) -> Holder:
-    return Holder(
+def _holder(fields: _Fields) -> LeaseHolder:
+    return LeaseHolder(
         who=fields.text("who"),
         host=fields.text("host"),
         pid=fields.whole("pid", 0, 2**31),
@@ -420,12 +413,12 @@ def _holder(fields: _Fields) -> Holder:
 def _verdict(fields: _Fields) -> Verdict:
     result = fields.text("result")
     if result not in get_args(Result):
-        raise _Unreadable(f"its verdict is {json.dumps(result)}, which this collection does not know")
+        raise _Malformed(f"its verdict is {json.dumps(result)}, which this collection does not know")
     return Verdict(cast(Result, result), fields.text("why"), fields.time("at"), fields.rest())
 
 
-def _past(fields: _Fields) -> Past:
-    return Past(
+def _past(fields: _Fields) -> HistoryEntry:
+    return HistoryEntry(
         at=fields.time("at"),
         event=fields.text("event"),
         canary=fields.text("canary"),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .._common.printable import printable
 from .._common.shares import Share
-from .._release.machine import State
+from .._release.state import State
 from .._rollout.pipeline import Outcome
 from .._rollout.read import Snapshot
 

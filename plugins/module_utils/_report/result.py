@@ -14,8 +14,9 @@ from .._common.printable import printable
 from .._common.shares import Share, numbers, said
 from .._common.text import plural
 from .._proxy.fleet import Extent
-from .._release.machine import Damaged, Event, Phase, Plan, Refuse, State, Step, Transition, Wait
-from .._release.state import stamp
+from .._release.machine import Event, Rejected, Transition, Wait
+from .._release.plan import Plan, Step
+from .._release.state import Phase, State, Unreadable, stamp
 from .._release.verification import unproven
 from .._rollout.pipeline import Outcome
 from .._rollout.read import Snapshot
@@ -44,7 +45,7 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         "next_weight": next_weight(snapshot.state, plan.steps),
         **release_of(snapshot),
         **({"analysis": outcome.judgement.facts()} if outcome.judgement else {}),
-        **({"mistakes": [outcome.decision.why]} if isinstance(outcome.decision, Refuse) else {}),
+        **({"mistakes": [outcome.decision.why]} if isinstance(outcome.decision, Rejected) else {}),
     }
 
 
@@ -63,7 +64,7 @@ def _transition(written: Transition, route: Route, settled: float | None) -> dic
 
 def _live(outcome: Outcome) -> str:
     """Where the weights were seen, and how soon; nothing where nobody was asked or some proxy disagreed."""
-    if not outcome.live or isinstance(outcome.decision, Refuse):
+    if not outcome.live or isinstance(outcome.decision, Rejected):
         return ""
     sample = outcome.extent.sample if outcome.extent else ""
     where = str(outcome.live[0].proxy) if len(outcome.live) == 1 else f"all {len(outcome.live)} proxies"
@@ -116,7 +117,7 @@ def release_of(snapshot: Snapshot) -> dict[str, Any]:
     """The release as its state tells it."""
     state = snapshot.state
     if not isinstance(state, State):
-        return {"phase": "damaged" if isinstance(state, Damaged) else Phase.NONE.value, "finished": False}
+        return {"phase": "damaged" if isinstance(state, Unreadable) else Phase.NONE.value, "finished": False}
     soaks = state.phase is Phase.PROGRESSING and state.weight > 0
     return {
         "phase": state.phase.value,
@@ -139,7 +140,7 @@ def diff_of(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def next_weight(state: State | Damaged | None, steps: tuple[Step, ...]) -> int | None:
+def next_weight(state: State | Unreadable | None, steps: tuple[Step, ...]) -> int | None:
     """What the next step would set; None where the release is at its end or waits for a person."""
     if not isinstance(state, State) or state.phase not in (Phase.PROGRESSING, Phase.WEIGHTED):
         return None

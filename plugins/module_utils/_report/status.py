@@ -12,8 +12,9 @@ from typing import Any
 
 from .._common.shares import number, numbers, said
 from .._k8s.pods import Version
-from .._release.machine import Damaged, Plan, Refuse, Request, Run, State, Want, decide, leased
-from .._release.state import Holder, stamp
+from .._release.machine import Rejected, Request, Run, Want, decide, leased
+from .._release.plan import Plan
+from .._release.state import LeaseHolder, State, Unreadable, stamp
 from .._release.verification import unproven
 from .._rollout.read import Snapshot
 from .result import next_weight, release_of
@@ -61,10 +62,10 @@ def _next(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> str 
         return None
     plan = Plan(state.stable, state.canary, state.steps, state.interval)
     decision = decide(state, snapshot.observed(holder_gone), plan, Request(Want.ADVANCED, by), now)
-    return f"refused: {decision.why}" if isinstance(decision, Refuse) else decision.why
+    return f"refused: {decision.why}" if isinstance(decision, Rejected) else decision.why
 
 
-def _holder(holder: Holder, gone: bool, now: datetime) -> dict[str, Any]:
+def _holder(holder: LeaseHolder, gone: bool, now: datetime) -> dict[str, Any]:
     return {
         "who": holder.who,
         "host": holder.host,
@@ -77,7 +78,7 @@ def _holder(holder: Holder, gone: bool, now: datetime) -> dict[str, Any]:
 
 def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
     state, found = snapshot.state, []
-    if isinstance(state, Damaged):
+    if isinstance(state, Unreadable):
         found.append(f"the annotation of the release cannot be read: {state.reason}")
     if isinstance(state, State) and not state.matches(snapshot.shares):
         wrote = said(state.weights)

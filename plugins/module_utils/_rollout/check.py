@@ -19,19 +19,19 @@ from .._istio.mesh import Focus, Mesh, Object, name_of
 from .._preflight.checks import examine, findings
 from .._preflight.finding import Finding
 from .._preflight.reach import callers_routed, reached_by_weight_alone
-from .._proxy.discovery import Gates
+from .._proxy.discovery import DiscoveredGateways
 from .read import Snapshot
 
 _AFTERWARDS = (reached_by_weight_alone.__name__, callers_routed.__name__)  # nothing in them speaks against a move
 _READ = ("focus", "virtual_services", "destination_rules", "services", "unread")
 
 
-def guard(snapshot: Snapshot, gates: Gates | None, skip: Collection[str]) -> list[Finding]:
+def guard(snapshot: Snapshot, gates: DiscoveredGateways | None, skip: Collection[str]) -> list[Finding]:
     """What is wrong with the route of a canary, errors first. gates: None if they may not be read."""
     return findings(examine(_mesh_of(snapshot, gates), {*skip, *_AFTERWARDS}))
 
 
-def _mesh_of(snapshot: Snapshot, gates: Gates | None) -> Mesh:
+def _mesh_of(snapshot: Snapshot, gates: DiscoveredGateways | None) -> Mesh:
     mesh, target = snapshot.mesh, snapshot.target
     route = _route_alone(snapshot.virtual_service, snapshot.route.rule)
     others = [each for each in mesh.virtual_services if name_of(each) != name_of(route)]

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from .._k8s.client import Cluster, ClusterError
-from .._release.machine import Verdict
+from .._k8s.auth import ClusterError
+from .._k8s.client import Cluster
+from .._release.state import Verdict
 from .read import Snapshot, pods_of
 
 

@@ -13,34 +13,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .._common.shares import Share, said
+from .._k8s.auth import ClusterError
 from .._k8s.changes import Changes
-from .._k8s.client import POD, VIRTUAL_SERVICE, Cluster, ClusterError
+from .._k8s.client import POD, VIRTUAL_SERVICE, Cluster
 from .._k8s.kubectl import on, show
 from .._k8s.rights import LISTED, Right, missing, of_a_move, of_a_proof
 from .._preflight.finding import ERROR
 from .._proxy import discovery
-from .._proxy.attachment import binding_of
-from .._proxy.discovery import Gates
+from .._proxy.attachment import attachment_of
+from .._proxy.discovery import DiscoveredGateways
 from .._proxy.fleet import NAMED, Extent, NotLive, Unproven
 from .._proxy.poll import Live
 from .._release.cleanup import cleanup
 from .._release.lease import is_gone
-from .._release.machine import (
-    Decision,
-    Event,
-    Nothing,
-    Phase,
-    Plan,
-    Refuse,
-    Request,
-    State,
-    Transition,
-    Verdict,
-    Wait,
-    Want,
-    decide,
-    released,
-)
+from .._release.machine import Decision, Event, NoOp, Rejected, Request, Transition, Wait, Want, decide, released
+from .._release.plan import Plan
+from .._release.state import Phase, State, Verdict
 from .._release.verification import doubted, proven, unproven
 from .._routing.hosts import service_of
 from .._routing.virtual_service import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
@@ -52,7 +40,7 @@ from .read import Object, Refused, Snapshot, Target, pods_of, read, read_for_rol
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from .._analysis.criteria import Criteria
     from .._analysis.judgement import Judgement
-    from .._analysis.measurements import Record
+    from .._analysis.measurements import Measurements
 
 CONFLICTS = 5  # how often others may write in between
 REACH = 10.0  # seconds that the proxies have to know pods that a rollback has waited for
@@ -108,7 +96,7 @@ class Call:
 class Outcome:
     """What came of a request. before: shares at the start; snapshot: as it is now; written: in order.
 
-    decision: the last one; a Refuse says what ended the call after it had begun well.
+    decision: the last one; a Rejected decision says what ended the call after it had begun well.
     live: the proxies that run the weights which were written last. settled: seconds until all of them did, by the
     place of a write in `written`. extent: how many proxies were asked for the last one. warnings: what a person should
     hear of all the same. record: what was counted on the present step.
@@ -122,7 +110,7 @@ class Outcome:
     extent: Extent | None = None
     settled: Mapping[int, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    record: Record | None = None
+    record: Measurements | None = None
 
     @property
     def changed(self) -> bool:
@@ -148,7 +136,7 @@ class Outcome:
     def why(self) -> str:
         """What happened, or why nothing did."""
         reasons = [transition.why for transition in self.written if transition.changed]
-        if not reasons or isinstance(self.decision, Refuse):
+        if not reasons or isinstance(self.decision, Rejected):
             reasons.append(self.decision.why)
         return "; ".join(reasons)
 
@@ -159,10 +147,10 @@ class Outcome:
         held = [each.state.verdict for each in self.written if each.event is Event.HELD]
         # A deadline may end before the first look, and then there is a verdict and no judgement.
         unsure = held and (self.judgement is not None or any(each and each.result == "inconclusive" for each in held))
-        return failed or bool(unsure) or isinstance(self.decision, Refuse)
+        return failed or bool(unsure) or isinstance(self.decision, Rejected)
 
 
-class Unsure(ClusterError):
+class UncertainWrite(ClusterError):
     """The answer to a write of weights never came, and the object cannot be read now: it may be written or not."""
 
     def __init__(self, call: Call, lost: ClusterError) -> None:
@@ -181,7 +169,7 @@ class Unsure(ClusterError):
 def carry_out(call: Call) -> Outcome:
     """Do it. Raises Refused or ClusterError if it cannot be done and nothing was written.
 
-    What stands in the way after a write is a Refuse in the outcome, beside what was written; that is a legal state.
+    What is in the way after a write is a Rejected decision in the outcome, beside what was written.
     """
     prover = call.prover
     deadline = time.monotonic() + call.patience
@@ -189,13 +177,13 @@ def carry_out(call: Call) -> Outcome:
         snapshot = _read(call)
     except ClusterError as error:
         raise _with_all_rights(call, error) from error
-    outcome, conflicts = Outcome(snapshot.all_shares, snapshot, Nothing("")), 0
+    outcome, conflicts = Outcome(snapshot.all_shares, snapshot, NoOp("")), 0
     shown: object = None
     guarded = waited = False
     try:
         while True:
             decision = answer(call, snapshot)
-            if isinstance(decision, Refuse):
+            if isinstance(decision, Rejected):
                 raise Refused([f"{call.target.place}: {decision.why}"])
             if not guarded and call.moving and (_gaining(decision) or _awaits_pods(decision)):
                 gates, warnings = _guarded(call, snapshot)
@@ -234,7 +222,7 @@ def carry_out(call: Call) -> Outcome:
                 continue
             if following.unnoted and not decision.moves:
                 already = f"{decision.state.stable} has all requests already"
-                return replace(outcome, snapshot=following, decision=Nothing(already))
+                return replace(outcome, snapshot=following, decision=NoOp(already))
             outcome = replace(outcome, snapshot=following, decision=decision, written=(*outcome.written, decision))
             if prover and decision.moves and not _partial(decision):
                 outcome = prove(call, prover, outcome, time.monotonic())
@@ -244,7 +232,7 @@ def carry_out(call: Call) -> Outcome:
     except (Refused, ClusterError) as error:
         if not outcome.written:
             raise
-        return replace(outcome, snapshot=snapshot, decision=Refuse("; ".join(error.mistakes)))
+        return replace(outcome, snapshot=snapshot, decision=Rejected("; ".join(error.mistakes)))
 
 
 def _partial(transition: Transition) -> bool:
@@ -272,14 +260,14 @@ def _unfinished(call: Call, outcome: Outcome, snapshot: Snapshot, why: str) -> O
     outcome = replace(outcome, snapshot=snapshot)
     if call.prover and outcome.written[-1].moves and _partial(outcome.written[-1]):
         outcome = prove(call, call.prover, outcome, time.monotonic())
-    doubts = [outcome.decision.why] if isinstance(outcome.decision, Refuse) else []
-    return replace(outcome, decision=Refuse("; ".join([why, *doubts])))
+    doubts = [outcome.decision.why] if isinstance(outcome.decision, Rejected) else []
+    return replace(outcome, decision=Rejected("; ".join([why, *doubts])))
 
 
 def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome:
     """See the last write live, and let it soak from then on. since: when it was written (monotonic).
 
-    If it is not live, a Refuse says where.
+    If it is not live, a Rejected decision says where.
     """
     snapshot, (*earlier, last) = outcome.snapshot, outcome.written
     live: tuple[Live, ...] = ()
@@ -310,7 +298,7 @@ def prove(call: Call, prover: Prover, outcome: Outcome, since: float) -> Outcome
             snapshot = _note(call, snapshot, released)
         except (Refused, ClusterError) as error:
             why = f"{why}; its lease ends by itself, for {error}"
-    return replace(outcome, snapshot=snapshot, decision=Refuse(why), live=live)
+    return replace(outcome, snapshot=snapshot, decision=Rejected(why), live=live)
 
 
 def _taken_back(call: Call, prover: Prover, outcome: Outcome, verdict: Verdict) -> Outcome:
@@ -321,7 +309,7 @@ def _taken_back(call: Call, prover: Prover, outcome: Outcome, verdict: Verdict) 
     for _attempt in range(CONFLICTS):
         decision = answer(replace(call, request=failed), snapshot)
         if not isinstance(decision, Transition):
-            return replace(outcome, snapshot=snapshot, decision=Refuse(f"{verdict.why}; {decision.why}"))
+            return replace(outcome, snapshot=snapshot, decision=Rejected(f"{verdict.why}; {decision.why}"))
         decision = replace(decision, state=released(decision.state))
         following = write(call, snapshot, decision)
         if following:
@@ -329,7 +317,7 @@ def _taken_back(call: Call, prover: Prover, outcome: Outcome, verdict: Verdict) 
             outcome = replace(outcome, snapshot=following, decision=decision, written=written)
             return prove(call, prover, outcome, time.monotonic()) if decision.moves else outcome
         snapshot = _read(call)
-    return replace(outcome, snapshot=snapshot, decision=Refuse(f"{verdict.why}; somebody else keeps writing it"))
+    return replace(outcome, snapshot=snapshot, decision=Rejected(f"{verdict.why}; somebody else keeps writing it"))
 
 
 def answer(call: Call, snapshot: Snapshot) -> Decision:
@@ -416,7 +404,7 @@ def send(call: Call, snapshot: Snapshot, operations: Operations, note: str | Non
             now = call.cluster.get(VIRTUAL_SERVICE, name, namespace)
         except ClusterError as blind:
             if any(operation["path"].startswith("/spec/") for operation in operations):
-                raise Unsure(call, error) from blind
+                raise UncertainWrite(call, error) from blind
             raise error from blind
         if now and _is_written(now, snapshot, operations, note):
             return snapshot.rewritten(now)  # ours: only the answer was lost
@@ -453,12 +441,12 @@ def _read_again(call: Call, snapshot: Snapshot) -> Snapshot:
     return now
 
 
-def _guarded(call: Call, snapshot: Snapshot) -> tuple[Gates | None, tuple[str, ...]]:
+def _guarded(call: Call, snapshot: Snapshot) -> tuple[DiscoveredGateways | None, tuple[str, ...]]:
     """The gateways and what should be known of the route; Refused if a rule of the mesh stands against the request."""
     warnings: list[str] = []
     gates = None
     try:
-        gates = discovery.read(call.cluster, binding_of(snapshot.virtual_service, snapshot.route.rule))
+        gates = discovery.read(call.cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
     except ClusterError as error:
         if error.status != 403:
             raise
@@ -482,11 +470,11 @@ def _with_all_rights(call: Call, error: ClusterError, snapshot: Snapshot | None 
     return ClusterError(f"{error}; {lacking}", error.status, error.reason) if lacking else error
 
 
-def _lacking(call: Call, snapshot: Snapshot | None, gates: Gates | None) -> str:
+def _lacking(call: Call, snapshot: Snapshot | None, gates: DiscoveredGateways | None) -> str:
     """All rights that this call needs and does not have, as one sentence."""
     rights = _rights_to_move(call, snapshot)
     if call.prover and snapshot:
-        binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
+        binding = attachment_of(snapshot.virtual_service, snapshot.route.rule)
         pods = [pod for each in gates.pods.values() for pod in each] if gates else []
         namespaces = [pod["metadata"]["namespace"] for pod in pods]
         rights += of_a_proof((name.namespace for name in binding.gateways), namespaces)

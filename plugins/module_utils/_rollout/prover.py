@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .._k8s.client import Cluster
-from .._proxy.attachment import binding_of
-from .._proxy.discovery import Gates
+from .._proxy.attachment import attachment_of
+from .._proxy.discovery import DiscoveredGateways
 from .._proxy.fleet import Proof, Proxies
-from .._proxy.reader import Reader, Seldom
+from .._proxy.reader import Interval, Reader
 from .read import Snapshot
 
 LEAST = 0.5  # seconds that proxies have which were found late
@@ -31,7 +31,7 @@ class Prover:
     cluster: Cluster
     scope: Scope
     timeout: float
-    gates: Gates | None = None
+    gates: DiscoveredGateways | None = None
     _open: ExitStack = field(default_factory=ExitStack)
     _proxies: Proxies | None = None
 
@@ -41,7 +41,7 @@ class Prover:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def know(self, gates: Gates | None) -> None:
+    def know(self, gates: DiscoveredGateways | None) -> None:
         """What somebody has just read of the gateways need not be read again."""
         self.gates = gates
 
@@ -74,14 +74,14 @@ class Prover:
         return self._of(snapshot).await_absence(snapshot.route.host, [version], self.timeout)
 
     def reader(
-        self, snapshot: Snapshot, paths: Sequence[str], pace: float, seldom: Mapping[str, Seldom] | None = None
+        self, snapshot: Snapshot, paths: Sequence[str], pace: float, seldom: Mapping[str, Interval] | None = None
     ) -> Reader:
         """What reads these paths of each proxy's admin interface until it is closed."""
         return Reader(self._of(snapshot), paths, pace, seldom or {})
 
     def _of(self, snapshot: Snapshot) -> Proxies:
         """The proxies where the route of this snapshot is bound now; others may have bound it elsewhere meanwhile."""
-        binding = binding_of(snapshot.virtual_service, snapshot.route.rule)
+        binding = attachment_of(snapshot.virtual_service, snapshot.route.rule)
         if self._proxies is None or self._proxies.binding != binding:
             self._open.close()
             self._proxies = None

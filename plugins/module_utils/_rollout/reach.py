@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from .._istio.mesh import Object
-from .._istio.reach import Split, World, sentences, unrouted_callers
+from .._istio.reach import MovedRule, ReadObjects, sentences, unrouted_callers
 from .._istio.reader import INJECTED
-from .._k8s.client import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster, ClusterError
+from .._k8s.auth import ClusterError
+from .._k8s.client import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster
 from .._preflight.reach import callers, callers_routed, reached_by_weight_alone, versions_of
 from .._routing.hosts import service_of
 from .read import Snapshot
@@ -27,7 +28,7 @@ def also_reached(cluster: Cluster, snapshot: Snapshot, skip: Collection[str], ri
     """
     if reached_by_weight_alone.__name__ in skip:
         return ()
-    split = Split(snapshot.virtual_service, snapshot.route.rule, snapshot.route.host)
+    split = MovedRule(snapshot.virtual_service, snapshot.route.rule, snapshot.route.host)
     found: list[str] = []
     try:
         world, unseen = _world(cluster, snapshot, rivals and not snapshot.problems)
@@ -39,7 +40,7 @@ def also_reached(cluster: Cluster, snapshot: Snapshot, skip: Collection[str], ri
     return (*found, *([f"whether requests reach a version by another way was not seen: {unseen}"] if unseen else []))
 
 
-def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> tuple[World, str]:
+def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> tuple[ReadObjects, str]:
     """All that leads somewhere, as far as it was not read before and may be; and what may not."""
     mesh, service = snapshot.mesh, service_of(snapshot.route.host, snapshot.target.namespace)
     services, rules, routes = mesh.services, mesh.destination_rules, mesh.virtual_services
@@ -55,7 +56,7 @@ def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> tuple[World,
         if why:
             routes, why = _allowed(lambda: cluster.list(VIRTUAL_SERVICE, snapshot.target.namespace))
         refused += why
-    return World(routes, rules, services), next(iter(refused), "")
+    return ReadObjects(routes, rules, services), next(iter(refused), "")
 
 
 def _allowed(read: Callable[[], Iterable[Object]]) -> tuple[tuple[Object, ...], list[str]]:

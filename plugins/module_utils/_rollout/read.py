@@ -15,20 +15,13 @@ from typing import Any
 from .._common.background import begin
 from .._common.shares import Share
 from .._istio.mesh import Mesh, name_of
-from .._k8s.client import (
-    DEPLOYMENT,
-    DESTINATION_RULE,
-    NAMESPACE,
-    POD,
-    SERVICE,
-    VIRTUAL_SERVICE,
-    Cluster,
-    ClusterError,
-)
+from .._k8s.auth import ClusterError
+from .._k8s.client import DEPLOYMENT, DESTINATION_RULE, NAMESPACE, POD, SERVICE, VIRTUAL_SERVICE, Cluster
 from .._k8s.pods import Version, examine
 from .._k8s.selectors import as_text
 from .._release.cleanup import OVER
-from .._release.machine import Damaged, Observed, Ready, State, decode, encode
+from .._release.machine import Observed, Ready
+from .._release.state import State, Unreadable, decode, encode
 from .._routing.hosts import ServiceName, identity, same_host, service_of
 from .._routing.subsets import Subset, subsets_of
 from .._routing.virtual_service import Route, RouteError, candidates, described, has_route, locate, note_of, pair
@@ -82,7 +75,7 @@ class Snapshot:
 
     target: Target
     virtual_service: Object
-    state: State | Damaged | None
+    state: State | Unreadable | None
     route: Route
     service: ServiceName | None = None
     selects: Mapping[str, str] = field(default_factory=dict)
@@ -303,7 +296,7 @@ def parse_for_rollback(target: Target, virtual_service: Object) -> Snapshot:
 
 
 def _places(
-    target: Target, state: State | Damaged | None, virtual_service: Object
+    target: Target, state: State | Unreadable | None, virtual_service: Object
 ) -> list[tuple[str | None, str | None]]:
     """Names of routes and hosts to look for, the most exact first."""
     name, host = target.route or _named_by(state, virtual_service), target.destination_host
@@ -320,7 +313,7 @@ def _of_one_host(virtual_service: Object, versions: tuple[str, ...], name: str |
     return routes
 
 
-def _canary(target: Target, state: State | Damaged | None) -> str:
+def _canary(target: Target, state: State | Unreadable | None) -> str:
     return state.canary if isinstance(state, State) else target.canary
 
 
@@ -365,7 +358,7 @@ def _is_about(state: State, route: Route, versions: tuple[str, ...]) -> bool:
     return both or (state.phase in OVER and carrying <= state.weights.keys())
 
 
-def _named_by(state: State | Damaged | None, virtual_service: Object) -> str | None:
+def _named_by(state: State | Unreadable | None, virtual_service: Object) -> str | None:
     """The route of a state, unless it has been renamed since."""
     name = state.extra.get(ROUTE) if isinstance(state, State) else None
     return str(name) if name and has_route(virtual_service, str(name)) else None
@@ -380,7 +373,7 @@ def _asked_for(target: Target) -> str:
     return target.route or f"host {target.destination_host}"
 
 
-def _completed(target: Target, virtual_service: Object, state: State | Damaged | None) -> Target:
+def _completed(target: Target, virtual_service: Object, state: State | Unreadable | None) -> Target:
     """The target with the versions of the release, or else those that the route tells."""
     if isinstance(state, State):
         return replace(target, stable=state.stable, canary=state.canary)
@@ -450,6 +443,6 @@ def _missing(cluster: Cluster, target: Target) -> str:
     return f"{target.place} does not exist in {cluster.where}{names}"
 
 
-def _versions(target: Target, state: State | Damaged | None) -> tuple[str, ...]:
+def _versions(target: Target, state: State | Unreadable | None) -> tuple[str, ...]:
     named = (target.stable, target.canary)
     return named + ((state.stable, state.canary) if isinstance(state, State) else ())

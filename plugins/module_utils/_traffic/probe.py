@@ -42,7 +42,7 @@ _ERROR_KINDS: tuple[tuple[type[Exception], str], ...] = (
 
 
 @dataclass(frozen=True)
-class Target:
+class ProbeTarget:
     """What every request asks for. For https, tls is set and server_name is the name asked for and checked there."""
 
     url: str
@@ -61,7 +61,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeAnswer:
     """What became of one request: an answer with status, headers (by name in lower case) and body, or the kind of the
     error and its words.
     """
@@ -111,11 +111,11 @@ def target_of(
     keepalive: bool = True,
     validate_certs: bool = True,
     ca_path: str | None = None,
-) -> Target:
+) -> ProbeTarget:
     """The target a sound URL names. Raises OSError (ssl.SSLError too) when ca_path cannot be used."""
     parts = urlsplit(url)
     tls = _tls_context(validate_certs, ca_path) if parts.scheme == "https" else None
-    return Target(
+    return ProbeTarget(
         url=url,
         host=parts.hostname or "",
         port=parts.port or (443 if tls else 80),
@@ -127,7 +127,7 @@ def target_of(
     )
 
 
-def probe(target: Target, requests: int, concurrency: int, deadline: float) -> list[Outcome]:
+def probe(target: ProbeTarget, requests: int, concurrency: int, deadline: float) -> list[ProbeAnswer]:
     """Send the requests, concurrency at a time, and return one outcome for each that ended within deadline seconds.
 
     What is missing from the list was not finished: its thread is left behind and ends with the process.
@@ -136,7 +136,7 @@ def probe(target: Target, requests: int, concurrency: int, deadline: float) -> l
     tickets: SimpleQueue[None] = SimpleQueue()
     for _ticket in range(requests):
         tickets.put(None)
-    outcomes: list[Outcome] = []
+    outcomes: list[ProbeAnswer] = []
 
     def work() -> None:
         client = _Client(target)
@@ -156,7 +156,9 @@ def probe(target: Target, requests: int, concurrency: int, deadline: float) -> l
     return list(outcomes)
 
 
-def wait_for_answer(target: Target, accepted: Callable[[Outcome], bool], timeout: float) -> tuple[Outcome, float]:
+def wait_for_answer(
+    target: ProbeTarget, accepted: Callable[[ProbeAnswer], bool], timeout: float
+) -> tuple[ProbeAnswer, float]:
     """Ask on new connections until an outcome is accepted or the time is over: the last outcome, the seconds it took.
 
     With a timeout of 0 it asks once.
@@ -173,10 +175,10 @@ def wait_for_answer(target: Target, accepted: Callable[[Outcome], bool], timeout
         sleep(_RETRY_PAUSE)
 
 
-class _Connection(HTTPConnection):
+class _ProbeConnection(HTTPConnection):
     """A connection to the target's address, with TLS for the target's name: the two differ when a Host is given."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: ProbeTarget) -> None:
         super().__init__(target.host, target.port)
         self._target = target
         if target.tls:
@@ -191,15 +193,15 @@ class _Connection(HTTPConnection):
 class _Client:
     """One worker's connection, kept between its requests when the target says so."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: ProbeTarget) -> None:
         self._target = target
-        self._connection = _Connection(target)
+        self._connection = _ProbeConnection(target)
         self._headers = dict(target.headers) if target.keepalive else {**target.headers, "Connection": "close"}
 
     def close(self) -> None:
         self._connection.close()
 
-    def get(self, timeout: float) -> Outcome:
+    def get(self, timeout: float) -> ProbeAnswer:
         started = perf_counter()
         end = started + timeout
         reused = self._connection.sock is not None
@@ -220,9 +222,9 @@ class _Client:
             self.close()
             kind = next(name for type_, name in _ERROR_KINDS if isinstance(error, type_))
             said = getattr(error, "strerror", None) or str(error)
-            return Outcome(perf_counter() - started, error=kind, detail=said, reconnected=reconnected)
+            return ProbeAnswer(perf_counter() - started, error=kind, detail=said, reconnected=reconnected)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Outcome(perf_counter() - started, response.status, body, reconnected=reconnected, headers=headers)
+        return ProbeAnswer(perf_counter() - started, response.status, body, reconnected=reconnected, headers=headers)
 
     def _send(self, end: float) -> HTTPResponse:
         self._limit(end)

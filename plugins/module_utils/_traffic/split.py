@@ -16,7 +16,7 @@ from itertools import zip_longest
 from .._common.printable import printable
 from .._common.text import plural
 from .binomial import Range, acceptance_range, p_value
-from .probe import Outcome
+from .probe import ProbeAnswer
 
 # What looks like a version when nobody says which versions to look for.
 _ANY_VERSION = r"v\d+(?:\.\d+)*"
@@ -26,7 +26,7 @@ _REMARK = 5  # the column after the numbers
 
 
 @dataclass(frozen=True)
-class Question:
+class SplitCriteria:
     """What is asked of the answers: whose version counts, which shares are wanted, and what is an error.
 
     An answer must name exactly one version if versions_required; else one without a version is as good.
@@ -44,7 +44,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Share:
+class VersionShare:
     """One version's part of all answers that named a version. Nothing is expected of it without wanted weights, and
     no range can be said without any answer.
     """
@@ -66,7 +66,7 @@ class Split:
     """What came of a probe. Latencies are seconds, of the answers that are no errors."""
 
     asked: int
-    shares: tuple[Share, ...]
+    shares: tuple[VersionShare, ...]
     statuses: Mapping[int, int]
     errors: Mapping[str, int]
     samples: tuple[str, ...]
@@ -84,12 +84,12 @@ def version_pattern(versions: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?<!\w\.)(?:{words})(?![\w-])(?!\.\w)")
 
 
-def good(question: Question, outcome: Outcome) -> bool:
+def good(question: SplitCriteria, outcome: ProbeAnswer) -> bool:
     """Whether the outcome is an answer and no error."""
     return not _judge(question, outcome)[1]
 
 
-def measure(question: Question, outcomes: Sequence[Outcome], asked: int) -> Split:
+def measure(question: SplitCriteria, outcomes: Sequence[ProbeAnswer], asked: int) -> Split:
     """Count the outcomes of a probe; requests that have none were not finished in time."""
     judged = [(outcome, *_judge(question, outcome)) for outcome in outcomes]
     errors = Counter(error for _outcome, _version, error in judged if error)
@@ -111,7 +111,7 @@ def measure(question: Question, outcomes: Sequence[Outcome], asked: int) -> Spli
     )
 
 
-def problems(question: Question, split: Split) -> list[str]:
+def problems(question: SplitCriteria, split: Split) -> list[str]:
     """What is wrong with the split, with its numbers; nothing when the weights explain it and its errors may be."""
     judged = sum(share.requests for share in split.shares)
     found = [
@@ -135,7 +135,7 @@ def summary(split: Split) -> str:
     return ", ".join([*shares, plural(split.error_count, "error")])
 
 
-def table(question: Question, split: Split) -> str:
+def table(question: SplitCriteria, split: Split) -> str:
     """The split as text for a terminal."""
     rows = [["version", "requests", "share"]]
     if question.weights:
@@ -154,7 +154,7 @@ def table(question: Question, split: Split) -> str:
     return "\n".join(lines)
 
 
-def _judge(question: Question, outcome: Outcome) -> tuple[str, str]:
+def _judge(question: SplitCriteria, outcome: ProbeAnswer) -> tuple[str, str]:
     """The version that answered, or the kind of error; neither for a good answer that need not name a version."""
     if outcome.error:
         return "", outcome.error
@@ -181,20 +181,20 @@ def _named(match: re.Match[str]) -> str:
     return match.group(group) or ""
 
 
-def _sample(outcome: Outcome, error: str) -> str:
+def _sample(outcome: ProbeAnswer, error: str) -> str:
     said = " ".join((outcome.detail or outcome.body).split())[:_SAMPLE_LENGTH]
     return f"{error}: {said}" if said else error
 
 
-def _share(question: Question, version: str, requests: int, judged: int) -> Share:
+def _share(question: SplitCriteria, version: str, requests: int, judged: int) -> VersionShare:
     share = requests / judged if judged else 0.0
     if not question.weights:
-        return Share(version, requests, share)
+        return VersionShare(version, requests, share)
     weight = question.weights.get(version, 0.0) / sum(question.weights.values())
     if not judged:
-        return Share(version, requests, share, weight)
+        return VersionShare(version, requests, share, weight)
     expected = acceptance_range(judged, weight, question.confidence)
-    return Share(version, requests, share, weight, expected, p_value(requests, judged, weight))
+    return VersionShare(version, requests, share, weight, expected, p_value(requests, judged, weight))
 
 
 def _latency(seconds: Sequence[float]) -> dict[str, float]:
@@ -221,5 +221,5 @@ def _percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def _level(question: Question) -> str:
+def _level(question: SplitCriteria) -> str:
     return f"{question.confidence * 100:.10g} %"

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
-from .._k8s.client import ClusterError
+from .._k8s.auth import ClusterError
 from .._proxy.attachment import Proxy
 from .._proxy.fleet import Unproven
-from .._proxy.reader import Reader, Readings, Seldom
+from .._proxy.reader import Interval, Reader, Readings
 from .._rollout.prover import Prover
 from .._rollout.read import Snapshot
 
@@ -25,7 +25,7 @@ class ProxyAnswers:
     """path: what each look asks for. pace: seconds between two of them. seldom: what it asks for now and then."""
 
     def __init__(
-        self, prover: Prover, snapshot: Snapshot, path: str, pace: float, seldom: Mapping[str, Seldom] | None = None
+        self, prover: Prover, snapshot: Snapshot, path: str, pace: float, seldom: Mapping[str, Interval] | None = None
     ) -> None:
         self._prover = prover
         self._snapshot = snapshot

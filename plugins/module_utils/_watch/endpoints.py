@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
 
-from .._k8s.client import ClusterError
+from .._k8s.auth import ClusterError
 from .._metrics.counts import Sample
 from .._proxy import endpoints as endpoints
-from .._proxy.admin import Destination, hosts_path
+from .._proxy.admin import HostSubset, hosts_path
 from .._proxy.attachment import Proxy
-from .._proxy.endpoints import Clusters, HostTally, ProxyHosts
+from .._proxy.endpoints import Clusters, HostIncrease, ProxyHosts
 from .._proxy.fleet import Unproven
-from .._proxy.reader import Readings, Seldom
+from .._proxy.reader import Interval, Readings
 from .._rollout.prover import Prover
 from .._rollout.read import Snapshot
 from .._routing.hosts import identity
@@ -34,12 +34,12 @@ class EndpointReader:
     """
 
     def __init__(
-        self, prover: Prover, snapshot: Snapshot, pace: float, seldom: Mapping[str, Seldom] | None = None
+        self, prover: Prover, snapshot: Snapshot, pace: float, seldom: Mapping[str, Interval] | None = None
     ) -> None:
         self._clusters = clusters_of(snapshot)
         self._path = hosts_path(self._clusters.versions)
         self.answers = ProxyAnswers(prover, snapshot, self._path, pace, seldom)
-        self._tally = HostTally()
+        self._tally = HostIncrease()
         self._present: Collection[Hashable] = ()
 
     def look(self) -> Readings:
@@ -80,4 +80,4 @@ def clusters_of(snapshot: Snapshot) -> Clusters:
     route = snapshot.route
     host = identity(route.host, snapshot.target.namespace)
     names = (snapshot.target.canary, snapshot.target.stable)
-    return Clusters({Destination(host, name): name for name in names}, (route.port or {}).get("number"))
+    return Clusters({HostSubset(host, name): name for name in names}, (route.port or {}).get("number"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from .._analysis.criteria import Criteria
 from .._analysis.judgement import judge
-from .._analysis.measurements import MOST, Look, Record, add
+from .._analysis.measurements import MOST, Measurement, Measurements, add
 from .._common.shares import Share, rest_of
 from .._metrics.increase import counts
 from .._metrics.prometheus import Prometheus
@@ -65,7 +65,7 @@ def counted(prometheus: Prometheus, criteria: Criteria, snapshot: Snapshot, stat
 
 def record(
     answers: Iterable[Samples], period: Period, criteria: Criteria, snapshot: Snapshot, state: State, reporter: str
-) -> Record:
+) -> Measurements:
     """The looks that Prometheus' samples of this time allow, evenly over it."""
     answers, host = list(answers), full_host(snapshot)
     whose = attribution_of(snapshot, (state.canary, state.stable))
@@ -75,9 +75,9 @@ def record(
         at = period.since + length * number / MOST
         until = [Samples(labels, [each for each in values if each[0] <= at.timestamp()]) for labels, values in answers]
         now = counts(tally(until, host, reporter), whose, state.canary, state.stable if period.weight < 100 else None)
-        looks.append(Look(at, judge(criteria, now), now))
+        looks.append(Measurement(at, judge(criteria, now), now))
     weights = {state.stable: rest_of(period.weight), state.canary: period.weight}
-    found = Record(weights, period.since, criteria, looks[0], (), timedelta(0))
+    found = Measurements(weights, period.since, criteria, looks[0], (), timedelta(0))
     for look in looks:
         found = add(found, look)
     return found

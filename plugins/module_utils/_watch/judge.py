@@ -12,33 +12,33 @@ from dataclasses import replace
 
 from .._analysis.criteria import Criteria
 from .._analysis.judgement import judge, undecided
-from .._analysis.measurements import Look, Record, add
+from .._analysis.measurements import Measurement, Measurements, add
 from .._metrics.prometheus import Prometheus, PrometheusError, UnusableQuery
-from .._release.machine import State
+from .._release.state import State
 from .._rollout.pipeline import Call
 from .._rollout.read import Snapshot
 from .endpoints import Uncounted
-from .providers import Meter, ProbeMeter, PrometheusMeter, ProxyMeter
+from .providers import ProbeProvider, PrometheusProvider, Provider, ProxyProvider
 
 ASK_AGAIN = 5.0  # seconds between two answers to a custom query
 BLIND = 5.0  # seconds without a count until that is the reason for no verdict, and no longer what was known before
 
 
-class Analyst:
+class Judge:
     """The present weight under analysis. pace: seconds between two looks.
 
     trouble: what has kept it from counting for some seconds now; nothing if nothing does.
     """
 
     def __init__(
-        self, call: Call, criteria: Criteria, snapshot: Snapshot, meter: Meter, prometheus: Prometheus | None
+        self, call: Call, criteria: Criteria, snapshot: Snapshot, meter: Provider, prometheus: Prometheus | None
     ) -> None:
         self.criteria = criteria
         self._clock = call.cluster.now
         self._weights = snapshot.shares
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else self._clock()
-        self._record: Record | None = None
-        self._counted: tuple[float, Look] | None = None  # when it was (monotonic), and what was known then
+        self._record: Measurements | None = None
+        self._counted: tuple[float, Measurement] | None = None  # when it was (monotonic), and what was known then
         self._begun = time.monotonic()
         self.pace = meter.pace
         self.trouble = ""
@@ -47,10 +47,10 @@ class Analyst:
         self._answers: dict[str, float | str] = {}
         self._ask_next = 0.0
 
-    def look(self) -> Record:
+    def look(self) -> Measurements:
         """The verdict as of now, with those before it."""
         look = self._look()
-        begun = self._record or Record(self._weights, self._since, self.criteria, look, ())
+        begun = self._record or Measurements(self._weights, self._since, self.criteria, look, ())
         self._record = add(begun, look)
         return self._record
 
@@ -58,7 +58,7 @@ class Analyst:
         """Ask nobody any more."""
         self._meter.close()
 
-    def _look(self) -> Look:
+    def _look(self) -> Measurement:
         try:
             counted = self._meter.look()
         except Uncounted as error:
@@ -70,20 +70,20 @@ class Analyst:
         self.trouble = str(coverage or "")
         if self.trouble:
             judgement = replace(judgement, why=f"{judgement.why}; {self.trouble}")
-        look = Look(self._clock(), judgement, counted, coverage)
+        look = Measurement(self._clock(), judgement, counted, coverage)
         self._counted = time.monotonic(), look
         return look
 
-    def _uncounted(self, why: str) -> Look:
+    def _uncounted(self, why: str) -> Measurement:
         """One late answer takes no reason away that was known before, but what nobody has seen passes nothing."""
         if self._counted is None:
-            return Look(self._clock(), undecided(why), None)
+            return Measurement(self._clock(), undecided(why), None)
         at, last = self._counted
         seconds = time.monotonic() - at
         if seconds < BLIND:
-            return last if last.judgement.result == "inconclusive" else Look(self._clock(), undecided(why), None)
+            return last if last.judgement.result == "inconclusive" else Measurement(self._clock(), undecided(why), None)
         blind = f"nothing could be counted for {seconds:.0f} s: {why}; before that: {last.judgement.why}"
-        return Look(self._clock(), undecided(blind), None)
+        return Measurement(self._clock(), undecided(blind), None)
 
     def _asked(self) -> dict[str, float | str]:
         if self._prometheus and time.monotonic() >= self._ask_next:
@@ -101,7 +101,7 @@ class Counting:
     def __init__(self, call: Call) -> None:
         self._prover = call.prover
         self._counts = call.criteria is not None and call.criteria.source == "envoy"
-        self.meter: ProxyMeter | None = None
+        self.meter: ProxyProvider | None = None
 
     def __enter__(self) -> Counting:
         return self
@@ -114,22 +114,22 @@ class Counting:
         """Count from now on how the weight of this snapshot does."""
         self.__exit__()
         if self._counts and self._prover:
-            self.meter = ProxyMeter(self._prover, snapshot)
+            self.meter = ProxyProvider(self._prover, snapshot)
             self.meter.begin()
 
 
-def analyst_of(call: Call, criteria: Criteria, snapshot: Snapshot, counting: Meter | None = None) -> Analyst:
+def judge_of(call: Call, criteria: Criteria, snapshot: Snapshot, counting: Provider | None = None) -> Judge:
     """The one for the weight that this snapshot shows live. counting: who counts already where the proxies count."""
     options = criteria.prometheus
     prometheus = Prometheus(options) if options else None
     if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
-        meter = PrometheusMeter(prometheus, criteria, call.cluster, snapshot, snapshot.state.since, call.prover)
-        return Analyst(call, criteria, snapshot, meter, prometheus)
+        meter = PrometheusProvider(prometheus, criteria, call.cluster, snapshot, snapshot.state.since, call.prover)
+        return Judge(call, criteria, snapshot, meter, prometheus)
     if criteria.source == "probe" and criteria.probe:
-        return Analyst(call, criteria, snapshot, ProbeMeter(criteria.probe, snapshot), prometheus)
+        return Judge(call, criteria, snapshot, ProbeProvider(criteria.probe, snapshot), prometheus)
     if call.prover is None:
         raise ValueError("the proxies count, and nobody asks them")
-    return Analyst(call, criteria, snapshot, counting or ProxyMeter(call.prover, snapshot), prometheus)
+    return Judge(call, criteria, snapshot, counting or ProxyProvider(call.prover, snapshot), prometheus)
 
 
 def unusable(criteria: Criteria) -> list[str]:

@@ -18,27 +18,28 @@ from functools import cached_property
 from math import inf
 
 from .._analysis.criteria import Criteria, ProbeOptions
-from .._k8s.client import Cluster, ClusterError
+from .._k8s.auth import ClusterError
+from .._k8s.client import Cluster
 from .._k8s.owners import workload_of
 from .._metrics.counts import Counts, Coverage, Sample, VersionCounts
 from .._metrics.histogram import EDGES
-from .._metrics.increase import Tally, add, buckets, counts, without_endpoint, workloads
+from .._metrics.increase import Increase, add, buckets, counts, without_endpoint, workloads
 from .._metrics.istio_metrics import DURATION, parse, stats_path
 from .._metrics.prometheus import Prometheus, PrometheusError
 from .._metrics.promql import queries
 from .._metrics.promql import tally as scraped
-from .._metrics.workloads import Attribution, Workload, attribution
+from .._metrics.workloads import Workload, WorkloadVersions, attribution
 from .._proxy.admin import routes_path, rule_of
-from .._proxy.attachment import binding_of
+from .._proxy.attachment import attachment_of
 from .._proxy.discovery import read
-from .._proxy.reader import Seldom
+from .._proxy.reader import Interval
 from .._rollout.prover import Prover
 from .._rollout.read import Snapshot, pods_of
 from .._routing.hosts import service_of
-from .._traffic.probe import Outcome, Target, probe, target_of
+from .._traffic.probe import ProbeAnswer, ProbeTarget, probe, target_of
 from .._traffic.split import names, version_pattern
 from .endpoints import EndpointReader, Uncounted
-from .rule_presence import RuleTally
+from .rule_presence import RulePresence
 
 ROUTES_PACE = 5.0  # seconds between two looks at the routes of a proxy, which may take more still
 SERIES_PACE = 1.0  # seconds between two looks at Istio's series of a proxy, which take far more than its endpoints
@@ -53,7 +54,7 @@ FAILED = 500  # the lowest status of a failure, as Istio's metrics count it
 LONGEST_ANSWER = 80  # characters of an answer in a message
 
 
-class Meter:
+class Provider:
     """pace: seconds between two looks. coverage: of how many proxies they tell, where proxies count."""
 
     pace: float
@@ -67,7 +68,7 @@ class Meter:
         """Ask nobody any more."""
 
 
-class ProxyMeter(Meter):
+class ProxyProvider(Provider):
     """Reads the counters of every proxy over the streams of the proof. It counts from its own first look on.
 
     How requests ended is what Envoy counts for each endpoint of a subset; how long they took, and what failed before an
@@ -80,12 +81,12 @@ class ProxyMeter(Meter):
         self._snapshot = snapshot
         self._host = full_host(snapshot)
         self._reporter = reporter
-        self._whose = Whose(prover.cluster, snapshot)
+        self._whose = WorkloadLookup(prover.cluster, snapshot)
         self._of_series, self._of_routes = stats_path(self._host), routes_path()
-        seldom = {self._of_series: Seldom(SERIES_PACE), self._of_routes: Seldom(ROUTES_PACE, ROUTES_PACE)}
+        seldom = {self._of_series: Interval(SERIES_PACE), self._of_routes: Interval(ROUTES_PACE, ROUTES_PACE)}
         self._hosts = EndpointReader(prover, snapshot, self.pace, seldom)
-        self._rule = RuleTally(rule_of(snapshot.virtual_service, snapshot.route.rule))
-        self._series = Tally()
+        self._rule = RulePresence(rule_of(snapshot.virtual_service, snapshot.route.rule))
+        self._series = Increase()
         self._unrouted = ""
 
     def look(self) -> Counts:
@@ -122,10 +123,10 @@ class ProxyMeter(Meter):
             untimed=self._untimed(whose, names),
         )
 
-    def _version(self, whose: Attribution, name: str) -> VersionCounts:
+    def _version(self, whose: WorkloadVersions, name: str) -> VersionCounts:
         return VersionCounts(name, self._hosts.sample(name), buckets(self._series, whose, name))
 
-    def _untimed(self, whose: Attribution, names: Sequence[str]) -> str:
+    def _untimed(self, whose: WorkloadVersions, names: Sequence[str]) -> str:
         """Why latencies may be unknown; empty if they only have not been counted yet."""
         seen = workloads(self._series.gained)
         found = {whose.version_of(each) for each in seen}
@@ -141,7 +142,7 @@ class ProxyMeter(Meter):
         return f"what {DURATION} names, {named}, has no pods of {' and none of '.join(lacking)}{remedy}"
 
 
-class Whose:
+class WorkloadLookup:
     """Which workloads serve a version, by the pods as they were, and as they are if the series name others."""
 
     def __init__(self, cluster: Cluster, snapshot: Snapshot) -> None:
@@ -150,7 +151,7 @@ class Whose:
         self._known = attribution_of(snapshot)
         self._listed = time.monotonic()
 
-    def of(self, seen: Iterable[Workload]) -> Attribution:
+    def of(self, seen: Iterable[Workload]) -> WorkloadVersions:
         if time.monotonic() - self._listed > LIST_AGAIN and any(not self._known.version_of(each) for each in seen):
             self._listed = time.monotonic()
             with suppress(ClusterError):  # the next look tries again, and the watch itself meets the same outage
@@ -158,7 +159,7 @@ class Whose:
         return self._known
 
 
-class PrometheusMeter(Meter):
+class PrometheusProvider(Provider):
     """Asks Prometheus for all that was scraped since the weight is live.
 
     prover: where the proxies may be asked too, whether they have an endpoint of each version at all.
@@ -182,7 +183,7 @@ class PrometheusMeter(Meter):
         self._cluster = cluster
         self._snapshot = snapshot
         self._since = since
-        self._whose = Whose(cluster, snapshot)
+        self._whose = WorkloadLookup(cluster, snapshot)
         self._hosts = EndpointReader(prover, snapshot, self.pace) if prover else None
 
     def look(self) -> Counts:
@@ -214,7 +215,7 @@ class PrometheusMeter(Meter):
     def _gateways(self) -> frozenset[str]:
         """The workloads whose failures without a service are told. A call reads them once."""
         if self._workloads is None and self._lost:
-            binding = binding_of(self._snapshot.virtual_service, self._snapshot.route.rule)
+            binding = attachment_of(self._snapshot.virtual_service, self._snapshot.route.rule)
             gates = None
             with suppress(ClusterError):  # they decide nothing
                 gates = read(self._cluster, binding)
@@ -224,7 +225,7 @@ class PrometheusMeter(Meter):
         return self._workloads or frozenset()
 
 
-class ProbeMeter(Meter):
+class ProbeProvider(Provider):
     """Sends requests of our own, and counts how they are answered. Each look sends as many as its pace allows."""
 
     pace = 0.5
@@ -255,7 +256,7 @@ class ProbeMeter(Meter):
         )
 
     @cached_property
-    def _target(self) -> Target:
+    def _target(self) -> ProbeTarget:
         """Made once, for certificates take long to read."""
         options = self._options
         try:
@@ -269,7 +270,7 @@ class ProbeMeter(Meter):
         except OSError as error:
             raise Uncounted(f"{options.ca_cert}, the ca_cert of the probe, cannot be read: {error}") from error
 
-    def _add(self, outcome: Outcome) -> None:
+    def _add(self, outcome: ProbeAnswer) -> None:
         header = self._options.version_header.lower()
         found = names(self._pattern, outcome.headers.get(header, "") if header else outcome.body)
         version = found.pop() if len(found) == 1 else NO_VERSION
@@ -288,7 +289,7 @@ class ProbeMeter(Meter):
         return VersionCounts(version, Sample(good + bad, bad), timed)
 
 
-def _told(outcome: Outcome) -> str:
+def _told(outcome: ProbeAnswer) -> str:
     said = " ".join((outcome.detail or outcome.body).split())[:LONGEST_ANSWER]
     return f"{outcome.error or outcome.status}: {said}" if said else outcome.error or str(outcome.status)
 
@@ -306,7 +307,7 @@ def versions(snapshot: Snapshot) -> tuple[str, str | None]:
     return canary, stable if snapshot.shares.get(stable) else None
 
 
-def attribution_of(snapshot: Snapshot, names: Sequence[str] = ()) -> Attribution:
+def attribution_of(snapshot: Snapshot, names: Sequence[str] = ()) -> WorkloadVersions:
     """Which workloads serve these versions, those of the release without names, by the pods that the snapshot has."""
     names = names or (snapshot.target.canary, snapshot.target.stable)
     return attribution({name: _subset_labels(snapshot, name) for name in names}, snapshot.pods)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from .._proxy.admin import Rule, weights_by_config
+from .._proxy.admin import EnvoyRule, weights_by_config
 from .._proxy.attachment import Proxy
 
 LOST = 2  # answers in a row without the rule until it counts as lost
 
 
-class RuleTally:
+class RulePresence:
     """What proxies have told of a rule. One that never had it has not lost it."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: EnvoyRule) -> None:
         self._rule = rule
         self._without: dict[Proxy, int] = {}  # answers in a row that lacked the rule, of proxies that had it
 
@@ -36,7 +36,7 @@ class RuleTally:
         return f"{self._rule.virtual_service} has no route any more in {', '.join(lost)}" if lost else ""
 
 
-def _has(dump: bytes, rule: Rule) -> bool:
+def _has(dump: bytes, rule: EnvoyRule) -> bool:
     """Whether a proxy runs the rule. Whatever is no answer to that tells nothing."""
     try:
         return bool(weights_by_config(dump, rule))

@@ -22,18 +22,20 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from .._k8s.auth import ClusterError
 from .._k8s.changes import LONGEST, Changes
-from .._k8s.client import POD, VIRTUAL_SERVICE, ClusterError, Watch
+from .._k8s.client import POD, VIRTUAL_SERVICE, Watch
 from .._release.lease import is_gone
-from .._release.machine import Event, Nothing, Phase, Refuse, State, Transition, Verdict, Want, released
+from .._release.machine import Event, NoOp, Rejected, Transition, Want, released
+from .._release.state import Phase, State, Verdict
 from .._rollout.lost import loss
 from .._rollout.pipeline import Call, Outcome, answer, prove, send, write
 from .._rollout.read import Object, Refused, Snapshot
 from .._routing.virtual_service import annotate
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
-    from .._analysis.measurements import Record
-    from .judge import Analyst
+    from .._analysis.measurements import Measurements
+    from .judge import Judge
 
 OUTAGE = 60.0  # seconds that the API server may be away while a step soaks
 TELL_AGAIN = 30.0  # seconds between two lines about what keeps the analysis from counting
@@ -63,10 +65,10 @@ def soaking(call: Call, outcome: Outcome) -> float:
     return (until - call.cluster.now()).total_seconds()
 
 
-def soak(call: Call, outcome: Outcome, latest: datetime, analyst: Analyst | None = None) -> Outcome:
+def soak(call: Call, outcome: Outcome, latest: datetime, analyst: Judge | None = None) -> Outcome:
     """Watch the present weight until then, or as long as the call may, and take it back if the canary fails.
 
-    A Refuse in the outcome says why the watch had to stop.
+    A Rejected decision in the outcome says why the watch had to stop.
     """
     until = latest if call.watch is None else min(latest, call.cluster.now() + timedelta(seconds=call.watch))
     watch = _Watch(call, outcome.snapshot, analyst, latest)
@@ -81,9 +83,9 @@ def soak(call: Call, outcome: Outcome, latest: datetime, analyst: Analyst | None
         if not call.lasting:
             watch.let_go()
         if not outcome.written and (watch.passed or until == latest):
-            decision = Nothing(f"{call.plan.canary} has {'passed' if watch.passed else 'soaked'}")
+            decision = NoOp(f"{call.plan.canary} has {'passed' if watch.passed else 'soaked'}")
     except (Refused, ClusterError) as error:
-        decision = Refuse("; ".join([*error.mistakes, *watch.try_to_let_go()]))
+        decision = Rejected("; ".join([*error.mistakes, *watch.try_to_let_go()]))
     return replace(outcome, snapshot=watch.snapshot, decision=decision)
 
 
@@ -102,12 +104,12 @@ def _proven(call: Call, outcome: Outcome, failure: Transition) -> Outcome:
 class _Watch:
     """One step under watch. snapshot: as the API server last told; record: what was counted; passed: it has."""
 
-    def __init__(self, call: Call, snapshot: Snapshot, analyst: Analyst | None, latest: datetime) -> None:
+    def __init__(self, call: Call, snapshot: Snapshot, analyst: Judge | None, latest: datetime) -> None:
         self._call = call
         self._analyst = analyst
         self._latest = latest
         self.snapshot = snapshot
-        self.record: Record | None = None
+        self.record: Measurements | None = None
         self.passed = False
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else None
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # each takes itself in
@@ -181,7 +183,7 @@ class _Watch:
     def _look(self, verdict: Verdict | None) -> Transition | None:
         """Ask the state machine; write what it says, and return what ends the watch."""
         decision = self._ask(verdict)
-        if isinstance(decision, Refuse):
+        if isinstance(decision, Rejected):
             raise Refused([decision.why])
         if not isinstance(decision, Transition) or (decision.event is Event.RENEWED and self._orphaned()):
             return None
@@ -220,7 +222,7 @@ class _Watch:
         soaked = state.soaks_until(self._call.plan.interval)
         return judgement.verdict(now, soaked, self._latest, criteria.on_inconclusive)
 
-    def _judge(self, analyst: Analyst) -> None:
+    def _judge(self, analyst: Judge) -> None:
         """Tell what the analysis says, again and again."""
         tell_next = 0.0
         while not self._over.is_set():

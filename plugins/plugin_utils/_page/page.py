@@ -31,7 +31,7 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers im
     rate,
 )
 from ansible_collections.progressive.istio.plugins.plugin_utils._page.plots import multiples, timeline, where_live
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.steps import Step, step_of
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.steps import PageStep, step_of
 
 Result = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ _STOPPED = ("stopped", "bad", (_DOCTOR, _STATUS, _BACK))
 
 
 @dataclass(frozen=True)
-class Node:
+class PageNode:
     """A version in the graph of the traffic. share: percent; lines: what is known of it."""
 
     name: str
@@ -87,13 +87,13 @@ class Page:
     shares: tuple[tuple[str, int], ...]
     entrances: str
     service: str
-    nodes: tuple[Node, ...]
+    nodes: tuple[PageNode, ...]
     graph_title: str
     graph_of: str
     timeline: Plot | None
     live_in: str
     multiples: tuple[tuple[str, str, Plot], ...]
-    steps: tuple[Step, ...]
+    steps: tuple[PageStep, ...]
     transitions: tuple[Mapping[str, Any], ...]
     warnings: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -255,15 +255,15 @@ def _counted(result: Result) -> Result | None:
     return next((each for each in reversed(result.get("judged") or []) if each["versions"]), None)
 
 
-def _nodes(result: Result, shares: Mapping[str, int], stable: str, canary: str) -> tuple[tuple[Node, ...], str]:
+def _nodes(result: Result, shares: Mapping[str, int], stable: str, canary: str) -> tuple[tuple[PageNode, ...], str]:
     """The versions as they were when requests were counted last, else as they are; and which of these it is."""
     last = _counted(result)
     roles = {stable: "stable", canary: "canary"}
     if last is None:
-        nodes = tuple(Node(name, roles.get(name, "other"), share, ()) for name, share in shares.items())
+        nodes = tuple(PageNode(name, roles.get(name, "other"), share, ()) for name, share in shares.items())
         return nodes, "By the weights that are set; no requests were counted."
     nodes = tuple(
-        Node(name, roles.get(name, "other"), share, _lines(last, name))
+        PageNode(name, roles.get(name, "other"), share, _lines(last, name))
         for name, share in _ordered(last["weights"], stable, canary).items()
     )
     counts = _COUNTED.get(last["source"], last["source"])

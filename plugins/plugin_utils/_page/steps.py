@@ -41,7 +41,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Step:
+class PageStep:
     """A weight that was judged, or only counted (result is empty)."""
 
     weight: int
@@ -55,9 +55,9 @@ class Step:
     unattributed: int | None
 
 
-def step_of(judged: Result, stable: str, canary: str) -> Step:
+def step_of(judged: Result, stable: str, canary: str) -> PageStep:
     """One that was judged, or only counted."""
-    return Step(
+    return PageStep(
         weight=judged["weights"].get(canary, 0),
         result=judged.get("result") or "",
         why=judged.get("why") or "",

@@ -30,7 +30,7 @@ BAD = {("v1", 200): 90, ("v2", 500): 2}
 
 @pytest.fixture
 def call(mesh: Istio, run_module: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
-    monkeypatch.setattr(providers.ProxyMeter, "pace", 0.01)
+    monkeypatch.setattr(providers.ProxyProvider, "pace", 0.01)
     monkeypatch.setattr(providers, "SERIES_PACE", 0.01)
     fixed = {"host": mesh.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE, "wait_timeout": 0}
     fixed |= {"stable": "v1", "canary": "v2", "state": "advanced", "steps": [10, 50, 100], "interval": 0}
@@ -245,7 +245,7 @@ def test_a_flaw_is_not_taken_for_a_good_canary(
     def flawed(meter: object) -> None:
         raise ZeroDivisionError("flawed")
 
-    monkeypatch.setattr(providers.ProxyMeter, "look", flawed)
+    monkeypatch.setattr(providers.ProxyProvider, "look", flawed)
     result = call(interval=60)
     assert result["failed"]
     assert "ZeroDivisionError (flawed)" in result["msg"]
@@ -316,7 +316,7 @@ def test_prometheus_need_not_know_that_the_cluster_of_the_canary_is_gone(
     mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails then names no service, so that Prometheus cannot tell whose it is. The proxies can."""
-    monkeypatch.setattr(providers.PrometheusMeter, "pace", 0.01)
+    monkeypatch.setattr(providers.PrometheusProvider, "pace", 0.01)
     shown = itertools.count()
 
     def clusters(path: str) -> bytes:

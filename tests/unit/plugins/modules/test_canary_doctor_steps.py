@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._release.machine import Phase, State, Step, encode
+from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase, State, encode
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import ANNOTATION
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_doctor
 from api_server import Answer, ApiServer, Request

@@ -74,7 +74,7 @@ def gateway(mesh: Istio) -> Iterator[Gateway]:
 
 @pytest.fixture
 def call(mesh: Istio, gateway: Gateway, run_module: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
-    monkeypatch.setattr(providers.ProbeMeter, "pace", 0.1)
+    monkeypatch.setattr(providers.ProbeProvider, "pace", 0.1)
     fixed = {"host": mesh.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE, "wait_timeout": 0}
     fixed |= {"stable": "v1", "canary": "v2", "state": "advanced", "steps": [50, 100], "interval": 0}
 

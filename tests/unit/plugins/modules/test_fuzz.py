@@ -17,7 +17,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._k8s import client
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError, load
-from ansible_collections.progressive.istio.plugins.module_utils._release.state import Damaged, State, decode, encode
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import State, Unreadable, decode, encode
 from ansible_collections.progressive.istio.plugins.modules import (
     canary,
     canary_doctor,
@@ -178,7 +178,7 @@ def test_annotations(data: st.DataObject) -> None:
     sound = json.loads(ANNOTATED)
     text = data.draw(st.one_of(mutated(sound, 3).map(json.dumps), ANYTHING.map(str)))
     found = decode(text)
-    assert isinstance(found, (State, Damaged))
+    assert isinstance(found, (State, Unreadable))
     if isinstance(found, State):
         assert decode(encode(found)) == found
 

@@ -10,7 +10,7 @@ from math import comb, exp, inf, log
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.attribution import (
-    Blend,
+    Attribution,
     _likeliest,
     _likelihood,
     worse,
@@ -23,16 +23,16 @@ SHARES = (0.05, 0.2, 0.5, 0.8)
 
 
 @st.composite
-def blends(draw: st.DrawFn, most: int = 300) -> Blend:
+def blends(draw: st.DrawFn, most: int = 300) -> Attribution:
     counts = [draw(st.integers(0, most)) for _count in range(3)]
-    return Blend(*counts, draw(st.sampled_from(SHARES)))
+    return Attribution(*counts, draw(st.sampled_from(SHARES)))
 
 
 @pytest.mark.parametrize(("share", "requests"), [(0.05, 140), (0.2, 40), (0.5, 20), (0.8, 25)])
 def test_how_soon_a_canary_of_which_nothing_is_heard_accuses_itself(share: float, requests: int) -> None:
     def evidence(number: int) -> float:
         failed = round(number * share)
-        return worse(Blend(0, number - failed, failed, share))
+        return worse(Attribution(0, number - failed, failed, share))
 
     even = range(0, 200, round(1 / min(share, 1 - share)))  # numbers of which the share is a whole one
     assert next(number for number in even if evidence(number) >= FAILED) == requests
@@ -42,11 +42,11 @@ def test_how_soon_a_canary_of_which_nothing_is_heard_accuses_itself(share: float
 def test_failures_of_both_accuse_nobody(share: float) -> None:
     for requests in (20, 200, 2000):
         canary, others = round(requests * share * 0.9), round(requests * (1 - share) * 0.9)
-        assert worse(Blend(canary, others, requests - canary - others, share)) < 0
+        assert worse(Attribution(canary, others, requests - canary - others, share)) < 0
 
 
 @given(blends())
-def test_the_hypothesis_is_given_its_best(seen: Blend) -> None:
+def test_the_hypothesis_is_given_its_best(seen: Attribution) -> None:
     if not seen.requests:
         assert worse(seen) == 0
         return
@@ -67,7 +67,7 @@ def test_the_mean_of_the_evidence_is_at_most_one_under_the_hypothesis(share: flo
             failed = n - canary - others
             ways = comb(n, canary) * comb(n - canary, others)
             chance = ways * chances[0] ** canary * chances[1] ** others * chances[2] ** failed
-            mean += chance * exp(worse(Blend(canary, others, failed, share)))
+            mean += chance * exp(worse(Attribution(canary, others, failed, share)))
     assert mean <= 1 + 1e-9
 
 
@@ -82,6 +82,6 @@ def test_a_good_canary_is_hardly_ever_accused_however_often_one_looks() -> None:
             for _request in range(10):
                 failed, canary = draws.random() < 0.03, draws.random() < 0.2
                 counts[2 if failed else 1 - canary] += 1
-            evidence = max(evidence, worse(Blend(counts[0], counts[1], counts[2], 0.2)))
+            evidence = max(evidence, worse(Attribution(counts[0], counts[1], counts[2], 0.2)))
         accused += evidence >= FAILED
     assert accused <= 1

@@ -16,11 +16,11 @@ from ansible_collections.progressive.istio.plugins.module_utils._analysis.criter
     Latency,
     Limit,
     ProbeOptions,
-    PrometheusOptions,
     Query,
     Unattributed,
     validate,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.prometheus import PrometheusOptions
 from hypothesis import given
 from hypothesis import strategies as st
 

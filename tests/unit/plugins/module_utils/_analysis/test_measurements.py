@@ -13,25 +13,30 @@ from math import inf
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.judgement import judge, undecided
-from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import MOST, Look, Record, add
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import (
+    MOST,
+    Measurement,
+    Measurements,
+    add,
+)
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Counts, Sample, VersionCounts
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CRITERIA = Criteria()
 
 
-def look(seconds: float, requests: int = 0, *, known: bool = True) -> Look:
+def look(seconds: float, requests: int = 0, *, known: bool = True) -> Measurement:
     at = NOW + timedelta(seconds=seconds)
     if not known:
-        return Look(at, undecided("Prometheus is down"), None)
+        return Measurement(at, undecided("Prometheus is down"), None)
     buckets = {100.0: requests, 500.0: requests, inf: requests}
     stable = VersionCounts("v1", Sample(4 * requests, requests // 10), buckets)
     counts = Counts(VersionCounts("v2", Sample(requests, 0), buckets), stable)
-    return Look(at, judge(CRITERIA, counts), counts)
+    return Measurement(at, judge(CRITERIA, counts), counts)
 
 
-def record(*looks: Look) -> Record:
-    found = Record({"v1": 80, "v2": 20}, NOW, CRITERIA, looks[0], ())
+def record(*looks: Measurement) -> Measurements:
+    found = Measurements({"v1": 80, "v2": 20}, NOW, CRITERIA, looks[0], ())
     for each in looks:
         found = add(found, each)
     return found
@@ -78,6 +83,6 @@ def test_what_could_not_be_counted_is_no_number() -> None:
 
 def test_parts_that_are_switched_off_have_no_limit() -> None:
     criteria = Criteria(success=None, latency=None)
-    found = Record({"v2": 100}, NOW, criteria, look(0, 10), (look(0, 10),)).facts()
+    found = Measurements({"v2": 100}, NOW, criteria, look(0, 10), (look(0, 10),)).facts()
     assert found["limits"] == {"minimum_requests": 100}
     assert "slow" not in found["versions"]["v2"]

@@ -10,17 +10,21 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._doctor.diagnosis import (
     CAUSES,
-    Complaint,
     Diagnosis,
+    Problem,
     complaints,
     unseen,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._doctor.events import Event
-from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import GATEWAY_PODS_READY, PODS_READY, Ill
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.events import PodEvent
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import (
+    GATEWAY_PODS_READY,
+    PODS_READY,
+    UnreadyPods,
+)
 from ansible_collections.progressive.istio.plugins.module_utils._doctor.report import ago, lines, verdict
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import NAMES, Result
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import Finding
-from ansible_collections.progressive.istio.plugins.module_utils._preflight.timestamps import Since
+from ansible_collections.progressive.istio.plugins.module_utils._preflight.timestamps import Timestamp
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -94,11 +98,11 @@ def event(reason: str, name: str) -> dict[str, Any]:
 
 
 def test_events_stand_with_the_pods_that_they_are_about() -> None:
-    ill = Ill(finding(PODS_READY), frozenset({"pong-a"}))
+    ill = UnreadyPods(finding(PODS_READY), frozenset({"pong-a"}))
     scaling = {**event("ScalingReplicaSet", "pong-a"), "type": "Normal"}
     (complaint,) = complaints([], [ill], [event("Failed", "pong-a"), event("Other", "pong-b"), scaling])
     assert [each.reason for each in complaint.events] == ["Failed"]
-    assert complaint.finding.since == Since(NOON - timedelta(minutes=1), "event ScalingReplicaSet")
+    assert complaint.finding.since == Timestamp(NOON - timedelta(minutes=1), "event ScalingReplicaSet")
     assert complaint.facts()["events"][0]["at"] == "2026-01-31T11:59:00Z"
 
 
@@ -112,7 +116,7 @@ def test_what_could_not_be_seen_is_said_once() -> None:
     assert unseen(results) == ["LIST Pod was refused (2 checks skipped)"]
 
 
-def diagnosis(*found: Complaint, unseen: tuple[str, ...] = ()) -> Diagnosis:
+def diagnosis(*found: Problem, unseen: tuple[str, ...] = ()) -> Diagnosis:
     return Diagnosis("VirtualService shop/pong in test", NOON, "v1 80 %, v2 20 %", found, unseen)
 
 
@@ -128,10 +132,10 @@ def test_one_line_if_all_is_well() -> None:
 
 
 def test_everything_about_a_complaint() -> None:
-    since = Since(NOON - timedelta(minutes=2, seconds=10), "condition Ready of pod a")
+    since = Timestamp(NOON - timedelta(minutes=2, seconds=10), "condition Ready of pod a")
     what = finding(PODS_READY, remedy="go back: kubectl undo", command="kubectl undo", since=since)
-    pulled = Event(NOON - timedelta(seconds=3), "Failed", "not found", 4, "Pod a")
-    assert text(diagnosis(Complaint(what, events=(pulled,)))).splitlines() == [
+    pulled = PodEvent(NOON - timedelta(seconds=3), "Failed", "not found", 4, "Pod a")
+    assert text(diagnosis(Problem(what, events=(pulled,)))).splitlines() == [
         "1 thing is wrong with VirtualService shop/pong in test",
         "     v1 80 %, v2 20 %",
         "",
@@ -145,8 +149,8 @@ def test_everything_about_a_complaint() -> None:
 
 
 def test_what_is_not_known_is_not_invented() -> None:
-    later = finding("gateway_exists", since=Since(NOON, "me wrote spec.gateways", later=True))
-    shown = text(diagnosis(Complaint(later), Complaint(finding("a")), unseen=("the events: refused",)))
+    later = finding("gateway_exists", since=Timestamp(NOON, "me wrote spec.gateways", later=True))
+    shown = text(diagnosis(Problem(later), Problem(finding("a")), unseen=("the events: refused",)))
     assert "2 things are wrong" in shown
     assert "since   not before 2026-01-31 12:00:00 UTC, 0 s ago (me wrote spec.gateways)" in shown
     assert "since   unknown: no object tells it" in shown
@@ -154,7 +158,7 @@ def test_what_is_not_known_is_not_invented() -> None:
 
 
 def test_warnings_are_not_wrong_and_are_shown() -> None:
-    warned = diagnosis(Complaint(finding("route_named", "warning")))
+    warned = diagnosis(Problem(finding("route_named", "warning")))
     assert verdict(warned) == "Nothing is wrong with VirtualService shop/pong in test (1 warning): v1 80 %, v2 20 %"
     assert [line["tone"] for line in lines(warned, str)][:4] == ["warning", "plain", "plain", "warning"]
     assert "not all could be looked at: x; y" in verdict(diagnosis(unseen=("x", "y")))
@@ -162,9 +166,9 @@ def test_warnings_are_not_wrong_and_are_shown() -> None:
 
 def test_no_line_of_words_is_too_long_and_no_command_is_broken() -> None:
     long = finding("a", problem="is " + "very " * 60 + "long", command="kubectl " + "x " * 99)
-    shown = lines(diagnosis(Complaint(long)), str)
+    shown = lines(diagnosis(Problem(long)), str)
     digest = finding("a", problem=f"runs {'f' * 200}")
-    assert "f" * 200 in text(diagnosis(Complaint(digest))), "what is copied from here must be whole"
+    assert "f" * 200 in text(diagnosis(Problem(digest))), "what is copied from here must be whole"
     assert all(len(line["text"]) <= 118 for line in shown if line["tone"] != "command")
     assert sum(line["text"].strip() == long.command.strip() for line in shown) == 1
 

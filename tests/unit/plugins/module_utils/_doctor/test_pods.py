@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import ill_gateways, ill_versions
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import unready_gateways, unready_versions
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus, Mesh
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from printed import assert_harmless
@@ -84,7 +84,7 @@ WELL = [
 
 @pytest.mark.parametrize(("pods", "deployments", "canary"), [case[1:] for case in WELL], ids=[case[0] for case in WELL])
 def test_what_is_well(pods: list[dict[str, Any]], deployments: list[dict[str, Any]], canary: int) -> None:
-    assert list(ill_versions(mesh(pods, deployments, canary), NOW)) == []
+    assert list(unready_versions(mesh(pods, deployments, canary), NOW)) == []
 
 
 ILL = [
@@ -169,7 +169,7 @@ ILL = [
 def test_what_is_ill(
     pods: list[dict[str, Any]], canary: dict[str, Any], problem: str, command: str, since: str | None
 ) -> None:
-    (ill,) = ill_versions(mesh(pods, [deployment("v1", 3), canary]), NOW)
+    (ill,) = unready_versions(mesh(pods, [deployment("v1", 3), canary]), NOW)
     finding = ill.finding
     assert (finding.check, finding.place) == ("pods_ready", "Deployment shop/pong-v2")
     assert problem in finding.problem
@@ -192,30 +192,30 @@ def test_what_belongs_to_others_is_only_shown(focus: Focus) -> None:
         if focus.namespace == "edge":
             (route,) = shop.virtual_services
             shop = replace(shop, virtual_services=({**route, "metadata": {"name": "pong", "namespace": "edge"}},))
-        (ill,) = ill_versions(shop, NOW)
+        (ill,) = unready_versions(shop, NOW)
         assert assert_harmless(ill.finding.command, set()) == "describe"
 
 
 def test_pods_of_no_deployment_are_named_themselves() -> None:
     lonely = pod("pong-v2-b", state=RUNS)
     lonely["metadata"]["ownerReferences"] = []
-    (ill,) = ill_versions(mesh([STABLE, pod("pong-v2-a"), lonely], BOTH), NOW)
+    (ill,) = unready_versions(mesh([STABLE, pod("pong-v2-a"), lonely], BOTH), NOW)
     assert (ill.finding.place, ill.finding.command) == ("Pod shop/pong-v2-b", "kubectl describe pod -n shop pong-v2-b")
 
 
 def test_a_gateway_that_runs_and_is_not_ready_is_left_to_whom_it_serves() -> None:
     gates = (pod("gate-a"), pod("gate-b", state=RUNS))
-    (ill,) = ill_gateways(mesh([], [], proxies=gates), NOW)
+    (ill,) = unready_gateways(mesh([], [], proxies=gates), NOW)
     assert (ill.finding.check, ill.finding.place) == ("gateway_pods_ready", "Pod shop/gate-b")
     assert ill.finding.command == "kubectl describe pod -n shop gate-b"
     entry = {"metadata": {"name": "entry", "namespace": "shop"}, "spec": {"selector": {"istio": "gate"}}}
     for proxies, about in ((gates, {"Pod shop/gate-b"}), (gates[1:], {"Pod shop/gate-b", "Gateway shop/entry"})):
-        (ill,) = ill_gateways(mesh([], [], proxies=proxies, gateways=(entry,)), NOW)
+        (ill,) = unready_gateways(mesh([], [], proxies=proxies, gateways=(entry,)), NOW)
         assert ill.finding.about == about, "a Gateway whose other pods serve is not concerned"
 
 
 @pytest.mark.parametrize("field", ["pods", "services", "proxies"])
 def test_what_may_not_be_read_is_not_ill(field: str) -> None:
     ill = mesh([pod("pong-v2-b", state=PULL)], BOTH, proxies=(pod("gate-b", state=RUNS),), unread={field: "refused"})
-    found = [*ill_versions(ill, NOW), *ill_gateways(ill, NOW)]
+    found = [*unready_versions(ill, NOW), *unready_gateways(ill, NOW)]
     assert {each.finding.check for each in found} == ({"pods_ready"} if field == "proxies" else {"gateway_pods_ready"})

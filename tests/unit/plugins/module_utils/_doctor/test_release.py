@@ -11,12 +11,12 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._doctor import release as rules
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Lagging
-from ansible_collections.progressive.istio.plugins.module_utils._release.machine import (
-    Holder,
-    Past,
+from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
+    HistoryEntry,
+    LeaseHolder,
     Phase,
     State,
-    Step,
     encode,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target, parse
@@ -31,13 +31,13 @@ STATE = State(
     20,
     NOON,
     steps=(Step(20), Step(100)),
-    history=(Past(NOON, "held", "v2", 20, "asked by ada", "ada"),),
+    history=(HistoryEntry(NOON, "held", "v2", 20, "asked by ada", "ada"),),
 )
 TARGET = Target("pong", "shop")
 
 
-def holder(left: float) -> Holder:
-    return Holder("jane", "far", 7, NOON, NOON + timedelta(seconds=left))
+def holder(left: float) -> LeaseHolder:
+    return LeaseHolder("jane", "far", 7, NOON, NOON + timedelta(seconds=left))
 
 
 def snapshot(state: State | str | None, stable: int = 80, canary: int = 20) -> Snapshot:

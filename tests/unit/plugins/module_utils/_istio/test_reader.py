@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus
 from ansible_collections.progressive.istio.plugins.module_utils._istio.reader import read, read_own
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import needs
 
 ISTIO = "/apis/networking.istio.io/v1"

@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._k8s import client
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import Access
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import Access, ClusterError
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import (
     NAMESPACE,
     POD,
     VIRTUAL_SERVICE,
     Cluster,
-    ClusterError,
     Kind,
     connect,
 )

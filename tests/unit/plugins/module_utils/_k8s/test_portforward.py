@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster, ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster, connect
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.portforward import Stream
 from loopback_mesh import Mesh, Pod, running
 

@@ -11,7 +11,7 @@ from math import inf
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Counts, Sample, VersionCounts
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.increase import (
-    Tally,
+    Increase,
     add,
     counts,
     gain,
@@ -21,8 +21,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._metrics.increas
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.istio_metrics import Answers, Bucket, Counters
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import (
     NOBODY,
-    Attribution,
     Workload,
+    WorkloadVersions,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,11 +32,11 @@ OK, BROKEN = Answers(V1, "2xx", "-"), Answers(V1, "5xx", "UF")
 GOOD2, BROKEN2 = Answers(V2, "2xx", "-"), Answers(OTHER, "5xx", "-")
 LOST, NOT_ROUTED = Answers(NOBODY, "5xx", "UH"), Answers(NOBODY, "4xx", "NR")
 STRANGERS = Answers(NOBODY, "5xx", "NC", ours=False)
-WHOSE = Attribution({"v1": frozenset({V1}), "v2": frozenset({V2, OTHER})})  # a version may have two Deployments
+WHOSE = WorkloadVersions({"v1": frozenset({V1}), "v2": frozenset({V2, OTHER})})  # a version may have two Deployments
 
 
-def tally(*looks: dict[str, Counters]) -> Tally:
-    return reduce(add, looks, Tally())
+def tally(*looks: dict[str, Counters]) -> Increase:
+    return reduce(add, looks, Increase())
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_of_what_happens_while_looked_at_everything_is_counted_once(happenings: 
     """Proxies count, restart, come and go. What one counts before its first look, or since the last before it restarts
     or goes, is not seen; all else is.
     """
-    found = Tally()
+    found = Increase()
     shown: dict[str, int] = {}
     unseen: dict[str, int] = {}
     expected = 0

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import (
     NOBODY,
-    Attribution,
     Workload,
+    WorkloadVersions,
     attribution,
 )
 
@@ -94,4 +94,4 @@ def test_workloads_that_come_later() -> None:
     now = before.with_pods(attribution(SUBSETS, [pod("newer", track="green")]))
     names = ("old", "new", "newer")
     assert [now.version_of(Workload(name, "shop", "latest")) for name in names] == ["stable", "canary", "canary"]
-    assert isinstance(now, Attribution)
+    assert isinstance(now, WorkloadVersions)

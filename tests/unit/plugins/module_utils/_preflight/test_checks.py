@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._doctor.diagnosis import complaints
-from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import ill_gateways, ill_versions
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import unready_gateways, unready_versions
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus, Mesh
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import checks
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import Finding
@@ -1182,7 +1182,7 @@ def test_needs_are_fields_of_the_snapshot() -> None:
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=checks.NAMES)
-def test_a_check_looks_at_nothing_but_what_it_needs(check: checks.Check) -> None:
+def test_a_check_looks_at_nothing_but_what_it_needs(check: checks.MeshCheck) -> None:
     """With everything else empty it comes to the same, for the right cluster and for the one it accuses."""
     accusing = next(case[3] for case in ACCUSED if case[0] == check.name)
     for change in (lambda world: None, accusing):
@@ -1245,7 +1245,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 def told(world: World) -> dict[str, list[str]]:
     """The causes that the doctor would tell, as CHECK NAME, each with the checks that follow from it."""
     mesh = world.mesh()
-    ill = [*ill_versions(mesh, NOON), *ill_gateways(mesh, NOON)]
+    ill = [*unready_versions(mesh, NOON), *unready_gateways(mesh, NOON)]
     return {
         f"{each.finding.check} {each.finding.name}": [symptom.check for symptom in each.symptoms]
         for each in complaints(found(world), ill, [])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.timestamps import (
-    Since,
+    Timestamp,
     created,
     earliest,
     latest,
@@ -35,23 +35,25 @@ HTTP = {"f:spec": {"f:http": {}}}
 @pytest.mark.parametrize(
     ("entries", "expected"),
     [
-        ([entry("site", "2026-01-31T12:00:00Z", **HOSTS)], Since(NOON, "site wrote spec.hosts")),
+        ([entry("site", "2026-01-31T12:00:00Z", **HOSTS)], Timestamp(NOON, "site wrote spec.hosts")),
         (
             [entry("site", "2026-01-31T12:00:00Z", **HOSTS), entry("me", "2026-01-31T13:00:00Z", **HOSTS)],
-            Since(LATER, "me wrote spec.hosts"),
+            Timestamp(LATER, "me wrote spec.hosts"),
         ),
         (
             [entry("site", "2026-01-31T12:00:00Z", **HOSTS), entry("me", "2026-01-31T13:00:00Z", **HTTP)],
-            Since(NOON, "site wrote spec.hosts"),
+            Timestamp(NOON, "site wrote spec.hosts"),
         ),
-        ([entry("", "2026-01-31T12:00:00Z", **HOSTS)], Since(NOON, "somebody wrote spec.hosts")),
+        ([entry("", "2026-01-31T12:00:00Z", **HOSTS)], Timestamp(NOON, "somebody wrote spec.hosts")),
         ([entry("kubectl", None, **HOSTS)], None),
         ([entry("site", "2026-01-31T12:00:00Z", **HTTP)], None),
         ([], None),
     ],
     ids=["its owner", "the last owner", "other fields", "nameless", "no time", "nobody's", "no entries"],
 )
-def test_a_field_was_written_when_its_last_owner_wrote(entries: list[dict[str, Any]], expected: Since | None) -> None:
+def test_a_field_was_written_when_its_last_owner_wrote(
+    entries: list[dict[str, Any]], expected: Timestamp | None
+) -> None:
     assert written(thing(*entries), "spec", "hosts") == expected
 
 
@@ -64,13 +66,13 @@ def test_what_may_have_gone_since_makes_it_a_bound() -> None:
 def test_objects_and_conditions() -> None:
     conditions = [{"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-31T13:00:00Z"}, {"type": "Other"}]
     pod = {"metadata": {"creationTimestamp": "2026-01-31T12:00:00Z"}, "status": {"conditions": conditions}}
-    assert created(pod, "pod a") == Since(NOON, "pod a was created")
-    assert turned(pod, "Ready", "pod a") == Since(LATER, "condition Ready of pod a")
+    assert created(pod, "pod a") == Timestamp(NOON, "pod a was created")
+    assert turned(pod, "Ready", "pod a") == Timestamp(LATER, "condition Ready of pod a")
     assert (turned(pod, "Other", "pod a"), turned({}, "Ready", "pod a")) == (None, None)
     assert created({"metadata": {}}, "pod a") is None
 
 
 def test_of_several() -> None:
-    one, other = Since(NOON, "one"), Since(LATER, "other")
+    one, other = Timestamp(NOON, "one"), Timestamp(LATER, "other")
     assert (latest(one, other), earliest(other, None, one)) == (other, one)
     assert (latest(one, None), latest(), earliest(None)) == (None, None, None)

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import (
-    Destination,
-    Hosts,
+    HostHealth,
+    HostSubset,
     Weights,
     destinations,
     hosts,
@@ -28,8 +28,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 PONG = ServiceName("shop", "pong")
-V1, V2, V3 = (Destination(PONG, version) for version in ("v1", "v2", "v3"))
-OUTSIDE = Destination("api.example.com", "")
+V1, V2, V3 = (HostSubset(PONG, version) for version in ("v1", "v2", "v3"))
+OUTSIDE = HostSubset("api.example.com", "")
 FQDN = "pong.shop.svc.cluster.local"
 
 
@@ -98,7 +98,7 @@ def test_a_rule_as_envoy_should_run_it(given_rule: dict[str, Any], names: set[st
         ([route(of="shop/destination-rule/pong", v1=1)], []),
         ([route("secondary", v1=1)], []),
         ([{**route(v1=1), "metadata": {}}], []),
-        ([{**route(v1=1), "route": {"cluster": "PassthroughCluster"}}], [{Destination("PassthroughCluster", ""): 1}]),
+        ([{**route(v1=1), "route": {"cluster": "PassthroughCluster"}}], [{HostSubset("PassthroughCluster", ""): 1}]),
         ([{**route(v1=1), "route": {}, "redirect": {}}], [{}]),
     ],
 )
@@ -174,7 +174,7 @@ def test_same_shares_are_same_fractions(one: Weights, other: Weights) -> None:
         ({}, (V1,), {"v1": 0}),
     ],
 )
-def test_percentages(weights: Weights, known: tuple[Destination, ...], said: dict[str, float]) -> None:
+def test_percentages(weights: Weights, known: tuple[HostSubset, ...], said: dict[str, float]) -> None:
     found = percentages(weights, known)
     assert found == said
     assert all(isinstance(share, int) for share in found.values() if share == int(share))
@@ -244,7 +244,7 @@ HEALTHY = {"eds_health_status": "HEALTHY"}
     ],
 )
 def test_when_a_host_is_healthy(health: dict[str, Any], healthy: int) -> None:
-    assert hosts(clusters((f"outbound|80|v1|{FQDN}", [health]))) == {V1: Hosts(healthy, 1)}
+    assert hosts(clusters((f"outbound|80|v1|{FQDN}", [health]))) == {V1: HostHealth(healthy, 1)}
 
 
 def test_the_hosts_of_all_clusters() -> None:
@@ -257,5 +257,5 @@ def test_the_hosts_of_all_clusters() -> None:
             ("outbound|443||api.example.com", [HEALTHY]),
         )
     )
-    assert found == {V1: Hosts(1, 1), V2: Hosts(0, 0), OUTSIDE: Hosts(1, 1)}
+    assert found == {V1: HostHealth(1, 1), V2: HostHealth(0, 0), OUTSIDE: HostHealth(1, 1)}
     assert hosts(b"{}") == {}

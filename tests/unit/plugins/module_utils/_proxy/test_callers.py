@@ -16,12 +16,14 @@ from ansible_collections.progressive.istio.plugins.module_utils._k8s.portforward
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import proxies_in
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import (
     Callers,
-    Name,
     Sender,
     callers_of,
     received,
     sender_of,
     senders,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import (
+    NamespacedName as Name,
 )
 from loopback_mesh import Mesh, running, sidecar
 
@@ -74,12 +76,32 @@ def test_a_sender_without_a_name_may_be_anybody(workload: str) -> None:
     ("seen", "asked", "same"),
     [
         (CLIENT, CLIENT, True),
-        (CLIENT, Sender(Name("web", "other"), Name("web", "robot")), False),  # the workload tells more
-        (Sender(None, Name("web", "robot")), Sender(Name("web", "other"), Name("web", "robot")), True),
-        (Sender(None, Name("web", "robot")), Sender(Name("bank", "client"), Name("bank", "robot")), False),
+        (
+            CLIENT,
+            Sender(Name("web", "other"), Name("web", "robot")),
+            False,
+        ),  # the workload tells more
+        (
+            Sender(None, Name("web", "robot")),
+            Sender(Name("web", "other"), Name("web", "robot")),
+            True,
+        ),
+        (
+            Sender(None, Name("web", "robot")),
+            Sender(Name("bank", "client"), Name("bank", "robot")),
+            False,
+        ),
         (CLIENT, Sender(None, Name("web", "robot")), True),
-        (Sender(Name("web", "client"), None), Sender(None, Name("web", "robot")), True),  # nothing to compare
-        (Sender(Name("web", "client"), None), Sender(Name("web", "client"), Name("web", "robot")), True),
+        (
+            Sender(Name("web", "client"), None),
+            Sender(None, Name("web", "robot")),
+            True,
+        ),  # nothing to compare
+        (
+            Sender(Name("web", "client"), None),
+            Sender(Name("web", "client"), Name("web", "robot")),
+            True,
+        ),
     ],
 )
 def test_who_may_be_the_same(seen: Sender, asked: Sender, same: bool) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Sample
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import Destination
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints import (
     CUT_OFF,
     Clusters,
     Endpoint,
     HostCounters,
-    HostTally,
+    HostIncrease,
     ProxyHosts,
     add,
     cut_off,
@@ -28,7 +28,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 
 SERVICE = ServiceName("shop", "checkout")
-CLUSTERS = Clusters({Destination(SERVICE, "blue"): "blue", Destination(SERVICE, "green"): "green"})
+CLUSTERS = Clusters({HostSubset(SERVICE, "blue"): "blue", HostSubset(SERVICE, "green"): "green"})
 ONE, TWO = (Endpoint("green", "outbound|80|green|checkout", address) for address in ("10.0.0.1", "10.0.0.2"))
 
 
@@ -91,7 +91,7 @@ def looks(*each: HostCounters | None, endpoint: Endpoint = ONE) -> list[dict[str
 
 
 def counted(*each: HostCounters | None) -> Sample:
-    return sample(reduce(add, looks(*each), HostTally()), "green")
+    return sample(reduce(add, looks(*each), HostIncrease()), "green")
 
 
 OLD = HostCounters(1000, 3, 900, 90)
@@ -121,8 +121,8 @@ def test_proxies_and_endpoints_are_summed() -> None:
         "b": ProxyHosts({ONE: HostCounters(80, 0, 80)}, {}),  # what this one had counted may be older than the weight
     }
     third = {"b": ProxyHosts({ONE: HostCounters(81, 0, 80, 1)}, {})}
-    assert sample(reduce(add, [first, second, third], HostTally()), "green") == Sample(6, 2)
-    assert sample(HostTally(), "green") == Sample()
+    assert sample(reduce(add, [first, second, third], HostIncrease()), "green") == Sample(6, 2)
+    assert sample(HostIncrease(), "green") == Sample()
 
 
 def test_requests_that_clients_gave_up() -> None:
@@ -153,7 +153,7 @@ def test_a_request_counts_once_and_is_never_taken_for_given_up(how: str, order: 
     """Whenever it begins and ends, also between two numbers of one look. They add up, so it holds for many as well."""
     last = LOOKS * len(NUMBERS)
     for begin, end in combinations_with_replacement(range(last + 1), 2):
-        tally = HostTally()
+        tally = HostIncrease()
         for look in range(LOOKS):
             tally = add(tally, looks(shown(begin, end, how, order, look))[0])
             found = sample(tally, "green")
@@ -184,7 +184,7 @@ def healthy(**numbers: int) -> ProxyHosts:
     ],
 )
 def test_a_proxy_that_is_cut_off(seen: list[ProxyHosts], expected: bool) -> None:
-    tally = reduce(add, ({"gateway": each, "other": healthy(green=1)} for each in seen), HostTally())
+    tally = reduce(add, ({"gateway": each, "other": healthy(green=1)} for each in seen), HostIncrease())
     assert cut_off(tally, "green", ["gateway", "other"]) == (["gateway"] if expected else [])
     assert cut_off(tally, "green", ["other"]) == []
     assert cut_off(tally, "blue", ["gateway", "other"]) == []

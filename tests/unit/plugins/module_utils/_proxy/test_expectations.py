@@ -7,18 +7,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import Destination, Rule, routes_path
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import EnvoyRule, HostSubset, routes_path
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.expectations import (
-    AbsenceLook,
-    Sight,
-    SubsetsLook,
-    WeightsLook,
+    AbsenceExpectation,
+    Observation,
+    SubsetsExpectation,
+    WeightsExpectation,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 
 PONG = ServiceName("shop", "pong")
-V1, V2 = Destination(PONG, "v1"), Destination(PONG, "v2")
-RULE = Rule("shop/pong", frozenset({"primary"}), {V1: 80, V2: 20})
+V1, V2 = HostSubset(PONG, "v1"), HostSubset(PONG, "v2")
+RULE = EnvoyRule("shop/pong", frozenset({"primary"}), {V1: 80, V2: 20})
 CONFIG = "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/pong"
 
 
@@ -45,16 +45,16 @@ def routes(*splits: tuple[int, int], config: str = "http.80") -> bytes:
 @pytest.mark.parametrize(
     ("splits", "sidecar", "sight"),
     [
-        ([(80, 20)], False, Sight(True, "runs v1 80 %, v2 20 %", {"v1": 80, "v2": 20})),
-        ([(4, 1), (8, 2)], True, Sight(True, "runs v1 80 %, v2 20 %", {"v1": 80, "v2": 20})),
-        ([(100, 0)], False, Sight(False, "runs v1 100 %, v2 0 %", {"v1": 100, "v2": 0})),
-        ([(80, 20), (50, 50)], False, Sight(False, "runs v1 50 %, v2 50 %", {"v1": 50, "v2": 50})),
-        ([], False, Sight(False, "has no such route")),
-        ([], True, Sight(True, "has no such route", concerned=False)),
+        ([(80, 20)], False, Observation(True, "runs v1 80 %, v2 20 %", {"v1": 80, "v2": 20})),
+        ([(4, 1), (8, 2)], True, Observation(True, "runs v1 80 %, v2 20 %", {"v1": 80, "v2": 20})),
+        ([(100, 0)], False, Observation(False, "runs v1 100 %, v2 0 %", {"v1": 100, "v2": 0})),
+        ([(80, 20), (50, 50)], False, Observation(False, "runs v1 50 %, v2 50 %", {"v1": 50, "v2": 50})),
+        ([], False, Observation(False, "has no such route")),
+        ([], True, Observation(True, "has no such route", concerned=False)),
     ],
 )
-def test_a_look_at_weights(splits: list[tuple[int, int]], sidecar: bool, sight: Sight) -> None:
-    assert WeightsLook(RULE)(lambda _: routes(*splits), sidecar) == sight
+def test_a_look_at_weights(splits: list[tuple[int, int]], sidecar: bool, sight: Observation) -> None:
+    assert WeightsExpectation(RULE)(lambda _: routes(*splits), sidecar) == sight
 
 
 def test_a_second_look_asks_for_the_known_configurations_alone() -> None:
@@ -65,19 +65,19 @@ def test_a_second_look_asks_for_the_known_configurations_alone() -> None:
         asked.append(path)
         return answers[path]
 
-    look = WeightsLook(RULE)
+    look = WeightsExpectation(RULE)
     assert [look(get, False).agrees for _time in range(3)] == [False, True, True]
     assert asked == [routes_path(), routes_path(["http.80"]), routes_path(["http.80"])]
 
 
 def test_a_route_that_moved_to_another_configuration_is_found() -> None:
     answers = {routes_path(): routes((80, 20)), routes_path(["http.80"]): b"{}"}
-    look = WeightsLook(RULE)
+    look = WeightsExpectation(RULE)
     assert look(answers.__getitem__, False).agrees
     answers[routes_path()] = routes((80, 20), config="http.8080")
     answers[routes_path(["http.8080"])] = routes((10, 90), config="http.8080")
     assert look(answers.__getitem__, False).agrees
-    assert look(answers.__getitem__, False) == Sight(False, "runs v1 10 %, v2 90 %", {"v1": 10, "v2": 90})
+    assert look(answers.__getitem__, False) == Observation(False, "runs v1 10 %, v2 90 %", {"v1": 10, "v2": 90})
 
 
 def clusters(**healthy: list[bool]) -> bytes:
@@ -99,13 +99,13 @@ def clusters(**healthy: list[bool]) -> bytes:
 @pytest.mark.parametrize(
     ("healthy", "sidecar", "sight"),
     [
-        ({"v1": [True], "v2": [False, True]}, False, Sight(True, "has healthy hosts")),
-        ({"v1": [True]}, False, Sight(False, "has no cluster for subset v2 of shop/pong")),
-        ({"v1": [True]}, True, Sight(False, "has no cluster for subset v2 of shop/pong")),
+        ({"v1": [True], "v2": [False, True]}, False, Observation(True, "has healthy hosts")),
+        ({"v1": [True]}, False, Observation(False, "has no cluster for subset v2 of shop/pong")),
+        ({"v1": [True]}, True, Observation(False, "has no cluster for subset v2 of shop/pong")),
         (
             {"v1": [False], "v2": []},
             False,
-            Sight(
+            Observation(
                 False,
                 "has 0 of 0 hosts of subset v2 of shop/pong healthy and 0 of 1 hosts of subset v1 of shop/pong healthy",
             ),
@@ -113,19 +113,22 @@ def clusters(**healthy: list[bool]) -> bytes:
         (
             {"v3": [True]},
             False,
-            Sight(False, "has no cluster for subset v1 of shop/pong and no cluster for subset v2 of shop/pong"),
+            Observation(False, "has no cluster for subset v1 of shop/pong and no cluster for subset v2 of shop/pong"),
         ),
-        ({"v3": [True]}, True, Sight(True, "has no such cluster", concerned=False)),
+        ({"v3": [True]}, True, Observation(True, "has no such cluster", concerned=False)),
     ],
 )
-def test_a_look_at_subsets(healthy: dict[str, list[bool]], sidecar: bool, sight: Sight) -> None:
-    assert SubsetsLook(frozenset({V1, V2}))(lambda _: clusters(**healthy), sidecar) == sight
+def test_a_look_at_subsets(healthy: dict[str, list[bool]], sidecar: bool, sight: Observation) -> None:
+    assert SubsetsExpectation(frozenset({V1, V2}))(lambda _: clusters(**healthy), sidecar) == sight
 
 
 @pytest.mark.parametrize(
     ("split", "sight"),
-    [((100, 0), Sight(True, "has no route to it")), ((99, 1), Sight(False, "has routes to subset v2 of shop/pong"))],
+    [
+        ((100, 0), Observation(True, "has no route to it")),
+        ((99, 1), Observation(False, "has routes to subset v2 of shop/pong")),
+    ],
 )
-def test_a_look_at_what_should_be_gone(split: tuple[int, int], sight: Sight) -> None:
-    look = AbsenceLook(frozenset({V2}))
+def test_a_look_at_what_should_be_gone(split: tuple[int, int], sight: Observation) -> None:
+    look = AbsenceExpectation(frozenset({V2}))
     assert look({routes_path(): routes(split)}.__getitem__, False) == sight

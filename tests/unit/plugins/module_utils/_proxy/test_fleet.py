@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import ClusterError, connect
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet, poll
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import binding_of
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import attachment_of
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Extent, NotLive, Proxies, Unproven
 from loopback_mesh import FQDN, Envoy, Mesh, Pod, istiod, running, sidecar
 
@@ -47,7 +48,7 @@ def virtual_service(v1: int, v2: int, *gateways: str) -> dict[str, Any]:
 
 
 def proxies(mesh: Mesh, *gateways: str, **options: Any) -> Proxies:
-    bound = binding_of(virtual_service(80, 20, *gateways), 0)
+    bound = attachment_of(virtual_service(80, 20, *gateways), 0)
     return Proxies(connect({"host": mesh.url, "api_key": "secret"}), bound, **options)
 
 
@@ -329,7 +330,7 @@ def test_a_delegate_is_not_proven(mesh: Mesh) -> None:
     delegate["spec"]["hosts"] = []
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts: others delegate to it"):
-        Proxies(cluster, binding_of(delegate, 0)).__enter__()
+        Proxies(cluster, attachment_of(delegate, 0)).__enter__()
 
 
 SERVICE = {"metadata": {"name": "pong", "namespace": "shop"}, "spec": {"selector": {"app": "pong"}}}
@@ -374,7 +375,7 @@ def test_a_sidecar_that_cannot_carry_the_route_is_not_asked(mesh: Mesh, thawed: 
     server(mesh)
     pod = frozen(mesh, thawed)
     cluster = connect({"host": mesh.url, "api_key": "secret"})
-    with Proxies(cluster, binding_of(exported("."), 0), service=SERVICE) as found:
+    with Proxies(cluster, attachment_of(exported("."), 0), service=SERVICE) as found:
         proof = found.await_weights(virtual_service(80, 20), 30)
     assert (len(proof.live), proof.extent) == (1, Extent(sidecars=1, asked=1, unable=1))
     mesh.sidecars = [scoped("web", "./*", "istio-system/*")]
@@ -388,7 +389,7 @@ def test_no_sidecar_can_carry_the_route(mesh: Mesh) -> None:
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with (
         pytest.raises(Unproven, match="1 sidecar cannot carry them by exportTo, a Sidecar resource or the sources"),
-        Proxies(cluster, binding_of(exported("."), 0)),
+        Proxies(cluster, attachment_of(exported("."), 0)),
     ):
         pass
 

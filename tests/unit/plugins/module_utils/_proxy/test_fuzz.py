@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._metrics import istio_metrics
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import (
-    Rule,
+    EnvoyRule,
     destinations,
     hosts,
     percentages,
@@ -43,7 +43,7 @@ CLUSTERS = {"cluster_statuses": [{"name": CLUSTER, "host_statuses": [STATUS]}, {
 ACCEPTED = {"type.googleapis.com/envoy.config.route.v3.RouteConfiguration": {"lastError": "no"}}
 SYNC = [{"proxy": "gateway-1.istio-system", "route_sent": "1", "route_acked": "1", "resources": ACCEPTED}]
 LINE = 'istio_requests_total{reporter="source",destination_service="pong",response_code="200"} 7\n'
-RULE = Rule("shop/pong", frozenset({"primary"}), {})
+RULE = EnvoyRule("shop/pong", frozenset({"primary"}), {})
 
 READERS: list[tuple[Callable[[bytes], Any], Any]] = [
     (lambda body: [percentages(each) for some in weights_by_config(body, RULE).values() for each in some], DUMP),

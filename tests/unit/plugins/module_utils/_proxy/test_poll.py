@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.expectations import Get, Sight
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.poll import Round
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.expectations import Get, Observation
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.poll import Poll
 
 ONE = Proxy("gateway", "edge", "one", "1")
 
@@ -38,9 +38,9 @@ class Source:
         return all(self.asked.acquire(timeout=30) for _time in range(2))
 
 
-def look(get: Get, sidecar: bool) -> Sight:
+def look(get: Get, sidecar: bool) -> Observation:
     answer = get("/")
-    return Sight(answer == b"yes", answer.decode())
+    return Observation(answer == b"yes", answer.decode())
 
 
 @pytest.fixture
@@ -50,16 +50,16 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def watch(threads: ThreadPoolExecutor) -> Iterator[Round]:
-    with Round(lambda: look, threads, time.monotonic()) as watch:
+def watch(threads: ThreadPoolExecutor) -> Iterator[Poll]:
+    with Poll(lambda: look, threads, time.monotonic()) as watch:
         yield watch
 
 
-def follow(watch: Round, seconds: float, *sources: Any) -> list[Proxy]:
+def follow(watch: Poll, seconds: float, *sources: Any) -> list[Proxy]:
     return watch.follow(dict(zip([ONE], sources, strict=False)), time.monotonic() + seconds)
 
 
-def test_what_a_closed_stream_still_brings_does_not_count(watch: Round, threads: ThreadPoolExecutor) -> None:
+def test_what_a_closed_stream_still_brings_does_not_count(watch: Poll, threads: ThreadPoolExecutor) -> None:
     old, new = Source(b"yes", free=False), Source(b"no")
     assert follow(watch, 0.05, old) == [ONE]
     assert watch.shows(ONE) == "has not answered yet"
@@ -70,7 +70,7 @@ def test_what_a_closed_stream_still_brings_does_not_count(watch: Round, threads:
     assert watch.shows(ONE) == "no"
 
 
-def test_a_proxy_with_another_stream_is_asked_anew(watch: Round) -> None:
+def test_a_proxy_with_another_stream_is_asked_anew(watch: Poll) -> None:
     old, new = Source(b"yes"), Source(b"yes", free=False)
     assert follow(watch, 30, old) == []
     assert follow(watch, 0.05, new) == [ONE]
@@ -78,14 +78,14 @@ def test_a_proxy_with_another_stream_is_asked_anew(watch: Round) -> None:
     assert follow(watch, 30, new) == []
 
 
-def test_a_proxy_that_went_is_forgotten(watch: Round) -> None:
+def test_a_proxy_that_went_is_forgotten(watch: Poll) -> None:
     assert follow(watch, 30, Source(b"yes")) == []
     assert [live.proxy for live in watch.result()[0]] == [ONE]
     assert follow(watch, 0) == []
     assert watch.result() == ((), 0)
 
 
-def test_nobody_is_asked_any_more_when_it_is_over(watch: Round, threads: ThreadPoolExecutor) -> None:
+def test_nobody_is_asked_any_more_when_it_is_over(watch: Poll, threads: ThreadPoolExecutor) -> None:
     source = Source(b"no")
     follow(watch, 0.05, source)
     watch.__exit__()

@@ -15,7 +15,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy import fl
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import reader as reader_module
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy, binding
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proxies
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Reader, Readings, Seldom
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Interval, Reader, Readings
 from loopback_mesh import Mesh, Pod, running
 
 PATH = "/stats"
@@ -66,7 +66,7 @@ def unread(readings: Readings) -> dict[str, str]:
 
 def test_some_paths_are_asked_for_seldom_and_their_answers_stay(mesh: Mesh, proxies: Proxies) -> None:
     now, later = f"{PATH}?now", f"{PATH}?later"
-    reader = Reader(proxies, [PATH], PACE, {now: Seldom(60), later: Seldom(0.1, 0.1)})
+    reader = Reader(proxies, [PATH], PACE, {now: Interval(60), later: Interval(0.1, 0.1)})
     first = next(iter(reader.newest(0).answers.values())).bodies
     assert first.keys() == {PATH, now}
     found = until(reader, lambda readings: value(readings, "one") > 20)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import Account, account, ask
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import SyncStatus, account, ask
 from loopback_mesh import Mesh, Pod, running
 
 TYPES = {
@@ -81,7 +81,7 @@ def istiod(name: str = "istiod-1", **fields: Any) -> Pod:
     return Pod(name, "istio-system", labels={"app": "istiod"}, **fields)
 
 
-def asked(mesh: Mesh) -> Account:
+def asked(mesh: Mesh) -> SyncStatus:
     return ask(connect({"host": mesh.url, "api_key": "secret"}))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._release import lease
 from ansible_collections.progressive.istio.plugins.module_utils._release.lease import is_gone, process_here, this_run
-from ansible_collections.progressive.istio.plugins.module_utils._release.state import Holder
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import LeaseHolder
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -95,9 +95,9 @@ def test_a_process_that_its_parent_has_not_noticed_yet_has_ended() -> None:
 
 def test_a_holder_in_the_annotation_names_the_process(ended: int) -> None:
     run = this_run({"pid": ended})
-    holder = Holder(run.who, run.host, run.pid, START, START, run.boot, run.pid_namespace, run.start)
+    holder = LeaseHolder(run.who, run.host, run.pid, START, START, run.boot, run.pid_namespace, run.start)
     assert is_gone(holder)
-    assert not is_gone(Holder(run.who, run.host, run.pid, START, START))
+    assert not is_gone(LeaseHolder(run.who, run.host, run.pid, START, START))
 
 
 def test_a_run_of_another_process_here_is_that_process() -> None:

@@ -13,30 +13,31 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._release.machine import (
     LEASE,
-    Damaged,
     Decision,
     Event,
-    Holder,
-    Nothing,
+    NoOp,
     Observed,
-    Past,
-    Phase,
-    Plan,
     Ready,
-    Refuse,
+    Rejected,
     Request,
     Run,
-    State,
-    Step,
     Transition,
-    Verdict,
     Wait,
     Want,
     after,
     decide,
+    released,
+)
+from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Plan, Step
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
+    HistoryEntry,
+    LeaseHolder,
+    Phase,
+    State,
+    Unreadable,
+    Verdict,
     decode,
     encode,
-    released,
 )
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -56,12 +57,12 @@ def seconds(number: float) -> timedelta:
 def state(phase: str, weight: int, *, age: float = 60, **fields: Any) -> State:
     """A state of v1 -> v2 that was reached age seconds ago, and whose run is over."""
     since = NOW - seconds(age)
-    story = Past(since, fields.pop("event", phase), "v2", weight, fields.pop("story", "a story"), "carol")
+    story = HistoryEntry(since, fields.pop("event", phase), "v2", weight, fields.pop("story", "a story"), "carol")
     return State("v1", "v2", Phase(phase), weight, since, STEPS, 60.0, "r0", history=(story,), **fields)
 
 
 def ask(
-    present: State | Damaged | None,
+    present: State | Unreadable | None,
     want: str,
     *,
     by: Run = ALICE,
@@ -92,7 +93,7 @@ def short(decision: Decision) -> str:
 
 # -- every phase, every request ----------------------------------------------------------------------------------------
 
-PHASES: dict[str, State | Damaged | None] = {
+PHASES: dict[str, State | Unreadable | None] = {
     "no annotation": None,
     "started": state("progressing", 0),
     "progressing": state("progressing", 30),
@@ -108,7 +109,7 @@ PHASES: dict[str, State | Damaged | None] = {
     "weighted": state("weighted", 20),
     "weighted, failed": state("weighted", 20, verdict=FAIL),
     "weighted to all": state("weighted", 100),
-    "damaged": Damaged("it is not JSON"),
+    "unreadable": Unreadable("it is not JSON"),
 }
 
 REQUESTS: dict[str, dict[str, Any]] = {
@@ -133,54 +134,54 @@ no annotation       | progressing 10 | progressing 10 | progressing 10 | progres
 started             | progressing 10 | progressing 10 | progressing 10 | progressing 10 | progressing 10
 progressing         | paused 50      | paused 50      | paused 50      | held 30        | rolled_back 0
 soaking             | wait           | wait           | wait           | wait           | rolled_back 0
-paused              | nothing        | promoted 100   | nothing        | nothing        | rolled_back 0
-paused, soaking     | nothing        | progressing 50 | nothing        | nothing        | rolled_back 0
-held                | refuse         | paused 50      | refuse         | refuse         | refuse
-held, failed        | refuse         | paused 50      | refuse         | refuse         | refuse
-promoted            | nothing        | nothing        | nothing        | held 100       | rolled_back 0
-promoted, judged    | nothing        | nothing        | nothing        | nothing        | nothing
-rolled back         | refuse         | progressing 10 | refuse         | refuse         | refuse
-rolled back, failed | refuse         | progressing 10 | refuse         | refuse         | refuse
+paused              | noop           | promoted 100   | noop           | noop           | rolled_back 0
+paused, soaking     | noop           | progressing 50 | noop           | noop           | rolled_back 0
+held                | rejected       | paused 50      | rejected       | rejected       | rejected
+held, failed        | rejected       | paused 50      | rejected       | rejected       | rejected
+promoted            | noop           | noop           | noop           | held 100       | rolled_back 0
+promoted, judged    | noop           | noop           | noop           | noop           | noop
+rolled back         | rejected       | progressing 10 | rejected       | rejected       | rejected
+rolled back, failed | rejected       | progressing 10 | rejected       | rejected       | rejected
 weighted            | progressing 30 | progressing 30 | progressing 30 | held 20        | rolled_back 0
-weighted, failed    | refuse         | progressing 30 | refuse         | refuse         | rolled_back 0
-weighted to all     | nothing        | nothing        | nothing        | held 100       | rolled_back 0
-damaged             | refuse         | refuse         | refuse         | refuse         | refuse
+weighted, failed    | rejected       | progressing 30 | rejected       | rejected       | rolled_back 0
+weighted to all     | noop           | noop           | noop           | held 100       | rolled_back 0
+unreadable          | rejected       | rejected       | rejected       | rejected       | rejected
 
 phase               | weigh          | weigh up       | back           | hold
-no annotation       | weighted 20    | weighted 40    | nothing        | held 0
+no annotation       | weighted 20    | weighted 40    | noop           | held 0
 started             | weighted 20    | weighted 40    | rolled_back 0  | held 0
 progressing         | weighted 20    | weighted 40    | rolled_back 0  | held 30
 soaking             | weighted 20    | weighted 40    | rolled_back 0  | held 30
 paused              | weighted 20    | weighted 40    | rolled_back 0  | held 50
 paused, soaking     | weighted 20    | weighted 40    | rolled_back 0  | held 50
-held                | weighted 20    | weighted 40    | rolled_back 0  | nothing
-held, failed        | weighted 20    | refuse         | rolled_back 0  | nothing
-promoted            | weighted 20    | weighted 40    | rolled_back 0  | nothing
-promoted, judged    | weighted 20    | weighted 40    | rolled_back 0  | nothing
-rolled back         | weighted 20    | weighted 40    | nothing        | nothing
-rolled back, failed | refuse         | refuse         | nothing        | nothing
-weighted            | nothing        | weighted 40    | rolled_back 0  | held 20
-weighted, failed    | nothing        | refuse         | rolled_back 0  | held 20
+held                | weighted 20    | weighted 40    | rolled_back 0  | noop
+held, failed        | weighted 20    | rejected       | rolled_back 0  | noop
+promoted            | weighted 20    | weighted 40    | rolled_back 0  | noop
+promoted, judged    | weighted 20    | weighted 40    | rolled_back 0  | noop
+rolled back         | weighted 20    | weighted 40    | noop           | noop
+rolled back, failed | rejected       | rejected       | noop           | noop
+weighted            | noop           | weighted 40    | rolled_back 0  | held 20
+weighted, failed    | noop           | rejected       | rolled_back 0  | held 20
 weighted to all     | weighted 20    | weighted 40    | rolled_back 0  | held 100
-damaged             | refuse         | refuse         | rolled_back 0  | refuse
+unreadable          | rejected       | rejected       | rolled_back 0  | rejected
 
 phase               | watch          | watch pass     | watch unsure   | watch fail
-no annotation       | refuse         | refuse         | refuse         | refuse
-started             | nothing        | nothing        | nothing        | nothing
+no annotation       | rejected       | rejected       | rejected       | rejected
+started             | noop           | noop           | noop           | noop
 progressing         | progressing 30 | progressing 30 | held 30        | rolled_back 0
 soaking             | progressing 30 | progressing 30 | progressing 30 | rolled_back 0
 paused              | paused 50      | paused 50      | paused 50      | rolled_back 0
 paused, soaking     | paused 50      | paused 50      | paused 50      | rolled_back 0
-held                | nothing        | nothing        | nothing        | nothing
-held, failed        | nothing        | nothing        | nothing        | nothing
+held                | noop           | noop           | noop           | noop
+held, failed        | noop           | noop           | noop           | noop
 promoted            | promoted 100   | promoted 100   | held 100       | rolled_back 0
-promoted, judged    | nothing        | nothing        | nothing        | nothing
-rolled back         | nothing        | nothing        | nothing        | nothing
-rolled back, failed | nothing        | nothing        | nothing        | nothing
+promoted, judged    | noop           | noop           | noop           | noop
+rolled back         | noop           | noop           | noop           | noop
+rolled back, failed | noop           | noop           | noop           | noop
 weighted            | weighted 20    | weighted 20    | held 20        | rolled_back 0
 weighted, failed    | weighted 20    | weighted 20    | weighted 20    | rolled_back 0
 weighted to all     | weighted 100   | weighted 100   | held 100       | rolled_back 0
-damaged             | refuse         | refuse         | refuse         | refuse
+unreadable          | rejected       | rejected       | rejected       | rejected
 """
 
 
@@ -218,9 +219,9 @@ def test_a_first_step() -> None:
         steps=STEPS,
         interval=60,
         run="r1",
-        holder=Holder("alice", "ctl1", 11, NOW, NOW + LEASE),
+        holder=LeaseHolder("alice", "ctl1", 11, NOW, NOW + LEASE),
         before={"v1": 100, "v2": 0},
-        history=(Past(NOW, "advanced", "v2", 10, "step 1 of 4: from 0 to 10 %", "alice"),),
+        history=(HistoryEntry(NOW, "advanced", "v2", 10, "step 1 of 4: from 0 to 10 %", "alice"),),
     )
 
 
@@ -276,7 +277,7 @@ def test_other_steps_go_on_above_the_present_weight(steps: tuple[int, ...], answ
 
 
 def test_no_steps_at_all() -> None:
-    assert ask(None, "advanced", plan=replace(PLAN, steps=())) == Refuse(
+    assert ask(None, "advanced", plan=replace(PLAN, steps=())) == Rejected(
         "there are no steps to go: give steps, such as [5, 20, 50, 100]"
     )
 
@@ -286,7 +287,7 @@ def test_a_partial_release_stays_progressing_until_there_is_a_higher_step() -> N
     last = made(ask(state("progressing", 10), "advanced", plan=plan))
     assert short(last) == "progressing 30"
     later = replace(released(last.state), since=NOW - seconds(60))
-    assert ask(later, "advanced", plan=plan) == Nothing(
+    assert ask(later, "advanced", plan=plan) == NoOp(
         "v2 is at 30 %, the end of its steps 10, 30: give a higher one to go on"
     )
     assert short(ask(later, "advanced", plan=plan, verdict=FAIL)) == "rolled_back 0"
@@ -294,7 +295,7 @@ def test_a_partial_release_stays_progressing_until_there_is_a_higher_step() -> N
 
 
 def test_a_pause_says_how_it_ends() -> None:
-    assert ask(state("paused", 50), "advanced") == Nothing(
+    assert ask(state("paused", 50), "advanced") == NoOp(
         "v2 at 50 % (step 3 of 4) waits for a person since 2026-01-31T11:59:00Z: "
         "set confirm: true to go on, or state: rolled_back to go back"
     )
@@ -493,7 +494,7 @@ def test_a_weight_that_is_there_is_no_success_without_the_pods(
 def test_a_weight_that_is_there_is_well_with_enough_pods(
     present: State, weight: int, observed: dict[str, Ready]
 ) -> None:
-    assert ask(present, "weighted", weight=weight, observed=observed) == Nothing(f"v2 has {weight} % already")
+    assert ask(present, "weighted", weight=weight, observed=observed) == NoOp(f"v2 has {weight} % already")
 
 
 @pytest.mark.parametrize(
@@ -517,7 +518,7 @@ def test_a_weight_that_is_there_is_well_with_enough_pods(
     ],
 )
 def test_a_refusal_says_why_since_when_and_what_to_do(present: State, sentence: str) -> None:
-    assert ask(present, "advanced") == Refuse(sentence)
+    assert ask(present, "advanced") == Rejected(sentence)
 
 
 def test_a_failure_is_not_washed_off_by_hand() -> None:
@@ -546,7 +547,7 @@ def test_a_weight_by_hand_after_a_persons_rollback_needs_no_confirm() -> None:
 def test_weighted_twice(weight: int) -> None:
     once = ask(None, "weighted", weight=weight)
     if weight == 0:
-        assert once == Nothing("v2 has 0 % already")
+        assert once == NoOp("v2 has 0 % already")
         return
     assert made(once).weights == {"v1": 100 - weight, "v2": weight}
     assert made(once).why == f"v2: from 0 to {weight} % by hand"
@@ -575,14 +576,14 @@ def test_a_hold_gives_its_reason() -> None:
 @pytest.mark.parametrize("weights", [{"v1": 70, "v2": 30}, {"v2": 100}, {"v1": 50, "v2": 20, "v3": 30}, {}])
 @pytest.mark.parametrize("present", list(PHASES.values()), ids=list(PHASES))
 def test_a_rollback_is_one_transition_away_and_the_second_changes_nothing(
-    present: State | Damaged | None, weights: dict[str, int]
+    present: State | Unreadable | None, weights: dict[str, int]
 ) -> None:
     back = made(ask(present, "rolled_back", weights=weights, why="a bug"))
     assert (short(back), back.again) == ("rolled_back 0", False)
     assert back.weights == {"v1": 100, **{name: 0 for name in weights if name != "v1"}}
     assert back.why == f"v2: from {weights.get('v2', 0)} back to 0 %: a bug"
     again = ask(back.state, "rolled_back", weights=back.weights)
-    assert again == Nothing("v1 has all requests already: there is nothing to roll back")
+    assert again == NoOp("v1 has all requests already: there is nothing to roll back")
 
 
 def lacking(stable: int, canary: int = 100, **others: Ready) -> dict[str, Any]:
@@ -621,7 +622,7 @@ def test_a_rollback_leaves_to_the_canary_what_stable_cannot_carry_yet(
         "force: true (canary_force=true) at once",
     )
     refused = ask(part.state, "advanced", observed=observed)
-    assert isinstance(refused, Refuse)
+    assert isinstance(refused, Rejected)
     assert refused.why.startswith(f"v2 is held at {kept} % since 2026-01-31T12:00:00Z ({moved}: a bug; {reason})")
     assert short(ask(part.state, "rolled_back")) == "rolled_back 0"
     assert short(ask(part.state, "rolled_back", observed=observed, force=True)) == "rolled_back 0"
@@ -691,7 +692,7 @@ def test_all_requests_at_a_stable_version_without_pods_are_no_success() -> None:
 
 
 def test_a_damaged_annotation_is_repaired_by_a_rollback_even_at_rest() -> None:
-    back = made(ask(Damaged("it is not JSON"), "rolled_back"))
+    back = made(ask(Unreadable("it is not JSON"), "rolled_back"))
     assert (short(back), back.moves, back.changed) == ("rolled_back 0", False, True)
 
 
@@ -721,7 +722,7 @@ def test_which_version_a_rollback_goes_to(
 
 # -- leases ------------------------------------------------------------------------------------------------------------
 
-BOBS = Holder("bob", "ctl2", 22, NOW - seconds(100), NOW + seconds(20))
+BOBS = LeaseHolder("bob", "ctl2", 22, NOW - seconds(100), NOW + seconds(20))
 
 
 def held_by_bob(phase: str = "progressing", weight: int = 30) -> State:
@@ -730,7 +731,7 @@ def held_by_bob(phase: str = "progressing", weight: int = 30) -> State:
 
 @pytest.mark.parametrize("name", [name for name in REQUESTS if name not in ("back", "hold")])
 def test_a_live_lease_keeps_others_away(name: str) -> None:
-    assert ask(held_by_bob(), **REQUESTS[name]) == Refuse(
+    assert ask(held_by_bob(), **REQUESTS[name]) == Rejected(
         "canary v2 is held by bob on ctl2 (process 22) since 2026-01-31T11:58:20Z (lease until 2026-01-31T12:00:20Z): "
         "wait for that run to end; state: held and state: rolled_back work at any time"
     )
@@ -745,7 +746,7 @@ def test_the_holder_itself_goes_on_and_keeps_its_since() -> None:
 def test_the_safe_requests_override_a_lease_and_take_it(want: str, answer: str) -> None:
     taken = made(ask(held_by_bob(), want))
     assert short(taken) == answer
-    assert (taken.state.run, taken.state.holder) == ("r1", Holder("alice", "ctl1", 11, NOW, NOW + LEASE))
+    assert (taken.state.run, taken.state.holder) == ("r1", LeaseHolder("alice", "ctl1", 11, NOW, NOW + LEASE))
 
 
 @pytest.mark.parametrize(
@@ -781,11 +782,11 @@ def test_watching_renews_only_a_lease_that_runs_low() -> None:
     taken = made(ask(state("progressing", 30, age=1), "watched"))
     assert (taken.event, taken.moves, taken.changed) == (Event.RENEWED, False, False)
     assert (taken.state.since, taken.state.history) == (NOW - seconds(1), state("progressing", 30, age=1).history)
-    assert ask(taken.state, "watched", now=NOW + seconds(29)) == Nothing("v2 at 30 % (step 2 of 4) is watched")
+    assert ask(taken.state, "watched", now=NOW + seconds(29)) == NoOp("v2 at 30 % (step 2 of 4) is watched")
     for_ever = replace(taken.state, holder=replace(taken.state.holder, until=NOW + timedelta(days=9999)))
     assert made(ask(for_ever, "watched")).state.holder == taken.state.holder
     renewed = made(ask(taken.state, "watched", now=NOW + seconds(30)))
-    assert renewed.state.holder == Holder("alice", "ctl1", 11, NOW, NOW + seconds(30) + LEASE)
+    assert renewed.state.holder == LeaseHolder("alice", "ctl1", 11, NOW, NOW + seconds(30) + LEASE)
 
 
 def test_a_passed_step_is_noted_once() -> None:
@@ -805,14 +806,14 @@ def test_a_passed_step_is_noted_once() -> None:
     ids=["another step", "no step", "another release"],
 )
 def test_a_verdict_about_something_else_does_nothing(present: State, fields: dict[str, Any]) -> None:
-    assert ask(present, "watched", verdict=FAIL, **fields) == Refuse(
+    assert ask(present, "watched", verdict=FAIL, **fields) == Rejected(
         "this run stops, for what it watched is no more: v2 is progressing at 30 % since 2026-01-31T11:59:00Z "
         "(a story), by carol"
     )
 
 
 def test_a_watch_without_annotation_stops() -> None:
-    assert ask(None, "watched") == Refuse(
+    assert ask(None, "watched") == Rejected(
         "this run stops, for what it watched is no more: the annotation progressive.istio/canary is gone"
     )
 
@@ -821,7 +822,7 @@ def test_a_watch_finds_the_hold_of_a_person() -> None:
     watched = state("progressing", 30)
     held = made(ask(watched, "held", by=BOB, why="lunch")).state
     stopped = ask(released(held), "watched", since=watched.since, verdict=PASS)
-    assert isinstance(stopped, Refuse)
+    assert isinstance(stopped, Rejected)
     assert stopped.why.endswith("v2 is held at 30 % since 2026-01-31T12:00:00Z (lunch), by bob")
 
 
@@ -832,7 +833,7 @@ MOVED = {"v1": 60, "v2": 40}
 
 @pytest.mark.parametrize("name", [name for name in REQUESTS if not name.startswith(("weigh", "back"))])
 def test_drift_is_reported_with_both_numbers(name: str) -> None:
-    assert ask(state("progressing", 30), weights=MOVED, **REQUESTS[name]) == Refuse(
+    assert ask(state("progressing", 30), weights=MOVED, **REQUESTS[name]) == Rejected(
         "someone else moved the weights: v1 60 %, v2 40 % now, v1 70 %, v2 30 % when this release wrote them at "
         "2026-01-31T11:59:00Z; set adopt: true to go on from there, state: weighted to set another weight, "
         "or state: rolled_back to go back"
@@ -844,7 +845,7 @@ def test_drift_is_reported_with_both_numbers(name: str) -> None:
     [({"v2": 100}, False), ({"v1": 0, "v2": 100, "v3": 0}, False), ({"v2": 90, "v3": 10}, True), ({"v1": 100}, True)],
 )
 def test_an_absent_destination_has_no_share(weights: dict[str, int], drift: bool) -> None:
-    assert isinstance(ask(state("promoted", 100), "advanced", weights=weights), Refuse) is drift
+    assert isinstance(ask(state("promoted", 100), "advanced", weights=weights), Rejected) is drift
 
 
 def test_drift_gives_way_to_a_weight_by_hand() -> None:
@@ -897,15 +898,15 @@ def test_adopt_names_the_release_anew() -> None:
     ],
 )
 def test_two_versions_that_do_not_carry_all_are_no_release(present: State | None, fields: dict[str, Any]) -> None:
-    assert ask(present, weights={"v1": 50, "v2": 20, "v3": 30}, **fields) == Refuse(
+    assert ask(present, weights={"v1": 50, "v2": 20, "v3": 30}, **fields) == Rejected(
         "v1 50 %, v2 20 %, v3 30 % is no release from v1 to v2, which must share all requests: "
         "name the two versions that do, or set state: rolled_back to go back"
     )
 
 
 def test_damage_is_named_and_can_be_adopted() -> None:
-    damaged = Damaged("its version is 2, and this collection reads version 1")
-    assert ask(damaged, "advanced") == Refuse(
+    damaged = Unreadable("its version is 2, and this collection reads version 1")
+    assert ask(damaged, "advanced") == Rejected(
         "the annotation progressive.istio/canary cannot be read, for its version is 2, and this collection reads "
         "version 1: set adopt: true to go on from the weights that are set, or state: rolled_back to go back"
     )
@@ -955,7 +956,7 @@ def test_a_run_that_dies_between_these_is_taken_up() -> None:
 def test_an_old_schedule_does_not_bring_back_what_was_superseded() -> None:
     steps = run_through(state("progressing", 50), NEXT, {"v1": 50, "v2": 50})
     refused = ask(steps[-1].state, "advanced", weights={"v1": 80, "v2": 0, "v3": 20})
-    assert refused == Refuse(
+    assert refused == Rejected(
         "v2 was begun before and left at 2026-01-31T12:00:00Z (superseded: from 50 back to 0 %: superseded by v3); "
         "to begin it again set confirm: true"
     )
@@ -978,7 +979,7 @@ def test_a_superseding_release_waits_for_the_stable_pods() -> None:
 
 
 def test_a_hold_is_not_superseded_without_a_person() -> None:
-    assert ask(state("held", 30, story="lunch"), "advanced", plan=NEXT) == Refuse(
+    assert ask(state("held", 30, story="lunch"), "advanced", plan=NEXT) == Rejected(
         "v2 is held at 30 % since 2026-01-31T11:59:00Z (lunch); to release v3 in its place set confirm: true"
     )
     assert run_through(state("held", 30), NEXT, {"v1": 70, "v2": 30}, confirm=True)[0].event == Event.SUPERSEDED
@@ -1017,7 +1018,7 @@ def test_two_slots_take_turns() -> None:
 )
 def test_roles_that_do_not_fit(present: State, plan: Plan, why: str) -> None:
     refused = ask(present, "advanced", plan=plan)
-    assert isinstance(refused, Refuse)
+    assert isinstance(refused, Rejected)
     assert refused.why.endswith(why)
 
 

@@ -11,32 +11,33 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from ansible_collections.progressive.istio.plugins.module_utils._release.machine import (
-    Damaged,
     Decision,
     Event,
-    Holder,
-    Nothing,
+    NoOp,
     Observed,
-    Past,
-    Phase,
-    Plan,
     Ready,
-    Refuse,
+    Rejected,
     Request,
     Run,
-    State,
-    Step,
     Transition,
-    Verdict,
     Wait,
     Want,
     after,
     decide,
-    decode,
-    encode,
     released,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._release.state import HISTORY
+from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Plan, Step
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
+    HISTORY,
+    HistoryEntry,
+    LeaseHolder,
+    Phase,
+    State,
+    Unreadable,
+    Verdict,
+    decode,
+    encode,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,7 +167,7 @@ moments = st.sampled_from(
 texts = st.sampled_from(["", "alice", 'a "quote" \\ and \n', "grün ☃"])
 extras = st.sampled_from([{}, {"tomorrow": [1, {"a": None}]}])
 pasts = st.builds(
-    Past,
+    HistoryEntry,
     moments,
     st.sampled_from([*map(str, Event)]),
     st.sampled_from(["v2", "v3"]),
@@ -195,14 +196,14 @@ def states(plans: list[Plan] = PLANS) -> st.SearchStrategy[State]:
         interval=st.sampled_from([0.0, 0.5, 60.0]),
         run=st.sampled_from(["r0", "r1", "r2"]),
         holder=st.none()
-        | st.builds(Holder, texts, texts, st.integers(0, 9), moments, moments, texts, texts, texts, extras),
+        | st.builds(LeaseHolder, texts, texts, st.integers(0, 9), moments, moments, texts, texts, texts, extras),
         verdict=st.none() | st.builds(Verdict, results, texts, moments, extras),
         before=st.sampled_from([{}, {"v1": 100}, {"v1": 60, "v2": 30, "v3": 10}]),
         extra=extras,
     )
 
 
-beginnings = st.one_of(st.none(), st.just(Damaged("")), states(), states(), states())
+beginnings = st.one_of(st.none(), st.just(Unreadable("")), states(), states(), states())
 
 
 # The world in which they happen.
@@ -212,7 +213,7 @@ beginnings = st.one_of(st.none(), st.just(Damaged("")), states(), states(), stat
 class Asked:
     """One decision, with all that it was made from."""
 
-    state: State | Damaged | None
+    state: State | Unreadable | None
     observed: Observed
     call: Call
     request: Request
@@ -232,11 +233,11 @@ class World:
     log: list[Asked | Broken] = field(default_factory=list)
 
     @property
-    def state(self) -> State | Damaged | None:
+    def state(self) -> State | Unreadable | None:
         return decode(self.text)
 
     @classmethod
-    def of(cls, state: State | Damaged | None) -> World:
+    def of(cls, state: State | Unreadable | None) -> World:
         text = encode(state) if isinstance(state, State) else state and "{"
         return cls(text, Observed(state.weights if isinstance(state, State) else {"v1": 100, "v2": 0}))
 
@@ -280,7 +281,7 @@ class World:
             self.text = encode(released(self.state))
 
 
-def walk(state: State | Damaged | None, events: list[Happening]) -> World:
+def walk(state: State | Unreadable | None, events: list[Happening]) -> World:
     world = World.of(state)
     for event in events:
         world.happen(event)
@@ -307,7 +308,7 @@ def test_the_annotation_keeps_everything(state: State) -> None:
 
 @RELAXED
 @given(beginnings, happenings)
-def test_every_write_is_legal_and_bounded(state: State | Damaged | None, events: list[Happening]) -> None:
+def test_every_write_is_legal_and_bounded(state: State | Unreadable | None, events: list[Happening]) -> None:
     for asked in asked_in(walk(state, events)):
         written = asked.decision
         if not isinstance(written, Transition):
@@ -329,7 +330,7 @@ def test_every_write_is_legal_and_bounded(state: State | Damaged | None, events:
 @RELAXED
 @given(beginnings, happenings, st.sampled_from(PLANS), st.sampled_from(RUNS))
 def test_a_rollback_is_always_one_transition_away(
-    state: State | Damaged | None, events: list[Happening], plan: Plan, run: Run
+    state: State | Unreadable | None, events: list[Happening], plan: Plan, run: Run
 ) -> None:
     """With `force`, or to a stable version that has its pods, or that nobody could look at."""
     for force in (False, True):
@@ -342,7 +343,7 @@ def test_a_rollback_is_always_one_transition_away(
 @RELAXED
 @given(beginnings, happenings, st.sampled_from(PLANS), st.sampled_from(RUNS), st.integers(0, 100), st.integers(0, 100))
 def test_a_rollback_takes_what_stable_carries_and_the_rest_when_it_can(
-    state: State | Damaged | None, events: list[Happening], plan: Plan, run: Run, stable: int, canary: int
+    state: State | Unreadable | None, events: list[Happening], plan: Plan, run: Run, stable: int, canary: int
 ) -> None:
     """Killed anywhere, raised by nobody without a confirm, and one transition away as soon as the pods are there."""
     world = walk(state, events)
@@ -376,9 +377,9 @@ def goes_back_at_once(world: World, back: Call) -> None:
         if isinstance(before, State) and before.weight < 100:
             assert carrying(dict(world.observed.weights)) == {before.stable: 100}
     else:
-        assert isinstance(asked.decision, Nothing)
+        assert isinstance(asked.decision, NoOp)
     assert [*carrying(dict(world.observed.weights)).values()] == [100]
-    assert isinstance(world.decide(back).decision, Nothing)
+    assert isinstance(world.decide(back).decision, NoOp)
 
 
 failed_beginnings = states(PLANS[:1]).map(lambda state: replace(state, verdict=verdict("fail"), holder=None))
@@ -417,7 +418,7 @@ def test_no_way_leads_from_a_failure_to_more_requests_but_a_confirm(state: State
 @RELAXED
 @given(beginnings, happenings)
 def test_one_call_raises_by_one_step_that_has_soaked_and_is_ready(
-    state: State | Damaged | None, events: list[Happening]
+    state: State | Unreadable | None, events: list[Happening]
 ) -> None:
     world = World.of(state)
     for event in events:
@@ -444,7 +445,7 @@ def test_one_call_raises_by_one_step_that_has_soaked_and_is_ready(
 @RELAXED
 @given(beginnings, happenings)
 def test_what_must_be_judged_is_raised_by_a_pass_or_a_person(
-    state: State | Damaged | None, events: list[Happening]
+    state: State | Unreadable | None, events: list[Happening]
 ) -> None:
     for asked in asked_in(walk(state, events)):
         present, request = asked.state, asked.request
@@ -458,7 +459,7 @@ def test_what_must_be_judged_is_raised_by_a_pass_or_a_person(
 @RELAXED
 @given(beginnings, happenings)
 def test_a_live_lease_lets_no_other_run_change_anything_but_for_safety(
-    state: State | Damaged | None, events: list[Happening]
+    state: State | Unreadable | None, events: list[Happening]
 ) -> None:
     for asked in asked_in(walk(state, events)):
         present = asked.state
@@ -469,13 +470,13 @@ def test_a_live_lease_lets_no_other_run_change_anything_but_for_safety(
         if asked.request.want is Want.HELD:
             assert not (isinstance(asked.decision, Transition) and asked.decision.moves)
         elif asked.request.want is not Want.ROLLED_BACK:
-            assert isinstance(asked.decision, Refuse)
+            assert isinstance(asked.decision, Rejected)
 
 
 @RELAXED
 @given(beginnings, st.sampled_from(MOVES), happenings)
 def test_foreign_weights_are_never_overwritten_silently(
-    state: State | Damaged | None, moved: Moved, events: list[Happening]
+    state: State | Unreadable | None, moved: Moved, events: list[Happening]
 ) -> None:
     for asked in asked_in(walk(state, [moved, *events])):
         present, request = asked.state, asked.request
@@ -489,7 +490,7 @@ def test_foreign_weights_are_never_overwritten_silently(
 
 @RELAXED
 @given(beginnings, happenings, calls(PLANS, RUNS[0], 9))
-def test_check_mode_predicts_exactly(state: State | Damaged | None, events: list[Happening], call: Call) -> None:
+def test_check_mode_predicts_exactly(state: State | Unreadable | None, events: list[Happening], call: Call) -> None:
     """What a chain of decisions over after() foretells is what the writes then do."""
     world = walk(state, events)
     foretold: list[Decision] = []

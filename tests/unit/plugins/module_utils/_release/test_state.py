@@ -17,11 +17,11 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.plan im
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
     HISTORY,
     LONGEST_WHY,
-    Damaged,
-    Holder,
-    Past,
+    HistoryEntry,
+    LeaseHolder,
     Phase,
     State,
+    Unreadable,
     Verdict,
     decode,
     encode,
@@ -40,10 +40,10 @@ STATE = State(
     steps=(Step(5), Step(20, pause=True), Step(100)),
     interval=60.0,
     run="r1",
-    holder=Holder("alice", "ctl", 4711, NOON, MOMENT),
+    holder=LeaseHolder("alice", "ctl", 4711, NOON, MOMENT),
     verdict=Verdict("pass", "errors 0.1 % of 2,000", NOON),
     before={"v1": 95, "v2": 5},
-    history=(Past(NOON, "advanced", "v2", 20, "step 2 of 3", "alice"),),
+    history=(HistoryEntry(NOON, "advanced", "v2", 20, "step 2 of 3", "alice"),),
 )
 TEXT = (
     '{"version":1,"stable":"v1","canary":"v2","phase":"paused","step":1,"weights":{"stable":80,"canary":20},'
@@ -92,7 +92,7 @@ def test_fields_of_a_newer_writer_survive(path: tuple[str | int, ...]) -> None:
 
 
 def test_history_and_reasons_are_bounded() -> None:
-    long = Past(NOON, "held", "v2", 20, "x" * 5000, "alice")
+    long = HistoryEntry(NOON, "held", "v2", 20, "x" * 5000, "alice")
     state = replace(STATE, history=(long,) * 50, verdict=Verdict("fail", "y" * 5000, NOON))
     data = json.loads(encode(state))
     assert len(data["history"]) == HISTORY
@@ -201,12 +201,12 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
     ],
 )
 def test_damage(text: str, reason: str) -> None:
-    assert decode(text) == Damaged(reason)
+    assert decode(text) == Unreadable(reason)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 10_000, '{"version":' + "9" * 10_000 + "}", "\x00", "NaN"])
 def test_hostile_text_is_only_damage(text: str) -> None:
-    assert isinstance(decode(text), Damaged)
+    assert isinstance(decode(text), Unreadable)
 
 
 def test_a_share_that_is_no_whole_percentage_is_found_again_exactly() -> None:

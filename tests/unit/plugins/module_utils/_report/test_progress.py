@@ -13,8 +13,9 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Extent
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.poll import Live
-from ansible_collections.progressive.istio.plugins.module_utils._release.machine import Nothing, Phase, State
+from ansible_collections.progressive.istio.plugins.module_utils._release.machine import NoOp
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase, State
 from ansible_collections.progressive.istio.plugins.module_utils._report.progress import step_line, teller, weight_bar
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.pipeline import Outcome
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
@@ -55,7 +56,7 @@ def test_a_step_is_one_line(phase: Phase, weight: int, seconds: float, end: str)
         subsets={"v2": Subset("v2", {"version": "v2"}, "shop/pong")},
         pods=(pod("v2", 1), pod("v2", 2, ready=False)),
     )
-    line = step_line(Outcome({}, snapshot, Nothing("")), seconds)
+    line = step_line(Outcome({}, snapshot, NoOp("")), seconds)
     assert line == end
 
 
@@ -64,7 +65,7 @@ def test_a_sample_of_the_sidecars_is_told_in_numbers() -> None:
     target, route = Target("pong", "shop", "v1", "v2"), locate(service, ("v1", "v2"))
     state = State("v1", "v2", Phase.HELD, route.shares(("v1", "v2"))["v2"], NOW)
     live = (Live(Proxy("sidecar", "shop", "one", "uid"), 0.0124, {}),)
-    outcome = Outcome({}, Snapshot(target, service, state, route), Nothing(""), live=live)
+    outcome = Outcome({}, Snapshot(target, service, state, route), NoOp(""), live=live)
     outcome = replace(outcome, extent=Extent(sidecars=400, asked=50))
     assert step_line(outcome, 0) == ("v2: 0 of 0 pods ready  live in 12 ms (50 of 400 sidecars asked)  held")
 

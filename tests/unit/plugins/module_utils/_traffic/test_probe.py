@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._traffic import probe as probe_module
 from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe import (
-    Outcome,
-    Target,
+    ProbeAnswer,
+    ProbeTarget,
     header_mistakes,
     probe,
     target_of,
@@ -151,7 +151,7 @@ def raw_server(behave: Callable[[socket.socket], None]) -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def one(target: Target) -> Outcome:
+def one(target: ProbeTarget) -> ProbeAnswer:
     (outcome,) = probe(target, 1, 1, 5)
     return outcome
 
@@ -306,12 +306,12 @@ def test_waiting_is_bounded(server: Server, timeout: float, times: int) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("http://172.18.0.200/version", Target("", "172.18.0.200", 80, "/version")),
-        ("http://gw.example.com:8080", Target("", "gw.example.com", 8080, "/")),
-        ("http://[fd00::1]:31380/a?b=c#d", Target("", "fd00::1", 31380, "/a?b=c")),
+        ("http://172.18.0.200/version", ProbeTarget("", "172.18.0.200", 80, "/version")),
+        ("http://gw.example.com:8080", ProbeTarget("", "gw.example.com", 8080, "/")),
+        ("http://[fd00::1]:31380/a?b=c#d", ProbeTarget("", "fd00::1", 31380, "/a?b=c")),
     ],
 )
-def test_target_of(url: str, expected: Target) -> None:
+def test_target_of(url: str, expected: ProbeTarget) -> None:
     target = target_of(url)
     assert (target.host, target.port, target.path) == (expected.host, expected.port, expected.path)
     assert not url_mistakes(url)

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import MOST
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
-from ansible_collections.progressive.istio.plugins.module_utils._release.state import Past, Phase, State
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import HistoryEntry, Phase, State
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from ansible_collections.progressive.istio.plugins.module_utils._watch.history import Period, periods, record
@@ -26,8 +26,8 @@ def at(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
-def history(*entries: tuple[float, str, int], canary: str = "v2") -> tuple[Past, ...]:
-    return tuple(Past(at(minutes), event, canary, weight, "", "ci") for minutes, event, weight in entries)
+def history(*entries: tuple[float, str, int], canary: str = "v2") -> tuple[HistoryEntry, ...]:
+    return tuple(HistoryEntry(at(minutes), event, canary, weight, "", "ci") for minutes, event, weight in entries)
 
 
 GONE = history((0, "advanced", 20), (1, "failed", 0))
@@ -58,7 +58,7 @@ GONE = history((0, "advanced", 20), (1, "failed", 0))
     ],
 )
 def test_the_last_attempt_has_its_periods(
-    past: tuple[Past, ...], since: float, expected: list[tuple[int, float, float]]
+    past: tuple[HistoryEntry, ...], since: float, expected: list[tuple[int, float, float]]
 ) -> None:
     weight = past[-1].weight if past else 0
     state = State("v1", "v2", Phase.WEIGHTED, weight, at(since), history=past)

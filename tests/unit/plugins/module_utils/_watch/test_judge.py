@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Counts, Sample, VersionCounts
 from ansible_collections.progressive.istio.plugins.module_utils._watch import judge, providers
-from ansible_collections.progressive.istio.plugins.module_utils._watch.judge import BLIND, Analyst
-from ansible_collections.progressive.istio.plugins.module_utils._watch.providers import Uncounted
+from ansible_collections.progressive.istio.plugins.module_utils._watch.endpoints import Uncounted
+from ansible_collections.progressive.istio.plugins.module_utils._watch.judge import BLIND, Judge
 
 LATE = Uncounted("no proxy can be read: no answer within 0.5 s")
 
@@ -24,7 +24,7 @@ def counts(requests: int) -> Counts:
     return Counts(VersionCounts("v2", Sample(requests)), VersionCounts("v1", Sample(4 * requests)))
 
 
-class Meter(providers.Meter):
+class Meter(providers.Provider):
     """Gives these counts, or fails with these, one after the other."""
 
     pace = 0.1
@@ -47,13 +47,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return shown
 
 
-def analyst(*looks: Counts | Uncounted) -> Analyst:
+def analyst(*looks: Counts | Uncounted) -> Judge:
     def now() -> datetime:
         return datetime(2026, 1, 31, tzinfo=UTC)
 
     call: Any = SimpleNamespace(cluster=SimpleNamespace(now=now))
     snapshot: Any = SimpleNamespace(shares={"v1": 80, "v2": 20}, state=None)
-    return Analyst(call, Criteria(latency=None), snapshot, Meter(*looks), None)
+    return Judge(call, Criteria(latency=None), snapshot, Meter(*looks), None)
 
 
 def test_a_late_answer_does_not_hide_that_there_are_too_few_requests(clock: SimpleNamespace) -> None:

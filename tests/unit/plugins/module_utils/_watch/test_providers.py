@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
-from ansible_collections.progressive.istio.plugins.module_utils._metrics.increase import Tally, add
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.increase import Increase, add
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import Workload
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import Destination
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from ansible_collections.progressive.istio.plugins.module_utils._routing.subsets import Subset
@@ -23,9 +23,9 @@ from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual
 from ansible_collections.progressive.istio.plugins.module_utils._watch import providers
 from ansible_collections.progressive.istio.plugins.module_utils._watch.endpoints import Uncounted, clusters_of
 from ansible_collections.progressive.istio.plugins.module_utils._watch.providers import (
-    PrometheusMeter,
-    ProxyMeter,
-    Whose,
+    PrometheusProvider,
+    ProxyProvider,
+    WorkloadLookup,
     words_of,
 )
 from pong_mesh import virtual_service
@@ -64,11 +64,11 @@ def scraped(workload: str) -> Samples:
     return Samples({**SERIES, "destination_workload": workload}, [(1.0, 3), (2.0, 10)])
 
 
-def prometheus(pods: tuple[dict[str, Any], ...], *workloads: str) -> PrometheusMeter:
+def prometheus(pods: tuple[dict[str, Any], ...], *workloads: str) -> PrometheusProvider:
     answers: Any = SimpleNamespace(samples=lambda query, _at: [scraped(each) for each in workloads if "total" in query])
     cluster: Any = SimpleNamespace(now=lambda: datetime(2026, 1, 31, tzinfo=UTC))
     criteria = Criteria(unattributed=None)
-    return PrometheusMeter(answers, criteria, cluster, snapshot(*pods), datetime(2026, 1, 30, tzinfo=UTC))
+    return PrometheusProvider(answers, criteria, cluster, snapshot(*pods), datetime(2026, 1, 30, tzinfo=UTC))
 
 
 def test_prometheus_counts_by_the_workloads_of_the_pods() -> None:
@@ -93,12 +93,12 @@ def test_prometheus_cannot_tell_pods_of_one_workload_and_revision_apart() -> Non
 )
 def test_why_latencies_are_unknown(pods: tuple[dict[str, Any], ...], workloads: list[str], why: str) -> None:
     prover: Any = SimpleNamespace(cluster=None)
-    meter = ProxyMeter(prover, snapshot(*pods))
+    meter = ProxyProvider(prover, snapshot(*pods))
     answered = "".join(
         f'istio_requests_total{{destination_workload="{each}",{_labels()}}} 7\n' for each in workloads
     ).encode()
     gained = providers.parse(answered, "pong.shop.svc.cluster.local")
-    meter._series = add(add(Tally(), {"one": {}}), {"one": gained})
+    meter._series = add(add(Increase(), {"one": {}}), {"one": gained})
     found = meter._untimed(meter._whose.of([]), ["v2", "v1"])
     assert why in found
     assert bool(found) is bool(why)
@@ -115,7 +115,7 @@ def test_a_workload_that_nobody_knows_is_looked_for_among_the_pods(monkeypatch: 
     later = snapshot(*APART, pod("web-teal", track="green"))
     asked: list[object] = []
     monkeypatch.setattr(providers, "pods_of", lambda _cluster, known: (asked.append(known), later)[1])
-    whose = Whose(None, snapshot(*APART))  # type: ignore[arg-type]
+    whose = WorkloadLookup(None, snapshot(*APART))  # type: ignore[arg-type]
     seen = [Workload("web-teal", "shop", "latest")]
     assert whose.of(seen).version_of(seen[0]) == ""  # not at once again
     clock.seconds = providers.LIST_AGAIN + 1
@@ -128,7 +128,7 @@ def test_a_workload_that_nobody_knows_is_looked_for_among_the_pods(monkeypatch: 
 def test_the_clusters_of_both_versions() -> None:
     found = clusters_of(snapshot())
     place = ServiceName("shop", "pong")
-    assert found.versions == {Destination(place, "v1"): "v1", Destination(place, "v2"): "v2"}
+    assert found.versions == {HostSubset(place, "v1"): "v1", HostSubset(place, "v2"): "v2"}
 
 
 def test_what_answers_call_a_version() -> None:

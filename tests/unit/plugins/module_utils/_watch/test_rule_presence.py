@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import rule_of
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
-from ansible_collections.progressive.istio.plugins.module_utils._watch.rule_presence import LOST, RuleTally
+from ansible_collections.progressive.istio.plugins.module_utils._watch.rule_presence import LOST, RulePresence
 from loopback_mesh import Envoy
 from pong_mesh import virtual_service
 
@@ -20,7 +20,7 @@ WITHOUT = json.dumps({"configs": []}).encode()
 
 
 def lost(*looks: dict[Proxy, bytes]) -> str:
-    tally = RuleTally(rule_of(virtual_service(80, 20), 1))
+    tally = RulePresence(rule_of(virtual_service(80, 20), 1))
     for look in looks:
         tally.add(look)
     return tally.lost(looks[-1])
