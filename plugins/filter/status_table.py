@@ -21,7 +21,7 @@ TONES = {
     "inconclusive": "warning",
     "paused": "warning",
     "held": "error",
-    "damaged": "error",
+    "unreadable": "error",
     "fail": "error",
 }
 

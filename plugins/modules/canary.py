@@ -73,7 +73,7 @@ options:
         nothing to do, nothing changes.
       - V(promoted) goes all steps, one after the other.
       - V(rolled_back) gives all requests back to the stable version. It works at any time, over another run's lease and
-        with a damaged annotation, and needs nothing but the VirtualService.
+        with an unreadable annotation, and needs nothing but the VirtualService.
       - Where O(route) or O(destination_host) does not fit, V(rolled_back) moves every route that splits between the two
         versions of one host, with a warning. If the annotation is that of another release, or is refused, it writes the
         weights alone. Options that it does not need are not looked at.
@@ -461,7 +461,7 @@ weights:
 phase:
   description:
     - Where the release stands, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
-      C(weighted) and C(damaged).
+      C(weighted) and C(unreadable).
   returned: success
   type: str
   sample: weighted
@@ -797,6 +797,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ..module_utils._common.clock import stamp
 from ..module_utils._common.module import Module, answering
 from ..module_utils._common.values import from_json
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
@@ -805,9 +806,9 @@ from ..module_utils._preflight.checks import NAMES
 from ..module_utils._proxy.fleet import NotLive, Unproven
 from ..module_utils._release.cleanup import leftovers, removed
 from ..module_utils._release.lease import is_gone, this_run
-from ..module_utils._release.machine import Rejected, Request, Run, Want
+from ..module_utils._release.model import Rejected, Request, Run, Want
 from ..module_utils._release.plan import InvalidPlan, Plan, validate
-from ..module_utils._release.state import State, stamp
+from ..module_utils._release.state import State
 from ..module_utils._report.progress import step_line, teller, verdict_line
 from ..module_utils._report.result import diff_of, result_of, warnings_of
 from ..module_utils._rollout.pipeline import Call, Outcome, UncertainWrite, carry_out

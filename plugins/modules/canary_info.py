@@ -162,7 +162,7 @@ destination_host:
 phase:
   description:
     - Where the release stands, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
-      C(weighted) and C(damaged).
+      C(weighted) and C(unreadable).
   returned: if it exists
   type: str
   sample: progressing

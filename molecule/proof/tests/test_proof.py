@@ -21,7 +21,7 @@ def test_a_step_is_live_in_every_replica(gateway):
     assert result["weights"]["after"] == {"v1": 90, "v2": 10}
     assert proxies(result) == gateway.pods
     assert all(0 < each["after"] < 5000 for each in result["live"]), result["live"]
-    assert "unproven" not in gateway.annotation
+    assert "unverified" not in gateway.annotation
 
 
 def test_a_frozen_replica_holds_the_step_back(gateway):
@@ -44,7 +44,7 @@ def test_a_replica_that_freezes_in_mid_step_is_named_and_no_step_follows(gateway
     assert (failed["failed"], failed["changed"]) == (True, True)
     assert "accepted by the API server with v1 90 %, v2 10 %, but that is not live on 1 of 2 proxies" in failed["msg"]
     assert frozen in failed["msg"]
-    assert gateway.annotation["unproven"] is True
+    assert gateway.annotation["unverified"] is True
     assert gateway.canary("advanced", proof_timeout=1)["failed"]
     assert gateway.weights == {"v1": 90, "v2": 10}
     gateway.thaw()
@@ -111,7 +111,7 @@ def test_a_step_without_istiod_is_not_live_and_the_next_run_goes_on(gateway, ist
     assert "istiod is down" in failed["msg"]
     for pod in gateway.pods:
         assert pod in failed["msg"]
-    assert gateway.annotation["unproven"] is True
+    assert gateway.annotation["unverified"] is True
     refused = gateway.canary("advanced", proof_timeout=1)
     assert (refused["failed"], gateway.weights) == (True, {"v1": 90, "v2": 10})
     istiod()

@@ -25,7 +25,7 @@ def test_of_two_runs_one_wins(release, eventually):
     command = ["ansible-playbook", "progressive.istio.canary", "-e", variables]
     with subprocess.Popen(command, cwd="/", stdout=subprocess.PIPE, text=True, start_new_session=True) as first:
         try:
-            eventually(lambda: release.weights["v2"] == 10 and not release.state.get("unproven"))
+            eventually(lambda: release.weights["v2"] == 10 and not release.state.get("unverified"))
             version = release.kube.versions()
             second = release.play("advance", canary_steps=STEPS, canary_interval=0, canary_watch=0)
             assert second.code != 0

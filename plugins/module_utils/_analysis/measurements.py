@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from .._common.clock import stamp
 from .._common.shares import Share, numbers
 from .._metrics.histogram import slower_than
-from .._release.state import stamp
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from .._metrics.counts import Counts, Coverage, VersionCounts

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from .._common.clock import stamp
 from .._common.text import plural
 from .._preflight.checks import Result
 from .._preflight.finding import ERROR, Finding
-from .._release.state import stamp
 from .events import PodEvent, newest, scaled
 from .pods import GATEWAY_PODS_READY, PODS_READY, UnreadyPods
 from .release import STEP_POSSIBLE, SUBSETS_LIVE, WEIGHTS_LIVE

@@ -16,7 +16,8 @@ from .._preflight.finding import ERROR, Finding
 from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
 from .._proxy.discovery import read as read_gates
-from .._release.machine import Rejected, Request, Run, Transition, Want, leased
+from .._release.machine import leased
+from .._release.model import Rejected, Request, Run, Transition, Want
 from .._release.plan import InvalidPlan, validate
 from .._release.state import State
 from .._rollout.check import guard

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from .._common.clock import stamp
 from .._common.shares import said
 from .._common.text import plural
 from .._istio.mesh import Object, destinations_of
@@ -22,8 +23,9 @@ from .._preflight.timestamps import Timestamp, written
 from .._proxy.attachment import attachment_of
 from .._proxy.expectations import RUNS
 from .._proxy.fleet import Lagging
-from .._release.machine import LEASE, LEASE_SLACK
-from .._release.state import VERSION, LeaseHolder, Phase, State, Unreadable, stamp
+from .._release.annotation import VERSION
+from .._release.model import LEASE, LEASE_SLACK
+from .._release.state import LeaseHolder, Phase, State, Unreadable
 from .._rollout.read import Snapshot, Target
 from .._routing.hosts import service_of
 from .._routing.virtual_service import ANNOTATION

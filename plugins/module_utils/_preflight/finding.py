@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._release.state import stamp
+from .._common.clock import stamp
 from .timestamps import Timestamp
 
 ERROR = "error"

@@ -12,9 +12,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
+from .._common.clock import stamp
 from .._common.shares import Share, said
-from .machine import Event, NoOp, Observed, Rejected, Request, Transition, Wait
-from .state import HISTORY, HistoryEntry, Phase, State, Unreadable, stamp
+from .model import Event, NoOp, Observed, Rejected, Request, Transition, Wait
+from .state import HISTORY, HistoryEntry, Phase, State, Unreadable
 
 OVER = frozenset({Phase.PROMOTED, Phase.ROLLED_BACK})
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .machine import Run
+from .model import Run
 from .state import PROCESS, LeaseHolder
 
 PROC = Path("/proc")

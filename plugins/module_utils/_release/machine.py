@@ -15,199 +15,44 @@ The sentences of all four answers speak of versions; the caller puts the name of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
+from datetime import datetime
 from math import ceil
-from typing import TypeAlias
 
+from .._common.clock import stamp, to_milliseconds
 from .._common.shares import Share
-from .plan import Plan, Step
-from .state import (
-    ANNOTATION,
-    HISTORY,
-    HistoryEntry,
-    LeaseHolder,
-    Phase,
-    State,
-    Unreadable,
-    Verdict,
-    clip,
-    stamp,
-    to_milliseconds,
+from .messages import (
+    latest,
+    reason_of,
+    reject_drift,
+    reject_holder,
+    reject_no_release,
+    reject_unreadable,
+    requester_of,
+    shares_of,
+    stopped,
+    where,
 )
+from .model import (
+    LEASE,
+    LEASE_SLACK,
+    RENEW,
+    Case,
+    Decision,
+    Event,
+    NoOp,
+    Observed,
+    Rejected,
+    Request,
+    Transition,
+    Wait,
+    Want,
+    same_release,
+)
+from .plan import Plan, Step
+from .state import HISTORY, HistoryEntry, LeaseHolder, Phase, State, Unreadable, Verdict, clip
 
-LEASE = timedelta(seconds=60)  # how long a write keeps other runs away
-LEASE_SLACK = timedelta(seconds=60)  # by which the clocks of two runs may differ
 ENOUGH = 75  # percent of its pods with which a version carries what all of them do: as a rolling update leaves them
-RENEW = LEASE / 2  # a watching run renews its lease when less than this is left
-
-
-class Want(StrEnum):
-    """What can be asked for.
-
-    weighted: exactly this weight, by hand. advanced: the next step, if its time has come. rolled_back: all to stable.
-    held: stay where it is until a person confirms. watched: keep the lease while a step soaks, and act on its verdict.
-    """
-
-    WEIGHTED = "weighted"
-    ADVANCED = "advanced"
-    ROLLED_BACK = "rolled_back"
-    HELD = "held"
-    WATCHED = "watched"
-
-
-class Event(StrEnum):
-    """Why a state was written; all but renewed and judged enter the history."""
-
-    STARTED = "started"  # the route gained a destination for the canary, at weight 0
-    ADVANCED = "advanced"
-    CONFIRMED = "confirmed"
-    PROMOTED = "promoted"
-    HELD = "held"
-    FAILED = "failed"
-    ROLLED_BACK = "rolled_back"
-    SUPERSEDED = "superseded"
-    WEIGHTED = "weighted"
-    ADOPTED = "adopted"
-    CLEANED = "cleaned"  # a version without requests left the route
-    JUDGED = "judged"  # a step passed
-    RENEWED = "renewed"  # the lease, nothing else
-
-
-@dataclass(frozen=True)
-class Run:
-    """Who asks. id: the same for all calls of one play; who: a person or account; host, pid: where the run lives.
-
-    boot: the boot of that machine; pid_namespace: where the pid counts; start: when the process began, in the words of
-    its kernel. Together with the pid they name one process for good; each is empty where it is not known.
-    """
-
-    id: str
-    who: str
-    host: str
-    pid: int
-    boot: str = ""
-    pid_namespace: str = ""
-    start: str = ""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What a version's ready, injected pods can carry.
-
-    upto: percent of all requests, by the size of the larger version. filled: percent of its own wanted pods that are
-    ready. why: the reason if one of them is below 100.
-    """
-
-    upto: int = 100
-    why: str = ""
-    filled: int = 100
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What the cluster shows now.
-
-    weights: percent by subset, of every destination of the route that the plan or the state names (absent = not a
-        destination of the route); destinations of other services are left out, and the rest is scaled to 100.
-    stable, canary: readiness of the plan's two versions.
-    holder_gone: the state's holder ran on this host and its process is gone.
-    others: readiness of the versions that only the state names.
-    """
-
-    weights: Mapping[str, Share]
-    stable: Ready = Ready()
-    canary: Ready = Ready()
-    holder_gone: bool = False
-    others: Mapping[str, Ready] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked.
-
-    by: the run that asks.
-    weight: for weighted only, 0 to 100.
-    verdict: for advanced and watched: the analysis of the present weight, if there is one.
-    evidence: for advanced: the present weight must have passed an analysis before a higher one follows.
-    since: for watched: State.since of the weight that is watched and that the verdict is about.
-    confirm: a person takes the responsibility: ends a pause or a hold, begins again what failed. It never shortens a
-        soak. A caller that asks in a loop confirms with its first request only.
-    adopt: take on weights that someone else wrote, or an annotation that cannot be read.
-    why: for rolled_back and held: the person's reason.
-    force: for rolled_back: all requests at once, whatever the stable version can carry.
-    begun: for rolled_back: what stable could carry has been written already, or cannot be noted in the annotation.
-    """
-
-    want: Want
-    by: Run
-    weight: int | None = None
-    verdict: Verdict | None = None
-    evidence: bool = False
-    since: datetime | None = None
-    confirm: bool = False
-    adopt: bool = False
-    why: str = ""
-    force: bool = False
-    begun: bool = False
-
-
-@dataclass(frozen=True)
-class Transition:
-    """Write this. state: the new annotation; before, weights: percent by subset now and after; why: the report.
-
-    A name in weights that is not in before is a destination that the route must gain.
-    again: this write only prepared the way; prove it, then ask the same again in the same call.
-    """
-
-    state: State
-    before: Mapping[str, Share]
-    weights: Mapping[str, Share]
-    event: Event
-    why: str
-    again: bool = False
-
-    @property
-    def moves(self) -> bool:
-        """Whether the route changes, not the annotation alone."""
-        return any(self.before.get(name) != weight for name, weight in self.weights.items())
-
-    @property
-    def raises(self) -> bool:
-        """Whether the canary gets more requests than before."""
-        return self.weights.get(self.state.canary, 0) > self.before.get(self.state.canary, 0)
-
-    @property
-    def changed(self) -> bool:
-        """Whether this is a change to a person: renewals of the lease and notes of a passed step are none."""
-        return self.event not in (Event.JUDGED, Event.RENEWED)
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Not yet. until: when to ask again; None: as soon as the pods are ready, which no clock tells."""
-
-    until: datetime | None
-    why: str
-
-
-@dataclass(frozen=True)
-class NoOp:
-    """Nothing to do, and that is well."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """Not done, and a person must look. why: what stands against it, since when, and what to do."""
-
-    why: str
-
-
-Decision: TypeAlias = "Transition | Wait | NoOp | Rejected"
 
 
 def decide(
@@ -222,16 +67,16 @@ def decide(
         raise ValueError("now has no time zone")
     if request.want is Want.WEIGHTED and (request.weight is None or not 0 <= request.weight <= 100):
         raise ValueError(f"a weight of {request.weight} is not one from 0 to 100")
-    case = _Case(observed, plan, request, to_milliseconds(now))
+    case = Case(observed, plan, request, to_milliseconds(now))
     if request.want is Want.ROLLED_BACK:
         return _roll_back(case, state)
     if isinstance(state, Unreadable):
-        return _adopt(case, None) if request.adopt else _refuse_damaged(state)
+        return _adopt(case, None) if request.adopt else reject_unreadable(state)
     holder = _other_holder(case, state) if state and request.want is not Want.HELD else None
     if holder:
-        return _refuse_holder(plan.canary, holder)
+        return reject_holder(plan.canary, holder)
     if not _as_written(case, state):
-        return _adopt(case, state) if request.adopt else _refuse_drift(case, state)
+        return _adopt(case, state) if request.adopt else reject_drift(case, state)
     if request.want is Want.WATCHED:
         return _watch(case, state)
     if request.want is Want.HELD:
@@ -258,40 +103,21 @@ def released(state: State) -> State:
     return replace(state, holder=None)
 
 
-@dataclass(frozen=True)
-class _Case:
-    """One question: the arguments of decide() but the state."""
-
-    observed: Observed
-    plan: Plan
-    request: Request
-    now: datetime
-
-    def share(self, name: str) -> Share:
-        """Percent of the requests that a subset has now."""
-        return self.observed.weights.get(name, 0)
-
-    def ready(self, name: str) -> Ready:
-        """Readiness of a version; one that nobody could look at does not stand in the way."""
-        known = {**self.observed.others, self.plan.stable: self.observed.stable, self.plan.canary: self.observed.canary}
-        return known.get(name, Ready())
-
-
 # What each request does, once nothing stands against it.
 
 
-def _advance(case: _Case, state: State) -> Decision:
+def _advance(case: Case, state: State) -> Decision:
     confirm, verdict = case.request.confirm, case.request.verdict
     if verdict and verdict.result == "fail" and state.judgeable:
         return _fail(case, state, verdict)
     if state.phase in (Phase.PROGRESSING, Phase.PAUSED) and state.judgeable and case.observed.canary.filled <= 0:
-        why = f"{state.canary} has no ready pod left: {_reason(case.observed.canary)}"
+        why = f"{state.canary} has no ready pod left: {reason_of(case.observed.canary)}"
         return _fail(case, state, Verdict("fail", why, case.now))
     if not confirm and (state.failed or state.phase in (Phase.HELD, Phase.ROLLED_BACK)):
-        return Rejected(f"{_stopped(state)}; to go on all the same set confirm: true, else release another canary")
+        return Rejected(f"{stopped(state)}; to go on all the same set confirm: true, else release another canary")
     if state.phase is Phase.PAUSED and not confirm:
         return NoOp(
-            f"{_where(state)} waits for a person since {stamp(state.since)}: "
+            f"{where(state)} waits for a person since {stamp(state.since)}: "
             "set confirm: true to go on, or state: rolled_back to go back"
         )
     soaked = state.soaks_until(case.plan.interval)
@@ -299,17 +125,17 @@ def _advance(case: _Case, state: State) -> Decision:
         if state.phase is Phase.PAUSED:
             return _confirm(case, state)
         left = ceil((soaked - case.now).total_seconds())
-        return Wait(soaked, f"{_where(state)} soaks until {stamp(soaked)}, {left} s from now")
+        return Wait(soaked, f"{where(state)} soaks until {stamp(soaked)}, {left} s from now")
     if verdict and verdict.result == "inconclusive" and state.judgeable and not confirm:
         return _stay(case, state, Event.HELD, f"inconclusive: {verdict.why}", verdict)
     judged = verdict or state.verdict
     passed = judged is not None and judged.result == "pass"
     if case.request.evidence and not passed and not confirm and state.judgeable and state.weight < 100:
-        return Wait(case.now, f"{_where(state)} has soaked and is not judged yet")
+        return Wait(case.now, f"{where(state)} has soaked and is not judged yet")
     return _raise(case, state)
 
 
-def _raise(case: _Case, state: State) -> Decision:
+def _raise(case: Case, state: State) -> Decision:
     steps = case.plan.steps or state.steps
     following = next((step for step in steps if step.weight > state.weight), None)
     if following is None:
@@ -329,7 +155,7 @@ def _raise(case: _Case, state: State) -> Decision:
     return _write(case, replace(state, phase=phase, weight=following.weight, since=case.now, verdict=None), event, why)
 
 
-def _end(case: _Case, state: State, steps: tuple[Step, ...]) -> Decision:
+def _end(case: Case, state: State, steps: tuple[Step, ...]) -> Decision:
     """No step is higher than the present weight."""
     if state.phase in (Phase.PAUSED, Phase.HELD):
         return _confirm(case, state)
@@ -341,7 +167,7 @@ def _end(case: _Case, state: State, steps: tuple[Step, ...]) -> Decision:
     return NoOp(f"{state.canary} is at {state.weight} %, the end of its steps {weights}: give a higher one to go on")
 
 
-def _confirm(case: _Case, state: State) -> Transition:
+def _confirm(case: Case, state: State) -> Transition:
     """A person releases a pause or a hold, and no weight follows yet. A pause that is released goes on soaking."""
     why = f"confirmed at {state.weight} % by {case.request.by.who}"
     since = state.since if state.phase is Phase.PAUSED else case.now
@@ -350,13 +176,13 @@ def _confirm(case: _Case, state: State) -> Transition:
     return _write(case, replace(state, phase=Phase.PROGRESSING, since=since, verdict=None), Event.CONFIRMED, why)
 
 
-def _weigh(case: _Case, state: State) -> Decision:
+def _weigh(case: Case, state: State) -> Decision:
     weight, present, confirm = case.request.weight or 0, case.share(state.canary), case.request.confirm
     if weight == present == state.weight and state.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.HELD):
         return NoOp(f"{state.canary} has {weight} % already")
     higher = weight > min(state.weight, present)
     if higher and state.failed and not confirm:
-        return Rejected(f"{_stopped(state)}; to give it {weight} % all the same set confirm: true")
+        return Rejected(f"{stopped(state)}; to give it {weight} % all the same set confirm: true")
     obstacle = _blocked(case, weight) or _prepare(case, state)
     if obstacle:
         return obstacle
@@ -365,18 +191,18 @@ def _weigh(case: _Case, state: State) -> Decision:
     return _write(case, state, Event.WEIGHTED, f"from {present} to {weight} % by hand")
 
 
-def _hold(case: _Case, state: State) -> Decision:
+def _hold(case: Case, state: State) -> Decision:
     if state.phase in (Phase.HELD, Phase.PROMOTED, Phase.ROLLED_BACK):
-        return NoOp(f"{_stopped(state)}: there is nothing to hold")
-    return _stay(case, state, Event.HELD, _asked(case), state.verdict)
+        return NoOp(f"{stopped(state)}: there is nothing to hold")
+    return _stay(case, state, Event.HELD, requester_of(case), state.verdict)
 
 
-def _watch(case: _Case, state: State | None) -> Decision:
+def _watch(case: Case, state: State | None) -> Decision:
     watched = case.request.since and to_milliseconds(case.request.since)
-    if state is None or state.since != watched or not _same_release(case, state):
-        return Rejected(f"this run stops, for what it watched is no more: {_latest(state)}")
+    if state is None or state.since != watched or not same_release(case, state):
+        return Rejected(f"this run stops, for what it watched is no more: {latest(state)}")
     if not state.judgeable:
-        return NoOp(f"{_stopped(state)}: there is nothing to watch")
+        return NoOp(f"{stopped(state)}: there is nothing to watch")
     verdict = case.request.verdict
     if verdict and verdict.result == "fail":
         return _fail(case, state, verdict)
@@ -388,17 +214,17 @@ def _watch(case: _Case, state: State | None) -> Decision:
             return _write(case, replace(state, verdict=verdict), Event.JUDGED, why)
     mine = state.holder if state.run == case.request.by.id else None
     if mine and leased(mine, case.now) and mine.until - case.now > RENEW:
-        return NoOp(f"{_where(state)} is watched")
+        return NoOp(f"{where(state)} is watched")
     return _write(case, state, Event.RENEWED, f"lease until {stamp(case.now + LEASE)}")
 
 
-def _fail(case: _Case, state: State, verdict: Verdict) -> Transition:
+def _fail(case: Case, state: State, verdict: Verdict) -> Transition:
     """The failure of the present weight. No request is sent to a stable version that has no ready pod."""
     stable, policy = case.ready(state.stable), case.plan.on_failure
     if policy == "hold":
         return _stay(case, state, Event.FAILED, f"failed: {verdict.why}", verdict)
     if stable.filled <= 0:
-        why = f"failed: {verdict.why}; not rolled back, for {state.stable} takes no requests: {_reason(stable)}"
+        why = f"failed: {verdict.why}; not rolled back, for {state.stable} takes no requests: {reason_of(stable)}"
         return _stay(case, state, Event.FAILED, why, verdict)
     lower = max((step.weight for step in state.steps if step.weight < state.weight), default=0)
     weight, phase = (lower, Phase.HELD) if policy == "step_down" and lower else (0, Phase.ROLLED_BACK)
@@ -407,7 +233,7 @@ def _fail(case: _Case, state: State, verdict: Verdict) -> Transition:
     return _write(case, state, Event.FAILED, why)
 
 
-def _roll_back(case: _Case, state: State | Unreadable | None) -> Decision:
+def _roll_back(case: Case, state: State | Unreadable | None) -> Decision:
     """All to stable, over leases, drift and damage. Which stable: the state knows better than an old playbook.
 
     Where stable lacks pods and the canary has some, stable gets what it can carry now, and the rest as its pods come.
@@ -421,13 +247,13 @@ def _roll_back(case: _Case, state: State | Unreadable | None) -> Decision:
     dead = stable.filled <= 0 and not case.request.force
     if resting and carrying == {base.stable}:
         if dead:
-            return Wait(None, f"{base.stable} has all requests already, and no ready pod: {_reason(stable)}")
+            return Wait(None, f"{base.stable} has all requests already, and no ready pod: {reason_of(stable)}")
         return NoOp(f"{base.stable} has all requests already: there is nothing to roll back")
     if kept == 0:
-        why = f"from {present} back to 0 %: {_asked(case)}"
+        why = f"from {present} back to 0 %: {requester_of(case)}"
         state = replace(base, phase=Phase.ROLLED_BACK, weight=0, since=case.now)
         return _write(case, state, Event.ROLLED_BACK, why, again=dead)
-    rest = f"{base.stable} cannot take more yet: {_reason(stable)}"
+    rest = f"{base.stable} cannot take more yet: {reason_of(stable)}"
     noted = _returning(base) and base.weight == kept and base.matches(case.observed.weights)
     unnotable = case.request.begun or base.stable not in case.observed.weights
     if noted or (kept == present and unnotable):
@@ -437,12 +263,12 @@ def _roll_back(case: _Case, state: State | Unreadable | None) -> Decision:
             "state: rolled_back again completes it once they are ready, force: true (canary_force=true) at once",
         )
     moved = f"from {present} back to {kept} %" if kept < present else f"stays at {kept} %"
-    why = f"{moved}: {_asked(case)}; {rest}"
+    why = f"{moved}: {requester_of(case)}; {rest}"
     state = replace(base, phase=Phase.HELD, weight=kept, since=case.now)
     return _write(case, state, Event.ROLLED_BACK, why, again=True)
 
 
-def _kept(case: _Case, state: State) -> Share:
+def _kept(case: Case, state: State) -> Share:
     """Percent that the canary keeps in a rollback until stable has the pods for it: 0 where waiting gains nothing."""
     stable, canary, present = case.ready(state.stable), case.ready(state.canary), case.share(state.canary)
     if case.request.force or canary.filled <= 0 or canary.upto < stable.filled:
@@ -460,34 +286,34 @@ def _returning(state: State) -> bool:
     return state.phase is Phase.HELD and bool(state.history) and state.history[-1].event == Event.ROLLED_BACK
 
 
-def _adopt(case: _Case, state: State | None) -> Decision:
+def _adopt(case: Case, state: State | None) -> Decision:
     """Take on the weights that are there, as if set by hand."""
     if not _is_release(case):
-        return _refuse_no_release(case)
+        return reject_no_release(case)
     if state is None:
         state = _idle(case)
-    elif not _same_release(case, state):
+    elif not same_release(case, state):
         left = _left_before(case, state)
         if left:
             return left
         state = _fresh(case, state)
     verdict = state.verdict if state.failed else None
     state = replace(state, phase=Phase.WEIGHTED, weight=case.share(state.canary), since=case.now, verdict=verdict)
-    return _write(case, state, Event.ADOPTED, f"took on {_shares(case)}", again=True)
+    return _write(case, state, Event.ADOPTED, f"took on {shares_of(case)}", again=True)
 
 
 # Which release a request is about.
 
 
-def _take_up(case: _Case, state: State | None) -> State | Wait | Rejected | Transition:
+def _take_up(case: Case, state: State | None) -> State | Wait | Rejected | Transition:
     """The state to go on from: that of the plan's release, or of a new one where the plan names other versions."""
     plan = case.plan
     if state is None:
         return _idle(case)
-    if _same_release(case, state):
+    if same_release(case, state):
         return state
     if state.phase is Phase.HELD and not case.request.confirm:
-        return Rejected(f"{_stopped(state)}; to release {plan.canary} in its place set confirm: true")
+        return Rejected(f"{stopped(state)}; to release {plan.canary} in its place set confirm: true")
     left = _left_before(case, state)
     if left:
         return left
@@ -495,17 +321,17 @@ def _take_up(case: _Case, state: State | None) -> State | Wait | Rejected | Tran
         return _fresh(case, state)
     if plan.stable == state.stable and not _finished(state):
         if case.observed.stable.filled < 100:
-            return Wait(None, f"{plan.stable} cannot take all requests back yet: {_reason(case.observed.stable)}")
+            return Wait(None, f"{plan.stable} cannot take all requests back yet: {reason_of(case.observed.stable)}")
         why = f"from {state.weight} back to 0 %: superseded by {plan.canary}"
         state = replace(state, phase=Phase.ROLLED_BACK, weight=0, since=case.now)
         return _write(case, state, Event.SUPERSEDED, why, again=True)
     carrier = f"{state.canary} is promoted, so the next stable is {state.canary}"
     if not _finished(state):
         carrier = f"{state.canary} is not promoted, so stable is still {state.stable}"
-    return Rejected(f"{_shares(case)} from the release of {state.canary}: {carrier}, not {plan.stable}")
+    return Rejected(f"{shares_of(case)} from the release of {state.canary}: {carrier}, not {plan.stable}")
 
 
-def _left_before(case: _Case, state: State) -> Rejected | None:
+def _left_before(case: Case, state: State) -> Rejected | None:
     """A canary that was begun before and left unfinished: an old schedule must not bring it back over a newer one."""
     canary = case.plan.canary
     last = next((past for past in reversed(state.history) if past.canary == canary), None)
@@ -517,19 +343,15 @@ def _left_before(case: _Case, state: State) -> Rejected | None:
     )
 
 
-def _idle(case: _Case) -> State:
+def _idle(case: Case) -> State:
     """Nothing begun: the weights are what they are."""
     plan = case.plan
     return State(plan.stable, plan.canary, Phase.NONE, case.share(plan.canary), case.now)
 
 
-def _fresh(case: _Case, state: State) -> State:
+def _fresh(case: Case, state: State) -> State:
     """The plan's release, before its first step, after that of the state."""
     return replace(_idle(case), history=state.history, run=state.run, holder=state.holder, extra=state.extra)
-
-
-def _same_release(case: _Case, state: State) -> bool:
-    return (state.stable, state.canary) == (case.plan.stable, case.plan.canary)
 
 
 def _finished(state: State) -> bool:
@@ -539,46 +361,46 @@ def _finished(state: State) -> bool:
 # What may stand against a request.
 
 
-def _other_holder(case: _Case, state: State) -> LeaseHolder | None:
+def _other_holder(case: Case, state: State) -> LeaseHolder | None:
     """Another run's live lease."""
     if state.holder is None or state.run == case.request.by.id or case.observed.holder_gone:
         return None
     return state.holder if leased(state.holder, case.now) else None
 
 
-def _as_written(case: _Case, state: State | None) -> bool:
+def _as_written(case: Case, state: State | None) -> bool:
     """Whether the weights are those of the state. A weight by hand, or the first of all, may start from any two."""
-    if state is None or (case.request.want is Want.WEIGHTED and _same_release(case, state)):
+    if state is None or (case.request.want is Want.WEIGHTED and same_release(case, state)):
         return _is_release(case)
     return state.matches(case.observed.weights)
 
 
-def _is_release(case: _Case) -> bool:
+def _is_release(case: Case) -> bool:
     """Whether the plan's two versions share all requests."""
     return case.share(case.plan.stable) + case.share(case.plan.canary) == 100
 
 
-def _blocked(case: _Case, weight: int) -> Wait | None:
+def _blocked(case: Case, weight: int) -> Wait | None:
     """A version that would get more requests than its ready pods can carry."""
     stable, canary, present = case.observed.stable, case.observed.canary, case.share(case.plan.canary)
     if weight > present and canary.upto < weight:
-        return Wait(None, f"{case.plan.canary} cannot take {weight} % yet: {_reason(canary)}")
+        return Wait(None, f"{case.plan.canary} cannot take {weight} % yet: {reason_of(canary)}")
     if weight < present and stable.upto < 100 - weight:
-        return Wait(None, f"{case.plan.stable} cannot take {100 - weight} % yet: {_reason(stable)}")
+        return Wait(None, f"{case.plan.stable} cannot take {100 - weight} % yet: {reason_of(stable)}")
     return None
 
 
-def _starved(case: _Case, state: State) -> Wait | None:
+def _starved(case: Case, state: State) -> Wait | None:
     """A version without the ready pods for the requests that it has: all may be as asked, but users get errors."""
     for name in (state.canary, state.stable):
         share, ready = case.share(name), case.ready(name)
         if ready.filled * 100 < share * ENOUGH:
-            why = f"{name} has {share} % of the requests already and too few ready pods for them: {_reason(ready)}"
+            why = f"{name} has {share} % of the requests already and too few ready pods for them: {reason_of(ready)}"
             return Wait(None, why)
     return None
 
 
-def _prepare(case: _Case, state: State) -> Transition | None:
+def _prepare(case: Case, state: State) -> Transition | None:
     """A destination must be in the route, and its cluster in the proxies, before it gets requests."""
     missing = [name for name in (state.stable, state.canary) if name not in case.observed.weights]
     if not missing:
@@ -593,11 +415,11 @@ def _prepare(case: _Case, state: State) -> Transition | None:
 # Writing.
 
 
-def _stay(case: _Case, state: State, event: Event, why: str, verdict: Verdict | None) -> Transition:
+def _stay(case: Case, state: State, event: Event, why: str, verdict: Verdict | None) -> Transition:
     return _write(case, replace(state, phase=Phase.HELD, since=case.now, verdict=verdict), event, why)
 
 
-def _write(case: _Case, state: State, event: Event, why: str, *, again: bool = False) -> Transition:
+def _write(case: Case, state: State, event: Event, why: str, *, again: bool = False) -> Transition:
     """The transition to a state: with the asking run's lease, the plan it follows, and a line of history."""
     run, now = case.request.by, case.now
     mine = state.holder if state.run == run.id else None
@@ -622,72 +444,3 @@ def _write(case: _Case, state: State, event: Event, why: str, *, again: bool = F
 
 
 # Sentences.
-
-
-def _refuse_damaged(state: Unreadable) -> Rejected:
-    return Rejected(
-        f"the annotation {ANNOTATION} cannot be read, for {state.reason}: set adopt: true to go on from the weights "
-        "that are set, or state: rolled_back to go back"
-    )
-
-
-def _refuse_holder(canary: str, holder: LeaseHolder) -> Rejected:
-    return Rejected(
-        f"canary {canary} is held by {holder.who} on {holder.host} (process {holder.pid}) since "
-        f"{stamp(holder.since)} (lease until {stamp(holder.until)}): wait for that run to end; "
-        "state: held and state: rolled_back work at any time"
-    )
-
-
-def _refuse_drift(case: _Case, state: State | None) -> Rejected:
-    if state is None or (case.request.want is Want.WEIGHTED and _same_release(case, state)):
-        return _refuse_no_release(case)
-    written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
-    return Rejected(
-        f"someone else moved the weights: {_shares(case)} now, {written} when this release wrote them at "
-        f"{stamp(state.since)}; set adopt: true to go on from there, state: weighted to set another weight, "
-        "or state: rolled_back to go back"
-    )
-
-
-def _refuse_no_release(case: _Case) -> Rejected:
-    return Rejected(
-        f"{_shares(case)} is no release from {case.plan.stable} to {case.plan.canary}, which must share all requests: "
-        "name the two versions that do, or set state: rolled_back to go back"
-    )
-
-
-def _shares(case: _Case) -> str:
-    return ", ".join(f"{name} {weight} %" for name, weight in sorted(case.observed.weights.items())) or "no share"
-
-
-def _reason(ready: Ready) -> str:
-    return ready.why or f"its ready pods carry {min(ready.upto, ready.filled)} %"
-
-
-def _asked(case: _Case) -> str:
-    return case.request.why or f"asked by {case.request.by.who}"
-
-
-def _where(state: State) -> str:
-    """The canary, its weight, and the step where it stands on one."""
-    place = f"{state.canary} at {state.weight} %"
-    if state.step >= 0 and state.steps[state.step].weight == state.weight:
-        place = f"{place} (step {state.step + 1} of {len(state.steps)})"
-    return place
-
-
-def _stopped(state: State) -> str:
-    """The canary, where it stands since when, and why."""
-    if state.failed and state.verdict and state.phase is Phase.WEIGHTED:
-        return f"{state.canary} failed at {stamp(state.verdict.at)} ({state.verdict.why})"
-    last = next((past for past in reversed(state.history) if past.canary == state.canary), None)
-    phase = state.phase.replace("_", " ")
-    return f"{state.canary} is {phase} at {state.weight} % since {stamp(state.since)}{f' ({last.why})' if last else ''}"
-
-
-def _latest(state: State | None) -> str:
-    if state is None:
-        return f"the annotation {ANNOTATION} is gone"
-    by = f", by {state.history[-1].by}" if state.history else ""
-    return f"{_stopped(state)}{by}"

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._common.clock import stamp
 from .._common.printable import printable
 from .._common.shares import Share, numbers, said
 from .._common.text import plural
 from .._proxy.fleet import Extent
-from .._release.machine import Event, Rejected, Transition, Wait
+from .._release.model import Event, Rejected, Transition, Wait
 from .._release.plan import Plan, Step
-from .._release.state import Phase, State, Unreadable, stamp
-from .._release.verification import unproven
+from .._release.state import Phase, State, Unreadable, unverified
 from .._rollout.pipeline import Outcome
 from .._rollout.read import Snapshot
 from .._routing.virtual_service import Route
@@ -117,7 +117,7 @@ def release_of(snapshot: Snapshot) -> dict[str, Any]:
     """The release as its state tells it."""
     state = snapshot.state
     if not isinstance(state, State):
-        return {"phase": "damaged" if isinstance(state, Unreadable) else Phase.NONE.value, "finished": False}
+        return {"phase": "unreadable" if isinstance(state, Unreadable) else Phase.NONE.value, "finished": False}
     soaks = state.phase is Phase.PROGRESSING and state.weight > 0
     return {
         "phase": state.phase.value,
@@ -125,7 +125,7 @@ def release_of(snapshot: Snapshot) -> dict[str, Any]:
         "steps": [step.weight for step in state.steps],
         "since": stamp(state.since),
         "until": stamp(state.soaks_until(state.interval)) if soaks else None,
-        "finished": state.phase is Phase.PROMOTED and not unproven(state),
+        "finished": state.phase is Phase.PROMOTED and not unverified(state),
     }
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from .._common.clock import stamp
 from .._common.shares import number, numbers, said
 from .._k8s.pods import Version
-from .._release.machine import Rejected, Request, Run, Want, decide, leased
+from .._release.machine import decide, leased
+from .._release.model import Rejected, Request, Run, Want
 from .._release.plan import Plan
-from .._release.state import LeaseHolder, State, Unreadable, stamp
-from .._release.verification import unproven
+from .._release.state import LeaseHolder, State, Unreadable, unverified
 from .._rollout.read import Snapshot
 from .result import next_weight, release_of
 
@@ -83,7 +84,7 @@ def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
     if isinstance(state, State) and not state.matches(snapshot.shares):
         wrote = said(state.weights)
         found.append(f"somebody moved the weights: {said(snapshot.shares)} now, {wrote} when the release wrote them")
-    if isinstance(state, State) and unproven(state):
+    if isinstance(state, State) and unverified(state):
         found.append(f"{said(state.weights)} were set at {stamp(state.since)} and not seen to be live in every proxy")
     for version in versions:
         known = snapshot.pods is not None and version.name in snapshot.subsets

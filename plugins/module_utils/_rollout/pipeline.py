@@ -26,10 +26,10 @@ from .._proxy.fleet import NAMED, Extent, NotLive, Unproven
 from .._proxy.poll import Live
 from .._release.cleanup import cleanup
 from .._release.lease import is_gone
-from .._release.machine import Decision, Event, NoOp, Rejected, Request, Transition, Wait, Want, decide, released
+from .._release.machine import decide, released
+from .._release.model import Decision, Event, NoOp, Rejected, Request, Transition, Wait, Want
 from .._release.plan import Plan
-from .._release.state import Phase, State, Verdict
-from .._release.verification import doubted, proven, unproven
+from .._release.state import Phase, State, Verdict, pending_verification, unverified, verified
 from .._routing.hosts import service_of
 from .._routing.virtual_service import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
 from .check import guard
@@ -337,7 +337,7 @@ def write(call: Call, snapshot: Snapshot, transition: Transition, predicted: boo
     """
     state = transition.state
     if transition.moves:
-        state = doubted(state) if call.prover else proven(state)
+        state = pending_verification(state) if call.prover else verified(state)
     virtual_service, note = snapshot.virtual_service, None if snapshot.foreign else snapshot.noted(state)
     try:
         if transition.event is Event.CLEANED:
@@ -497,7 +497,7 @@ def _rests_on_proof(snapshot: Snapshot, decision: Decision) -> bool:
     """Whether the weights that are set must be live before this is done; a way back never waits for that."""
     if _awaits_pods(decision) or (isinstance(decision, Transition) and decision.event in RETREATS):
         return False
-    return unproven(snapshot.state) or bool(_gaining(decision))
+    return unverified(snapshot.state) or bool(_gaining(decision))
 
 
 def _gaining(decision: Decision) -> tuple[str, ...]:
@@ -529,14 +529,14 @@ def _proven(call: Call, prover: Prover, snapshot: Snapshot, decision: Decision) 
             error = _with_all_rights(call, error, snapshot)
         stay = f"the weights stay {said(snapshot.all_shares)}, for it could not be seen whether others are live"
         raise Refused([f"{error}; {stay}; put that right first"]) from error
-    return _settled(call, snapshot) if unproven(snapshot.state) else snapshot
+    return _settled(call, snapshot) if unverified(snapshot.state) else snapshot
 
 
 def _settled(call: Call, snapshot: Snapshot) -> Snapshot:
     """Note that the weights are live as of now, where it is noted that they are set."""
     if snapshot.unnoted:
         return snapshot
-    return _note(call, snapshot, lambda state: replace(proven(state), since=call.cluster.now()))
+    return _note(call, snapshot, lambda state: replace(verified(state), since=call.cluster.now()))
 
 
 def _note(call: Call, snapshot: Snapshot, change: Callable[[State], State]) -> Snapshot:

@@ -19,9 +19,10 @@ from .._k8s.auth import ClusterError
 from .._k8s.client import DEPLOYMENT, DESTINATION_RULE, NAMESPACE, POD, SERVICE, VIRTUAL_SERVICE, Cluster
 from .._k8s.pods import Version, examine
 from .._k8s.selectors import as_text
+from .._release.annotation import decode, encode
 from .._release.cleanup import OVER
-from .._release.machine import Observed, Ready
-from .._release.state import State, Unreadable, decode, encode
+from .._release.model import Observed, Ready
+from .._release.state import State, Unreadable
 from .._routing.hosts import ServiceName, identity, same_host, service_of
 from .._routing.subsets import Subset, subsets_of
 from .._routing.virtual_service import Route, RouteError, candidates, described, has_route, locate, note_of, pair

@@ -26,7 +26,8 @@ from .._k8s.auth import ClusterError
 from .._k8s.changes import LONGEST, Changes
 from .._k8s.client import POD, VIRTUAL_SERVICE, Watch
 from .._release.lease import is_gone
-from .._release.machine import Event, NoOp, Rejected, Transition, Want, released
+from .._release.machine import released
+from .._release.model import Event, NoOp, Rejected, Transition, Want
 from .._release.state import Phase, State, Verdict
 from .._rollout.lost import loss
 from .._rollout.pipeline import Call, Outcome, answer, prove, send, write

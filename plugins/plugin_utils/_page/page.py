@@ -47,7 +47,7 @@ _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "progressing": ("under way", "open", (("Go on", "canary"), _BACK, _STATUS)),
     "weighted": ("set by hand", "open", (("Go all steps", "canary"), _BACK)),
     "none": ("not begun", "open", (("Go all steps", "canary"),)),
-    "damaged": ("cannot be read", "bad", (_DOCTOR, _BACK)),
+    "unreadable": ("cannot be read", "bad", (_DOCTOR, _BACK)),
 }
 _COUNTED = {  # by the source of an analysis
     "envoy": "counted by the proxies",

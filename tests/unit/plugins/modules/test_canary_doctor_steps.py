@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import encode
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
-from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase, State, encode
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase, State
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import ANNOTATION
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_doctor
 from api_server import Answer, ApiServer, Request

@@ -93,7 +93,7 @@ def test_problems_are_told(server: ApiServer, info: Call, release: Call) -> None
     server.put("pods", pod("v2", sidecar=False))
     server.delete("pods", "pong-v1-1", NAMESPACE)
     found = info()
-    assert found["phase"] == "damaged"
+    assert found["phase"] == "unreadable"
     assert found["problems"][0].startswith("the annotation of the release cannot be read: it is not JSON")
     assert found["problems"][1:] == [
         "v1 gets requests and has no ready pod",
@@ -117,7 +117,7 @@ def test_drift_is_told(server: ApiServer, info: Call, release: Call) -> None:
 def test_weights_in_doubt_are_told(server: ApiServer, info: Call, release: Call) -> None:
     release(interval=0)
     service = server.get("virtualservices", "pong", NAMESPACE)
-    state = {**state_of(server), "unproven": True}
+    state = {**state_of(server), "unverified": True}
     service["metadata"]["annotations"] = {ANNOTATION: json.dumps(state)}
     server.put("virtualservices", service)
     (problem,) = info()["problems"]

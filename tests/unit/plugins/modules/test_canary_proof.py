@@ -36,7 +36,7 @@ def call(mesh: Istio, run_module: Call) -> Call:
 
 
 def in_doubt(server: ApiServer) -> bool:
-    return bool(state_of(server).get("unproven"))
+    return bool(state_of(server).get("unverified"))
 
 
 def test_a_step_is_live_and_soaks_from_then_on(mesh: Istio, server: ApiServer, call: Call) -> None:

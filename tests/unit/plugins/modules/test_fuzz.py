@@ -17,7 +17,8 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._k8s import client
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError, load
-from ansible_collections.progressive.istio.plugins.module_utils._release.state import State, Unreadable, decode, encode
+from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import decode, encode
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import State, Unreadable
 from ansible_collections.progressive.istio.plugins.modules import (
     canary,
     canary_doctor,

@@ -11,13 +11,13 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._doctor import release as rules
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Lagging
+from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import encode
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
     HistoryEntry,
     LeaseHolder,
     Phase,
     State,
-    encode,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target, parse
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import ANNOTATION

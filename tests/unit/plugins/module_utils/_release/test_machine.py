@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._release.machine import (
+from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import decode, encode
+from ansible_collections.progressive.istio.plugins.module_utils._release.machine import after, decide, released
+from ansible_collections.progressive.istio.plugins.module_utils._release.model import (
     LEASE,
     Decision,
     Event,
@@ -24,9 +26,6 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.machine
     Transition,
     Wait,
     Want,
-    after,
-    decide,
-    released,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Plan, Step
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
@@ -36,8 +35,6 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.state i
     State,
     Unreadable,
     Verdict,
-    decode,
-    encode,
 )
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -267,7 +264,7 @@ def test_the_interval_is_the_one_now_asked_for(interval: float, answer: str) -> 
     [
         ((5, 25, 31, 100), "progressing 31"),
         ((30, 40), "progressing 40"),
-        ((10, 20), "nothing"),
+        ((10, 20), "noop"),
         ((), "paused 50"),  # those of the state
     ],
 )
@@ -321,7 +318,7 @@ def test_a_pause_at_the_end_is_promoted_by_a_person(age: float) -> None:
 def test_a_hold_at_the_end_is_promoted_by_a_person_once() -> None:
     promoted = made(ask(state("held", 100, verdict=FAIL), "advanced", confirm=True))
     assert short(promoted) == "promoted 100"
-    assert short(ask(promoted.state, "advanced", verdict=FAIL)) == "nothing"
+    assert short(ask(promoted.state, "advanced", verdict=FAIL)) == "noop"
 
 
 def test_a_hold_on_a_partial_end_soaks_again_once_confirmed() -> None:
@@ -350,9 +347,9 @@ def test_a_raise_tells_what_it_rests_on_and_starts_unjudged() -> None:
         (state("progressing", 30, verdict=UNSURE), {}, "wait"),
         (state("weighted", 20), {}, "wait"),
         (state("weighted", 20, verdict=PASS), {}, "progressing 30"),
-        (state("paused", 50), {}, "nothing"),
+        (state("paused", 50), {}, "noop"),
         (state("paused", 50), {"confirm": True}, "promoted 100"),
-        (state("promoted", 100), {}, "nothing"),
+        (state("promoted", 100), {}, "noop"),
     ],
 )
 def test_no_step_without_evidence(present: State | None, fields: dict[str, Any], answer: str) -> None:
@@ -529,8 +526,8 @@ def test_a_failure_is_not_washed_off_by_hand() -> None:
     present = made(ask(present, "watched", verdict=PASS, now=later)).state
     present = made(ask(present, "advanced", weights={"v1": 85, "v2": 15}, adopt=True, now=later)).state
     latest = later + seconds(120)
-    assert short(ask(present, "advanced", now=latest)) == "refuse"
-    assert short(ask(present, "weighted", weight=16, now=latest)) == "refuse"
+    assert short(ask(present, "advanced", now=latest)) == "rejected"
+    assert short(ask(present, "weighted", weight=16, now=latest)) == "rejected"
     raised = made(ask(present, "weighted", weight=16, now=latest, confirm=True))
     assert raised.state.verdict is None
 
@@ -551,7 +548,7 @@ def test_weighted_twice(weight: int) -> None:
         return
     assert made(once).weights == {"v1": 100 - weight, "v2": weight}
     assert made(once).why == f"v2: from 0 to {weight} % by hand"
-    assert short(ask(made(once).state, "weighted", weight=weight)) == "nothing"
+    assert short(ask(made(once).state, "weighted", weight=weight)) == "noop"
 
 
 @pytest.mark.parametrize("weight", [None, -1, 101])
@@ -688,7 +685,7 @@ def test_all_requests_at_a_stable_version_without_pods_are_no_success() -> None:
         assert ask(present, "rolled_back", observed=lacking(0)) == Wait(
             None, "v1 has all requests already, and no ready pod: 0 of 100 pods ready"
         )
-        assert short(ask(present, "rolled_back", observed=lacking(0), force=True)) == "nothing"
+        assert short(ask(present, "rolled_back", observed=lacking(0), force=True)) == "noop"
 
 
 def test_a_damaged_annotation_is_repaired_by_a_rollback_even_at_rest() -> None:
@@ -761,7 +758,7 @@ def test_a_dead_lease_is_taken_over(fields: dict[str, Any], observed: dict[str, 
 
 
 def test_a_lease_of_a_run_whose_clock_is_ahead_counts() -> None:
-    assert short(ask(held_by_bob(), "advanced", now=BOBS.until - seconds(120))) == "refuse"
+    assert short(ask(held_by_bob(), "advanced", now=BOBS.until - seconds(120))) == "rejected"
 
 
 def test_a_lease_says_which_process_holds_it() -> None:
@@ -793,7 +790,7 @@ def test_a_passed_step_is_noted_once() -> None:
     noted = made(ask(state("progressing", 30), "watched", verdict=PASS))
     assert (noted.event, noted.changed, noted.moves, noted.state.verdict) == (Event.JUDGED, False, False, PASS)
     assert noted.state.history == state("progressing", 30).history
-    assert short(ask(noted.state, "watched", verdict=PASS)) == "nothing"
+    assert short(ask(noted.state, "watched", verdict=PASS)) == "noop"
 
 
 @pytest.mark.parametrize(
@@ -855,12 +852,12 @@ def test_drift_gives_way_to_a_weight_by_hand() -> None:
 
 def test_drift_on_a_failed_canary_is_no_way_around_the_confirm() -> None:
     failed = state("held", 10, verdict=FAIL)
-    assert short(ask(failed, "weighted", weight=20, weights=MOVED)) == "refuse"
+    assert short(ask(failed, "weighted", weight=20, weights=MOVED)) == "rejected"
 
 
 def test_drift_does_not_hide_behind_another_release() -> None:
     plan = Plan("v1", "v3", STEPS)
-    assert short(ask(state("progressing", 30), "weighted", weight=20, plan=plan, weights=MOVED)) == "refuse"
+    assert short(ask(state("progressing", 30), "weighted", weight=20, plan=plan, weights=MOVED)) == "rejected"
 
 
 def test_adopt_takes_the_weights_on_and_then_the_soak_begins() -> None:
@@ -872,7 +869,7 @@ def test_adopt_takes_the_weights_on_and_then_the_soak_begins() -> None:
 
 
 def test_adopt_respects_a_lease() -> None:
-    assert short(ask(held_by_bob(), "advanced", adopt=True, weights=MOVED)) == "refuse"
+    assert short(ask(held_by_bob(), "advanced", adopt=True, weights=MOVED)) == "rejected"
 
 
 def test_adopt_without_need_is_nothing_special() -> None:
@@ -966,7 +963,7 @@ def test_an_old_schedule_does_not_bring_back_what_was_superseded() -> None:
 
 def test_nor_does_adopting() -> None:
     steps = run_through(state("rolled_back", 0, verdict=FAIL), NEXT, {"v1": 100, "v2": 0})
-    assert short(ask(steps[-1].state, "advanced", adopt=True, weights={"v1": 80, "v2": 20})) == "refuse"
+    assert short(ask(steps[-1].state, "advanced", adopt=True, weights={"v1": 80, "v2": 20})) == "rejected"
     adopted = ask(steps[-1].state, "advanced", adopt=True, confirm=True, weights={"v1": 80, "v2": 20})
     assert short(adopted) == "weighted 20"
 
@@ -1048,6 +1045,6 @@ def test_a_destination_is_gained_at_the_weights_that_are_there() -> None:
 
 def test_a_destination_is_not_gained_for_nothing() -> None:
     refused = state("rolled_back", 0, verdict=FAIL)
-    assert short(ask(refused, "advanced", weights={"v1": 100})) == "refuse"
+    assert short(ask(refused, "advanced", weights={"v1": 100})) == "rejected"
     assert short(ask(None, "advanced", weights={"v1": 100}, observed={"canary": Ready(0)})) == "wait"
     assert made(ask(state("progressing", 30), "rolled_back", weights={"v1": 100})).weights == {"v1": 100}

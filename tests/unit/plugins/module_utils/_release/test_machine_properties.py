@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from ansible_collections.progressive.istio.plugins.module_utils._release.machine import (
+from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import decode, encode
+from ansible_collections.progressive.istio.plugins.module_utils._release.machine import after, decide, released
+from ansible_collections.progressive.istio.plugins.module_utils._release.model import (
     Decision,
     Event,
     NoOp,
@@ -22,9 +24,6 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.machine
     Transition,
     Wait,
     Want,
-    after,
-    decide,
-    released,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Plan, Step
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
@@ -35,8 +34,6 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.state i
     State,
     Unreadable,
     Verdict,
-    decode,
-    encode,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._common.clock import stamp, to_milliseconds
 from ansible_collections.progressive.istio.plugins.module_utils._common.shares import share_of
+from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import decode, encode
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
     HISTORY,
@@ -23,10 +25,6 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.state i
     State,
     Unreadable,
     Verdict,
-    decode,
-    encode,
-    stamp,
-    to_milliseconds,
 )
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Extent
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.poll import Live
-from ansible_collections.progressive.istio.plugins.module_utils._release.machine import NoOp
+from ansible_collections.progressive.istio.plugins.module_utils._release.model import NoOp
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase, State
 from ansible_collections.progressive.istio.plugins.module_utils._report.progress import step_line, teller, weight_bar

@@ -1,0 +1,87 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""The sentences of the state machine. Pure."""
+
+from __future__ import annotations
+
+from .._common.clock import stamp
+from .model import (
+    Case,
+    Ready,
+    Rejected,
+    Want,
+    same_release,
+)
+from .state import ANNOTATION, LeaseHolder, Phase, State, Unreadable
+
+
+def reject_unreadable(state: Unreadable) -> Rejected:
+    return Rejected(
+        f"the annotation {ANNOTATION} cannot be read, for {state.reason}: set adopt: true to go on from the weights "
+        "that are set, or state: rolled_back to go back"
+    )
+
+
+def reject_holder(canary: str, holder: LeaseHolder) -> Rejected:
+    return Rejected(
+        f"canary {canary} is held by {holder.who} on {holder.host} (process {holder.pid}) since "
+        f"{stamp(holder.since)} (lease until {stamp(holder.until)}): wait for that run to end; "
+        "state: held and state: rolled_back work at any time"
+    )
+
+
+def reject_drift(case: Case, state: State | None) -> Rejected:
+    if state is None or (case.request.want is Want.WEIGHTED and same_release(case, state)):
+        return reject_no_release(case)
+    written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
+    return Rejected(
+        f"someone else moved the weights: {shares_of(case)} now, {written} when this release wrote them at "
+        f"{stamp(state.since)}; set adopt: true to go on from there, state: weighted to set another weight, "
+        "or state: rolled_back to go back"
+    )
+
+
+def reject_no_release(case: Case) -> Rejected:
+    return Rejected(
+        f"{shares_of(case)} is no release from {case.plan.stable} to {case.plan.canary}, which must share all "
+        "requests: name the two versions that do, or set state: rolled_back to go back"
+    )
+
+
+def shares_of(case: Case) -> str:
+    return ", ".join(f"{name} {weight} %" for name, weight in sorted(case.observed.weights.items())) or "no share"
+
+
+def reason_of(ready: Ready) -> str:
+    return ready.why or f"its ready pods carry {min(ready.upto, ready.filled)} %"
+
+
+def requester_of(case: Case) -> str:
+    return case.request.why or f"asked by {case.request.by.who}"
+
+
+def where(state: State) -> str:
+    """The canary, its weight, and the step where it stands on one."""
+    place = f"{state.canary} at {state.weight} %"
+    if state.step >= 0 and state.steps[state.step].weight == state.weight:
+        place = f"{place} (step {state.step + 1} of {len(state.steps)})"
+    return place
+
+
+def stopped(state: State) -> str:
+    """The canary, where it stands since when, and why."""
+    if state.failed and state.verdict and state.phase is Phase.WEIGHTED:
+        return f"{state.canary} failed at {stamp(state.verdict.at)} ({state.verdict.why})"
+    last = next((past for past in reversed(state.history) if past.canary == state.canary), None)
+    phase = state.phase.replace("_", " ")
+    return f"{state.canary} is {phase} at {state.weight} % since {stamp(state.since)}{f' ({last.why})' if last else ''}"
+
+
+def latest(state: State | None) -> str:
+    if state is None:
+        return f"the annotation {ANNOTATION} is gone"
+    by = f", by {state.history[-1].by}" if state.history else ""
+    return f"{stopped(state)}{by}"
