@@ -820,7 +820,7 @@ from ..module_utils._watch.soak import soak, soaking, soaks_until
 
 if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
     from ..module_utils._analysis.criteria import Criteria
-    from ..module_utils._watch.judge import Counting, Judge
+    from ..module_utils._watch.judge import Judge, ProxyCounting
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -972,7 +972,7 @@ def _judged_by(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
         criteria = validated(params["analysis"])
     except InvalidCriteria as invalid:
         return None, list(invalid.mistakes)
-    mistakes = judge.unusable(criteria)
+    mistakes = judge.unusable_queries(criteria)
     if criteria.source == "prometheus":
         return criteria, mistakes
     if params["proof"] == "none" and criteria.source == "envoy":
@@ -1067,13 +1067,13 @@ def _act(call: Call) -> Outcome:
     """Raise first, then watch. A step that has soaked without being judged is judged first."""
     if not call.criteria:
         return _soaked(call, carry_out(call))
-    from ..module_utils._watch.judge import Counting
+    from ..module_utils._watch.judge import ProxyCounting
 
-    with Counting(call) as counting:
+    with ProxyCounting(call) as counting:
         return _soaked(call, carry_out(replace(call, on_live=counting.begin)), counting)
 
 
-def _soaked(call: Call, outcome: Outcome, counting: Counting | None = None) -> Outcome:
+def _soaked(call: Call, outcome: Outcome, counting: ProxyCounting | None = None) -> Outcome:
     """The outcome, once the weight has soaked where it does."""
     until = soaks_until(call, outcome)
     if outcome.changed and not call.check:
@@ -1089,12 +1089,12 @@ def _soaked(call: Call, outcome: Outcome, counting: Counting | None = None) -> O
     return outcome
 
 
-def _analyst_of(call: Call, outcome: Outcome, counting: Counting | None) -> Judge | None:
+def _analyst_of(call: Call, outcome: Outcome, counting: ProxyCounting | None) -> Judge | None:
     if not call.criteria:
         return None
     from ..module_utils._watch import judge
 
-    return judge.judge_of(call, call.criteria, outcome.snapshot, counting.meter if counting else None)
+    return judge.judge_of(call, call.criteria, outcome.snapshot, counting.provider if counting else None)
 
 
 def _judged(call: Call, outcome: Outcome, analyst: Judge | None) -> Outcome:
@@ -1104,7 +1104,7 @@ def _judged(call: Call, outcome: Outcome, analyst: Judge | None) -> Outcome:
         return outcome
     now, soaked = call.cluster.now(), state.soaks_until(call.plan.interval)
     try:
-        record = analyst.look()
+        record = analyst.measure()
     finally:
         analyst.close()
     deadline = soaked + timedelta(seconds=call.criteria.deadline)

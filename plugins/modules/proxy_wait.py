@@ -109,9 +109,9 @@ from ansible_collections.progressive.istio.plugins.module_utils._common.module i
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import MESH, Object
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import SERVICE, Cluster, connect
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import binding
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import whole_attachment
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proxies, Unproven
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import names_decide
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import filters_gateway_clusters
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import service_of
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -127,13 +127,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def run(params: dict[str, Any]) -> dict[str, Any]:
     """Wait. Raises Unproven if some proxy does not agree in time or nobody can be asked, and ClusterError."""
     cluster, host, subsets = connect(params), params["destination_host"], params["subsets"]
-    if params["state"] == "present" and names_decide(cluster):
+    if params["state"] == "present" and filters_gateway_clusters(cluster):
         said = "istiod tells gateways only of what their routes name, so nothing can be seen before a route names it"
         return {"msg": said, "proxies": [], "unanswered": []}
     where = {"namespace": params["namespace"]}
     bound = {"metadata": where, "spec": {"hosts": ["*"], "gateways": params["gateways"]}}
     service = _service(cluster, host, params["namespace"]) if MESH in params["gateways"] else None
-    with Proxies(cluster, binding(f"host {host}", bound), service=service) as proxies:
+    with Proxies(cluster, whole_attachment(f"host {host}", bound), service=service) as proxies:
         wait = proxies.await_definitions if params["state"] == "present" else proxies.await_absence
         proof = wait(host, subsets, params["wait_timeout"])
     found = [str(each.proxy) for each in proof.live]

@@ -46,7 +46,7 @@ class Attribution:
         return self.canary + self.others + self.failed
 
 
-def worse(seen: Attribution) -> float:
+def log_evidence_by_split(seen: Attribution) -> float:
     """The log e-value against: the canary fails no larger part of its requests than the other versions of theirs.
 
     By universal inference, as in _evidence: the likelihood under a mixture of rates, divided by the highest that the

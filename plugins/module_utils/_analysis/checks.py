@@ -19,10 +19,9 @@ from .._common.text import plural
 from .._metrics.counts import Counts, Sample, VersionCounts
 from .._metrics.histogram import slower_than
 from .._release.state import Result
-from .attribution import Attribution
-from .attribution import worse as worse_by_split
+from .attribution import Attribution, log_evidence_by_split
 from .criteria import Comparison, Latency, Limit, Query, Unattributed
-from .sequential import over_limit, worse
+from .sequential import log_evidence_over_limit, log_evidence_worse
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def worse_than_stable(options: Comparison, counts: Counts, minimum: int) -> Chec
     name, canary, stable = "worse_than_stable", counts.canary, counts.stable
     if stable is None:
         return Check(name, "pass", "there is no other version to compare with", options.dry_run)
-    evidence = worse(stable.answers, canary.answers, options.max_ratio)
+    evidence = log_evidence_worse(stable.answers, canary.answers, options.max_ratio)
     numbers = {"evidence": evidence, "fails_at": options.fails_at, "max_ratio": options.max_ratio}
     if evidence >= options.fails_at:
         told = f"{_of(canary.answers, canary.name)} failed, and {_of(stable.answers, stable.name)}"
@@ -92,7 +91,7 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
     own = Sample(canary.answers.requests + number, canary.answers.bad + number)
     others = counts.stable.answers.requests if counts.stable else 0
     now = Sample(own.requests + others, number)
-    evidence = over_limit(own, limit.good, limit.bad)
+    evidence = log_evidence_over_limit(own, limit.good, limit.bad)
     clue, whose, sign = _whose(counts, now, others, evidence)
     numbers = {
         "failures": number,
@@ -153,11 +152,11 @@ def _whose(counts: Counts, now: Sample, others: int, all_its_own: float) -> tupl
     canary = counts.canary
     if counts.share is None:
         before = f"before {canary.name} had its weight it was {_count(counts.before)}"
-        return "evidence_against_before", worse(counts.before, now), before
+        return "evidence_against_before", log_evidence_worse(counts.before, now), before
     if counts.share >= 1:
         return "evidence_against_split", all_its_own, f"{canary.name} has all requests"
     heard = canary.answers.requests
-    evidence = worse_by_split(Attribution(heard, others, now.bad, counts.share))
+    evidence = log_evidence_by_split(Attribution(heard, others, now.bad, counts.share))
     answers = f"{canary.name} gave {heard} of the {heard + others} other answers"
     return "evidence_against_split", evidence, f"{answers}, where its share is {_percent(counts.share)}"
 
@@ -170,7 +169,7 @@ def _within(
     They fail it only if stable is shown to be better too: one look at both versions tells a bad canary from something
     bad that both depend on. Without a request to stable the limit decides alone, once the canary has had `minimum`.
     """
-    evidence = over_limit(canary, limit.good, limit.bad)
+    evidence = log_evidence_over_limit(canary, limit.good, limit.bad)
     numbers: dict[str, Any] = {
         "requests": canary.requests,
         "bad": canary.bad,
@@ -190,10 +189,10 @@ def _within(
             return check("fail", f"{told}, and there is no other version to compare with")
         against = _of(stable, counts.stable.name)
         numbers |= {"stable_requests": stable.requests, "stable_bad": stable.bad, "stable_share": stable.share}
-        numbers["evidence_against_stable"] = worse(stable, canary)
+        numbers["evidence_against_stable"] = log_evidence_worse(stable, canary)
         if numbers["evidence_against_stable"] >= limit.fails_at:
             return check("fail", f"{told}, and {against} did")
-        if over_limit(stable, limit.good, limit.bad) >= limit.fails_at:
+        if log_evidence_over_limit(stable, limit.good, limit.bad) >= limit.fails_at:
             remedy = "mend what both depend on, or set limits that the service can keep"
             return check("inconclusive", f"the baseline is bad: {told}, but {against} did as well: {remedy}")
         return check("inconclusive", f"{told}, but {counts.stable.name} is not shown to be better yet: {against} did")

@@ -24,7 +24,7 @@ _STABLE = ((1.0, 0.5, 50.0),)
 _CANARY = ((0.5, 0.5, 50.0), (0.5, 0.5, 0.5))
 
 
-def over_limit(sample: Sample, good: float, bad: float) -> float:
+def log_evidence_over_limit(sample: Sample, good: float, bad: float) -> float:
     """Wald's log-likelihood ratio of a rate `bad` against a rate `good`, 0 < good < bad < 1.
 
     It reaches ln(1 / alpha) with a chance of at most alpha if the rate is `good` or less, and falls to ln(beta) with a
@@ -35,7 +35,7 @@ def over_limit(sample: Sample, good: float, bad: float) -> float:
     return sample.bad * log(bad / good) + (sample.requests - sample.bad) * log((1 - bad) / (1 - good))
 
 
-def worse(stable: Sample, canary: Sample, ratio: float = 1.0) -> float:
+def log_evidence_worse(stable: Sample, canary: Sample, ratio: float = 1.0) -> float:
     """The log e-value against: the canary's rate is at most `ratio` (1 or more) times that of stable.
 
     By universal inference (Wasserman, Ramdas, Balakrishnan: Universal inference, PNAS 117, 2020): the likelihood of

@@ -14,8 +14,7 @@ from .._k8s.auth import ClusterError
 from .._k8s.client import Cluster
 from .._preflight.finding import ERROR, Finding
 from .._proxy.attachment import attachment_of
-from .._proxy.discovery import DiscoveredGateways
-from .._proxy.discovery import read as read_gates
+from .._proxy.discovery import DiscoveredGateways, discover
 from .._release.machine import leased
 from .._release.model import Rejected, Request, Run, Transition, Want
 from .._release.plan import InvalidPlan, validate
@@ -68,7 +67,7 @@ def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
 def _gates(cluster: Cluster, snapshot: Snapshot) -> DiscoveredGateways | None:
     """The Gateways of the route; None where they may not be read, which keeps no step from being taken."""
     try:
-        return read_gates(cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
+        return discover(cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
     except ClusterError as error:
         if error.status != 403:
             raise

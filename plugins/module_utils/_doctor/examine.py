@@ -24,7 +24,7 @@ from .._preflight.checks import Result, examine, findings, needs
 from .._preflight.finding import ERROR, Finding
 from .._proxy.attachment import attachment_of, proxies_in
 from .._proxy.fleet import Lagging, NotLive, Proxies, Unproven
-from .._proxy.sync_status import ask
+from .._proxy.sync_status import fetch_status
 from .._rollout.read import Refused, Snapshot, Target, parse
 from .._routing.hosts import service_of
 from . import release as release
@@ -126,12 +126,12 @@ def _proxies(
     cluster: Cluster, snapshot: Snapshot, scope: Scope, patience: float
 ) -> tuple[str, list[Finding], list[str]]:
     """Where the route is live, what is wrong with the proxies, and why nobody could be asked."""
-    binding = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+    attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
     wanted = [name for name, share in snapshot.shares.items() if share]
     try:
         service = next(iter(snapshot.mesh.services), None)
         scope = "gateways" if scope == "gateways" else "all"
-        with Proxies(cluster, binding, service=service, scope=scope) as proxies:
+        with Proxies(cluster, attachment, service=service, scope=scope) as proxies:
             try:
                 proof = proxies.await_weights(snapshot.virtual_service, patience, rule=snapshot.route.rule)
             except NotLive as error:
@@ -142,7 +142,9 @@ def _proxies(
                 return "", list(release.of_subsets(snapshot, error.lagging)), []
             sample = f" ({proof.extent.sample} asked)" if proof.extent.sample else ""
             live = f"live in {plural(len(proof.live), 'proxy', 'proxies')}{sample}"
-        account = ask(cluster)  # weights that did not change are live too where all else of an update is rejected
+        account = fetch_status(
+            cluster
+        )  # weights that did not change are live too where all else of an update is rejected
         rejecting = [
             Lagging(proxy, "keeps what it had", account.why(proxy.namespace, proxy.pod), rejects=True)
             for proxy in (each.proxy for each in proof.live)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from .counts import Counts, Sample, VersionCounts
 from .istio_metrics import Answers, Bucket, Counters, Series
-from .workloads import NOBODY, Workload, WorkloadVersions
+from .workloads import NO_WORKLOAD, Workload, WorkloadVersions
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def add(tally: Increase, looks: Mapping[Hashable, Counters]) -> Increase:
     last, gained, before = dict(tally.last), dict(tally.gained), dict(tally.before)
     for proxy, now in looks.items():
         if proxy in last:
-            _sum(gained, gain(last[proxy], now))
+            _sum(gained, increase_between(last[proxy], now))
             last[proxy] = {**last[proxy], **now}
         else:
             _sum(before, now)
@@ -41,7 +41,7 @@ def add(tally: Increase, looks: Mapping[Hashable, Counters]) -> Increase:
     return Increase(last, gained, before)
 
 
-def gain(last: Counters, now: Counters) -> Counters:
+def increase_between(last: Counters, now: Counters) -> Counters:
     """What one proxy has counted between two looks: never negative, and nothing twice.
 
     A counter that fell began anew, because the proxy did or because Istio had dropped it while it was idle, so it
@@ -87,7 +87,9 @@ def without_endpoint(counters: Counters) -> Sample:
 
 def workloads(counters: Counters) -> set[Workload]:
     """Who served requests. Envoy renews its histograms late, so that they may tell of earlier ones."""
-    return {series.workload for series, value in counters.items() if value and isinstance(series, Answers)} - {NOBODY}
+    return {series.workload for series, value in counters.items() if value and isinstance(series, Answers)} - {
+        NO_WORKLOAD
+    }
 
 
 def _sum(total: dict[Series, int], counters: Counters) -> None:
@@ -104,4 +106,4 @@ def _ours(series: Answers) -> bool:
 
 
 def _failed_at_nobody(series: Answers) -> bool:
-    return series.ours and series.failed and series.workload == NOBODY
+    return series.ours and series.failed and series.workload == NO_WORKLOAD

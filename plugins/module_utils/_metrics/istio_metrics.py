@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
-from .workloads import NOBODY, Workload
+from .workloads import NO_WORKLOAD, Workload
 
 REQUESTS = "istio_requests_total"
 DURATION = "istio_request_duration_milliseconds"
@@ -58,7 +58,7 @@ class Answers(NamedTuple):
     @property
     def without_endpoint(self) -> bool:
         """Whether the service was found and no endpoint of it chosen, so that no endpoint's counters have it."""
-        return self.ours and self.workload == NOBODY and not NO_ENDPOINT.isdisjoint(self.flags.split(","))
+        return self.ours and self.workload == NO_WORKLOAD and not NO_ENDPOINT.isdisjoint(self.flags.split(","))
 
 
 class Bucket(NamedTuple):
@@ -99,9 +99,9 @@ def series_of(name: str, labels: Mapping[str, str], host: str, reporter: str = "
     ours = service == host
     if labels.get("reporter") != reporter or not (ours or service in _ABSENT):
         return None
-    workload = _workload(labels) if ours else NOBODY
+    workload = _workload(labels) if ours else NO_WORKLOAD
     if name.endswith(BUCKETS):
-        return Bucket(workload, float(labels["le"])) if workload != NOBODY and "le" in labels else None
+        return Bucket(workload, float(labels["le"])) if workload != NO_WORKLOAD and "le" in labels else None
     if not code:
         return None  # Envoy may tell the same number again by class of code
     kind = _kind(code, labels.get("grpc_response_status", ""))
@@ -118,7 +118,7 @@ def _workload(labels: Mapping[str, str]) -> Workload:
 
     name = told("destination_workload")
     if not name and "destination_workload" in labels:
-        return NOBODY
+        return NO_WORKLOAD
     revision = told("destination_canonical_revision") or told("destination_version")
     return Workload(name, told("destination_workload_namespace"), revision)
 

@@ -52,7 +52,7 @@ def queries(host: str, seconds: float, reporter: str, gateways: Iterable[str] = 
     return found
 
 
-def tally(answers: Iterable[Samples], host: str, reporter: str) -> Increase:
+def increase_of(answers: Iterable[Samples], host: str, reporter: str) -> Increase:
     """What was counted from the first scrape in these samples to the last.
 
     A pod that several jobs scrape counts once, by the job that has most of its series.

@@ -32,7 +32,7 @@ class Workload(NamedTuple):
     revision: str = ""
 
 
-NOBODY = Workload()  # no pod was asked
+NO_WORKLOAD = Workload()  # no pod was asked
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class WorkloadVersions:
         return exact or [name for name, known in self.versions.items() if any(_agree(each, place) for each in known)]
 
 
-def attribution(
+def workload_versions(
     versions: Mapping[str, Mapping[str, str]], pods: Iterable[Mapping[str, Any]] | None
 ) -> WorkloadVersions:
     """By the pods that carry the labels of each version.

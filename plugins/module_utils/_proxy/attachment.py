@@ -56,11 +56,11 @@ def attachment_of(virtual_service: Object, rule: int) -> Attachment:
     if matches and all(matches):
         spec = {**spec, "gateways": [name for match in matches for name in match]}
     place = f"VirtualService {meta['namespace']}/{meta['name']}"
-    found = binding(place, {**virtual_service, "spec": spec})
+    found = whole_attachment(place, {**virtual_service, "spec": spec})
     return replace(found, visibility=visibility_of(virtual_service, rule))
 
 
-def binding(place: str, virtual_service: Object) -> Attachment:
+def whole_attachment(place: str, virtual_service: Object) -> Attachment:
     """Where a VirtualService is bound as a whole."""
     gateways = tuple(dict.fromkeys(gateway_names(virtual_service)))
     delegated = not virtual_service["spec"].get("hosts")

@@ -24,10 +24,10 @@ class DiscoveredGateways:
     pods: Mapping[ServiceName, tuple[Object, ...]]
 
 
-def read(cluster: Cluster, binding: Attachment) -> DiscoveredGateways:
-    """Those of this binding."""
+def discover(cluster: Cluster, attachment: Attachment) -> DiscoveredGateways:
+    """Those of this attachment."""
     gateways: dict[ServiceName, Object | None] = {
-        name: cluster.get(GATEWAY, name.name, name.namespace) for name in binding.gateways
+        name: cluster.get(GATEWAY, name.name, name.namespace) for name in attachment.gateways
     }
     selectors = {name: selector_of(gateway) for name, gateway in gateways.items() if gateway}
     pods = {selector: tuple(cluster.list(POD, None, selector)) for selector in set(selectors.values())}

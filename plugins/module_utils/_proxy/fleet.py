@@ -127,25 +127,25 @@ class Proxies:
     """The gateway pods that routes are bound to and, if they are bound to the mesh, the sidecars.
 
     Each has a stream of its own, which connects in the background and stays open until the end of the `with` block.
-    gates: those of the binding, if somebody has read them just now. service: the Service behind the routes, if known.
-    sidecars: how many of them are read at most. scope: `gateways` leaves all of them out.
+    discovered: the Gateways of the attachment, if they have just been read. service: the Service behind the routes, if
+    known. sidecars: how many of them are read at most. scope: `gateways` leaves all of them out.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        binding: Attachment,
+        attachment: Attachment,
         *,
-        gates: DiscoveredGateways | None = None,
+        discovered: DiscoveredGateways | None = None,
         service: Object | None = None,
         scope: Literal["all", "gateways"] = "all",
         sidecars: int = 50,
     ) -> None:
-        self.binding = binding
+        self.attachment = attachment
         self._cluster = cluster
-        self._place = binding.place
-        self._gates = gates
-        self._limit = sidecars if scope == "all" and binding.mesh else 0
+        self._place = attachment.place
+        self._discovered = discovered
+        self._limit = sidecars if scope == "all" and attachment.mesh else 0
         self._selectors: dict[ServiceName, str] = {}  # by Gateway
         self._scoped = False  # whether a Gateway selects in its own namespace only
         self._streams: dict[Proxy, Stream] = {}
@@ -163,14 +163,14 @@ class Proxies:
 
     def __enter__(self) -> Proxies:
         try:
-            if self.binding.delegated:
+            if self.attachment.delegated:
                 raise Unproven(
                     f"{self._place} has no hosts: others delegate to it, and which proxies they are bound to cannot be "
                     "told from it"
                 )
-            gates = self._gates or discovery.read(self._cluster, self.binding)
-            self._selectors = {name: self._selector(name, gateway) for name, gateway in gates.gateways.items()}
-            self._list(gates)
+            discovered = self._discovered or discovery.discover(self._cluster, self.attachment)
+            self._selectors = {name: self._selector(name, gateway) for name, gateway in discovered.gateways.items()}
+            self._list(discovered)
             if not self._streams:
                 raise Unproven(self._nobody())
         except BaseException:
@@ -311,19 +311,19 @@ class Proxies:
 
     def _account(self, patience: float) -> SyncStatus:
         """What istiod says, if it can be asked in this time (seconds)."""
-        from .sync_status import SyncStatus, ask
+        from .sync_status import SyncStatus, fetch_status
 
         if not patience:
             return SyncStatus(missing="it did not answer")
         try:
-            return begin(lambda: ask(self._cluster)).result(patience)
+            return begin(lambda: fetch_status(self._cluster)).result(patience)
         except TimeoutError:
             return SyncStatus(missing=f"istiod did not say why within {patience:.3g} s")
         except ValueError as error:
             return SyncStatus(missing=f"istiod's account cannot be read: {error}")
 
     def _destinations(self, host: str, subsets: Iterable[str]) -> frozenset[HostSubset]:
-        place = identity(host, self.binding.namespace)
+        place = identity(host, self.attachment.namespace)
         return frozenset(HostSubset(place, subset) for subset in subsets)
 
     def _nobody(self) -> str:
@@ -377,7 +377,7 @@ class Proxies:
 
     def _choose(self, pods: list[dict[str, Any]]) -> list[Proxy]:
         """The sidecars to ask: those that may carry the route's requests, or a part of them where they are many."""
-        visibility = self.binding.visibility
+        visibility = self.attachment.visibility
         able = [pod for pod in pods if not visibility or visibility.reaches(pod, self._services, self._sidecars)]
         self._senders = {proxy: sender_of(pod) for pod in able for proxy in proxies_in("sidecar", [pod])}
         sidecars = sorted(self._senders, key=lambda each: each.uid)
@@ -388,7 +388,7 @@ class Proxies:
 
     def _read_scope(self) -> None:
         """The `Sidecar` resources, where they matter. Without the right to read them more sidecars are asked."""
-        if not self._limit or not self.binding.visibility or time.monotonic() < self._scope_read + SCOPE_AGAIN:
+        if not self._limit or not self.attachment.visibility or time.monotonic() < self._scope_read + SCOPE_AGAIN:
             return
         try:
             self._sidecars, self._unscoped = tuple(self._cluster.list(SIDECAR)), ""

@@ -109,13 +109,13 @@ class _Track:
 class Reader:
     """Reads these paths of all proxies until it is closed. pace: seconds between two looks at one of them, at least.
 
-    seldom: further paths, which a look asks for if it is time, so that no two of them wait for the same connection.
+    intervals: further paths, which a look asks for if it is time, so that no two of them wait for the same connection.
     """
 
     source: ProxySource
     paths: Sequence[str]
     pace: float
-    seldom: Mapping[str, Interval] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
     _tracks: dict[Proxy, _Track] = field(default_factory=dict)
     _gone: dict[Proxy, Reading] = field(default_factory=dict)  # the last of those that went
     _news: threading.Condition = field(default_factory=threading.Condition)
@@ -188,7 +188,7 @@ class Reader:
     def _read(self, proxy: Proxy) -> None:
         track = self._tracks.get(proxy)
         timeout = PATIENCE
-        due = {path: time.monotonic() + each.first for path, each in self.seldom.items()}
+        due = {path: time.monotonic() + each.first for path, each in self.intervals.items()}
         while track and self._begins(proxy, track):
             begin = time.monotonic()
             asked = [*self.paths, *(path for path, at in due.items() if at <= begin)]
@@ -201,7 +201,7 @@ class Reader:
             else:
                 timeout = PATIENCE
                 took = time.monotonic() - begin
-                due |= {path: begin + self.seldom[path].every for path in asked if path in due}
+                due |= {path: begin + self.intervals[path].every for path in asked if path in due}
                 known = track.reading.bodies if track.reading else {}
                 self._ended(track, Reading({**known, **bodies}), "", took)
                 size = sum(map(len, bodies.values()))

@@ -67,7 +67,7 @@ class SyncStatus:
         return self.missing or "it is connected to no istiod"
 
 
-def ask(cluster: Cluster) -> SyncStatus:
+def fetch_status(cluster: Cluster) -> SyncStatus:
     """The account of all istiods in the cluster."""
     try:
         pods = cluster.list(POD, None, PODS)
@@ -85,10 +85,10 @@ def ask(cluster: Cluster) -> SyncStatus:
                 answers.append(stream.get(SYNC))
             except ClusterError as error:
                 failures.append(str(error))
-    return account(answers, missing="; ".join(failures), scoped=any(_is_on(SCOPED, pod) for pod in ready))
+    return parse_status(answers, missing="; ".join(failures), scoped=any(_is_on(SCOPED, pod) for pod in ready))
 
 
-def account(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -> SyncStatus:
+def parse_status(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -> SyncStatus:
     """The account that these answers of /debug/syncz give."""
     rejected: dict[str, str] = {}
     pending: dict[str, str] = {}
@@ -116,7 +116,7 @@ def _last_error(proxy: Mapping[str, Any], resource: str) -> str:
     return shortened(" ".join(dict.fromkeys(error for error in errors if error)), LONGEST)
 
 
-def names_decide(cluster: Cluster) -> bool:
+def filters_gateway_clusters(cluster: Cluster) -> bool:
     """Whether istiod keeps from gateways what no route of theirs names. False where that may not be seen."""
     try:
         return any(_is_on(FILTERED, pod) for pod in cluster.list(POD, None, PODS))

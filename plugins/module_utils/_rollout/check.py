@@ -26,20 +26,20 @@ _AFTERWARDS = (reached_by_weight_alone.__name__, callers_routed.__name__)  # not
 _READ = ("focus", "virtual_services", "destination_rules", "services", "unread")
 
 
-def guard(snapshot: Snapshot, gates: DiscoveredGateways | None, skip: Collection[str]) -> list[Finding]:
-    """What is wrong with the route of a canary, errors first. gates: None if they may not be read."""
-    return findings(examine(_mesh_of(snapshot, gates), {*skip, *_AFTERWARDS}))
+def guard(snapshot: Snapshot, discovered: DiscoveredGateways | None, skip: Collection[str]) -> list[Finding]:
+    """What is wrong with the route of a canary, errors first. discovered: None if they may not be read."""
+    return findings(examine(_mesh_of(snapshot, discovered), {*skip, *_AFTERWARDS}))
 
 
-def _mesh_of(snapshot: Snapshot, gates: DiscoveredGateways | None) -> Mesh:
+def _mesh_of(snapshot: Snapshot, discovered: DiscoveredGateways | None) -> Mesh:
     mesh, target = snapshot.mesh, snapshot.target
     route = _route_alone(snapshot.virtual_service, snapshot.route.rule)
     others = [each for each in mesh.virtual_services if name_of(each) != name_of(route)]
     found: dict[str, Any] = {}
-    if gates:
-        pods = {pod["metadata"]["uid"]: pod for each in gates.pods.values() for pod in each}
+    if discovered:
+        pods = {pod["metadata"]["uid"]: pod for each in discovered.pods.values() for pod in each}
         found = {
-            "gateways": tuple(gateway for gateway in gates.gateways.values() if gateway),
+            "gateways": tuple(gateway for gateway in discovered.gateways.values() if gateway),
             "proxies": tuple(pods.values()),
         }
     unread = {field.name: "not read here" for field in fields(Mesh) if field.name not in (*_READ, *found)}

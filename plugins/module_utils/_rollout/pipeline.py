@@ -186,10 +186,10 @@ def carry_out(call: Call) -> Outcome:
             if isinstance(decision, Rejected):
                 raise Refused([f"{call.target.place}: {decision.why}"])
             if not guarded and call.moving and (_gaining(decision) or _awaits_pods(decision)):
-                gates, warnings = _guarded(call, snapshot)
+                discovered, warnings = _guarded(call, snapshot)
                 outcome, guarded = replace(outcome, warnings=warnings), True
                 if prover:
-                    prover.know(gates)
+                    prover.know(discovered)
             if prover and _rests_on_proof(snapshot, decision) and shown != _question(snapshot, decision):
                 settled = _proven(call, prover, snapshot, decision)
                 shown = settled and _question(settled, decision)
@@ -444,40 +444,40 @@ def _read_again(call: Call, snapshot: Snapshot) -> Snapshot:
 def _guarded(call: Call, snapshot: Snapshot) -> tuple[DiscoveredGateways | None, tuple[str, ...]]:
     """The gateways and what should be known of the route; Refused if a rule of the mesh stands against the request."""
     warnings: list[str] = []
-    gates = None
+    discovered = None
     try:
-        gates = discovery.read(call.cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
+        discovered = discovery.discover(call.cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
     except ClusterError as error:
         if error.status != 403:
             raise
         if not call.prover:  # else the proof says it
             warnings.append(f"the rules about gateways were not checked: {error}")
     if call.keep and missing(call.cluster, _rights_to_move(call, snapshot)):  # it watches, which comes after the write
-        raise Refused([f"{_lacking(call, snapshot, gates)}; the weights stay {said(snapshot.all_shares)}"])
-    found = guard(snapshot, gates, call.skip)
+        raise Refused([f"{_lacking(call, snapshot, discovered)}; the weights stay {said(snapshot.all_shares)}"])
+    found = guard(snapshot, discovered, call.skip)
     errors = [finding for finding in found if finding.severity == ERROR]
     if errors:
         stay = f"the weights stay {said(snapshot.all_shares)}, by the check {{}}"
         raise Refused([f"{finding}; {stay.format(finding.check)}" for finding in errors])
-    return gates, (*warnings, *map(str, found))
+    return discovered, (*warnings, *map(str, found))
 
 
 def _with_all_rights(call: Call, error: ClusterError, snapshot: Snapshot | None = None) -> ClusterError:
     """Where a right was missing: the same error with all the others that this call would have missed."""
     if error.status != 403 or call.request.want is Want.ROLLED_BACK:
         return error
-    lacking = _lacking(call, snapshot, call.prover.gates if call.prover else None)
+    lacking = _lacking(call, snapshot, call.prover.discovered if call.prover else None)
     return ClusterError(f"{error}; {lacking}", error.status, error.reason) if lacking else error
 
 
-def _lacking(call: Call, snapshot: Snapshot | None, gates: DiscoveredGateways | None) -> str:
+def _lacking(call: Call, snapshot: Snapshot | None, discovered: DiscoveredGateways | None) -> str:
     """All rights that this call needs and does not have, as one sentence."""
     rights = _rights_to_move(call, snapshot)
     if call.prover and snapshot:
-        binding = attachment_of(snapshot.virtual_service, snapshot.route.rule)
-        pods = [pod for each in gates.pods.values() for pod in each] if gates else []
+        attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+        pods = [pod for each in discovered.pods.values() for pod in each] if discovered else []
         namespaces = [pod["metadata"]["namespace"] for pod in pods]
-        rights += of_a_proof((name.namespace for name in binding.gateways), namespaces)
+        rights += of_a_proof((name.namespace for name in attachment.gateways), namespaces)
     lacking = ", ".join(map(str, missing(call.cluster, rights)))
     return f"the account may not {lacking}, which this needs: {LISTED}" if lacking else ""
 

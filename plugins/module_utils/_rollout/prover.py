@@ -31,7 +31,7 @@ class Prover:
     cluster: Cluster
     scope: Scope
     timeout: float
-    gates: DiscoveredGateways | None = None
+    discovered: DiscoveredGateways | None = None
     _open: ExitStack = field(default_factory=ExitStack)
     _proxies: Proxies | None = None
 
@@ -41,9 +41,9 @@ class Prover:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def know(self, gates: DiscoveredGateways | None) -> None:
+    def know(self, discovered: DiscoveredGateways | None) -> None:
         """What somebody has just read of the gateways need not be read again."""
-        self.gates = gates
+        self.discovered = discovered
 
     def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
         """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
@@ -74,19 +74,23 @@ class Prover:
         return self._of(snapshot).await_absence(snapshot.route.host, [version], self.timeout)
 
     def reader(
-        self, snapshot: Snapshot, paths: Sequence[str], pace: float, seldom: Mapping[str, Interval] | None = None
+        self, snapshot: Snapshot, paths: Sequence[str], pace: float, intervals: Mapping[str, Interval] | None = None
     ) -> Reader:
         """What reads these paths of each proxy's admin interface until it is closed."""
-        return Reader(self._of(snapshot), paths, pace, seldom or {})
+        return Reader(self._of(snapshot), paths, pace, intervals or {})
 
     def _of(self, snapshot: Snapshot) -> Proxies:
         """The proxies where the route of this snapshot is bound now; others may have bound it elsewhere meanwhile."""
-        binding = attachment_of(snapshot.virtual_service, snapshot.route.rule)
-        if self._proxies is None or self._proxies.binding != binding:
+        attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+        if self._proxies is None or self._proxies.attachment != attachment:
             self._open.close()
             self._proxies = None
-            known = self.gates if self.gates and set(self.gates.gateways) == set(binding.gateways) else None
+            known = (
+                self.discovered
+                if self.discovered and set(self.discovered.gateways) == set(attachment.gateways)
+                else None
+            )
             service = next(iter(snapshot.mesh.services), None)
-            proxies = Proxies(self.cluster, binding, gates=known, service=service, scope=self.scope)
+            proxies = Proxies(self.cluster, attachment, discovered=known, service=service, scope=self.scope)
             self._proxies = self._open.enter_context(proxies)
         return self._proxies

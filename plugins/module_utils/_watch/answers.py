@@ -22,23 +22,28 @@ PATIENCE = 0.5  # seconds for which a look waits for something new
 
 
 class ProxyAnswers:
-    """path: what each look asks for. pace: seconds between two of them. seldom: what it asks for now and then."""
+    """path: what each look asks for. pace: seconds between two of them. intervals: what it asks for now and then."""
 
     def __init__(
-        self, prover: Prover, snapshot: Snapshot, path: str, pace: float, seldom: Mapping[str, Interval] | None = None
+        self,
+        prover: Prover,
+        snapshot: Snapshot,
+        path: str,
+        pace: float,
+        intervals: Mapping[str, Interval] | None = None,
     ) -> None:
         self._prover = prover
         self._snapshot = snapshot
         self._path = path
         self._pace = pace
-        self._seldom = seldom or {}
+        self._intervals = intervals or {}
         self._reader: Reader | None = None
         self._readings = Readings({}, {}, 0, {})
         self._taken: dict[tuple[Proxy, str], bytes] = {}
         self._closed = False
         self._opening = threading.Lock()
 
-    def look(self) -> Readings:
+    def read(self) -> Readings:
         """What is read, as soon as there is something new; Unproven or ClusterError if there is nobody to ask."""
         self._readings = self._reading().newest(PATIENCE)
         return self._readings
@@ -70,5 +75,5 @@ class ProxyAnswers:
             if self._closed:
                 raise Unproven("the watch is over")
             if self._reader is None:
-                self._reader = self._prover.reader(self._snapshot, [self._path], self._pace, self._seldom)
+                self._reader = self._prover.reader(self._snapshot, [self._path], self._pace, self._intervals)
             return self._reader

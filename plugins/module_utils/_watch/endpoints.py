@@ -30,22 +30,22 @@ class Uncounted(Exception):
 class EndpointReader:
     """What every proxy counts for the endpoints of the two versions, from the first look on.
 
-    pace: seconds between two looks at a proxy. seldom: what else it is asked for now and then; see answers.
+    pace: seconds between two looks at a proxy. intervals: what else it is asked for now and then; see answers.
     """
 
     def __init__(
-        self, prover: Prover, snapshot: Snapshot, pace: float, seldom: Mapping[str, Interval] | None = None
+        self, prover: Prover, snapshot: Snapshot, pace: float, intervals: Mapping[str, Interval] | None = None
     ) -> None:
         self._clusters = clusters_of(snapshot)
         self._path = hosts_path(self._clusters.versions)
-        self.answers = ProxyAnswers(prover, snapshot, self._path, pace, seldom)
+        self.answers = ProxyAnswers(prover, snapshot, self._path, pace, intervals)
         self._tally = HostIncrease()
         self._present: Collection[Hashable] = ()
 
-    def look(self) -> Readings:
+    def read(self) -> Readings:
         """Take in what is new, and tell what is read; Uncounted if there is nobody to ask."""
         try:
-            readings = self.answers.look()
+            readings = self.answers.read()
         except (Unproven, ClusterError) as error:
             raise Uncounted(f"the proxies cannot be read: {error}") from error
         looks: dict[Hashable, ProxyHosts] = {

@@ -19,10 +19,10 @@ from .._analysis.measurements import MOST, Measurement, Measurements, add
 from .._common.shares import Share, rest_of
 from .._metrics.increase import counts
 from .._metrics.prometheus import Prometheus
-from .._metrics.promql import Samples, queries, tally
+from .._metrics.promql import Samples, increase_of, queries
 from .._release.state import State, attempt
 from .._rollout.read import Snapshot
-from .providers import attribution_of, full_host
+from .providers import full_host, workload_versions_of
 
 LONGEST = timedelta(hours=1)  # of one weight that are looked at
 TOLD = ("weights", "since", "until", "seconds", "source", "versions", "samples")
@@ -68,13 +68,15 @@ def record(
 ) -> Measurements:
     """The looks that Prometheus' samples of this time allow, evenly over it."""
     answers, host = list(answers), full_host(snapshot)
-    whose = attribution_of(snapshot, (state.canary, state.stable))
+    whose = workload_versions_of(snapshot, (state.canary, state.stable))
     length = period.until - period.since
     looks = []
     for number in range(1, MOST + 1):
         at = period.since + length * number / MOST
         until = [Samples(labels, [each for each in values if each[0] <= at.timestamp()]) for labels, values in answers]
-        now = counts(tally(until, host, reporter), whose, state.canary, state.stable if period.weight < 100 else None)
+        now = counts(
+            increase_of(until, host, reporter), whose, state.canary, state.stable if period.weight < 100 else None
+        )
         looks.append(Measurement(at, judge(criteria, now), now))
     weights = {state.stable: rest_of(period.weight), state.canary: period.weight}
     found = Measurements(weights, period.since, criteria, looks[0], (), timedelta(0))

@@ -31,7 +31,7 @@ class Judge:
     """
 
     def __init__(
-        self, call: Call, criteria: Criteria, snapshot: Snapshot, meter: Provider, prometheus: Prometheus | None
+        self, call: Call, criteria: Criteria, snapshot: Snapshot, provider: Provider, prometheus: Prometheus | None
     ) -> None:
         self.criteria = criteria
         self._clock = call.cluster.now
@@ -40,14 +40,14 @@ class Judge:
         self._record: Measurements | None = None
         self._counted: tuple[float, Measurement] | None = None  # when it was (monotonic), and what was known then
         self._begun = time.monotonic()
-        self.pace = meter.pace
+        self.pace = provider.pace
         self.trouble = ""
-        self._meter = meter
+        self._provider = provider
         self._prometheus = prometheus
         self._answers: dict[str, float | str] = {}
         self._ask_next = 0.0
 
-    def look(self) -> Measurements:
+    def measure(self) -> Measurements:
         """The verdict as of now, with those before it."""
         look = self._look()
         begun = self._record or Measurements(self._weights, self._since, self.criteria, look, ())
@@ -56,17 +56,17 @@ class Judge:
 
     def close(self) -> None:
         """Ask nobody any more."""
-        self._meter.close()
+        self._provider.close()
 
     def _look(self) -> Measurement:
         try:
-            counted = self._meter.look()
+            counted = self._provider.counts()
         except Uncounted as error:
             look = self._uncounted(str(error))
             blind = time.monotonic() - (self._counted[0] if self._counted else self._begun) > BLIND
             self.trouble = look.judgement.why if blind else ""
             return look
-        judgement, coverage = judge(self.criteria, counted, self._asked()), self._meter.coverage
+        judgement, coverage = judge(self.criteria, counted, self._asked()), self._provider.coverage
         self.trouble = str(coverage or "")
         if self.trouble:
             judgement = replace(judgement, why=f"{judgement.why}; {self.trouble}")
@@ -92,8 +92,8 @@ class Judge:
         return self._answers
 
 
-class Counting:
-    """The meter where the proxies count. It begins when they are seen to run a weight, before that is noted.
+class ProxyCounting:
+    """The provider where the proxies count. It begins when they are seen to run a weight, before that is noted.
 
     Ends with its `with` block.
     """
@@ -101,21 +101,21 @@ class Counting:
     def __init__(self, call: Call) -> None:
         self._prover = call.prover
         self._counts = call.criteria is not None and call.criteria.source == "envoy"
-        self.meter: ProxyProvider | None = None
+        self.provider: ProxyProvider | None = None
 
-    def __enter__(self) -> Counting:
+    def __enter__(self) -> ProxyCounting:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.meter:
-            self.meter.close()
+        if self.provider:
+            self.provider.close()
 
     def begin(self, snapshot: Snapshot) -> None:
         """Count from now on how the weight of this snapshot does."""
         self.__exit__()
         if self._counts and self._prover:
-            self.meter = ProxyProvider(self._prover, snapshot)
-            self.meter.begin()
+            self.provider = ProxyProvider(self._prover, snapshot)
+            self.provider.begin()
 
 
 def judge_of(call: Call, criteria: Criteria, snapshot: Snapshot, counting: Provider | None = None) -> Judge:
@@ -123,8 +123,8 @@ def judge_of(call: Call, criteria: Criteria, snapshot: Snapshot, counting: Provi
     options = criteria.prometheus
     prometheus = Prometheus(options) if options else None
     if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
-        meter = PrometheusProvider(prometheus, criteria, call.cluster, snapshot, snapshot.state.since, call.prover)
-        return Judge(call, criteria, snapshot, meter, prometheus)
+        provider = PrometheusProvider(prometheus, criteria, call.cluster, snapshot, snapshot.state.since, call.prover)
+        return Judge(call, criteria, snapshot, provider, prometheus)
     if criteria.source == "probe" and criteria.probe:
         return Judge(call, criteria, snapshot, ProbeProvider(criteria.probe, snapshot), prometheus)
     if call.prover is None:
@@ -132,7 +132,7 @@ def judge_of(call: Call, criteria: Criteria, snapshot: Snapshot, counting: Provi
     return Judge(call, criteria, snapshot, counting or ProxyProvider(call.prover, snapshot), prometheus)
 
 
-def unusable(criteria: Criteria) -> list[str]:
+def unusable_queries(criteria: Criteria) -> list[str]:
     """What is wrong with the custom queries, as Prometheus says. That it is down, or has no data yet, is no mistake."""
     if not criteria.prometheus:
         return []

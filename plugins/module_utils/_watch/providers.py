@@ -26,12 +26,12 @@ from .._metrics.histogram import EDGES
 from .._metrics.increase import Increase, add, buckets, counts, without_endpoint, workloads
 from .._metrics.istio_metrics import DURATION, parse, stats_path
 from .._metrics.prometheus import Prometheus, PrometheusError
+from .._metrics.promql import increase_of as scraped
 from .._metrics.promql import queries
-from .._metrics.promql import tally as scraped
-from .._metrics.workloads import Workload, WorkloadVersions, attribution
+from .._metrics.workloads import Workload, WorkloadVersions, workload_versions
 from .._proxy.admin import routes_path, rule_of
 from .._proxy.attachment import attachment_of
-from .._proxy.discovery import read
+from .._proxy.discovery import discover
 from .._proxy.reader import Interval
 from .._rollout.prover import Prover
 from .._rollout.read import Snapshot, pods_of
@@ -60,7 +60,7 @@ class Provider:
     pace: float
     coverage: Coverage | None = None
 
-    def look(self) -> Counts:
+    def counts(self) -> Counts:
         """What was counted since the weight is live; Uncounted if that cannot be known."""
         raise NotImplementedError
 
@@ -83,14 +83,14 @@ class ProxyProvider(Provider):
         self._reporter = reporter
         self._whose = WorkloadLookup(prover.cluster, snapshot)
         self._of_series, self._of_routes = stats_path(self._host), routes_path()
-        seldom = {self._of_series: Interval(SERIES_PACE), self._of_routes: Interval(ROUTES_PACE, ROUTES_PACE)}
-        self._hosts = EndpointReader(prover, snapshot, self.pace, seldom)
+        intervals = {self._of_series: Interval(SERIES_PACE), self._of_routes: Interval(ROUTES_PACE, ROUTES_PACE)}
+        self._hosts = EndpointReader(prover, snapshot, self.pace, intervals)
         self._rule = RulePresence(rule_of(snapshot.virtual_service, snapshot.route.rule))
         self._series = Increase()
         self._unrouted = ""
 
-    def look(self) -> Counts:
-        readings, answers = self._hosts.look(), self._hosts.answers
+    def counts(self) -> Counts:
+        readings, answers = self._hosts.read(), self._hosts.answers
         self.coverage = Coverage(readings.read, readings.of, readings.gaps)
         series = answers.new(self._of_series).items()
         self._series = add(self._series, {proxy: parse(body, self._host, self._reporter) for proxy, body in series})
@@ -110,7 +110,7 @@ class ProxyProvider(Provider):
         self._hosts.answers.close()
 
     def _counts(self) -> Counts:
-        canary, stable = versions(self._snapshot)
+        canary, stable = judged_versions(self._snapshot)
         names = [canary, stable] if stable else [canary]
         whose = self._whose.of(workloads(self._series.gained))
         return Counts(
@@ -148,14 +148,14 @@ class WorkloadLookup:
     def __init__(self, cluster: Cluster, snapshot: Snapshot) -> None:
         self._cluster = cluster
         self._snapshot = snapshot
-        self._known = attribution_of(snapshot)
+        self._known = workload_versions_of(snapshot)
         self._listed = time.monotonic()
 
     def of(self, seen: Iterable[Workload]) -> WorkloadVersions:
         if time.monotonic() - self._listed > LIST_AGAIN and any(not self._known.version_of(each) for each in seen):
             self._listed = time.monotonic()
             with suppress(ClusterError):  # the next look tries again, and the watch itself meets the same outage
-                self._known = self._known.with_pods(attribution_of(pods_of(self._cluster, self._snapshot)))
+                self._known = self._known.with_pods(workload_versions_of(pods_of(self._cluster, self._snapshot)))
         return self._known
 
 
@@ -186,7 +186,7 @@ class PrometheusProvider(Provider):
         self._whose = WorkloadLookup(cluster, snapshot)
         self._hosts = EndpointReader(prover, snapshot, self.pace) if prover else None
 
-    def look(self) -> Counts:
+    def counts(self) -> Counts:
         host, now = full_host(self._snapshot), self._cluster.now()
         asked = queries(host, (now - self._since).total_seconds(), self._reporter, self._gateways())
         try:
@@ -198,7 +198,7 @@ class PrometheusProvider(Provider):
         whose = self._whose.of(seen)
         if shared := whose.shared(seen):
             raise Uncounted(f"{SHARED.format(shared[0])}; the proxies themselves can: leave out analysis.source")
-        return replace(counts(tally, whose, *versions(self._snapshot)), cut_off=self._cut_off())
+        return replace(counts(tally, whose, *judged_versions(self._snapshot)), cut_off=self._cut_off())
 
     def close(self) -> None:
         if self._hosts:
@@ -208,19 +208,21 @@ class PrometheusProvider(Provider):
         """What the proxies lack. That they cannot be asked is no reason to count nothing."""
         if self._hosts:
             with suppress(Uncounted):
-                self._hosts.look()
-                return self._hosts.cut_off(each for each in versions(self._snapshot) if each)
+                self._hosts.read()
+                return self._hosts.cut_off(each for each in judged_versions(self._snapshot) if each)
         return {}
 
     def _gateways(self) -> frozenset[str]:
         """The workloads whose failures without a service are told. A call reads them once."""
         if self._workloads is None and self._lost:
-            binding = attachment_of(self._snapshot.virtual_service, self._snapshot.route.rule)
-            gates = None
+            attachment = attachment_of(self._snapshot.virtual_service, self._snapshot.route.rule)
+            discovered = None
             with suppress(ClusterError):  # they decide nothing
-                gates = read(self._cluster, binding)
+                discovered = discover(self._cluster, attachment)
             self._workloads = (
-                frozenset(workload_of(pod) for pods in gates.pods.values() for pod in pods) if gates else frozenset()
+                frozenset(workload_of(pod) for pods in discovered.pods.values() for pod in pods)
+                if discovered
+                else frozenset()
             )
         return self._workloads or frozenset()
 
@@ -231,8 +233,8 @@ class ProbeProvider(Provider):
     pace = 0.5
 
     def __init__(self, options: ProbeOptions, snapshot: Snapshot) -> None:
-        self._canary, self._stable = versions(snapshot)
-        self._words = {name: words_of(snapshot, name) for name in (self._canary, self._stable) if name}
+        self._canary, self._stable = judged_versions(snapshot)
+        self._words = {name: names_in_answers(snapshot, name) for name in (self._canary, self._stable) if name}
         known = frozenset().union(*self._words.values())
         self._options = options
         self._pattern = re.compile(options.version_pattern) if options.version_pattern else version_pattern(known)
@@ -241,13 +243,15 @@ class ProbeProvider(Provider):
         self._answers: Counter[tuple[str, bool]] = Counter()  # by version and whether it failed
         self._buckets: Counter[tuple[str, float]] = Counter()
 
-    def look(self) -> Counts:
+    def counts(self) -> Counts:
         options, number = self._options, max(1, round(self._options.per_second * self.pace))
         outcomes = probe(self._target, number, concurrency=number, deadline=options.timeout + 1)
         for outcome in outcomes:
             self._add(outcome)
         if outcomes and all(version == NO_VERSION for version, _failed in self._answers):
-            raise Uncounted(f"no answer of {options.url} names a version, the last one was {_told(outcomes[-1])}")
+            raise Uncounted(
+                f"no answer of {options.url} names a version, the last one was {_answer_text(outcomes[-1])}"
+            )
         return Counts(
             canary=self._version(self._canary),
             stable=self._version(self._stable) if self._stable else None,
@@ -289,7 +293,7 @@ class ProbeProvider(Provider):
         return VersionCounts(version, Sample(good + bad, bad), timed)
 
 
-def _told(outcome: ProbeAnswer) -> str:
+def _answer_text(outcome: ProbeAnswer) -> str:
     said = " ".join((outcome.detail or outcome.body).split())[:LONGEST_ANSWER]
     return f"{outcome.error or outcome.status}: {said}" if said else outcome.error or str(outcome.status)
 
@@ -301,19 +305,19 @@ def full_host(snapshot: Snapshot) -> str:
     return f"{service.name}.{service.namespace}.svc.{DOMAIN}" if service and "." not in host else host
 
 
-def versions(snapshot: Snapshot) -> tuple[str, str | None]:
+def judged_versions(snapshot: Snapshot) -> tuple[str, str | None]:
     """The canary, and stable if it has a weight."""
     canary, stable = snapshot.target.canary, snapshot.target.stable
     return canary, stable if snapshot.shares.get(stable) else None
 
 
-def attribution_of(snapshot: Snapshot, names: Sequence[str] = ()) -> WorkloadVersions:
+def workload_versions_of(snapshot: Snapshot, names: Sequence[str] = ()) -> WorkloadVersions:
     """Which workloads serve these versions, those of the release without names, by the pods that the snapshot has."""
     names = names or (snapshot.target.canary, snapshot.target.stable)
-    return attribution({name: _subset_labels(snapshot, name) for name in names}, snapshot.pods)
+    return workload_versions({name: _subset_labels(snapshot, name) for name in names}, snapshot.pods)
 
 
-def words_of(snapshot: Snapshot, version: str) -> frozenset[str]:
+def names_in_answers(snapshot: Snapshot, version: str) -> frozenset[str]:
     """What answers may call a version: its name, or the label `version` of its pods."""
     return frozenset({version, _subset_labels(snapshot, version).get("version", version)})
 

@@ -228,7 +228,7 @@ class _Watch:
         tell_next = 0.0
         while not self._over.is_set():
             begin = time.monotonic()
-            self._news.put(partial(setattr, self, "record", analyst.look()))
+            self._news.put(partial(setattr, self, "record", analyst.measure()))
             if analyst.trouble and begin > tell_next:
                 tell_next = begin + TELL_AGAIN
                 self._news.put(partial(self._call.tell, self.snapshot, analyst.trouble))

@@ -245,7 +245,7 @@ def test_a_flaw_is_not_taken_for_a_good_canary(
     def flawed(meter: object) -> None:
         raise ZeroDivisionError("flawed")
 
-    monkeypatch.setattr(providers.ProxyProvider, "look", flawed)
+    monkeypatch.setattr(providers.ProxyProvider, "counts", flawed)
     result = call(interval=60)
     assert result["failed"]
     assert "ZeroDivisionError (flawed)" in result["msg"]

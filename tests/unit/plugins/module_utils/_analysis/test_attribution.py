@@ -13,7 +13,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._analysis.attrib
     Attribution,
     _likeliest,
     _likelihood,
-    worse,
+    log_evidence_by_split,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +32,7 @@ def blends(draw: st.DrawFn, most: int = 300) -> Attribution:
 def test_how_soon_a_canary_of_which_nothing_is_heard_accuses_itself(share: float, requests: int) -> None:
     def evidence(number: int) -> float:
         failed = round(number * share)
-        return worse(Attribution(0, number - failed, failed, share))
+        return log_evidence_by_split(Attribution(0, number - failed, failed, share))
 
     even = range(0, 200, round(1 / min(share, 1 - share)))  # numbers of which the share is a whole one
     assert next(number for number in even if evidence(number) >= FAILED) == requests
@@ -42,13 +42,13 @@ def test_how_soon_a_canary_of_which_nothing_is_heard_accuses_itself(share: float
 def test_failures_of_both_accuse_nobody(share: float) -> None:
     for requests in (20, 200, 2000):
         canary, others = round(requests * share * 0.9), round(requests * (1 - share) * 0.9)
-        assert worse(Attribution(canary, others, requests - canary - others, share)) < 0
+        assert log_evidence_by_split(Attribution(canary, others, requests - canary - others, share)) < 0
 
 
 @given(blends())
 def test_the_hypothesis_is_given_its_best(seen: Attribution) -> None:
     if not seen.requests:
-        assert worse(seen) == 0
+        assert log_evidence_by_split(seen) == 0
         return
     rates = _likeliest(seen)
     assert 0 <= rates[0] <= rates[1] <= 1
@@ -67,7 +67,7 @@ def test_the_mean_of_the_evidence_is_at_most_one_under_the_hypothesis(share: flo
             failed = n - canary - others
             ways = comb(n, canary) * comb(n - canary, others)
             chance = ways * chances[0] ** canary * chances[1] ** others * chances[2] ** failed
-            mean += chance * exp(worse(Attribution(canary, others, failed, share)))
+            mean += chance * exp(log_evidence_by_split(Attribution(canary, others, failed, share)))
     assert mean <= 1 + 1e-9
 
 
@@ -82,6 +82,6 @@ def test_a_good_canary_is_hardly_ever_accused_however_often_one_looks() -> None:
             for _request in range(10):
                 failed, canary = draws.random() < 0.03, draws.random() < 0.2
                 counts[2 if failed else 1 - canary] += 1
-            evidence = max(evidence, worse(Attribution(counts[0], counts[1], counts[2], 0.2)))
+            evidence = max(evidence, log_evidence_by_split(Attribution(counts[0], counts[1], counts[2], 0.2)))
         accused += evidence >= FAILED
     assert accused <= 1

@@ -14,13 +14,13 @@ from ansible_collections.progressive.istio.plugins.module_utils._metrics.increas
     Increase,
     add,
     counts,
-    gain,
+    increase_between,
     without_endpoint,
     workloads,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.istio_metrics import Answers, Bucket, Counters
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import (
-    NOBODY,
+    NO_WORKLOAD,
     Workload,
     WorkloadVersions,
 )
@@ -30,8 +30,8 @@ from hypothesis import strategies as st
 V1, V2, OTHER = (Workload(f"pong-{name}", "shop", name) for name in ("v1", "v2", "canary"))
 OK, BROKEN = Answers(V1, "2xx", "-"), Answers(V1, "5xx", "UF")
 GOOD2, BROKEN2 = Answers(V2, "2xx", "-"), Answers(OTHER, "5xx", "-")
-LOST, NOT_ROUTED = Answers(NOBODY, "5xx", "UH"), Answers(NOBODY, "4xx", "NR")
-STRANGERS = Answers(NOBODY, "5xx", "NC", ours=False)
+LOST, NOT_ROUTED = Answers(NO_WORKLOAD, "5xx", "UH"), Answers(NO_WORKLOAD, "4xx", "NR")
+STRANGERS = Answers(NO_WORKLOAD, "5xx", "NC", ours=False)
 WHOSE = WorkloadVersions({"v1": frozenset({V1}), "v2": frozenset({V2, OTHER})})  # a version may have two Deployments
 
 
@@ -65,7 +65,7 @@ counters = st.dictionaries(st.sampled_from([OK, BROKEN, LOST, Bucket(V1, inf)]),
 
 @given(counters, counters)
 def test_a_gain_is_never_negative_nor_more_than_what_is_shown(last: Counters, now: Counters) -> None:
-    gained = gain(last, now)
+    gained = increase_between(last, now)
     assert gained.keys() == now.keys()
     assert all(0 <= gained[series] <= now[series] for series in now)
 
@@ -99,7 +99,7 @@ def test_of_what_happens_while_looked_at_everything_is_counted_once(happenings: 
 
 def test_counts_of_both_versions() -> None:
     edges = {Bucket(V2, 250.0): 3, Bucket(OTHER, 250.0): 1, Bucket(V2, inf): 4, Bucket(OTHER, inf): 1}
-    unnamed = {Answers(NOBODY, "2xx", "-"): 7, Answers(Workload("sparrow", "shop", "v1"), "5xx", "-"): 9}
+    unnamed = {Answers(NO_WORKLOAD, "2xx", "-"): 7, Answers(Workload("sparrow", "shop", "v1"), "5xx", "-"): 9}
     now = {OK: 1040, BROKEN: 2, GOOD2: 9, BROKEN2: 1, LOST: 4, STRANGERS: 60, **edges, **unnamed}
     found = tally({"a": {OK: 1000, LOST: 1, STRANGERS: 9}}, {"a": now})
     assert counts(found, WHOSE, "v2", "v1") == Counts(
@@ -113,13 +113,13 @@ def test_counts_of_both_versions() -> None:
 
 
 def test_failures_that_name_the_service_and_no_pod_are_its_own() -> None:
-    found = tally({"a": {}}, {"a": {LOST: 4, NOT_ROUTED: 2, Answers(NOBODY, "5xx", "UF"): 1, STRANGERS: 60}})
+    found = tally({"a": {}}, {"a": {LOST: 4, NOT_ROUTED: 2, Answers(NO_WORKLOAD, "5xx", "UF"): 1, STRANGERS: 60}})
     assert counts(found, WHOSE, "v2", "v1").unattributed == 7
 
 
 def test_those_that_no_endpoint_has_counted() -> None:
     """Where endpoints count too, a connection that failed is theirs."""
-    gained = {OK: 90, LOST: 4, NOT_ROUTED: 2, Answers(NOBODY, "5xx", "UF"): 1, STRANGERS: 60}
+    gained = {OK: 90, LOST: 4, NOT_ROUTED: 2, Answers(NO_WORKLOAD, "5xx", "UF"): 1, STRANGERS: 60}
     assert without_endpoint(gained) == Sample(97, 6)
 
 

@@ -18,7 +18,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._metrics.istio_m
     parse,
     stats_path,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import NOBODY, Workload
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import NO_WORKLOAD, Workload
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,7 +81,7 @@ def test_both_ways_to_name_them(prefix: str) -> None:
         ({"grpc_response_status": "0"}, OK, False),
         ({"grpc_response_status": "5"}, OK, False),
         ({"grpc_response_status": "14"}, Answers(V1, "grpc 14", "-"), True),
-        ({"destination_workload": "unknown", "response_code": "503"}, Answers(NOBODY, "5xx", "-"), True),
+        ({"destination_workload": "unknown", "response_code": "503"}, Answers(NO_WORKLOAD, "5xx", "-"), True),
     ],
 )
 def test_kinds_of_answers(labels: dict[str, str], expected: Answers, failed: bool) -> None:
@@ -172,8 +172,8 @@ def gateway(**labels: str) -> str:
             Answers(Workload("ui", "cisco", "5.35.0-53"), "2xx", "-"),
         ),
         # the circuit breaker is open, or no endpoint is healthy: no workload, and a revision all the same
-        ({"response_flags": "UO"}, Answers(NOBODY, "5xx", "UO")),
-        ({"response_flags": "UH"}, Answers(NOBODY, "5xx", "UH")),
+        ({"response_flags": "UO"}, Answers(NO_WORKLOAD, "5xx", "UO")),
+        ({"response_flags": "UH"}, Answers(NO_WORKLOAD, "5xx", "UH")),
         # no route: what istiod tells gateways not to guess from the header Host
         (
             {

@@ -9,7 +9,7 @@ from math import inf
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.istio_metrics import Answers, Bucket, Counters
-from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples, queries, tally
+from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples, increase_of, queries
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import Workload
 
 HOST = "pong.shop.svc.cluster.local"
@@ -73,7 +73,7 @@ def test_only_gateways_tell_of_requests_without_a_service(reporter: str, gateway
     ],
 )
 def test_what_was_gained(answers: list[Samples], gained: Counters) -> None:
-    assert tally(answers, HOST, "source").gained == gained
+    assert increase_of(answers, HOST, "source").gained == gained
 
 
 POD = {"namespace": "istio-system", "pod": "gateway-1"}
@@ -95,16 +95,16 @@ def test_a_pod_that_two_jobs_scrape_counts_once(labels: dict[str, str], begin: i
         series(5, 6, response_code="503"),
         series(100, 103, begin=begin, **labels),
     ]
-    assert tally(both, HOST, "source").gained == {OK: 3, FAILED: 1}
+    assert increase_of(both, HOST, "source").gained == {OK: 3, FAILED: 1}
     named = [Samples({**labels_, **POD}, values) for labels_, values in both]
-    assert tally(named, HOST, "source").gained == {OK: 3, FAILED: 1}
+    assert increase_of(named, HOST, "source").gained == {OK: 3, FAILED: 1}
 
 
 def test_a_pod_is_known_by_its_name_where_jobs_call_its_instance_differently() -> None:
     both = [series(100, 103, **POD), series(100, 103, **POD, instance="gateway-1")]
-    assert tally(both, HOST, "source").gained == {OK: 3}
-    assert tally([*both, series(7, 8, namespace="other", pod="gateway-1")], HOST, "source").gained == {OK: 4}
+    assert increase_of(both, HOST, "source").gained == {OK: 3}
+    assert increase_of([*both, series(7, 8, namespace="other", pod="gateway-1")], HOST, "source").gained == {OK: 4}
 
 
 def test_what_was_counted_before() -> None:
-    assert tally([series(100, 103)], HOST, "source").before == {OK: 100}
+    assert increase_of([series(100, 103)], HOST, "source").before == {OK: 100}

@@ -20,7 +20,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin imp
     weights_by_config,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import received, senders
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import account
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import parse_status
 from fuzz import ANYTHING, examples, mutated
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +50,7 @@ READERS: list[tuple[Callable[[bytes], Any], Any]] = [
     (destinations, DUMP),
     (hosts, CLUSTERS),
     (received, CLUSTERS),
-    (lambda body: account([body]), SYNC),
+    (lambda body: parse_status([body]), SYNC),
 ]
 RAW = st.sampled_from([b"", b"\xff", b"null", b"[]", b"[" * 20_000, b"<html>"])
 

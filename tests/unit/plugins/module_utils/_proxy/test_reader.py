@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import reader as reader_module
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy, binding
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy, whole_attachment
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proxies
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Interval, Reader, Readings
 from loopback_mesh import Mesh, Pod, running
@@ -37,7 +37,7 @@ def proxies(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     monkeypatch.setattr(fleet, "LIST_SHARE", 1)
     mesh.add(counting("one"))
     cluster = connect({"host": mesh.url, "api_key": "secret"})
-    with Proxies(cluster, binding("VirtualService shop/pong", ROUTES)) as found:
+    with Proxies(cluster, whole_attachment("VirtualService shop/pong", ROUTES)) as found:
         yield found
 
 

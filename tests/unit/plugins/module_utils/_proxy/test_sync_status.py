@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import SyncStatus, account, ask
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import (
+    SyncStatus,
+    fetch_status,
+    parse_status,
+)
 from loopback_mesh import Mesh, Pod, running
 
 TYPES = {
@@ -51,14 +55,14 @@ def answer(*proxies: dict[str, Any]) -> bytes:
     ],
 )
 def test_why_a_proxy_lags(answers: list[bytes], why: str) -> None:
-    found = account(answers)
+    found = parse_status(answers)
     assert found.why("edge", "one") == why
     assert found.rejects("edge", "one") is why.startswith("it rejects")
 
 
 def test_the_reason_at_the_end_of_a_long_rejection_is_kept() -> None:
     error = f"Error adding outbound|80||a: {'field ' * 400}: no such TLS version"
-    why = account([answer(proxy(errors={"cluster": error}))]).why("edge", "one")
+    why = parse_status([answer(proxy(errors={"cluster": error}))]).why("edge", "one")
     assert why.startswith("it rejects the clusters that istiod sent: Error adding outbound|80||a: field ")
     assert why.endswith(" field : no such TLS version; correct what it names")
     assert " ... " in why
@@ -66,7 +70,7 @@ def test_the_reason_at_the_end_of_a_long_rejection_is_kept() -> None:
 
 
 def test_an_account_with_a_gap() -> None:
-    found = account([answer(proxy("two.edge"))], missing="istiod-b could not be asked")
+    found = parse_status([answer(proxy("two.edge"))], missing="istiod-b could not be asked")
     assert found.why("edge", "two") == "it has accepted everything that istiod sent"
     assert found.why("edge", "one") == "istiod-b could not be asked"
 
@@ -82,7 +86,7 @@ def istiod(name: str = "istiod-1", **fields: Any) -> Pod:
 
 
 def asked(mesh: Mesh) -> SyncStatus:
-    return ask(connect({"host": mesh.url, "api_key": "secret"}))
+    return fetch_status(connect({"host": mesh.url, "api_key": "secret"}))
 
 
 def test_every_istiod_is_asked(mesh: Mesh) -> None:

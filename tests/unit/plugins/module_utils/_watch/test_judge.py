@@ -32,7 +32,7 @@ class Meter(providers.Provider):
     def __init__(self, *looks: Counts | Uncounted) -> None:
         self._looks: Iterator[Counts | Uncounted] = iter(looks)
 
-    def look(self) -> Counts:
+    def counts(self) -> Counts:
         found = next(self._looks)
         if isinstance(found, Uncounted):
             raise found
@@ -58,28 +58,28 @@ def analyst(*looks: Counts | Uncounted) -> Judge:
 
 def test_a_late_answer_does_not_hide_that_there_are_too_few_requests(clock: SimpleNamespace) -> None:
     watched = analyst(counts(7), LATE)
-    known = watched.look()
+    known = watched.measure()
     clock.seconds += 1
-    late = watched.look()
+    late = watched.measure()
     assert "0 of 7 requests to v2 (0 %) failed, and 100 requests are needed" in late.judgement.why
     assert late.facts()["versions"] == known.facts()["versions"]
 
 
 def test_a_late_answer_passes_nothing(clock: SimpleNamespace) -> None:
     watched = analyst(counts(1000), LATE, counts(1001))
-    assert watched.look().judgement.result == "pass"
-    late = watched.look()
+    assert watched.measure().judgement.result == "pass"
+    late = watched.measure()
     assert (late.judgement.result, late.judgement.why) == ("inconclusive", str(LATE))
-    assert watched.look().judgement.result == "pass"
+    assert watched.measure().judgement.result == "pass"
 
 
 def test_who_stays_blind_is_told_with_what_was_known_before(clock: SimpleNamespace) -> None:
     watched = analyst(counts(7), LATE)
-    watched.look()
+    watched.measure()
     clock.seconds += BLIND + 2
-    why = watched.look().judgement.why
+    why = watched.measure().judgement.why
     assert why.startswith(f"nothing could be counted for {BLIND + 2:.0f} s: {LATE}; before that: 0 of 7 requests")
 
 
 def test_who_never_saw_anything_says_so(clock: SimpleNamespace) -> None:
-    assert analyst(LATE).look().judgement.why == str(LATE)
+    assert analyst(LATE).measure().judgement.why == str(LATE)

@@ -26,7 +26,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._watch.providers
     PrometheusProvider,
     ProxyProvider,
     WorkloadLookup,
-    words_of,
+    names_in_answers,
 )
 from pong_mesh import virtual_service
 
@@ -72,14 +72,14 @@ def prometheus(pods: tuple[dict[str, Any], ...], *workloads: str) -> PrometheusP
 
 
 def test_prometheus_counts_by_the_workloads_of_the_pods() -> None:
-    counts = prometheus(APART, "web-blue", "web-green", "sparrow").look()
+    counts = prometheus(APART, "web-blue", "web-green", "sparrow").counts()
     assert counts.stable is not None
     assert (counts.canary.answers.requests, counts.stable.answers.requests) == (7, 7)
 
 
 def test_prometheus_cannot_tell_pods_of_one_workload_and_revision_apart() -> None:
     with pytest.raises(Uncounted, match="workload shop/web has pods of both versions, of one revision"):
-        prometheus(SHARED, "web").look()
+        prometheus(SHARED, "web").counts()
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_the_clusters_of_both_versions() -> None:
 def test_what_answers_call_a_version() -> None:
     known = snapshot()
     named = replace(known, subsets={"v2": Subset("v2", {"version": "2.0"}, "rule")})
-    assert words_of(named, "v2") == {"v2", "2.0"}
-    assert words_of(known, "v1") == {"v1"}
+    assert names_in_answers(named, "v2") == {"v2", "2.0"}
+    assert names_in_answers(known, "v1") == {"v1"}
