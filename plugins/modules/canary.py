@@ -805,8 +805,8 @@ from ..module_utils._k8s.client import VIRTUAL_SERVICE, Cluster, connect
 from ..module_utils._preflight.checks import NAMES
 from ..module_utils._proxy.fleet import NotLive, Unproven
 from ..module_utils._release.cleanup import leftovers, removed
-from ..module_utils._release.lease import is_gone, this_run
-from ..module_utils._release.model import Rejected, Request, Run, Want
+from ..module_utils._release.lease import has_ended, this_run
+from ..module_utils._release.model import Command, Rejected, Run, Want
 from ..module_utils._release.plan import InvalidPlan, Plan, validate
 from ..module_utils._release.state import State
 from ..module_utils._report.progress import step_line, teller, verdict_line
@@ -1026,7 +1026,7 @@ def _steps(given: object) -> object:
 
 def _call(module: Module, cluster: Cluster, target: Target, plan: Plan, criteria: Criteria | None, run: Run) -> Call:
     params = module.params
-    if is_gone(run):
+    if has_ended(run):
         raise Refused([f"the run {run.id} that asked, process {run.pid}, has ended: nothing is done in its name"])
     want = WANTS.get(params["state"]) or Want(params["state"])
     moving = want is Want.ADVANCED
@@ -1035,7 +1035,7 @@ def _call(module: Module, cluster: Cluster, target: Target, plan: Plan, criteria
         cluster,
         target,
         plan,
-        Request(
+        Command(
             want,
             run,
             weight=int(float(params["weight"])) if want is Want.WEIGHTED else None,

@@ -269,7 +269,7 @@ from typing import TYPE_CHECKING, Any
 from ..module_utils._common.module import Module, answering
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ..module_utils._k8s.client import Cluster, connect
-from ..module_utils._release.lease import is_gone, this_run
+from ..module_utils._release.lease import has_ended, this_run
 from ..module_utils._release.state import State
 from ..module_utils._report.status import status_of
 from ..module_utils._rollout.read import Refused, Snapshot, Target, read
@@ -333,7 +333,7 @@ def _status(module: Module, cluster: Cluster, target: Target, criteria: Criteria
         summary = f"{target.namespace}/{target.name}: {'; '.join(refused.mistakes)}"
         return {"exists": False, "problems": refused.mistakes, "summary": summary}
     holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
-    gone = holder is not None and is_gone(holder)
+    gone = holder is not None and has_ended(holder)
     status = status_of(snapshot, this_run(), gone, cluster.now())
     return status | (_counted(module, cluster, snapshot, criteria) if criteria else {})
 

@@ -16,7 +16,7 @@ from .._preflight.finding import ERROR, Finding
 from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways, discover
 from .._release.machine import leased
-from .._release.model import Rejected, Request, Run, Transition, Want
+from .._release.model import Command, Rejected, Run, Transition, Want
 from .._release.plan import InvalidPlan, validate
 from .._release.state import State
 from .._rollout.check import guard
@@ -41,7 +41,7 @@ class DryRun:
 def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
     """What a person would be told who lets the canary go on."""
     run = Run("doctor", "doctor", "", 0)
-    request = Request(Want.WEIGHTED, run, weight=WHOLE, confirm=True)
+    request = Command(Want.WEIGHTED, run, weight=WHOLE, confirm=True)
     found: tuple[Finding, ...] = ()
     try:
         snapshot = read(cluster, target, rivals="one_route_per_gateway_host" not in skip)

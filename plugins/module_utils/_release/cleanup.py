@@ -14,14 +14,14 @@ from math import ceil
 
 from .._common.clock import stamp
 from .._common.shares import Share, said
-from .model import Event, NoOp, Observed, Rejected, Request, Transition, Wait
+from .model import Command, Event, NoOp, Observed, Rejected, Transition, Wait
 from .state import HISTORY, HistoryEntry, Phase, State, Unreadable
 
 OVER = frozenset({Phase.PROMOTED, Phase.ROLLED_BACK})
 
 
 def cleanup(
-    state: State | Unreadable | None, observed: Observed, request: Request, drain: float, now: datetime
+    state: State | Unreadable | None, observed: Observed, command: Command, drain: float, now: datetime
 ) -> Transition | Wait | NoOp | Rejected:
     """Take out what has no requests, once it has had none for `drain` seconds."""
     if not isinstance(state, State):
@@ -42,7 +42,7 @@ def cleanup(
         left = ceil((drained - now).total_seconds())
         return Wait(drained, f"{over} drains until {stamp(drained)}, {left} s from now")
     why = f"{over} leaves the route, without requests since {stamp(state.since)}"
-    past = HistoryEntry(now, Event.CLEANED.value, state.canary, state.weight, why, request.by.who)
+    past = HistoryEntry(now, Event.CLEANED.value, state.canary, state.weight, why, command.by.who)
     # Without the stable version a share of 100 %, set by hand, is the end of the release.
     phase = Phase.PROMOTED if state.phase is Phase.WEIGHTED else state.phase
     state = replace(state, phase=phase, history=(*state.history, past)[-HISTORY:])

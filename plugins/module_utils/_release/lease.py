@@ -47,7 +47,7 @@ def process_here(pid: int) -> dict[str, str]:
     return {"boot": _boot(), "pid_namespace": _pid_namespace(), "start": "" if state in ENDED else start}
 
 
-def is_gone(process: Run | LeaseHolder) -> bool:
+def has_ended(process: Run | LeaseHolder) -> bool:
     """Whether this process ran on this machine and has ended. False where that cannot be known."""
     here = (_boot(), _pid_namespace())
     if not here[0] or (process.boot, process.pid_namespace) != here:

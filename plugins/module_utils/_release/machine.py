@@ -5,7 +5,7 @@
 # PRIVATE to this collection: it may change in any release.
 """The state machine of a release: state + what is observed + what is asked + the time -> the next transition. Pure.
 
-    decide(decode(annotation), observed, plan, request, now) -> Transition | Wait | NoOp | Rejected
+    decide(decode(annotation), observed, plan, command, now) -> Transition | Wait | NoOp | Rejected
 
 A caller writes a Transition's `weights` and `encode(transition.state)` in one guarded patch, proves them live and, if
 `again` is set, asks once more; check mode does the same with `after()` in place of the patch. One transition raises the
@@ -38,12 +38,12 @@ from .model import (
     LEASE_SLACK,
     RENEW,
     Case,
+    Command,
     Decision,
     Event,
     NoOp,
     Observed,
     Rejected,
-    Request,
     Transition,
     Wait,
     Want,
@@ -56,41 +56,41 @@ ENOUGH = 75  # percent of its pods with which a version carries what all of them
 
 
 def decide(
-    state: State | Unreadable | None, observed: Observed, plan: Plan, request: Request, now: datetime
+    state: State | Unreadable | None, observed: Observed, plan: Plan, command: Command, now: datetime
 ) -> Decision:
-    """The answer to a request. Same arguments, same answer; nothing is changed.
+    """The answer to a command. Same arguments, same answer; nothing is changed.
 
     now: with a time zone (ValueError without), best the API server's clock, so that all controllers agree.
-    A weighted request needs its weight, 0 to 100 (ValueError otherwise).
+    A weighted command needs its weight, 0 to 100 (ValueError otherwise).
     """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
-    if request.want is Want.WEIGHTED and (request.weight is None or not 0 <= request.weight <= 100):
-        raise ValueError(f"a weight of {request.weight} is not one from 0 to 100")
-    case = Case(observed, plan, request, to_milliseconds(now))
-    if request.want is Want.ROLLED_BACK:
+    if command.want is Want.WEIGHTED and (command.weight is None or not 0 <= command.weight <= 100):
+        raise ValueError(f"a weight of {command.weight} is not one from 0 to 100")
+    case = Case(observed, plan, command, to_milliseconds(now))
+    if command.want is Want.ROLLED_BACK:
         return _roll_back(case, state)
     if isinstance(state, Unreadable):
-        return _adopt(case, None) if request.adopt else reject_unreadable(state)
-    holder = _other_holder(case, state) if state and request.want is not Want.HELD else None
+        return _adopt(case, None) if command.adopt else reject_unreadable(state)
+    holder = _other_holder(case, state) if state and command.want is not Want.HELD else None
     if holder:
         return reject_holder(plan.canary, holder)
     if not _as_written(case, state):
-        return _adopt(case, state) if request.adopt else reject_drift(case, state)
-    if request.want is Want.WATCHED:
+        return _adopt(case, state) if command.adopt else reject_drift(case, state)
+    if command.want is Want.WATCHED:
         return _watch(case, state)
-    if request.want is Want.HELD:
+    if command.want is Want.HELD:
         return _hold(case, state or _idle(case))
     current = _take_up(case, state)
     if not isinstance(current, State):
         return current
-    answer = _weigh(case, current) if request.want is Want.WEIGHTED else _advance(case, current)
+    answer = _weigh(case, current) if command.want is Want.WEIGHTED else _advance(case, current)
     return (_starved(case, current) or answer) if isinstance(answer, NoOp) else answer
 
 
 def after(observed: Observed, transition: Transition) -> Observed:
     """What is observed once a transition is written."""
-    return replace(observed, weights={**observed.weights, **transition.weights}, holder_gone=False)
+    return replace(observed, weights={**observed.weights, **transition.weights}, holder_ended=False)
 
 
 def leased(holder: LeaseHolder, now: datetime) -> bool:
@@ -103,11 +103,11 @@ def released(state: State) -> State:
     return replace(state, holder=None)
 
 
-# What each request does, once nothing stands against it.
+# What each command does, once nothing stands against it.
 
 
 def _advance(case: Case, state: State) -> Decision:
-    confirm, verdict = case.request.confirm, case.request.verdict
+    confirm, verdict = case.command.confirm, case.command.verdict
     if verdict and verdict.result == "fail" and state.judgeable:
         return _fail(case, state, verdict)
     if state.phase in (Phase.PROGRESSING, Phase.PAUSED) and state.judgeable and case.observed.canary.filled <= 0:
@@ -130,7 +130,7 @@ def _advance(case: Case, state: State) -> Decision:
         return _stay(case, state, Event.HELD, f"inconclusive: {verdict.why}", verdict)
     judged = verdict or state.verdict
     passed = judged is not None and judged.result == "pass"
-    if case.request.evidence and not passed and not confirm and state.judgeable and state.weight < 100:
+    if case.command.evidence and not passed and not confirm and state.judgeable and state.weight < 100:
         return Wait(case.now, f"{where(state)} has soaked and is not judged yet")
     return _raise(case, state)
 
@@ -144,7 +144,7 @@ def _raise(case: Case, state: State) -> Decision:
     if obstacle:
         return obstacle
     why = f"step {steps.index(following) + 1} of {len(steps)}: from {state.weight} to {following.weight} %"
-    verdict = case.request.verdict
+    verdict = case.command.verdict
     if verdict and state.judgeable:
         why = f"{why}, after {verdict.result}: {verdict.why}"
     phase, event = Phase.PROGRESSING, Event.ADVANCED
@@ -169,7 +169,7 @@ def _end(case: Case, state: State, steps: tuple[Step, ...]) -> Decision:
 
 def _confirm(case: Case, state: State) -> Transition:
     """A person releases a pause or a hold, and no weight follows yet. A pause that is released goes on soaking."""
-    why = f"confirmed at {state.weight} % by {case.request.by.who}"
+    why = f"confirmed at {state.weight} % by {case.command.by.who}"
     since = state.since if state.phase is Phase.PAUSED else case.now
     if state.weight == 100:
         return _write(case, replace(state, phase=Phase.PROMOTED, since=since), Event.PROMOTED, why)
@@ -177,7 +177,7 @@ def _confirm(case: Case, state: State) -> Transition:
 
 
 def _weigh(case: Case, state: State) -> Decision:
-    weight, present, confirm = case.request.weight or 0, case.share(state.canary), case.request.confirm
+    weight, present, confirm = case.command.weight or 0, case.share(state.canary), case.command.confirm
     if weight == present == state.weight and state.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.HELD):
         return NoOp(f"{state.canary} has {weight} % already")
     higher = weight > min(state.weight, present)
@@ -198,12 +198,12 @@ def _hold(case: Case, state: State) -> Decision:
 
 
 def _watch(case: Case, state: State | None) -> Decision:
-    watched = case.request.since and to_milliseconds(case.request.since)
+    watched = case.command.since and to_milliseconds(case.command.since)
     if state is None or state.since != watched or not same_release(case, state):
         return Rejected(f"this run stops, for what it watched is no more: {latest(state)}")
     if not state.judgeable:
         return NoOp(f"{stopped(state)}: there is nothing to watch")
-    verdict = case.request.verdict
+    verdict = case.command.verdict
     if verdict and verdict.result == "fail":
         return _fail(case, state, verdict)
     if verdict and not state.failed and case.now >= state.soaks_until(case.plan.interval):
@@ -212,7 +212,7 @@ def _watch(case: Case, state: State | None) -> Decision:
         if verdict.result == "pass" and state.verdict is None:
             why = f"passed at {state.weight} %: {verdict.why}"
             return _write(case, replace(state, verdict=verdict), Event.JUDGED, why)
-    mine = state.holder if state.run == case.request.by.id else None
+    mine = state.holder if state.run == case.command.by.id else None
     if mine and leased(mine, case.now) and mine.until - case.now > RENEW:
         return NoOp(f"{where(state)} is watched")
     return _write(case, state, Event.RENEWED, f"lease until {stamp(case.now + LEASE)}")
@@ -244,7 +244,7 @@ def _roll_back(case: Case, state: State | Unreadable | None) -> Decision:
     carrying = {name for name, weight in case.observed.weights.items() if weight > 0}
     resting = base.phase in (Phase.NONE, Phase.ROLLED_BACK) and not isinstance(state, Unreadable)
     stable, present, kept = case.ready(base.stable), case.share(base.canary), _kept(case, base)
-    dead = stable.filled <= 0 and not case.request.force
+    dead = stable.filled <= 0 and not case.command.force
     if resting and carrying == {base.stable}:
         if dead:
             return Wait(None, f"{base.stable} has all requests already, and no ready pod: {reason_of(stable)}")
@@ -255,7 +255,7 @@ def _roll_back(case: Case, state: State | Unreadable | None) -> Decision:
         return _write(case, state, Event.ROLLED_BACK, why, again=dead)
     rest = f"{base.stable} cannot take more yet: {reason_of(stable)}"
     noted = _returning(base) and base.weight == kept and base.matches(case.observed.weights)
-    unnotable = case.request.begun or base.stable not in case.observed.weights
+    unnotable = case.command.begun or base.stable not in case.observed.weights
     if noted or (kept == present and unnotable):
         return Wait(
             None,
@@ -271,7 +271,7 @@ def _roll_back(case: Case, state: State | Unreadable | None) -> Decision:
 def _kept(case: Case, state: State) -> Share:
     """Percent that the canary keeps in a rollback until stable has the pods for it: 0 where waiting gains nothing."""
     stable, canary, present = case.ready(state.stable), case.ready(state.canary), case.share(state.canary)
-    if case.request.force or canary.filled <= 0 or canary.upto < stable.filled:
+    if case.command.force or canary.filled <= 0 or canary.upto < stable.filled:
         return 0
     if present + case.share(state.stable) < 100:
         return 0  # others have requests, which cannot stay where they are
@@ -302,7 +302,7 @@ def _adopt(case: Case, state: State | None) -> Decision:
     return _write(case, state, Event.ADOPTED, f"took on {shares_of(case)}", again=True)
 
 
-# Which release a request is about.
+# Which release a command is about.
 
 
 def _take_up(case: Case, state: State | None) -> State | Wait | Rejected | Transition:
@@ -312,7 +312,7 @@ def _take_up(case: Case, state: State | None) -> State | Wait | Rejected | Trans
         return _idle(case)
     if same_release(case, state):
         return state
-    if state.phase is Phase.HELD and not case.request.confirm:
+    if state.phase is Phase.HELD and not case.command.confirm:
         return Rejected(f"{stopped(state)}; to release {plan.canary} in its place set confirm: true")
     left = _left_before(case, state)
     if left:
@@ -335,7 +335,7 @@ def _left_before(case: Case, state: State) -> Rejected | None:
     """A canary that was begun before and left unfinished: an old schedule must not bring it back over a newer one."""
     canary = case.plan.canary
     last = next((past for past in reversed(state.history) if past.canary == canary), None)
-    if last is None or last.weight == 100 or case.request.confirm:
+    if last is None or last.weight == 100 or case.command.confirm:
         return None
     return Rejected(
         f"{canary} was begun before and left at {stamp(last.at)} ({last.event}: {last.why}); "
@@ -358,19 +358,19 @@ def _finished(state: State) -> bool:
     return state.weight == 100 and state.phase in (Phase.PROMOTED, Phase.WEIGHTED)
 
 
-# What may stand against a request.
+# What may stand against a command.
 
 
 def _other_holder(case: Case, state: State) -> LeaseHolder | None:
     """Another run's live lease."""
-    if state.holder is None or state.run == case.request.by.id or case.observed.holder_gone:
+    if state.holder is None or state.run == case.command.by.id or case.observed.holder_ended:
         return None
     return state.holder if leased(state.holder, case.now) else None
 
 
 def _as_written(case: Case, state: State | None) -> bool:
     """Whether the weights are those of the state. A weight by hand, or the first of all, may start from any two."""
-    if state is None or (case.request.want is Want.WEIGHTED and same_release(case, state)):
+    if state is None or (case.command.want is Want.WEIGHTED and same_release(case, state)):
         return _is_release(case)
     return state.matches(case.observed.weights)
 
@@ -421,7 +421,7 @@ def _stay(case: Case, state: State, event: Event, why: str, verdict: Verdict | N
 
 def _write(case: Case, state: State, event: Event, why: str, *, again: bool = False) -> Transition:
     """The transition to a state: with the asking run's lease, the plan it follows, and a line of history."""
-    run, now = case.request.by, case.now
+    run, now = case.command.by, case.now
     mine = state.holder if state.run == run.id else None
     began = mine.since if mine else now
     holder = LeaseHolder(run.who, run.host, run.pid, began, now + LEASE, run.boot, run.pid_namespace, run.start)

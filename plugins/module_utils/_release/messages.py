@@ -34,7 +34,7 @@ def reject_holder(canary: str, holder: LeaseHolder) -> Rejected:
 
 
 def reject_drift(case: Case, state: State | None) -> Rejected:
-    if state is None or (case.request.want is Want.WEIGHTED and same_release(case, state)):
+    if state is None or (case.command.want is Want.WEIGHTED and same_release(case, state)):
         return reject_no_release(case)
     written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
     return Rejected(
@@ -60,7 +60,7 @@ def reason_of(ready: Ready) -> str:
 
 
 def requester_of(case: Case) -> str:
-    return case.request.why or f"asked by {case.request.by.who}"
+    return case.command.why or f"asked by {case.command.by.who}"
 
 
 def where(state: State) -> str:

@@ -95,20 +95,20 @@ class Observed:
     weights: percent by subset, of every destination of the route that the plan or the state names (absent = not a
         destination of the route); destinations of other services are left out, and the rest is scaled to 100.
     stable, canary: readiness of the plan's two versions.
-    holder_gone: the state's holder ran on this host and its process is gone.
+    holder_ended: the state's holder ran on this host and its process is gone.
     others: readiness of the versions that only the state names.
     """
 
     weights: Mapping[str, Share]
     stable: Ready = Ready()
     canary: Ready = Ready()
-    holder_gone: bool = False
+    holder_ended: bool = False
     others: Mapping[str, Ready] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked.
+class Command:
+    """What the state machine is asked to do.
 
     by: the run that asks.
     weight: for weighted only, 0 to 100.
@@ -198,7 +198,7 @@ class Case:
 
     observed: Observed
     plan: Plan
-    request: Request
+    command: Command
     now: datetime
 
     def share(self, name: str) -> Share:

@@ -14,14 +14,14 @@ from .._common.clock import stamp
 from .._common.shares import number, numbers, said
 from .._k8s.pods import Version
 from .._release.machine import decide, leased
-from .._release.model import Rejected, Request, Run, Want
+from .._release.model import Command, Rejected, Run, Want
 from .._release.plan import Plan
 from .._release.state import LeaseHolder, State, Unreadable, unverified
 from .._rollout.read import Snapshot
 from .result import next_weight, release_of
 
 
-def status_of(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> dict[str, Any]:
+def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) -> dict[str, Any]:
     """Everything about a canary."""
     target, state = snapshot.target, snapshot.state
     known = state if isinstance(state, State) else None
@@ -35,8 +35,8 @@ def status_of(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> 
         "destination_host": snapshot.route.host,
         **release_of(snapshot),
         "next_weight": next_weight(state, known.steps) if known else None,
-        "next": _next(snapshot, by, holder_gone, now),
-        "holder": _holder(known.holder, holder_gone, now) if known and known.holder else None,
+        "next": _next(snapshot, by, holder_ended, now),
+        "holder": _holder(known.holder, holder_ended, now) if known and known.holder else None,
         "verdict": None,
         "history": [],
         "versions": {
@@ -56,13 +56,13 @@ def status_of(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> 
     return status | {"summary": _summary(snapshot, versions, status)}
 
 
-def _next(snapshot: Snapshot, by: Run, holder_gone: bool, now: datetime) -> str | None:
+def _next(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) -> str | None:
     """What a request for the next step would meet."""
     state = snapshot.state
     if not isinstance(state, State) or not state.steps:
         return None
     plan = Plan(state.stable, state.canary, state.steps, state.interval)
-    decision = decide(state, snapshot.observed(holder_gone), plan, Request(Want.ADVANCED, by), now)
+    decision = decide(state, snapshot.observed(holder_ended), plan, Command(Want.ADVANCED, by), now)
     return f"refused: {decision.why}" if isinstance(decision, Rejected) else decision.why
 
 

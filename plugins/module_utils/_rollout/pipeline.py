@@ -25,9 +25,9 @@ from .._proxy.discovery import DiscoveredGateways
 from .._proxy.fleet import NAMED, Extent, NotLive, Unproven
 from .._proxy.poll import Live
 from .._release.cleanup import cleanup
-from .._release.lease import is_gone
+from .._release.lease import has_ended
 from .._release.machine import decide, released
-from .._release.model import Decision, Event, NoOp, Rejected, Request, Transition, Wait, Want
+from .._release.model import Command, Decision, Event, NoOp, Rejected, Transition, Wait, Want
 from .._release.plan import Plan
 from .._release.state import Phase, State, Verdict, pending_verification, unverified, verified
 from .._routing.hosts import service_of
@@ -68,7 +68,7 @@ class Call:
     cluster: Cluster
     target: Target
     plan: Plan
-    request: Request
+    request: Command
     check: bool = False
     patience: float = 0.0
     drain: float | None = None
@@ -323,7 +323,7 @@ def _taken_back(call: Call, prover: Prover, outcome: Outcome, verdict: Verdict) 
 def answer(call: Call, snapshot: Snapshot) -> Decision:
     """What the state machine says to the request now."""
     holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
-    observed = snapshot.observed(holder_gone=holder is not None and is_gone(holder))
+    observed = snapshot.observed(holder_ended=holder is not None and has_ended(holder))
     if call.drain is not None:
         return cleanup(snapshot.state, observed, call.request, call.drain, call.cluster.now())
     request = replace(call.request, begun=True) if snapshot.foreign else call.request

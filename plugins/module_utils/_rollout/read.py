@@ -121,16 +121,16 @@ class Snapshot:
             return Version(name, 0, 0, (), absent="no DestinationRule has this subset")
         return examine(name, self.labels(name), self.pods or (), self.deployments)
 
-    def observed(self, holder_gone: bool = False) -> Observed:
+    def observed(self, holder_ended: bool = False) -> Observed:
         """What the state machine wants to know. What nobody could look at does not stand in its way."""
         if self.pods is None:
-            return Observed(self.shares, holder_gone=holder_gone)
+            return Observed(self.shares, holder_ended=holder_ended)
         named = dict.fromkeys(_versions(self.target, self.state))
         versions = [self.version(name) for name in named]
         whole, minimum = max(each.total for each in versions[:2]), self.target.min_ready
         ready = {each.name: Ready(*each.carries(whole, minimum), each.filled(minimum)) for each in versions}
         stable, canary = ready.pop(self.target.stable), ready.pop(self.target.canary)
-        return Observed(self.shares, stable, canary, holder_gone, ready)
+        return Observed(self.shares, stable, canary, holder_ended, ready)
 
     def noted(self, state: State) -> str:
         """The annotation that says this of this route."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NoReturn
 from .._k8s.auth import ClusterError
 from .._k8s.changes import LONGEST, Changes
 from .._k8s.client import POD, VIRTUAL_SERVICE, Watch
-from .._release.lease import is_gone
+from .._release.lease import has_ended
 from .._release.machine import released
 from .._release.model import Event, NoOp, Rejected, Transition, Want
 from .._release.state import Phase, State, Verdict
@@ -236,7 +236,7 @@ class _Watch:
 
     def _orphaned(self) -> bool:
         """Whether the run that this process works for has ended: then nobody needs its lease."""
-        return is_gone(self._call.request.by)
+        return has_ended(self._call.request.by)
 
     def _take_in(self, patience: timedelta) -> None:
         """Wait for news, and take in all there is."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._release import lease
-from ansible_collections.progressive.istio.plugins.module_utils._release.lease import is_gone, process_here, this_run
+from ansible_collections.progressive.istio.plugins.module_utils._release.lease import has_ended, process_here, this_run
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import LeaseHolder
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -65,8 +65,8 @@ def ended() -> int:
 
 
 def test_a_process_is_gone_when_it_has_ended_here(ended: int) -> None:
-    assert is_gone(this_run({"pid": ended}))
-    assert not is_gone(this_run())
+    assert has_ended(this_run({"pid": ended}))
+    assert not has_ended(this_run())
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_a_process_is_gone_when_it_has_ended_here(ended: int) -> None:
     ids=["another machine with the same host name", "a container of the same host", "an older writer"],
 )
 def test_what_cannot_be_seen_from_here_is_alive(ended: int, elsewhere: dict[str, str]) -> None:
-    assert not is_gone(replace(this_run({"pid": ended}), **elsewhere))
+    assert not has_ended(replace(this_run({"pid": ended}), **elsewhere))
 
 
 def test_a_pid_that_is_used_again_is_another_process() -> None:
-    assert is_gone(replace(this_run(), start="1"))
-    assert not is_gone(replace(this_run(), start=""))
+    assert has_ended(replace(this_run(), start="1"))
+    assert not has_ended(replace(this_run(), start=""))
 
 
 def test_a_process_that_its_parent_has_not_noticed_yet_has_ended() -> None:
@@ -89,22 +89,22 @@ def test_a_process_that_its_parent_has_not_noticed_yet_has_ended() -> None:
         os._exit(0)
     run = this_run({"pid": child})
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    assert is_gone(run)
+    assert has_ended(run)
     os.waitpid(child, 0)
 
 
 def test_a_holder_in_the_annotation_names_the_process(ended: int) -> None:
     run = this_run({"pid": ended})
     holder = LeaseHolder(run.who, run.host, run.pid, START, START, run.boot, run.pid_namespace, run.start)
-    assert is_gone(holder)
-    assert not is_gone(LeaseHolder(run.who, run.host, run.pid, START, START))
+    assert has_ended(holder)
+    assert not has_ended(LeaseHolder(run.who, run.host, run.pid, START, START))
 
 
 def test_a_run_of_another_process_here_is_that_process() -> None:
     parent = this_run({"id": "x", "host": socket.gethostname(), "pid": os.getppid(), **process_here(os.getppid())})
     assert parent.start
     assert (parent.boot, parent.pid_namespace) == (this_run().boot, this_run().pid_namespace)
-    assert not is_gone(parent)
+    assert not has_ended(parent)
 
 
 def test_a_command_may_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,8 +120,8 @@ def test_without_proc_a_machine_is_known_by_its_network_card(
     monkeypatch.setattr("uuid.getnode", lambda: card)
     run = this_run({"pid": ended})
     assert (run.pid_namespace, run.start) == ("", "")
-    assert is_gone(run) is bool(run.boot) is not bool(card >> 40 & 1)
-    assert not is_gone(this_run())
+    assert has_ended(run) is bool(run.boot) is not bool(card >> 40 & 1)
+    assert not has_ended(this_run())
 
 
 def test_a_proc_of_another_namespace_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_a_process_of_another_account_is_alive(monkeypatch: pytest.MonkeyPatch, 
 
     run = this_run({"pid": ended})
     monkeypatch.setattr(os, "kill", forbid)
-    assert not is_gone(run)
+    assert not has_ended(run)
 
 
 def proc(place: Path, stat: str) -> Path:

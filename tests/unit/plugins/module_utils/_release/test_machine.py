@@ -15,13 +15,13 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.annotat
 from ansible_collections.progressive.istio.plugins.module_utils._release.machine import after, decide, released
 from ansible_collections.progressive.istio.plugins.module_utils._release.model import (
     LEASE,
+    Command,
     Decision,
     Event,
     NoOp,
     Observed,
     Ready,
     Rejected,
-    Request,
     Run,
     Transition,
     Wait,
@@ -74,7 +74,7 @@ def ask(
         weights = present.weights if isinstance(present, State) else {"v1": 100, "v2": 0}
     if want == "watched" and isinstance(present, State):
         request.setdefault("since", present.since)
-    return decide(present, Observed(weights, **(observed or {})), plan, Request(Want(want), by, **request), now)
+    return decide(present, Observed(weights, **(observed or {})), plan, Command(Want(want), by, **request), now)
 
 
 def made(decision: Decision) -> Transition:
@@ -748,7 +748,11 @@ def test_the_safe_requests_override_a_lease_and_take_it(want: str, answer: str) 
 
 @pytest.mark.parametrize(
     ("fields", "observed"),
-    [({"now": BOBS.until}, {}), ({}, {"holder_gone": True}), ({"now": BOBS.until - seconds(121), "verdict": FAIL}, {})],
+    [
+        ({"now": BOBS.until}, {}),
+        ({}, {"holder_ended": True}),
+        ({"now": BOBS.until - seconds(121), "verdict": FAIL}, {}),
+    ],
     ids=["expired", "process gone", "longer than any lease"],
 )
 def test_a_dead_lease_is_taken_over(fields: dict[str, Any], observed: dict[str, Any]) -> None:
@@ -920,7 +924,7 @@ def run_through(present: State | None, plan: Plan, weights: Mapping[str, int], *
     """All transitions of one call, which are three at most."""
     observed, steps = Observed(weights), []
     for _time in range(3):
-        decision = decide(present, observed, plan, Request(Want.ADVANCED, ALICE, **request), NOW)
+        decision = decide(present, observed, plan, Command(Want.ADVANCED, ALICE, **request), NOW)
         if not isinstance(decision, Transition):
             break
         steps.append(decision)

@@ -13,13 +13,13 @@ from typing import TypeAlias
 from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import decode, encode
 from ansible_collections.progressive.istio.plugins.module_utils._release.machine import after, decide, released
 from ansible_collections.progressive.istio.plugins.module_utils._release.model import (
+    Command,
     Decision,
     Event,
     NoOp,
     Observed,
     Ready,
     Rejected,
-    Request,
     Run,
     Transition,
     Wait,
@@ -63,7 +63,7 @@ class Call:
     """One call of the module: the request of a run, killed after so many writes."""
 
     plan: Plan
-    request: Request
+    request: Command
     writes: int = 9
 
 
@@ -92,7 +92,7 @@ class Pods:
 
     stable: int
     canary: int
-    holder_gone: bool = False
+    holder_ended: bool = False
 
     @property
     def ready(self) -> tuple[Ready, Ready]:
@@ -110,21 +110,21 @@ def verdict(result: str) -> Verdict:
     return Verdict(result, "numbers", START)  # type: ignore[arg-type]
 
 
-def requests(run: Run) -> Iterator[Request]:
+def requests(run: Run) -> Iterator[Command]:
     for confirm in (False, True):
-        yield Request(Want.ADVANCED, run, confirm=confirm)
-        yield Request(Want.ADVANCED, run, confirm=confirm, adopt=True)
-        yield Request(Want.ADVANCED, run, confirm=confirm, evidence=True)
+        yield Command(Want.ADVANCED, run, confirm=confirm)
+        yield Command(Want.ADVANCED, run, confirm=confirm, adopt=True)
+        yield Command(Want.ADVANCED, run, confirm=confirm, evidence=True)
         for result in ("pass", "fail", "inconclusive"):
-            yield Request(Want.ADVANCED, run, confirm=confirm, verdict=verdict(result))
+            yield Command(Want.ADVANCED, run, confirm=confirm, verdict=verdict(result))
         for weight in (0, 10, 25, 100):
-            yield Request(Want.WEIGHTED, run, weight=weight, confirm=confirm)
-    yield Request(Want.ROLLED_BACK, run)
-    yield Request(Want.ROLLED_BACK, run, force=True)
-    yield Request(Want.HELD, run)
-    yield Request(Want.WATCHED, run)
+            yield Command(Want.WEIGHTED, run, weight=weight, confirm=confirm)
+    yield Command(Want.ROLLED_BACK, run)
+    yield Command(Want.ROLLED_BACK, run, force=True)
+    yield Command(Want.HELD, run)
+    yield Command(Want.WATCHED, run)
     for result in ("pass", "fail", "inconclusive"):
-        yield Request(Want.WATCHED, run, verdict=verdict(result))
+        yield Command(Want.WATCHED, run, verdict=verdict(result))
 
 
 def calls(plans: list[Plan], run: Run, writes: int) -> st.SearchStrategy[Happening]:
@@ -213,7 +213,7 @@ class Asked:
     state: State | Unreadable | None
     observed: Observed
     call: Call
-    request: Request
+    request: Command
     now: datetime
     decision: Decision
 
@@ -270,7 +270,7 @@ class World:
             self.observed = replace(self.observed, weights=happening.weights)
         elif isinstance(happening, Pods):
             stable, canary = happening.ready
-            self.observed = replace(self.observed, stable=stable, canary=canary, holder_gone=happening.holder_gone)
+            self.observed = replace(self.observed, stable=stable, canary=canary, holder_ended=happening.holder_ended)
         elif isinstance(happening, Broken):
             self.text = happening.text
             self.log.append(happening)
@@ -334,7 +334,7 @@ def test_a_rollback_is_always_one_transition_away(
         world = walk(state, events)
         if not force:
             world.observed = replace(world.observed, stable=Ready(), canary=Ready())
-        goes_back_at_once(world, Call(plan, Request(Want.ROLLED_BACK, run, force=force)))
+        goes_back_at_once(world, Call(plan, Command(Want.ROLLED_BACK, run, force=force)))
 
 
 @RELAXED
@@ -347,7 +347,7 @@ def test_a_rollback_takes_what_stable_carries_and_the_rest_when_it_can(
     ready = Pods(stable, canary).ready
     world.observed = replace(world.observed, stable=ready[0], canary=ready[1])
     weights = dict(world.observed.weights)
-    asked = world.call(Call(plan, Request(Want.ROLLED_BACK, run)))
+    asked = world.call(Call(plan, Command(Want.ROLLED_BACK, run)))
     for each in asked:
         assert not each.raised
     kept = world.state
@@ -358,12 +358,12 @@ def test_a_rollback_takes_what_stable_carries_and_the_rest_when_it_can(
         assert carried < 75
         assert readiness.get(kept.canary, Ready()).filled > 0
         assert asked[-1].decision.until is None if isinstance(asked[-1].decision, Wait) else False
-        for advance in (Request(Want.ADVANCED, run), Request(Want.ADVANCED, run, verdict=verdict("pass"))):
+        for advance in (Command(Want.ADVANCED, run), Command(Want.ADVANCED, run, verdict=verdict("pass"))):
             assert not world.decide(Call(plan, advance)).raised
     else:
         assert [*carrying(dict(world.observed.weights)).values()] == [100]
     world.observed = replace(world.observed, stable=Ready(), canary=Ready())
-    goes_back_at_once(world, Call(plan, Request(Want.ROLLED_BACK, run)))
+    goes_back_at_once(world, Call(plan, Command(Want.ROLLED_BACK, run)))
 
 
 def goes_back_at_once(world: World, back: Call) -> None:
@@ -460,7 +460,7 @@ def test_a_live_lease_lets_no_other_run_change_anything_but_for_safety(
 ) -> None:
     for asked in asked_in(walk(state, events)):
         present = asked.state
-        if not isinstance(present, State) or present.holder is None or asked.observed.holder_gone:
+        if not isinstance(present, State) or present.holder is None or asked.observed.holder_ended:
             continue
         if present.run == asked.request.by.id or present.holder.until <= asked.now:
             continue
@@ -513,7 +513,7 @@ def test_no_step_twice_and_none_left_out(asked: list[tuple[Run, int, float]]) ->
     weights = [0]
     for run, writes, pause in [*asked, *[(RUNS[0], 9, 61.0)] * 6]:
         world.now += timedelta(seconds=pause)
-        world.call(Call(PLANS[0], Request(Want.ADVANCED, run, confirm=weights[-1] == 30), writes))
+        world.call(Call(PLANS[0], Command(Want.ADVANCED, run, confirm=weights[-1] == 30), writes))
         weights.append(world.observed.weights.get("v2", 0))
     assert weights == sorted(weights)
     assert sorted(set(weights)) == [0, *(step.weight for step in STEPS)]
