@@ -17,7 +17,7 @@ from .._istio.mesh import Mesh, Object, behind, name_of
 from .._k8s.conditions import is_live, is_ready
 from .._k8s.kubectl import describe, logs, scale, undo
 from .._k8s.owners import deployment_of
-from .._k8s.pods import examine, unmade
+from .._k8s.pods import why_no_pods, why_not_ready
 from .._k8s.selectors import includes, labels_of
 from .._preflight import subject as about
 from .._preflight.finding import Finding, error
@@ -92,7 +92,7 @@ def _template(deployment: Object) -> Mapping[str, str]:
 
 
 def _unready(deployment: Object, ill: list[Object], total: int, own: bool) -> UnreadyPods:
-    troubles = examine("", {}, ill).troubles
+    troubles = [f"pod {name_of(pod).name} {why_not_ready(pod)}" for pod in sorted(ill, key=name_of)]
     more = f"; and {len(troubles) - NAMED} more" if len(troubles) > NAMED else ""
     problem = f"has {len(ill)} of {plural(total, 'pod')} not ready: {'; '.join(troubles[:NAMED])}{more}"
     since = earliest(*(turned(pod, "Ready", f"pod {name_of(pod).name}") for pod in ill))
@@ -108,9 +108,8 @@ def _unready(deployment: Object, ill: list[Object], total: int, own: bool) -> Un
 
 def _empty(mesh: Mesh, service: Object, deployment: Object) -> UnreadyPods:
     name, labels = name_of(deployment), _template(deployment)
-    problem = (
-        f"has no pod and gets {_share(mesh, service, deployment):g} % of the requests: {unmade(labels, [deployment])}"
-    )
+    share, why = _share(mesh, service, deployment), why_no_pods(labels, [deployment])
+    problem = f"has no pod and gets {share:g} % of the requests: {why}"
     if deployment["spec"].get("replicas", 1):
         command = describe("Deployment", deployment)
         since = turned(deployment, "ReplicaFailure", f"Deployment {name.name}")
@@ -132,10 +131,9 @@ def _empty(mesh: Mesh, service: Object, deployment: Object) -> UnreadyPods:
 
 def _alone(check: str, pod: Object) -> UnreadyPods:
     name = name_of(pod)
-    trouble = next(iter(examine("", {}, [pod]).troubles), "").removeprefix(f"pod {name.name} ")
     since = turned(pod, "Ready", f"pod {name.name}") or created(pod, f"pod {name.name}")
     command = _look(pod)
-    finding = error("Pod", pod, f"is not ready: {trouble}", f"see why: {command}", command, since)
+    finding = error("Pod", pod, f"is not ready: {why_not_ready(pod)}", f"see why: {command}", command, since)
     return UnreadyPods(replace(finding, check=check), frozenset({name.name}))
 
 

@@ -26,6 +26,7 @@ from .._k8s.client import (
     Kind,
 )
 from .._k8s.selectors import as_text
+from .injection import is_injector
 from .mesh import Focus, Mesh, Object, gateway_names, name_of
 
 SERVICE_ENTRY = Kind("networking.istio.io", "v1", "serviceentries", "ServiceEntry")
@@ -127,7 +128,7 @@ def _injector_namespaces(mesh: Mesh) -> set[str]:
     return {
         webhook["clientConfig"]["service"]["namespace"]
         for webhook in webhooks
-        if webhook["name"].endswith("sidecar-injector.istio.io") and "service" in webhook["clientConfig"]
+        if is_injector(webhook) and "service" in webhook["clientConfig"]
     }
 
 

@@ -11,19 +11,30 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def is_ready(thing: Mapping[str, Any]) -> bool:
-    """Whether its condition Ready is true."""
-    conditions: list[Mapping[str, str]] = thing["status"].get("conditions") or []
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+def condition(found: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The condition of this type in the status of an object; empty if it has none."""
+    conditions = (found.get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each["type"] == kind), {})
+
+
+def is_true(found: Mapping[str, Any], kind: str) -> bool:
+    """Whether the condition of this type is true."""
+    return bool(condition(found, kind).get("status") == "True")
+
+
+def is_ready(found: Mapping[str, Any]) -> bool:
+    """Whether the condition Ready is true."""
+    return is_true(found, "Ready")
 
 
 def is_live(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod is there to stay: neither being deleted nor at its end."""
-    return not pod["metadata"].get("deletionTimestamp") and pod["status"].get("phase") not in ("Succeeded", "Failed")
+    """Whether a pod is neither being deleted nor completed or failed."""
+    phase = (pod.get("status") or {}).get("phase")
+    return not pod["metadata"].get("deletionTimestamp") and phase not in ("Succeeded", "Failed")
 
 
 def keeps_serving(deployment: Mapping[str, Any]) -> bool:
-    """Whether it has ready pods all the while that a restart replaces them."""
+    """Whether the Deployment keeps ready pods during a rolling restart."""
     spec = deployment["spec"]
     strategy, replicas = spec.get("strategy") or {}, spec.get("replicas", 1)
     if strategy.get("type", "RollingUpdate") != "RollingUpdate" or spec.get("paused"):

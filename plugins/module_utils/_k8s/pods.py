@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What the pods of a version can carry, and in each pod's own words why they cannot. Pure."""
+"""How many pods of a version are ready for requests, and why the others are not. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .conditions import condition, is_live, is_ready, is_true
 from .owners import deployment_of, owner_of
-from .selectors import labels_of
+from .selectors import includes, labels_of, template_labels
 
 SIDECAR = "istio-proxy"
 AMBIENT = "ambient.istio.io/redirection"
@@ -24,14 +25,14 @@ NAMED = 3  # how many pods a sentence names
 class Version:
     """The pods of one version.
 
-    ready: pods that are ready and in the mesh. total: pods that are wanted, which the surge of a rolling update and the
-    wreck of an older one are not. absent: why there is no pod at all.
+    ready: pods that are ready and in the mesh. total: desired pods, without the surge of a rolling update and without
+    the failed pods of an older one. absent: why there is no pod at all.
     """
 
     name: str
     ready: int
     total: int
-    troubles: tuple[str, ...]
+    problems: tuple[str, ...]
     absent: str = ""
 
     def carries(self, whole: int, minimum: int | None = None) -> tuple[int, str]:
@@ -46,19 +47,19 @@ class Version:
         return upto, "" if upto == 100 else self._shortage(needed)
 
     def filled(self, minimum: int | None = None) -> int:
-        """The percentage of its own wanted pods that are ready, 0 only without any; `minimum` are as good as all."""
+        """The percentage of its desired pods that are ready, 0 only without any; `minimum` ready pods count as all."""
         if minimum is not None and self.ready >= minimum:
             return 100
         return max(_percent(self.ready, self.total), min(self.ready, 1))
 
     @property
     def lack(self) -> str:
-        """Why not all of its wanted pods are ready; empty if they are."""
+        """Why not all of its desired pods are ready; empty if they are."""
         return self.carries(max(self.total, 1))[1]
 
     @property
     def count(self) -> str:
-        """How many of the wanted pods are ready."""
+        """How many of the desired pods are ready, such as "1 of 2"."""
         return f"{min(self.ready, self.total)} of {self.total}"
 
     def _shortage(self, needed: int) -> str:
@@ -68,8 +69,8 @@ class Version:
             return "it has no pods"
         if self.ready >= self.total:
             return f"its {self.ready} pods are ready, but all requests need {needed}; scale it up, or set min_ready"
-        more = len(self.troubles) - NAMED
-        reasons = "; ".join(self.troubles[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+        more = len(self.problems) - NAMED
+        reasons = "; ".join(self.problems[:NAMED]) + (f"; and {more} more" if more > 0 else "")
         return f"{self.ready} of {max(needed, 1)} pods ready" + (f": {reasons}" if reasons else "")
 
 
@@ -81,31 +82,55 @@ def examine(
 ) -> Version:
     """The version whose pods have these labels.
 
-    deployments: all of the namespace, for how many pods are wanted. None: not known, so the pods tell it as far as
-    they can.
+    deployments: all of the namespace, for the number of desired pods; None if not known, then the pods are counted.
     """
-    mine = [pod for pod in pods if _counts(pod) and labels.items() <= labels_of(pod).items()]
+    mine = [pod for pod in pods if is_live(pod) and includes(labels, labels_of(pod))]
     makers = {_name(each): each for each in deployments or () if _makes(each, labels)}
-    troubles = {pod["metadata"]["name"]: trouble for pod in mine if (trouble := _trouble(pod))}
-    told = [f"pod {pod} {trouble}" for pod, trouble in sorted(troubles.items())]
-    total = sum(map(_replicas, makers.values())) + _wanted([pod for pod in mine if deployment_of(pod) not in makers])
+    problems = {_name(pod): problem for pod in mine if (problem := _problem(pod))}
+    listed = [f"pod {pod} {problem}" for pod, problem in sorted(problems.items())]
+    total = sum(map(_replicas, makers.values())) + _desired([pod for pod in mine if deployment_of(pod) not in makers])
     if len(mine) < total:
-        told += [f"Deployment {maker} {stuck}" for maker, each in sorted(makers.items()) if (stuck := _stuck(each))]
+        listed += [
+            f"Deployment {maker} cannot make pods: {failure}"
+            for maker, each in sorted(makers.items())
+            if (failure := create_failure(each))
+        ]
     return Version(
         name,
-        ready=len(mine) - len(troubles),
+        ready=len(mine) - len(problems),
         total=total,
-        troubles=tuple(told),
-        absent="" if mine or deployments is None else unmade(labels, makers.values()),
+        problems=tuple(listed),
+        absent="" if mine or deployments is None else why_no_pods(labels, makers.values()),
     )
 
 
-def unmade(labels: Mapping[str, str], deployments: Iterable[Mapping[str, Any]]) -> str:
-    """Why there are no pods with these labels, as the Deployments that should make them say."""
+def has_sidecar(pod: Mapping[str, Any]) -> bool:
+    """Whether Istio's proxy is a container of the pod, or a native sidecar among its init containers."""
+    containers = [*(pod["spec"].get("containers") or []), *(pod["spec"].get("initContainers") or [])]
+    return any(container["name"] == SIDECAR for container in containers)
+
+
+def in_mesh(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod has a sidecar or is part of the ambient mesh."""
+    return has_sidecar(pod) or (pod["metadata"].get("annotations") or {}).get(AMBIENT) == "enabled"
+
+
+def why_not_ready(pod: Mapping[str, Any]) -> str:
+    """Why a pod is not ready, such as "cannot be scheduled: ..."; empty for one that is."""
+    return "" if is_ready(pod) else next(_reasons(pod), "is not ready")
+
+
+def create_failure(owner: Mapping[str, Any]) -> str:
+    """Why a Deployment or ReplicaSet cannot create pods, such as an exceeded quota; empty if it can."""
+    return _sentence(condition(owner, "ReplicaFailure")) if is_true(owner, "ReplicaFailure") else ""
+
+
+def why_no_pods(labels: Mapping[str, str], deployments: Iterable[Mapping[str, Any]]) -> str:
+    """Why there are no pods with these labels, by the status of the Deployments that should make them."""
     makers = [each for each in deployments if _makes(each, labels)]
     for each in makers:
-        if stuck := _stuck(each):
-            return f"Deployment {_name(each)} {stuck}"
+        if failure := create_failure(each):
+            return f"Deployment {_name(each)} cannot make pods: {failure}"
     for each in makers:
         if _replicas(each):
             return f"Deployment {_name(each)} has not made its pods yet"
@@ -120,69 +145,47 @@ def _percent(ready: int, needed: int) -> int:
     return min(100, ready * 100 // needed)
 
 
-def _wanted(pods: Iterable[Mapping[str, Any]]) -> int:
-    """How many pods are wanted, as far as the pods tell: those of a rolling update stand for each other."""
+def _desired(pods: Iterable[Mapping[str, Any]]) -> int:
+    """How many pods are desired, judged by the pods: those of a rolling update replace each other."""
     updates: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for pod in pods:
         updates[deployment_of(pod)].append(pod)
     alone = updates.pop("", [])
-    return len(alone) + sum(map(_wanted_of_one, updates.values()))
+    return len(alone) + sum(map(_desired_of_one, updates.values()))
 
 
-def _wanted_of_one(pods: Collection[Mapping[str, Any]]) -> int:
+def _desired_of_one(pods: Collection[Mapping[str, Any]]) -> int:
     replicas = Counter(owner_of(pod) for pod in pods)
-    return max(*replicas.values(), sum(not _trouble(pod) for pod in pods))
+    return max(*replicas.values(), sum(not _problem(pod) for pod in pods))
 
 
 def _makes(deployment: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    template = deployment["spec"]["template"].get("metadata") or {}
-    going = deployment["metadata"].get("deletionTimestamp")
-    return not going and labels.items() <= (template.get("labels") or {}).items()
+    return not deployment["metadata"].get("deletionTimestamp") and includes(labels, template_labels(deployment))
 
 
-def _name(deployment: Mapping[str, Any]) -> str:
-    return str(deployment["metadata"]["name"])
+def _name(found: Mapping[str, Any]) -> str:
+    return str(found["metadata"]["name"])
 
 
 def _replicas(deployment: Mapping[str, Any]) -> int:
     return int(deployment["spec"].get("replicas", 1))
 
 
-def _stuck(deployment: Mapping[str, Any]) -> str:
-    for condition in _conditions(deployment):
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return f"cannot make pods: {_sentence(condition)}"
-    return ""
-
-
-def _counts(pod: Mapping[str, Any]) -> bool:
-    """Whether it is there to stay: neither being deleted nor at its end."""
-    return not pod["metadata"].get("deletionTimestamp") and _status(pod).get("phase") not in ("Succeeded", "Failed")
-
-
-def _trouble(pod: Mapping[str, Any]) -> str:
-    if _true(pod, "Ready"):
-        return "" if _in_mesh(pod) else "has no sidecar: restart it once its namespace is labelled for injection"
-    return next(_reasons(pod), "is not ready")
-
-
-def _in_mesh(pod: Mapping[str, Any]) -> bool:
-    spec = pod["spec"]
-    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
-    annotations = pod["metadata"].get("annotations") or {}
-    return any(container["name"] == SIDECAR for container in containers) or annotations.get(AMBIENT) == "enabled"
+def _problem(pod: Mapping[str, Any]) -> str:
+    if is_ready(pod):
+        return "" if in_mesh(pod) else "has no sidecar: restart it once its namespace is labelled for injection"
+    return why_not_ready(pod)
 
 
 def _reasons(pod: Mapping[str, Any]) -> Iterator[str]:
-    """Why it is not ready, the most telling first."""
-    for condition in _conditions(pod):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            yield f"cannot be scheduled: {_sentence(condition)}"
-    status = _status(pod)
+    """The most precise reason first."""
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        yield f"cannot be scheduled: {_sentence(scheduled)}"
+    status = pod.get("status") or {}
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
     for container in containers:
-        reason = _waits(container) or _ended(container)
-        if reason:
+        if reason := _waits(container) or _ended(container):
             yield f"container {container['name']} {reason}"
     for container in containers:
         if "running" in (container.get("state") or {}) and not container.get("ready"):
@@ -190,7 +193,7 @@ def _reasons(pod: Mapping[str, Any]) -> Iterator[str]:
             again = f" after {restarts} restart{'s' if restarts > 1 else ''}" if restarts else ""
             yield f"container {container['name']} runs{again}, but its readiness probe does not pass"
     gates = {gate["conditionType"] for gate in pod["spec"].get("readinessGates") or []}
-    closed = sorted(gate for gate in gates if not _true(pod, gate))
+    closed = sorted(gate for gate in gates if not is_true(pod, gate))
     if closed:
         yield f"waits for its readiness gate {closed[0]}"
     if status.get("reason") or status.get("message"):
@@ -211,7 +214,7 @@ def _waits(container: Mapping[str, Any]) -> str:
 def _ended(container: Mapping[str, Any]) -> str:
     terminated = (container.get("state") or {}).get("terminated") or {}
     if not terminated or (terminated.get("exitCode") == 0 and terminated.get("reason") == "Completed"):
-        return ""  # an init container that has done its work
+        return ""  # an init container that is done
     return f"ended ({_end(terminated)})"
 
 
@@ -223,15 +226,3 @@ def _end(terminated: Mapping[str, Any]) -> str:
 
 def _sentence(status: Mapping[str, Any]) -> str:
     return ": ".join(" ".join(str(status[key]).split()) for key in ("reason", "message") if status.get(key))
-
-
-def _true(pod: Mapping[str, Any], kind: str) -> bool:
-    return any(condition["type"] == kind and condition["status"] == "True" for condition in _conditions(pod))
-
-
-def _conditions(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return _status(pod).get("conditions") or []
-
-
-def _status(pod: Mapping[str, Any]) -> Mapping[str, Any]:
-    return pod.get("status") or {}

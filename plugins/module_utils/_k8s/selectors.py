@@ -18,6 +18,11 @@ def labels_of(thing: Mapping[str, Any]) -> Labels:
     return thing["metadata"].get("labels") or {}
 
 
+def template_labels(deployment: Mapping[str, Any]) -> Labels:
+    """The labels of the pods that a Deployment creates."""
+    return (deployment["spec"]["template"].get("metadata") or {}).get("labels") or {}
+
+
 def includes(wanted: Labels, labels: Labels) -> bool:
     """Whether all the wanted labels are among the labels."""
     # Not by comparing items(): Ansible gives filters mappings whose items() is a generator.

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._common.text import plural
+from .._istio.injection import injectors, is_injector
 from .._istio.mesh import ROOT_NAMESPACE, Mesh, Object, behind, name_of
 from .._k8s.conditions import is_ready, keeps_serving
 from .._k8s.kubectl import describe, listed, merge, restart, show
 from .._k8s.owners import deployment_of
-from .._k8s.pods import examine
-from .._k8s.selectors import labels_of, selects
+from .._k8s.pods import in_mesh
+from .._k8s.selectors import labels_of
 from .._routing.hosts import ServiceName
 from . import subject as about
 from .finding import Finding, error, warning
@@ -58,7 +59,7 @@ def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
     for namespace in mesh.namespaces:
         labels = labels_of(namespace)
         asked = [key for key in (_INJECTION, _REVISION) if labels.get(key, "disabled") != "disabled"]
-        if not asked or labels.get(_INJECTION) == "disabled" or _injectors(mesh, namespace):
+        if not asked or labels.get(_INJECTION) == "disabled" or injectors(mesh.mutating_webhooks, labels_of(namespace)):
             continue
         revisions = sorted(
             {labels_of(each).get(_REVISION, "default") for each in mesh.mutating_webhooks if _of_istio(each)}
@@ -79,7 +80,7 @@ def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
 def injector_ready(mesh: Mesh) -> Iterator[Finding]:
     """The injector of a namespace answers: with failurePolicy Fail no pod can be created there while it does not."""
     for namespace in mesh.namespaces:
-        for configuration, webhook in _injectors(mesh, namespace):
+        for configuration, webhook in injectors(mesh.mutating_webhooks, labels_of(namespace)):
             trouble = _trouble(mesh, webhook)
             if trouble and webhook.get("failurePolicy", "Fail") == "Fail":
                 where = (webhook["clientConfig"].get("service") or {}).get("namespace", ROOT_NAMESPACE)
@@ -93,7 +94,7 @@ def pods_injected(mesh: Mesh) -> Iterator[Finding]:
     """Every ready pod behind a routed Service is in the mesh."""
     for service, _destinations in mesh.targets():
         ready = [pod for pod in behind(service, mesh.pods) if is_ready(pod)]
-        bare = [pod for pod in ready if not examine("", {}, [pod]).ready]
+        bare = [pod for pod in ready if not in_mesh(pod)]
         for pods in _by_deployment(bare):
             named = [str(name_of(pod).name) for pod in pods]
             names = ", ".join(named[:_NAMED]) + (f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else "")
@@ -125,25 +126,7 @@ def _label(labels: Mapping[str, str], key: str) -> str:
 
 
 def _of_istio(configuration: Object) -> bool:
-    return any(_injects(webhook) for webhook in configuration.get("webhooks") or [])
-
-
-def _injects(webhook: Mapping[str, Any]) -> bool:
-    return str(webhook["name"]).endswith("sidecar-injector.istio.io")
-
-
-def _injectors(
-    mesh: Mesh, namespace: Object, labels: Mapping[str, str] | None = None
-) -> list[tuple[Object, Mapping[str, Any]]]:
-    """The webhooks that inject a sidecar into a pod of the namespace with these labels, or with none."""
-    return [
-        (configuration, webhook)
-        for configuration in mesh.mutating_webhooks
-        for webhook in configuration.get("webhooks") or []
-        if _injects(webhook)
-        and selects(webhook.get("namespaceSelector") or {}, labels_of(namespace))
-        and selects(webhook.get("objectSelector") or {}, labels or {})
-    ]
+    return any(is_injector(webhook) for webhook in configuration.get("webhooks") or [])
 
 
 def _trouble(mesh: Mesh, webhook: Mapping[str, Any]) -> str:
@@ -180,9 +163,9 @@ def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
     if any(_marks(pod).get(_OPT_OUT) == "false" for pod in pods):
         remedy = f"remove {_OPT_OUT}: false from their template"
         change: Mapping[str, Any] = {place: {_OPT_OUT: None} for place in ("labels", "annotations")}
-    elif home and _injectors(mesh, home):
+    elif home and injectors(mesh.mutating_webhooks, labels_of(home)):
         remedy, change = "start new ones in their place, for they are older than the injection", {}
-    elif home and _injectors(mesh, home, {_OPT_OUT: "true"}):
+    elif home and injectors(mesh.mutating_webhooks, labels_of(home), {_OPT_OUT: "true"}):
         remedy, change = f"label their template {_OPT_OUT}=true, or ask for the label of the namespace", _INJECTED
     else:
         return "ask whoever the namespace belongs to for the label that has them injected", look

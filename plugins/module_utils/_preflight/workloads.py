@@ -17,7 +17,7 @@ from .._common.text import plural
 from .._istio.mesh import Mesh, Object, RuleDestination, behind, name_of
 from .._k8s.conditions import is_ready
 from .._k8s.kubectl import describe_pods, patch, replace, show
-from .._k8s.pods import examine, unmade
+from .._k8s.pods import examine, why_no_pods
 from .._k8s.selectors import as_text, includes, labels_of, selects
 from .._routing.hosts import ServiceName
 from . import subject as about
@@ -56,7 +56,7 @@ def subset_selects_ready_pods(mesh: Mesh) -> Iterator[Finding]:
         namespace = version.service["metadata"]["namespace"]
         selector = {**version.service["spec"]["selector"], **version.labels}
         deployments = [each for each in mesh.deployments if name_of(each).namespace == namespace]
-        why = "; ".join(examine("", {}, version.pods).troubles[:_NAMED]) or unmade(selector, deployments)
+        why = "; ".join(examine("", {}, version.pods).problems[:_NAMED]) or why_no_pods(selector, deployments)
         of = f" of subset {subset}" if subset else ""
         problem = (
             f"has 0 ready of {plural(len(version.pods), 'pod')}{of}, which gets {share:g} % of the requests: {why}"

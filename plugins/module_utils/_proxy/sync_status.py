@@ -75,7 +75,7 @@ def fetch_status(cluster: Cluster) -> SyncStatus:
         return SyncStatus(missing=f"istiod could not be looked for: {error}")
     ready = [pod for pod in pods if is_ready(pod)]
     if not ready:
-        troubles = "; ".join(examine("istiod", {}, pods).troubles) or f"no pod is labelled {PODS}"
+        troubles = "; ".join(examine("istiod", {}, pods).problems) or f"no pod is labelled {PODS}"
         return SyncStatus(missing=f"istiod is down: {troubles}; once it is back, run again")
     answers, failures = [], []
     for pod in ready:

@@ -40,7 +40,7 @@ def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) ->
         "verdict": None,
         "history": [],
         "versions": {
-            each.name: {"ready": each.ready, "total": each.total, "troubles": list(each.troubles)} for each in versions
+            each.name: {"ready": each.ready, "total": each.total, "troubles": list(each.problems)} for each in versions
         },
         "problems": [*snapshot.problems, *_problems(snapshot, versions)],
     }
@@ -90,7 +90,7 @@ def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
         known = snapshot.pods is not None and version.name in snapshot.subsets
         if known and snapshot.shares[version.name] and not version.ready:
             found.append(f"{version.name} gets requests and has no ready pod")
-        found += [f"{version.name}: {trouble}" for trouble in version.troubles]
+        found += [f"{version.name}: {trouble}" for trouble in version.problems]
     return found
 
 

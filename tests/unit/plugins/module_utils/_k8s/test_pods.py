@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.pods import Version, examine, unmade
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.pods import Version, examine, why_no_pods
 from hypothesis import given
 from hypothesis import strategies as st
 from pong_mesh import deployment, made_by, pod
@@ -76,13 +76,13 @@ def last(code: int, reason: str = "Error") -> dict[str, Any]:
 def test_a_pod_that_is_not_ready_says_why(status: dict[str, Any], trouble: str) -> None:
     version = examine("v2", V2, [pod("v2", ready=False, **status)])
     assert (version.ready, version.total) == (0, 1)
-    assert version.troubles[0].startswith(f"pod pong-v2-1 {trouble}")
+    assert version.problems[0].startswith(f"pod pong-v2-1 {trouble}")
 
 
 def test_a_readiness_gate_is_named() -> None:
     gated = pod("v2", ready=False)
     gated["spec"]["readinessGates"] = [{"conditionType": "target-health.elbv2.k8s.aws/x"}]
-    assert examine("v2", V2, [gated]).troubles == (
+    assert examine("v2", V2, [gated]).problems == (
         "pod pong-v2-1 waits for its readiness gate target-health.elbv2.k8s.aws/x",
     )
 
@@ -94,7 +94,7 @@ def test_a_ready_pod_counts_if_it_is_in_the_mesh() -> None:
     ambient["metadata"]["annotations"] = {"ambient.istio.io/redirection": "enabled"}
     version = examine("v2", V2, [pod("v2", 1), native, ambient, pod("v2", 4, sidecar=False)])
     assert (version.ready, version.total) == (3, 4)
-    assert version.troubles == (
+    assert version.problems == (
         "pod pong-v2-4 has no sidecar: restart it once its namespace is labelled for injection",
     )
 
@@ -253,4 +253,4 @@ def test_no_pods_at_all_is_explained(
         }
         for labels, replicas, conditions in deployments
     ]
-    assert unmade({"app": "pong", "version": "v2"}, found) == why
+    assert why_no_pods({"app": "pong", "version": "v2"}, found) == why
