@@ -3,22 +3,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Numbers and long texts in sentences. Pure."""
+"""Numbers, long texts and tables. Pure."""
 
 from __future__ import annotations
 
-GAP = " ... "  # stands for what is left out
+from collections.abc import Collection, Iterable, Sequence
+from itertools import zip_longest
+
+GAP = " ... "  # replaces what is left out
+LONGEST = 300  # characters of a foreign text in a message
 
 
 def plural(number: int, noun: str, many: str = "") -> str:
-    """The number with its noun: 1 pod, 2 pods. many: the noun for several, where an s does not make it."""
+    """The number with its noun: 1 pod, 2 pods. many: the plural, where it is not formed by an s."""
     return f"{number} {noun if number == 1 else many or f'{noun}s'}"
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text in one line, of at most so many characters (at least 20); what is left out is in the middle.
+    """The text in one line of at most `longest` characters (at least 20), with its middle left out.
 
-    A message begins with what it is about and ends with the reason, so more of the end is kept.
+    A message begins with its subject and ends with the reason, so more of the end is kept.
     """
     line = " ".join(text.split())
     if len(line) <= longest:
@@ -26,3 +30,23 @@ def shortened(text: str, longest: int) -> str:
     head = longest // 3
     first, last = line[:head], line[len(line) - (longest - head - len(GAP)) :]
     return f"{first.rpartition(' ')[0] or first}{GAP}{last.partition(' ')[2] or last}"
+
+
+def excerpt(text: str, longest: int = LONGEST, secrets: Iterable[str] = ()) -> str:
+    """A foreign text in one line, with its end cut off where it is longer, and with secrets masked."""
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """The lines of a table. right: indexes of the columns that are aligned to the right; rows may be short."""
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ).rstrip()
+        for row in rows
+    ]

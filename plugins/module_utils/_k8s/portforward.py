@@ -17,13 +17,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from email.message import Message
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
+from .._common.http import Answer
+from .._common.text import excerpt
 from .._common.values import from_json
 from .auth import Access, ClusterError
 from .client import Cluster
@@ -34,19 +34,6 @@ TIMEOUT = 4.0  # seconds for one request, with the connection that it may need
 HANGS_UP = 2  # times in a row are no accident
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERRORS = 0, 1  # the two channels of a forwarded port
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP response that was read to its end."""
-
-    status: int
-    headers: Message
-    body: bytes
-
-    @classmethod
-    def of(cls, response: HTTPResponse) -> Answer:
-        return cls(response.status, response.headers, response.read())
 
 
 class Stream:
@@ -155,8 +142,8 @@ class Stream:
 
     def _body(self, path: str, answer: Answer) -> bytes:
         if answer.status != 200:
-            text = " ".join(answer.body.decode(errors="replace").split())[:300]
-            raise ClusterError(f"GET {path} at {self._place} was answered with {answer.status}: {text}")
+            said = excerpt(answer.text)
+            raise ClusterError(f"GET {path} at {self._place} was answered with {answer.status}: {said}")
         return answer.body
 
     def _connected(self, deadline: float) -> _Connection:

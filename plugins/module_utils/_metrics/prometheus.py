@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Asking Prometheus. What goes wrong is told in one sentence, which holds no credentials."""
+"""Queries to Prometheus. An error is one sentence without credentials."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from math import isfinite, isnan
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from .._common.values import from_json
+from .._common.http import HEADERS, HttpClient
+from .._common.text import excerpt
 from .promql import Samples
-
-LONGEST_ANSWER = 300  # characters of someone else's text in a message
 
 Reporter = Literal["source", "destination"]
 
 
 @dataclass(frozen=True)
 class PrometheusOptions:
-    """Where Prometheus is, and as whom it is asked. timeout: seconds for one query."""
+    """The address of Prometheus and the credentials for it. timeout: seconds for one query."""
 
     url: str
     reporter: Reporter = "source"
@@ -36,22 +35,31 @@ class PrometheusOptions:
 
 
 class PrometheusError(Exception):
-    """One sentence: what was asked, what came of it, and why."""
+    """One sentence: what was asked, what came back, and why."""
 
 
 class UnusableQuery(PrometheusError):
-    """A query that never gives one number, whatever Prometheus has counted."""
+    """A query that never gives one number, whatever was counted."""
 
 
 class Prometheus:
-    """One Prometheus, or what answers as one does, over a connection that stays open."""
+    """A Prometheus, or a server with its API, over a connection that is kept."""
 
     def __init__(self, options: PrometheusOptions) -> None:
-        self._options = options
-        self._headers = {"Accept": "application/json", "User-Agent": "progressive.istio", **options.headers}
+        self._headers = {**HEADERS, **options.headers}
         if options.bearer_token:
             self._headers["Authorization"] = f"Bearer {options.bearer_token}"
-        self._pool = self._connect()
+        self._where = f"Prometheus at {options.url}"
+        self._secrets = (options.bearer_token, *options.headers.values())
+        self._client = HttpClient(
+            options.url,
+            self._where,
+            PrometheusError,
+            timeout=options.timeout,
+            ca_cert=options.ca_cert,
+            validate_certs=options.validate_certs,
+            secrets=self._secrets,
+        )
 
     def number(self, query: str) -> float:
         """The finite number that a query gives now, as a scalar or as a vector of one."""
@@ -72,7 +80,7 @@ class Prometheus:
             raise UnusableQuery(f"{_named(query)} gave a {kind} where one number is needed")
         number = _number(value)
         if number is None:
-            raise self._rubbish(value)
+            raise self._unexpected(value)
         if isnan(number):
             raise PrometheusError(f"{_named(query)} gave NaN, as a division by zero does where nothing was counted")
         if not isfinite(number):
@@ -90,95 +98,42 @@ class Prometheus:
                 for series in result
             ]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise self._rubbish(result) from error
-
-    def _connect(self) -> Any:
-        import urllib3  # takes 50 ms, which a module that asks no Prometheus need not spend
-
-        pool: dict[str, Any] = {"maxsize": 2}
-        if self._options.url.startswith("https"):
-            pool["ssl_context"] = self._tls()
-            if not self._options.validate_certs:
-                pool["cert_reqs"] = "CERT_NONE"
-                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the user asked for it
-        return urllib3.PoolManager(**pool)
-
-    def _tls(self) -> Any:
-        import ssl
-
-        ca = self._options.ca_cert
-        try:
-            context = ssl.create_default_context(cafile=ca or None)
-        except (OSError, ValueError) as error:
-            raise PrometheusError(f"{ca}, the ca_cert for Prometheus, cannot be read: {error}") from error
-        if not self._options.validate_certs:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+            raise self._unexpected(result) from error
 
     def _ask(self, query: str, at: float | None = None) -> tuple[str, Any]:
         """The type of the result, and the result."""
-        import urllib3
-
-        timeout = self._options.timeout
         fields = {"query": query} | ({} if at is None else {"time": f"{at:.3f}"})
-        try:
-            response = self._pool.request(
-                "GET",
-                f"{self._options.url}/api/v1/query?{urlencode(fields)}",
-                headers=self._headers,
-                timeout=urllib3.Timeout(total=timeout),
-                retries=False,  # also no redirect: credentials are for this server alone
-            )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            unreached = isinstance(error, urllib3.exceptions.NewConnectionError)  # a kind of timeout to urllib3
-            late = isinstance(error, urllib3.exceptions.TimeoutError) and not unreached
-            why = f"no answer within {timeout:g} s" if late else self._hide(_brief(error))
-            hint = "does ca_cert name its authority" if _is_tls(error) else "is its url right, and is it up"
-            raise PrometheusError(f"{self._where} cannot be asked: {why}; {hint}?") from error
-        return self._read(query, response.status, response.headers.get("Location"), response.data)
-
-    def _read(self, query: str, status: int, location: str | None, body: bytes) -> tuple[str, Any]:
-        answer = _decoded(body)
-        if answer.get("status") == "success" and status == 200:
-            data = answer.get("data")
+        answer = self._client.ask("GET", f"/api/v1/query?{urlencode(fields)}", self._headers)
+        said = answer.json if isinstance(answer.json, dict) else {}
+        if said.get("status") == "success" and answer.status == 200:
+            data = said.get("data")
             if isinstance(data, dict) and isinstance(data.get("result"), list):
                 return str(data.get("resultType")), data["result"]
-            raise self._rubbish(answer)
-        if answer.get("status") == "error":
-            said = self._hide(f"{answer.get('error')} ({answer.get('errorType')})")
-            kind = UnusableQuery if answer.get("errorType") == "bad_data" else PrometheusError
-            raise kind(f"{_named(query)} was refused by {self._where}: {said}")
-        if 300 <= status < 400:
-            raise PrometheusError(
-                f"{self._where} sends elsewhere, to {self._hide(location or 'nowhere')}: give that url, or credentials"
-            )
-        if status in (401, 403):
-            raise PrometheusError(f"{self._where} refuses access ({status}): set bearer_token or headers")
-        if status != 200:
-            said = self._hide(" ".join(body.decode(errors="replace").split()) or "no reason given")
-            raise PrometheusError(f"{self._where} answered {status}: {said}")
-        raise self._rubbish(body.decode(errors="replace"))
+            raise self._unexpected(said)
+        if said.get("status") == "error":
+            kind = UnusableQuery if said.get("errorType") == "bad_data" else PrometheusError
+            reason = self._excerpt(f"{said.get('error')} ({said.get('errorType')})")
+            raise kind(f"{_named(query)} was refused by {self._where}: {reason}")
+        if 300 <= answer.status < 400:
+            location = self._excerpt(answer.headers.get("Location") or "nowhere")
+            raise PrometheusError(f"{self._where} sends elsewhere, to {location}: give that url, or credentials")
+        if answer.status in (401, 403):
+            raise PrometheusError(f"{self._where} refuses access ({answer.status}): set bearer_token or headers")
+        if answer.status != 200:
+            reason = self._excerpt(answer.text) or "no reason given"
+            raise PrometheusError(f"{self._where} answered {answer.status}: {reason}")
+        raise self._unexpected(answer.text)
 
-    def _rubbish(self, answer: object) -> PrometheusError:
-        said = self._hide(" ".join(str(answer).split()) or "nothing")
+    def _unexpected(self, answer: object) -> PrometheusError:
+        said = self._excerpt(str(answer)) or "nothing"
         return PrometheusError(f"{self._where} does not answer as Prometheus does, is its url right? It said: {said}")
 
-    def _hide(self, text: str) -> str:
-        """Someone else's text, shortened, and without credentials, which it may repeat."""
-        for secret in (self._options.bearer_token, *self._options.headers.values()):
-            if secret:
-                text = text.replace(secret, "***")
-        return text if len(text) <= LONGEST_ANSWER else f"{text[:LONGEST_ANSWER]}..."
-
-    @property
-    def _where(self) -> str:
-        return f"Prometheus at {self._options.url}"
+    def _excerpt(self, text: str) -> str:
+        return excerpt(text, secrets=self._secrets)
 
 
 def _named(query: str) -> str:
-    text = " ".join(query.split())
-    return f"query `{text if len(text) <= 120 else f'{text[:117]}...'}`"
+    return f"query `{excerpt(query, 120)}`"
 
 
 def _labels(series: Any) -> str:
@@ -193,23 +148,3 @@ def _number(value: Any) -> float | None:
         return float(text)
     except (TypeError, ValueError):
         return None
-
-
-def _decoded(body: bytes) -> dict[str, Any]:
-    try:
-        answer = from_json(body)
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _is_tls(error: Exception) -> bool:
-    import urllib3
-
-    return isinstance(error, urllib3.exceptions.SSLError)
-
-
-def _brief(error: Exception) -> str:
-    """What went wrong, without the object addresses that urllib3 puts in front."""
-    text = str(error.__cause__ or error)
-    return text.rsplit(": ", 1)[-1] if "object at 0x" in text else text

@@ -118,7 +118,7 @@ def test_a_token_opens_a_session_and_is_hidden(read: Call, kiali: Kiali, server:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "lets nobody in without a token: set canary_kiali_token (kiali_token)"),
+        ({}, "needs a token: set canary_kiali_token (kiali_token)"),
         (
             {"kiali_token": "wr0ng"},
             "refuses access (401: token is not valid or is expired: ***): the token is wrong or has expired",
@@ -151,7 +151,7 @@ def test_without_the_right_token_it_says_so_and_how_a_person_gets_there(
         (Answer(200, HTML), f"with a path such as /kiali? It said (200): {HTML}"),
         (Answer(200, "[]"), "does not answer as Kiali does"),
         (Answer(200, ""), "It said (200): nothing"),
-        (Answer(200, "x" * 1000), f"It said (200): {'x' * 300}..."),
+        (Answer(200, "x" * 1000), f"It said (200): {'x' * 297}..."),
         (Answer(302, "", {"Location": "https://login.example.com"}), "sends elsewhere, to https://login.example.com"),
     ],
 )
@@ -186,13 +186,13 @@ def test_one_that_is_not_there_is_told(read: Call) -> None:
         result = read(kiali_url=url)
     assert result["failed"] is True
     assert f"Kiali at {url} cannot be asked: " in result["msg"]
-    assert "Connection refused; is it up?" in result["msg"]
+    assert "Connection refused; is its url right, and is it up?" in result["msg"]
 
 
 def test_one_that_is_silent_is_not_waited_for_long(read: Call) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         result = read(kiali_url=f"http://127.0.0.1:{silent.getsockname()[1]}", kiali_timeout=0.2)
-    assert "cannot be asked: no answer within 0.2 s; is it up?" in result["msg"]
+    assert "cannot be asked: no answer within 0.2 s; is its url right, and is it up?" in result["msg"]
 
 
 def test_one_that_speaks_no_tls_is_told(read: Call, server: Server) -> None:
@@ -235,7 +235,10 @@ def test_its_certificate_must_be_known(read: Call, server: Server, certificate: 
 
 def test_certificates_that_are_not_there_are_told(read: Call) -> None:
     result = read(kiali_url="https://127.0.0.1/kiali", kiali_ca_cert="/nowhere/ca.pem")
-    assert "/nowhere/ca.pem, the certificates for Kiali, cannot be read: " in result["msg"]
+    assert (
+        "/nowhere/ca.pem, the canary_kiali_ca (kiali_ca_cert) for Kiali at https://127.0.0.1/kiali, cannot be read: "
+        in result["msg"]
+    )
 
 
 def test_all_mistakes_at_once(read: Call) -> None:
@@ -291,7 +294,7 @@ def test_in_the_cluster_it_takes_a_token_too(inside: Call, kiali: Kiali, mesh: M
     kiali.token = TOKEN
     mesh.add(KialiPod(kiali))
     assert len(inside(kiali_token=TOKEN)["edges"]) == 3
-    assert inside()["msg"].startswith("Kiali of Service istio-system/kiali lets nobody in without a token")
+    assert inside()["msg"].startswith("Kiali of Service istio-system/kiali needs a token")
 
 
 def test_who_may_not_forward_is_told_what_it_takes(inside: Call, kiali: Kiali, mesh: Mesh) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._common.text import shortened
+from ansible_collections.progressive.istio.plugins.module_utils._common.text import aligned, excerpt, plural, shortened
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,32 @@ from ansible_collections.progressive.istio.plugins.module_utils._common.text imp
 def test_what_is_long_loses_its_middle(text: str, short: str) -> None:
     assert shortened(text, 60) == short
     assert len(short) <= 60
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (" one\n two\t", "one two"),
+        ("x" * 20, "x" * 20),
+        ("x" * 21, f"{'x' * 17}..."),
+        ("key hush", "key ***"),
+        (f"{'x' * 15} hush!", f"{'x' * 15} ***!"),
+    ],
+)
+def test_an_excerpt_is_one_line_without_secrets(text: str, said: str) -> None:
+    assert excerpt(text, 20, ("", "hush")) == said
+
+
+def test_columns_are_aligned() -> None:
+    rows = [["name", "count", "note"], ["v1", "1000", ""], ["version-2", "7", "few"], ["v3"]]
+    assert aligned(rows, right={1}) == [
+        "name       count  note",
+        "v1          1000",
+        "version-2      7  few",
+        "v3",
+    ]
+    assert aligned([]) == []
+
+
+def test_a_number_has_its_noun() -> None:
+    assert [plural(1, "pod"), plural(0, "pod"), plural(2, "entry", "entries")] == ["1 pod", "0 pods", "2 entries"]

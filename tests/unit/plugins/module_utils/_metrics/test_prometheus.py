@@ -63,7 +63,7 @@ def test_it_says_who_asks_and_keeps_its_connection(server: Server) -> None:
         headers = server.asked[-1][2]
         addresses.add(headers["Host"])
         assert (headers["Authorization"], headers["X-Scope-OrgID"]) == ("Bearer hush", "shop")
-    assert prometheus._pool.connection_from_url(server.url).num_connections == 1
+    assert prometheus._client._pool.connection_from_url(server.url).num_connections == 1
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,10 @@ def test_it_speaks_no_tls(server: Server) -> None:
 
 def test_a_ca_that_is_not_there() -> None:
     text = failure(lambda: Prometheus(PrometheusOptions("https://p", ca_cert="/no/ca.pem")))
-    assert text == "/no/ca.pem, the ca_cert for Prometheus, cannot be read: [Errno 2] No such file or directory"
+    assert (
+        text
+        == "/no/ca.pem, the ca_cert for Prometheus at https://p, cannot be read: [Errno 2] No such file or directory"
+    )
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 500])
