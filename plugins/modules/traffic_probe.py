@@ -253,6 +253,7 @@ from time import monotonic
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
+from ansible_collections.progressive.istio.plugins.module_utils._common.text import plural
 from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe import (
     ProbeAnswer,
     ProbeTarget,
@@ -265,9 +266,9 @@ from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe i
 from ansible_collections.progressive.istio.plugins.module_utils._traffic.split import (
     Split,
     SplitCriteria,
-    good,
-    measure,
+    is_success,
     problems,
+    split_of,
     summary,
     table,
     version_pattern,
@@ -291,7 +292,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
 }
-# The least and the greatest value of each number; what is bounded here bounds the whole probe.
+# The lowest and highest value of each number; together they bound a probe.
 BOUNDS = {
     "requests": (1, 100_000),
     "concurrency": (1, 100),
@@ -303,7 +304,7 @@ BOUNDS = {
 
 
 def mistakes(params: dict[str, Any]) -> list[str]:
-    """Everything that is wrong with the options."""
+    """All mistakes in the options."""
     found = [
         f"{name} must be between {low} and {high}, and is {params[name]}"
         for name, (low, high) in BOUNDS.items()
@@ -330,7 +331,7 @@ def mistakes(params: dict[str, Any]) -> list[str]:
     return found
 
 
-def question_of(params: dict[str, Any]) -> SplitCriteria:
+def criteria_of(params: dict[str, Any]) -> SplitCriteria:
     weights, others = _weights(params, "expect"), _weights(params, "others")
     pattern, other = params["version_pattern"], " and ".join(others)
     return SplitCriteria(
@@ -344,10 +345,10 @@ def question_of(params: dict[str, Any]) -> SplitCriteria:
     )
 
 
-def as_result(question: SplitCriteria, split: Split) -> dict[str, Any]:
+def as_result(criteria: SplitCriteria, split: Split) -> dict[str, Any]:
     return {
-        "ok": not problems(question, split),
-        "table": table(question, split),
+        "ok": not problems(criteria, split),
+        "table": table(criteria, split),
         "requests": split.asked,
         "versions": {
             share.version: {
@@ -371,34 +372,33 @@ def as_result(question: SplitCriteria, split: Split) -> dict[str, Any]:
 
 
 def run(params: dict[str, Any], target: ProbeTarget, check_mode: bool) -> dict[str, Any]:
-    """Wait, ask and measure: the result, with `ok` and a sentence about it."""
-    question = question_of(params)
+    """Wait for the first good answer where that is asked for, then send the requests: the module's result."""
+    criteria = criteria_of(params)
     waited = 0.0
     if check_mode or params["wait_timeout"]:
-        patience = 0.0 if check_mode else params["wait_timeout"]
-        first, waited = wait_for_answer(target, partial(good, question), patience)
-        if not good(question, first):
-            return _unanswered(question, target, first, waited)
+        timeout = 0.0 if check_mode else params["wait_timeout"]
+        first, waited = wait_for_answer(target, partial(is_success, criteria), timeout)
+        if not is_success(criteria, first):
+            return _unanswered(criteria, target, first, waited)
     started = monotonic()
-    outcomes = probe(target, params["requests"], params["concurrency"], params["deadline"])
+    answers = probe(target, params["requests"], params["concurrency"], params["deadline"])
     duration = monotonic() - started
-    split = measure(question, outcomes, params["requests"])
-    wrong = problems(question, split)
-    requests = "1 request" if split.asked == 1 else f"{split.asked} requests"
-    msg = f"{requests} to {target.url} in {duration:.1f} s: {'; '.join(wrong) or summary(split)}"
+    split = split_of(criteria, answers, params["requests"])
+    wrong = problems(criteria, split)
+    msg = f"{plural(split.asked, 'request')} to {target.url} in {duration:.1f} s: {'; '.join(wrong) or summary(split)}"
     if wrong:
         msg += "; the playbook progressive.istio.doctor says what is wrong in the cluster"
-    return {**as_result(question, split), "msg": msg, "duration": round(duration, 3), "waited": round(waited, 3)}
+    return {**as_result(criteria, split), "msg": msg, "duration": round(duration, 3), "waited": round(waited, 3)}
 
 
-def _unanswered(question: SplitCriteria, target: ProbeTarget, last: ProbeAnswer, waited: float) -> dict[str, Any]:
-    split = measure(question, [last], 1)
+def _unanswered(criteria: SplitCriteria, target: ProbeTarget, last: ProbeAnswer, waited: float) -> dict[str, Any]:
+    split = split_of(criteria, [last], 1)
     when = f" within {waited:.1f} s" if waited >= 0.1 else ""
     msg = (
         f"{target.url} gave no good answer{when}; the last one was {split.samples[0]}; "
         "see whether the address is right, the gateway and its pods are ready, and the route's hosts match"
     )
-    return {**as_result(question, split), "ok": False, "msg": msg, "duration": 0.0, "waited": round(waited, 3)}
+    return {**as_result(criteria, split), "ok": False, "msg": msg, "duration": 0.0, "waited": round(waited, 3)}
 
 
 def _headers(params: dict[str, Any]) -> dict[str, str]:
@@ -421,13 +421,12 @@ def _weights(params: dict[str, Any], option: str) -> dict[str, float]:
 def main() -> None:
     module = Module(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
-    headers = _headers(params)
     if found := mistakes(params):
         module.fail_json(msg="; ".join(found))
     try:
         target = target_of(
             params["url"],
-            headers,
+            _headers(params),
             timeout=params["timeout"],
             keepalive=params["keepalive"],
             validate_certs=params["validate_certs"],

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
 
+from .._common.http import tls_context
 from .._common.values import show
 from .http_proxy import proxy_for
 from .kubeconfig import SECTIONS, mistakes
@@ -117,10 +118,7 @@ class Access:
 
     def tls(self) -> ssl.SSLContext:
         """A TLS context with our certificates; the client key is on disk only while OpenSSL reads it."""
-        context = ssl.create_default_context(cadata=self.ca or None)
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
+        context = tls_context(self.verify, data=self.ca)
         if self.cert:
             with tempfile.TemporaryDirectory() as folder:
                 pem = Path(folder, "client.pem")

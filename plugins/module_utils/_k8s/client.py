@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -18,6 +19,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from .._common.http import HEADERS, brief, distrusts, pool, transport_errors
+from .._common.text import excerpt
 from .._common.values import from_json, show
 from .auth import AUTH_ARGUMENTS, Access, ClusterError, load
 
@@ -223,9 +226,9 @@ class Cluster:
                     retries=False,
                     preload_content="watch" not in query,
                 )
-            except _transport_errors() as error:
+            except transport_errors() as error:
                 failure = self._unreachable(error)
-                passing = not _distrusts(error)
+                passing = not distrusts(error)
             else:
                 self._set_clock(response.headers.get("Date"))
                 if response.status < 300:
@@ -255,16 +258,16 @@ class Cluster:
 
     def _unreachable(self, error: Exception) -> ClusterError:
         hint = "is the cluster up, and is this the right `kubeconfig` and `context`?"
-        if _distrusts(error):
+        if distrusts(error):
             hint = "is `ca_cert` the authority that signed its certificate, and does it know `client_cert`?"
-        return ClusterError(f"the API server of {self.where} cannot be reached: {_brief(error)}; {hint}")
+        return ClusterError(f"the API server of {self.where} cannot be reached: {brief(error)}; {hint}")
 
     def _refused(self, what: str, status: int, data: bytes) -> ClusterError:
         answer = _decoded(data)
         if answer.get("kind") != "Status":
             if status == 404:
                 return self._not_served(what)
-            answer = {"message": data.decode(errors="replace").strip()[:300] or "no reason given"}
+            answer = {"message": excerpt(data.decode(errors="replace")) or "no reason given"}
         reason = answer.get("reason", "")
         code = f"{status} {reason}".rstrip()
         message = f"{what} in {self.where} was refused: {answer.get('message', reason)} ({code})"
@@ -288,7 +291,7 @@ class Watch:
         self._closed = False
 
     def __iter__(self) -> Iterator[tuple[str, Object]]:
-        broken: tuple[type[Exception], ...] = (*_transport_errors(), ValueError)  # it may end within a line
+        broken: tuple[type[Exception], ...] = (*transport_errors(), ValueError)  # it may end within a line
         try:
             for line in self._response:
                 if line.strip():
@@ -298,7 +301,7 @@ class Watch:
                     yield event["type"], event["object"]
         except broken as error:
             if not self._closed:
-                raise ClusterError(f"{self._what} broke off: {_brief(error)}") from error
+                raise ClusterError(f"{self._what} broke off: {brief(error)}") from error
         finally:
             self._response.close()
 
@@ -324,30 +327,22 @@ def connect(params: Mapping[str, Any]) -> Cluster:
 
 
 def _pool(access: Access) -> Any:
-    import ssl
-
-    import urllib3
-
+    try:
+        context = access.tls() if access.server.startswith("https") else None
+    except (ssl.SSLError, ValueError, TypeError) as error:
+        raise ClusterError(f"the certificates for {access.server} are not valid PEM: {error}") from error
     options: dict[str, Any] = {"maxsize": 4}
-    if access.server.startswith("https"):
-        try:
-            options["ssl_context"] = access.tls()
-        except (ssl.SSLError, ValueError, TypeError) as error:
-            raise ClusterError(f"the certificates for {access.server} are not valid PEM: {error}") from error
-        if access.tls_server_name:
-            options |= {"server_hostname": access.tls_server_name, "assert_hostname": access.tls_server_name}
-        if not access.verify:
-            options["cert_reqs"] = "CERT_NONE"
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the user asked for it
+    if context and access.tls_server_name:
+        options |= {"server_hostname": access.tls_server_name, "assert_hostname": access.tls_server_name}
     if access.proxy:
-        return urllib3.ProxyManager(access.proxy, proxy_headers=dict(access.proxy_headers), **options)
-    return urllib3.PoolManager(**options)
+        options["proxy_headers"] = dict(access.proxy_headers)
+    return pool(context, access.proxy, **options)
 
 
 def _headers(access: Access) -> Any:
     from urllib3._collections import HTTPHeaderDict  # carries a header twice, which groups need
 
-    headers = HTTPHeaderDict({"Accept": "application/json", "User-Agent": "progressive.istio"})
+    headers = HTTPHeaderDict(HEADERS)
     for name, value in access.headers():
         headers.add(name, value)
     return headers
@@ -357,12 +352,6 @@ def _with_content_type(headers: Any, method: str) -> Any:
     headers = headers.copy()
     headers["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
     return headers
-
-
-def _transport_errors() -> tuple[type[Exception], ...]:
-    import urllib3
-
-    return (urllib3.exceptions.HTTPError, OSError)
 
 
 def _is_object(answer: object) -> bool:
@@ -389,27 +378,6 @@ def _moment(date: str | None) -> datetime | None:
         return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _distrusts(error: Exception) -> bool:
-    """Whether one side does not take the other's certificate. That a connection is cut in a handshake passes."""
-    import ssl
-
-    import urllib3
-
-    cut = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-    return isinstance(error, urllib3.exceptions.SSLError) and not isinstance(_cause(error), cut)
-
-
-def _cause(error: BaseException) -> object:
-    """The error of the socket below, as far as urllib3 tells it."""
-    return error.__cause__ or next(iter(error.args), None)
-
-
-def _brief(error: Exception) -> str:
-    """What went wrong, without the object addresses that urllib3 puts in front."""
-    text = str(error.__cause__ or error)
-    return text.rsplit(": ", 1)[-1] if "object at 0x" in text else text
 
 
 def _decoded(data: bytes) -> Object:

@@ -13,10 +13,12 @@ from math import isfinite
 from typing import Any
 from urllib.parse import urlencode
 
+from .._common.text import aligned
+
 HEADINGS = ("from", "to", "rate", "share", "errors", "p95")
 UNITS = {"tcp": "B/s"}
 REQUESTS = "req/s"
-NUMBERS_FROM = 2  # the first column that is set to the right
+NUMBERS = range(2, len(HEADINGS))  # the columns
 
 
 class GraphError(Exception):
@@ -74,9 +76,7 @@ def read(answer: object, namespace: str) -> list[Edge]:
 
 def table(edges: Iterable[Edge], namespace: str) -> list[str]:
     """One line an edge."""
-    rows = [HEADINGS, *(_row(edge, namespace) for edge in edges)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [_line(row, widths) for row in rows]
+    return aligned([HEADINGS, *(_row(edge, namespace) for edge in edges)], NUMBERS)
 
 
 def as_result(edge: Edge, namespace: str) -> dict[str, Any]:
@@ -181,10 +181,3 @@ def _row(edge: Edge, namespace: str) -> tuple[str, ...]:
         "-" if edge.errors is None else f"{edge.errors:.1f} %",
         "-" if edge.p95 is None else f"{edge.p95:.0f} ms",
     )
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = zip(row, widths, strict=True)
-    return "  ".join(
-        cell.ljust(width) if column < NUMBERS_FROM else cell.rjust(width) for column, (cell, width) in enumerate(cells)
-    ).rstrip()

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Send HTTP requests from this machine, several at a time, and tell what became of each.
+"""Send a bounded number of HTTP requests, several at a time, and return the answer or error of each.
 
-The number of requests and the time are bounded. Redirects are not followed and no proxy of the environment is used:
-what answers is what the address names.
+Redirects are not followed and proxies of the environment are not used. Connections are those of http.client: a pool of
+urllib3 replaces a connection that the far side has closed without saying so, limits the time of each read and not of an
+answer, and needs a library where no other is needed.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from threading import Thread
 from time import monotonic, perf_counter, sleep
 from urllib.parse import urlsplit
 
-# A version is told at the start of an answer; more than this is not read.
-_BODY_LIMIT = 65536
+from .._common.http import tls_context
+
+_BODY_LIMIT = 65536  # bytes that are read of an answer
 _RETRY_PAUSE = 0.25
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
-# The first that fits names the error: the order is from the special to the general.
+# The first that matches names the error.
 _ERROR_KINDS: tuple[tuple[type[Exception], str], ...] = (
     (TimeoutError, "timeout"),
     (ConnectionRefusedError, "refused"),
@@ -43,7 +45,7 @@ _ERROR_KINDS: tuple[tuple[type[Exception], str], ...] = (
 
 @dataclass(frozen=True)
 class ProbeTarget:
-    """What every request asks for. For https, tls is set and server_name is the name asked for and checked there."""
+    """The request to send. tls: for https only; it asks for and checks server_name. timeout: seconds for an answer."""
 
     url: str
     host: str
@@ -62,9 +64,7 @@ class ProbeTarget:
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """What became of one request: an answer with status, headers (by name in lower case) and body, or the kind of the
-    error and its words.
-    """
+    """The answer to one request, or the kind of the error and its text. headers: by name in lower case."""
 
     seconds: float
     status: int = 0
@@ -76,7 +76,7 @@ class ProbeAnswer:
 
 
 def url_mistakes(url: str) -> list[str]:
-    """Why no request can be sent to this URL; nothing when it is sound."""
+    """Why no request can be sent to this URL."""
     if not re.fullmatch(r"[\x21-\x7e]+", url):
         return [f"url must be percent-encoded ASCII without spaces, and is {url!r}"]
     try:
@@ -93,7 +93,7 @@ def url_mistakes(url: str) -> list[str]:
 
 
 def header_mistakes(headers: Mapping[str, str]) -> list[str]:
-    """Which of the headers HTTP cannot carry. Values are not repeated, for they may be secret."""
+    """Which headers HTTP cannot carry. Values are not repeated, for they may be secret."""
     names = [f"headers: {name!r} is not a header name" for name in headers if not _HEADER_NAME.fullmatch(name)]
     values = [
         f"headers: the value of {name!r} holds characters that HTTP cannot carry"
@@ -112,9 +112,9 @@ def target_of(
     validate_certs: bool = True,
     ca_path: str | None = None,
 ) -> ProbeTarget:
-    """The target a sound URL names. Raises OSError (ssl.SSLError too) when ca_path cannot be used."""
+    """The target of a URL without mistakes. Raises OSError when ca_path cannot be used."""
     parts = urlsplit(url)
-    tls = _tls_context(validate_certs, ca_path) if parts.scheme == "https" else None
+    tls = tls_context(validate_certs, file=ca_path) if parts.scheme == "https" else None
     return ProbeTarget(
         url=url,
         host=parts.hostname or "",
@@ -128,15 +128,15 @@ def target_of(
 
 
 def probe(target: ProbeTarget, requests: int, concurrency: int, deadline: float) -> list[ProbeAnswer]:
-    """Send the requests, concurrency at a time, and return one outcome for each that ended within deadline seconds.
+    """Send the requests, `concurrency` at a time, and return the answers that came within `deadline` seconds.
 
-    What is missing from the list was not finished: its thread is left behind and ends with the process.
+    The threads of unfinished requests are left behind and end with the process.
     """
     end = monotonic() + deadline
     tickets: SimpleQueue[None] = SimpleQueue()
     for _ticket in range(requests):
         tickets.put(None)
-    outcomes: list[ProbeAnswer] = []
+    answers: list[ProbeAnswer] = []
 
     def work() -> None:
         client = _Client(target)
@@ -145,7 +145,7 @@ def probe(target: ProbeTarget, requests: int, concurrency: int, deadline: float)
                 tickets.get_nowait()
             except Empty:
                 break
-            outcomes.append(client.get(target.timeout))
+            answers.append(client.get(target.timeout))
         client.close()
 
     workers = [Thread(target=work, daemon=True) for _worker in range(min(concurrency, requests))]
@@ -153,13 +153,13 @@ def probe(target: ProbeTarget, requests: int, concurrency: int, deadline: float)
         worker.start()
     for worker in workers:
         worker.join(max(0.0, end - monotonic()))
-    return list(outcomes)
+    return list(answers)
 
 
 def wait_for_answer(
     target: ProbeTarget, accepted: Callable[[ProbeAnswer], bool], timeout: float
 ) -> tuple[ProbeAnswer, float]:
-    """Ask on new connections until an outcome is accepted or the time is over: the last outcome, the seconds it took.
+    """Ask on new connections until an answer is accepted or the time is over: the last answer and the seconds it took.
 
     With a timeout of 0 it asks once.
     """
@@ -167,16 +167,16 @@ def wait_for_answer(
     limit = min(target.timeout, timeout) if timeout else target.timeout
     while True:
         client = _Client(target)
-        outcome = client.get(limit)
+        answer = client.get(limit)
         client.close()
         waited = monotonic() - started
-        if accepted(outcome) or waited + _RETRY_PAUSE >= timeout:
-            return outcome, waited
+        if accepted(answer) or waited + _RETRY_PAUSE >= timeout:
+            return answer, waited
         sleep(_RETRY_PAUSE)
 
 
 class _ProbeConnection(HTTPConnection):
-    """A connection to the target's address, with TLS for the target's name: the two differ when a Host is given."""
+    """A connection to the target's address, with TLS for its server_name, which a Host header changes."""
 
     def __init__(self, target: ProbeTarget) -> None:
         super().__init__(target.host, target.port)
@@ -191,7 +191,7 @@ class _ProbeConnection(HTTPConnection):
 
 
 class _Client:
-    """One worker's connection, kept between its requests when the target says so."""
+    """One worker's connection, which `keepalive` keeps between its requests."""
 
     def __init__(self, target: ProbeTarget) -> None:
         self._target = target
@@ -210,8 +210,7 @@ class _Client:
             try:
                 response = self._send(end)
             except ConnectionError:
-                # The far side may close an idle connection at any time. That is no fault of it: like every HTTP client
-                # this one then asks again, on a new connection.
+                # The far side may close an idle connection at any time, so that is no error.
                 if not reused:
                     raise
                 reconnected = True
@@ -240,24 +239,16 @@ class _Client:
         if response.length and response.isclosed():
             raise IncompleteRead(bytes(body), response.length)
         if response.length == 0:
-            response.close()  # some Pythons leave a response open that read1 has emptied, and then cannot send the next
+            response.close()  # some Pythons keep it open after read1, and then cannot send the next request
         elif not response.isclosed():
-            self.close()  # the rest of a long answer is not wanted
+            self.close()  # the rest of a long answer is not read
         return body.decode("utf-8", errors="replace")
 
     def _limit(self, end: float) -> None:
-        """Let the next step of this request take no longer than what is left of its time."""
+        """Limit the next operation of the socket to what is left of the time."""
         left = end - perf_counter()
         if left <= 0:
             raise TimeoutError("timed out")
         self._connection.timeout = left
         if self._connection.sock is not None:
             self._connection.sock.settimeout(left)
-
-
-def _tls_context(validate_certs: bool, ca_path: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_path)
-    if not validate_certs:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

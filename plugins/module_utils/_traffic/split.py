@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""How the requests of a probe split over versions, and whether the wanted weights explain that split."""
+"""How the requests of a probe split over versions, and whether the expected weights explain that split."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from .._common.printable import printable
-from .._common.text import plural
+from .._common.text import aligned, excerpt, plural
 from .binomial import Range, acceptance_range, p_value
 from .probe import ProbeAnswer
 
-# What looks like a version when nobody says which versions to look for.
+# A version where none is given to look for.
 _ANY_VERSION = r"v\d+(?:\.\d+)*"
 _SAMPLES = 5
 _SAMPLE_LENGTH = 120
-_REMARK = 5  # the column after the numbers
+_NUMBERS = range(1, 5)  # the columns
 
 
 @dataclass(frozen=True)
 class SplitCriteria:
-    """What is asked of the answers: whose version counts, which shares are wanted, and what is an error.
+    """Which version an answer counts for, which weights are expected, and what is an error.
 
-    An answer must name exactly one version if versions_required; else one without a version is as good.
-    other: what to call whoever answers without naming a version, and with no failure of a server: the further
-    destinations of a route. Its part of the weights is among `weights`.
+    versions_required: an answer without exactly one version is an error.
+    other: the name of the further destinations of a route, for which an answer counts that names no version and is no
+    server error. Their weight is one of `weights`.
     """
 
     pattern: re.Pattern[str]
@@ -45,8 +44,9 @@ class SplitCriteria:
 
 @dataclass(frozen=True)
 class VersionShare:
-    """One version's part of all answers that named a version. Nothing is expected of it without wanted weights, and
-    no range can be said without any answer.
+    """A version's share of all answers that named a version, 0 to 1.
+
+    weight: the expected share; None without weights. expected: the counts that it explains; None without answers.
     """
 
     version: str
@@ -63,7 +63,7 @@ class VersionShare:
 
 @dataclass(frozen=True)
 class Split:
-    """What came of a probe. Latencies are seconds, of the answers that are no errors."""
+    """The result of a probe. latency: seconds, of the answers that are no errors."""
 
     asked: int
     shares: tuple[VersionShare, ...]
@@ -79,73 +79,73 @@ class Split:
 
 
 def version_pattern(versions: Iterable[str]) -> re.Pattern[str]:
-    """Finds the versions as whole words, in plain text as in JSON; v1 is found neither in v1.2 nor in app-v1."""
+    """Matches the versions as whole words, in text and JSON; v1 is found neither in v1.2 nor in app-v1."""
     words = "|".join(map(re.escape, versions)) or _ANY_VERSION
     return re.compile(rf"(?<![\w-])(?<!\w\.)(?:{words})(?![\w-])(?!\.\w)")
 
 
-def good(question: SplitCriteria, outcome: ProbeAnswer) -> bool:
-    """Whether the outcome is an answer and no error."""
-    return not _judge(question, outcome)[1]
+def is_success(criteria: SplitCriteria, answer: ProbeAnswer) -> bool:
+    """Whether there was an answer, and no error."""
+    return not _classify(criteria, answer)[1]
 
 
-def measure(question: SplitCriteria, outcomes: Sequence[ProbeAnswer], asked: int) -> Split:
-    """Count the outcomes of a probe; requests that have none were not finished in time."""
-    judged = [(outcome, *_judge(question, outcome)) for outcome in outcomes]
-    errors = Counter(error for _outcome, _version, error in judged if error)
-    if asked > len(outcomes):
-        errors["unfinished"] = asked - len(outcomes)
-    counts = Counter(version for _outcome, version, _error in judged if version)
-    samples = dict.fromkeys(_sample(outcome, error) for outcome, _version, error in judged if error)
+def split_of(criteria: SplitCriteria, answers: Sequence[ProbeAnswer], asked: int) -> Split:
+    """Count the answers of a probe; requests without an answer were not finished in time."""
+    classified = [(answer, *_classify(criteria, answer)) for answer in answers]
+    errors = Counter(error for _answer, _version, error in classified if error)
+    if asked > len(answers):
+        errors["unfinished"] = asked - len(answers)
+    counts = Counter(version for _answer, version, _error in classified if version)
+    samples = dict.fromkeys(_sample(answer, error) for answer, _version, error in classified if error)
     return Split(
         asked=asked,
         shares=tuple(
-            _share(question, version, counts[version], counts.total())
-            for version in sorted({*counts, *question.weights})
+            _share(criteria, version, counts[version], counts.total())
+            for version in sorted({*counts, *criteria.weights})
         ),
-        statuses=dict(sorted(Counter(outcome.status for outcome in outcomes if outcome.status).items())),
+        statuses=dict(sorted(Counter(answer.status for answer in answers if answer.status).items())),
         errors=dict(errors.most_common()),
         samples=tuple(samples)[:_SAMPLES],
-        latency=_latency(sorted(outcome.seconds for outcome, _version, error in judged if not error)),
-        reconnects=sum(outcome.reconnected for outcome in outcomes),
+        latency=_latency(sorted(answer.seconds for answer, _version, error in classified if not error)),
+        reconnects=sum(answer.reconnected for answer in answers),
     )
 
 
-def problems(question: SplitCriteria, split: Split) -> list[str]:
-    """What is wrong with the split, with its numbers; nothing when the weights explain it and its errors may be."""
-    judged = sum(share.requests for share in split.shares)
+def problems(criteria: SplitCriteria, split: Split) -> list[str]:
+    """Why the weights do not explain the split, and whether there are too many errors; with numbers."""
+    total = sum(share.requests for share in split.shares)
     found = [
-        f"{share.version} answered {share.requests} of {judged} ({_percent(share.share)}), outside {share.expected}, "
-        f"the exact {_level(question)} range for its weight of {_percent(share.weight)}"
+        f"{share.version} answered {share.requests} of {total} ({_percent(share.share)}), outside {share.expected}, "
+        f"the exact {_level(criteria)} range for its weight of {_percent(share.weight)}"
         for share in split.shares
         if share.weight is not None and share.expected is not None and not share.ok
     ]
-    if question.weights and not judged:
+    if criteria.weights and not total:
         found.append("no answer named a version")
-    if split.error_count > question.max_errors:
+    if split.error_count > criteria.max_errors:
         kinds = ", ".join(f"{number} {kind}" for kind, number in split.errors.items())
         first = f"; the first: {split.samples[0]}" if split.samples else ""
-        found.append(f"{plural(split.error_count, 'error')} ({kinds}{first}) with max_errors {question.max_errors}")
+        found.append(f"{plural(split.error_count, 'error')} ({kinds}{first}) with max_errors {criteria.max_errors}")
     return found
 
 
 def summary(split: Split) -> str:
-    """The split in half a sentence."""
+    """Counts, shares and errors in one line."""
     shares = [f"{share.version} {share.requests} ({_percent(share.share)})" for share in split.shares]
     return ", ".join([*shares, plural(split.error_count, "error")])
 
 
-def table(question: SplitCriteria, split: Split) -> str:
-    """The split as text for a terminal."""
+def table(criteria: SplitCriteria, split: Split) -> str:
+    """The split as a table for a terminal."""
     rows = [["version", "requests", "share"]]
-    if question.weights:
-        rows[0] += ["expected", f"{_level(question)} range"]
+    if criteria.weights:
+        rows[0] += ["expected", f"{_level(criteria)} range"]
     for share in split.shares:
         row = [printable(share.version), str(share.requests), _percent(share.share)]
         if share.weight is not None:
             row += [_percent(share.weight), str(share.expected or "-"), "ok" if share.ok else "WRONG"]
         rows.append(row)
-    lines = _aligned(rows) if split.shares else []
+    lines = aligned(rows, _NUMBERS) if split.shares else []
     lines.append("  ".join([f"errors   {split.error_count}", *(f"{kind} {n}" for kind, n in split.errors.items())]))
     if split.latency:
         lines.append(
@@ -154,23 +154,23 @@ def table(question: SplitCriteria, split: Split) -> str:
     return "\n".join(lines)
 
 
-def _judge(question: SplitCriteria, outcome: ProbeAnswer) -> tuple[str, str]:
-    """The version that answered, or the kind of error; neither for a good answer that need not name a version."""
-    if outcome.error:
-        return "", outcome.error
-    named = names(question.pattern, outcome.body)
-    if question.other and not named and outcome.status < 500:
-        return question.other, ""
-    if outcome.status not in question.statuses:
-        return "", f"http_{outcome.status}"
+def _classify(criteria: SplitCriteria, answer: ProbeAnswer) -> tuple[str, str]:
+    """The version that answered, or the kind of error; neither for a good answer that needs no version."""
+    if answer.error:
+        return "", answer.error
+    named = versions_in(criteria.pattern, answer.body)
+    if criteria.other and not named and answer.status < 500:
+        return criteria.other, ""
+    if answer.status not in criteria.statuses:
+        return "", f"http_{answer.status}"
     if len(named) == 1:
         return named.pop(), ""
-    if not question.versions_required:
+    if not criteria.versions_required:
         return "", ""
     return "", "several_versions" if named else "no_version"
 
 
-def names(pattern: re.Pattern[str], text: str) -> set[str]:
+def versions_in(pattern: re.Pattern[str], text: str) -> set[str]:
     """The versions that a text names."""
     return {_named(match) for match in pattern.finditer(text)} - {""}
 
@@ -181,20 +181,20 @@ def _named(match: re.Match[str]) -> str:
     return match.group(group) or ""
 
 
-def _sample(outcome: ProbeAnswer, error: str) -> str:
-    said = " ".join((outcome.detail or outcome.body).split())[:_SAMPLE_LENGTH]
+def _sample(answer: ProbeAnswer, error: str) -> str:
+    said = excerpt(answer.detail or answer.body, _SAMPLE_LENGTH)
     return f"{error}: {said}" if said else error
 
 
-def _share(question: SplitCriteria, version: str, requests: int, judged: int) -> VersionShare:
-    share = requests / judged if judged else 0.0
-    if not question.weights:
+def _share(criteria: SplitCriteria, version: str, requests: int, total: int) -> VersionShare:
+    share = requests / total if total else 0.0
+    if not criteria.weights:
         return VersionShare(version, requests, share)
-    weight = question.weights.get(version, 0.0) / sum(question.weights.values())
-    if not judged:
+    weight = criteria.weights.get(version, 0.0) / sum(criteria.weights.values())
+    if not total:
         return VersionShare(version, requests, share, weight)
-    expected = acceptance_range(judged, weight, question.confidence)
-    return VersionShare(version, requests, share, weight, expected, p_value(requests, judged, weight))
+    expected = acceptance_range(total, weight, criteria.confidence)
+    return VersionShare(version, requests, share, weight, expected, p_value(requests, total, weight))
 
 
 def _latency(seconds: Sequence[float]) -> dict[str, float]:
@@ -205,21 +205,9 @@ def _latency(seconds: Sequence[float]) -> dict[str, float]:
     return {**ranks, "max": seconds[-1]}
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of equal width: names to the left, numbers to the right, remarks as they are."""
-    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
-    return [
-        "  ".join(
-            cell.ljust(width) if column in (0, _REMARK) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=False))
-        ).rstrip()
-        for row in rows
-    ]
-
-
 def _percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def _level(question: SplitCriteria) -> str:
-    return f"{question.confidence * 100:.10g} %"
+def _level(criteria: SplitCriteria) -> str:
+    return f"{criteria.confidence * 100:.10g} %"

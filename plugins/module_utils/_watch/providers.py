@@ -37,7 +37,7 @@ from .._rollout.prover import Prover
 from .._rollout.read import Snapshot, pods_of
 from .._routing.hosts import service_of
 from .._traffic.probe import ProbeAnswer, ProbeTarget, probe, target_of
-from .._traffic.split import names, version_pattern
+from .._traffic.split import version_pattern, versions_in
 from .endpoints import EndpointReader, Uncounted
 from .rule_presence import RulePresence
 
@@ -276,7 +276,7 @@ class ProbeProvider(Provider):
 
     def _add(self, outcome: ProbeAnswer) -> None:
         header = self._options.version_header.lower()
-        found = names(self._pattern, outcome.headers.get(header, "") if header else outcome.body)
+        found = versions_in(self._pattern, outcome.headers.get(header, "") if header else outcome.body)
         version = found.pop() if len(found) == 1 else NO_VERSION
         failed = bool(outcome.error) or outcome.status >= FAILED
         if self._elsewhere and version == NO_VERSION and not failed:
