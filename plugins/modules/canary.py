@@ -13,16 +13,15 @@ short_description: Move requests from one version of a service to another, step 
 description:
   - Moves requests between a stable version and a canary by the two weights of an HTTP route in an Istio VirtualService,
     to a given weight or along the steps of a release.
-  - Only those two weights and one annotation of this collection change, in one JSON patch that is applied whole or not
-    at all. Whatever else is in the VirtualService stays as it is. If somebody else writes it at the same moment, it is
-    read and judged anew.
-  - The annotation C(progressive.istio/canary) holds where the release stands. There is no other memory, so any run on
-    any machine can go on where another one has ended, however it ended.
+  - Only those two weights and one annotation of this collection change, in one atomic JSON patch. Everything else in
+    the VirtualService stays as it is. If somebody else writes it at the same time, it is read and decided again.
+  - The annotation C(progressive.istio/canary) is the only state of the release, so any run on any machine can continue
+    where another one ended, however it ended.
   - A version gets more requests only when enough of its pods are ready and in the mesh. Everything that was named must
-    be there. All mistakes are reported at once, before anything is written.
-  - One module call raises the weight at most once, and does that first. Then it watches the step while it soaks, when
-    it can only go back. With O(state=promoted) the action plugin of the same name on the controller calls the module
-    once for each step, and shows each step as it happens.
+    exist. All mistakes are reported at once, before anything is written.
+  - One module call raises the weight at most once, and does that first. Then it watches the step while it soaks, and
+    from then on can only roll back. With O(state=promoted) the action plugin of the same name on the controller calls
+    the module once for each step, and shows each step as it happens.
 extends_documentation_fragment:
   - progressive.istio.attributes
   - progressive.istio.attributes.action_group
@@ -31,14 +30,14 @@ attributes:
   check_mode:
     support: full
     details:
-      - The patch is sent to the API server as a dry run, so that its admission checks are asked too.
-      - It neither waits for pods nor watches. Of O(state=promoted) it predicts the first step.
+      - The patch is sent to the API server as a dry run, so that its admission checks run too.
+      - It neither waits for pods nor watches. For O(state=promoted) it predicts the first step.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - O(state=advanced) goes one step further each time, once the step before it has soaked.
+      - O(state=advanced) takes another step each time, once the previous one has soaked.
 options:
   name:
     description: Name of the VirtualService.
@@ -53,7 +52,7 @@ options:
     type: str
     required: true
   canary:
-    description: Subset of the version that is to take over.
+    description: Subset of the new version.
     type: str
     required: true
   route:
@@ -63,28 +62,28 @@ options:
     type: str
   destination_host:
     description:
-      - Host of the destinations, as in the VirtualService or in full.
-      - It is needed only where one route leads to several services with subsets of these names.
+      - Host of the destinations, as in the VirtualService or fully qualified.
+      - It is needed only if the route has several services with subsets of these names.
     type: str
   state:
     description:
       - V(weighted) gives the canary exactly O(weight).
-      - V(advanced) goes one step, if the present one has soaked for O(interval). If it is too early, or if there is
+      - V(advanced) takes one step, if the present one has soaked for O(interval). If it is too early, or if there is
         nothing to do, nothing changes.
-      - V(promoted) goes all steps, one after the other.
-      - V(rolled_back) gives all requests back to the stable version. It works at any time, over another run's lease and
-        with an unreadable annotation, and needs nothing but the VirtualService.
-      - Where O(route) or O(destination_host) does not fit, V(rolled_back) moves every route that splits between the two
+      - V(promoted) takes all steps, one after the other.
+      - V(rolled_back) gives all requests back to the stable version. It works at any time, despite another run's lease
+        and with an unreadable annotation, and needs nothing but the VirtualService.
+      - If O(route) or O(destination_host) does not match, V(rolled_back) moves every route that splits between the two
         versions of one host, with a warning. If the annotation is that of another release, or is refused, it writes the
-        weights alone. Options that it does not need are not looked at.
+        weights alone. It ignores options that it does not need.
       - If fewer than three quarters of the pods of the stable version are ready and the canary has ready ones, as many
-        requests go back at once as the ready pods stand for. The rest follows as soon as more are ready. If they are
-        not within O(wait_timeout), the task fails with their reason, and the release stays C(held) there. A canary that
-        has failed keeps no requests as long as the stable version has a ready pod. See O(force).
-      - V(held) stays at the present weight until a person confirms to go on. It works over another run's lease.
-      - V(cleaned) takes the version that a finished release has left without requests out of the route, so that its
-        subset and its pods can be removed. RV(removed) says which one.
-      - Another O(canary) than that of the release under way begins a new release. All requests go back to the stable
+        requests go back at once as the ready pods can carry. The rest follows as more become ready. If they do not
+        within O(wait_timeout), the task fails with their reason, and the release is C(held). A canary that has failed
+        keeps no requests as long as the stable version has a ready pod. See O(force).
+      - V(held) keeps the present weight until an operator confirms. It works despite another run's lease.
+      - V(cleaned) removes the destination that a finished release has left without requests from the route, so that its
+        subset and its pods can be removed. RV(removed) names it.
+      - A different O(canary) than that of the present release starts a new release. All requests go back to the stable
         version first.
     type: str
     choices: [weighted, advanced, promoted, rolled_back, held, cleaned]
@@ -92,16 +91,14 @@ options:
   weight:
     description:
       - Percentage of the requests that the canary gets, a whole number from 0 to 100. The stable version gets the rest.
-      - In a route with further destinations it is the percentage of what those leave, for their weights stay as they
-        are.
+      - In a route with further destinations it is the percentage of what those leave; their weights do not change.
       - Required for O(state=weighted).
     type: raw
   steps:
     description:
-      - The weights to go through, each higher than the one before, as a list or as text such as V(5,20,50,100).
-      - A step can be a dictionary with C(weight) and C(pause). With C(pause=true) it waits for a person, who releases
-        it by O(confirm=true).
-      - The default is the steps of the release under way.
+      - The weights in order, each higher than the one before, as a list or as text such as V(5,20,50,100).
+      - A step can be a dictionary with C(weight) and C(pause). With C(pause=true) it waits for O(confirm=true).
+      - The default is the steps of the present release.
     type: raw
   step_weight:
     description: Instead of O(steps), steps of this size up to O(max_weight), then V(100).
@@ -115,90 +112,87 @@ options:
     default: 60
   on_failure:
     description:
-      - What to do when the canary fails while it soaks, such as when none of its pods is ready any more.
-      - V(rollback) gives all requests back to the stable version. V(step_down) goes back to the step before. V(hold)
-        stays. The latter two then wait for a person.
-      - Requests never go back to a stable version without a ready pod by this.
+      - What to do when the canary fails while it soaks, for example when none of its pods is ready.
+      - V(rollback) gives all requests back to the stable version. V(step_down) returns to the previous step. V(hold)
+        keeps the weight. The latter two then wait for O(confirm=true).
+      - It never sends requests back to a stable version without a ready pod.
     type: str
     choices: [rollback, hold, step_down]
     default: rollback
   confirm:
     description:
-      - Whether a person takes the responsibility to go on from a pause, from a hold, after a failure or a rollback.
-      - It counts for the first step only.
+      - Whether to continue after a pause, a hold, a failure or a rollback.
+      - It applies to the first step only.
     type: bool
     default: false
   adopt:
     description:
-      - Whether to take on weights that somebody else has set, or an annotation that cannot be read, as if they had been
-        set by O(state=weighted).
-      - Without it that is refused.
+      - Whether to accept weights that somebody else has set, or an unreadable annotation, as if O(state=weighted) had
+        set them. Otherwise they are refused.
     type: bool
     default: false
   reason:
-    description: Why, for the history. For O(state=rolled_back) and O(state=held).
+    description: Reason for the history, with O(state=rolled_back) and O(state=held).
     type: str
     default: ''
   force:
     version_added: 1.1.0
     description:
-      - For O(state=rolled_back), whether all requests go back at once, also to a stable version that lacks the pods for
-        them.
+      - For O(state=rolled_back), whether all requests go back at once, even if the stable version lacks pods for them.
     type: bool
     default: false
   watch:
     description:
-      - Seconds that one module call may watch a step, at most until it has soaked, which is the default.
-      - With V(0) it only goes the step. Then nothing takes the canary back until the next call.
+      - Seconds that one module call may watch a step. The default is until it has soaked.
+      - With V(0) it only takes the step. Then nothing rolls the canary back until the next call.
       - Not used with O(state=promoted), which always watches.
     type: int
   drain:
-    description: For O(state=cleaned), seconds that a version must have been without requests.
+    description: For O(state=cleaned), seconds that the version must have had no requests.
     type: int
     default: 60
   min_ready:
     description:
       - How many pods of a version must be ready before it gets more requests.
-      - The default is in proportion to its share. To get half of the requests, half as many pods must be ready as the
-        larger of the two versions has, and always at least one. Set it where the pods of the versions differ in size,
-        or where an autoscaler makes them only when the requests come.
+      - The default is in proportion to its share. For half of the requests, half as many pods must be ready as the
+        larger of the two versions has, and always at least one. Set it if the pods of the versions differ in size, or
+        if an autoscaler creates them only with the load.
     type: int
   wait_timeout:
     description:
-      - Seconds to wait for these pods. Then it fails with the reason that the pods give, and no weight moves.
-      - A weight that is set already, but for whose requests too few pods are ready, is waited for as well.
+      - Seconds to wait for these pods. Then the task fails with the reason of the pods, and no weight changes.
+      - It also waits if the weight is already set, but too few pods are ready for it.
     type: int
     default: 120
   proof:
     version_added: 1.1.0
     description:
-      - Which proxies must show that a weight is live, for the API server only says what is wished. A step soaks from
-        then on.
-      - Before a version gets more requests, each of these proxies must run the weights that are set and have a healthy
-        host of that version. Afterwards each must run the new weights. If one does not within O(proof_timeout), the
-        task fails and says which and why. No further step is gone until they do.
-      - A way back is written first and asked about then. Where no proxy can be asked it only warns.
+      - Which proxies must show that a weight is live, because the API server only has the desired state. A step soaks
+        from then on.
+      - Before a version gets more requests, each of these proxies must run the present weights and have a healthy
+        endpoint of that version. Afterwards each must run the new weights. If one does not within O(proof_timeout), the
+        task fails and says which and why. No further step is taken until they do.
+      - A rollback is written first and verified afterwards. If no proxy can be asked it only warns.
       - V(all) asks the pods of the gateways that the HTTP route is bound to and, if it is bound to V(mesh), the
-        sidecars; of more than 50 sidecars only 50. V(gateways) leaves the sidecars out. V(none) asks nobody.
-      - It needs the right to read the Gateways and to list these pods in the cluster, and C(get) and C(create) on
-        their C(pods/portforward).
-      - Not in check mode.
+        sidecars, at most 50 of them. V(gateways) leaves the sidecars out. V(none) asks no proxy.
+      - It needs the right to read the Gateways, to list these pods in the cluster, and C(get) and C(create) on their
+        C(pods/portforward).
+      - Not used in check mode.
     type: str
     choices: [all, gateways, none]
     default: all
   proof_timeout:
     version_added: 1.1.0
-    description: Seconds that the proxies may take to show a weight.
+    description: Seconds that the proxies may take to run a weight.
     type: float
     default: 30
   skip_checks:
     version_added: 1.1.0
     description:
-      - Before a version gets more requests, the rules of the mesh are checked over what has been read. An error is
-        refused before anything is written, a warning is shown.
-      - Names of rules to leave out, where something is meant to be as it is; those of
-        M(progressive.istio.mesh_info), which checks them over everything that there is.
-      - Without V(one_route_per_gateway_host) the VirtualServices of other namespaces are not read.
+      - Names of the rules of the mesh to skip, as in M(progressive.istio.mesh_info), if a finding is intended.
+      - Before a version gets more requests, these rules are checked on the objects that were read. An error is refused
+        before anything is written, a warning is shown.
+      - If V(one_route_per_gateway_host) is skipped, the VirtualServices of other namespaces are not read.
     type: list
     elements: str
     default: []
@@ -324,10 +318,9 @@ options:
             type: raw
   run:
     description:
-      - The run that a call belongs to, for callers that go several steps. Set by the action plugin.
-      - Calls with the same C(id) share the lease, which ends by itself a minute after its last renewal, or at once
-        where a call in the same boot of the same machine and in the same pid namespace sees that process C(pid) has
-        ended.
+      - The run that a call belongs to, for callers that take several steps. Set by the action plugin.
+      - Calls with the same C(id) share the lease. It ends a minute after its last renewal, or at once if a call on the
+        same machine, in the same boot and pid namespace, sees that process C(pid) has ended.
     type: dict
     suboptions:
       id:
@@ -335,7 +328,7 @@ options:
         type: str
         required: true
       who:
-        description: The person or job, for others to read. The default is the account.
+        description: The user or job, for others to read. The default is the account.
         type: str
       host:
         description: Machine of the caller. The default is the one where the module runs.
@@ -353,7 +346,7 @@ options:
         type: str
       start:
         version_added: 1.1.0
-        description: When process C(pid) began, in ticks since the boot, as in C(/proc/PID/stat).
+        description: When process C(pid) started, in ticks since the boot, as in C(/proc/PID/stat).
         type: str
       progress:
         description: File to append a line to for each step.
@@ -375,7 +368,7 @@ EXAMPLES = r"""
     canary: v2
     weight: 20
 
-- name: Go one step if its time has come, from a schedule
+- name: Take one step if it is due, from a schedule
   progressive.istio.canary:
     name: pong-server-virtual-service
     stable: v1
@@ -389,7 +382,7 @@ EXAMPLES = r"""
     interval: 3600
     watch: 0
 
-- name: See what the next step would change
+- name: Preview the next step
   progressive.istio.canary:
     name: pong-server-virtual-service
     stable: v1
@@ -398,7 +391,7 @@ EXAMPLES = r"""
   check_mode: true
   diff: true
 
-- name: Go on after the pause
+- name: Continue after the pause
   progressive.istio.canary:
     name: pong-server-virtual-service
     stable: v1
@@ -406,7 +399,7 @@ EXAMPLES = r"""
     state: advanced
     confirm: true
 
-- name: Go back
+- name: Roll back
   progressive.istio.canary:
     name: pong-server-virtual-service
     stable: v1
@@ -423,7 +416,7 @@ EXAMPLES = r"""
     steps: [5, 20, 50, 100]
     interval: 600
 
-- name: Take v1 out of the route, ten minutes after v2 got all requests
+- name: Remove v1 from the route, ten minutes after v2 got all requests
   progressive.istio.canary:
     name: pong-server-virtual-service
     stable: v1
@@ -434,7 +427,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was done, or why there was nothing to do, and the weights as they are now.
+  description: What was done, or why there was nothing to do, and the present weights.
   returned: always
   type: str
   sample: >-
@@ -443,8 +436,8 @@ msg:
 weights:
   description:
     - Percentages of all requests of the rule before and after the call, by subset. They are exact, whatever the weights
-      sum to (2 and 1 are 66.67 and 33.33), and rounded here to two digits.
-    - A further destination of the rule is named by its host, or by its subset if that is one of the same host.
+      sum to (2 and 1 are 66.67 and 33.33), and rounded to two digits here.
+    - A further destination of the rule is named by its host, or by its subset if it has the same host.
   returned: success
   type: dict
   contains:
@@ -460,13 +453,13 @@ weights:
       sample: {v1: 80, v2: 20}
 phase:
   description:
-    - Where the release stands, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
+    - The phase of the release, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
       C(weighted) and C(unreadable).
   returned: success
   type: str
   sample: weighted
 step:
-  description: Number of the step that is reached, C(0) before the first.
+  description: Number of the present step, C(0) before the first.
   returned: if there is a release
   type: int
   sample: 0
@@ -482,27 +475,27 @@ since:
   type: str
   sample: "2026-01-31T12:00:00Z"
 until:
-  description: When the weight may be raised again, UTC. Null where no time is waited for.
+  description: When the weight may be raised again, UTC. Null if it does not depend on time.
   returned: if there is a release
   type: str
   sample: "2026-01-31T12:01:00Z"
 next_weight:
-  description: What the next step sets. Null where the release is at its end or waits for a person.
+  description: The weight of the next step. Null if the release has ended or waits for an operator.
   returned: success
   type: int
   sample: 50
 finished:
-  description: Whether the canary has all requests for good.
+  description: Whether the canary has all requests and the release has ended.
   returned: success
   type: bool
   sample: false
 waits:
-  description: Whether there is something to do, but its time has not come.
+  description: Whether there is something to do, but it is too early.
   returned: success
   type: bool
   sample: false
 analysis:
-  description: The last verdict on the canary in this call, with the numbers that it rests on.
+  description: The last verdict on the canary in this call, with its numbers.
   returned: if a step was judged
   type: dict
   contains:
@@ -517,7 +510,7 @@ analysis:
       returned: always
       sample: 0 of 412 requests to v2 (0 %) failed, 1 % may
     checks:
-      description: What each check came to, and the numbers that it rests on.
+      description: The result of each check, with its numbers.
       type: list
       elements: dict
       returned: always
@@ -528,8 +521,8 @@ analysis:
       sample: {v1: {p50: 2.1, p95: 4.8, p99: 9.6}, v2: {p50: 2.2, p95: 4.9, p99: 9.9}}
 judged:
   description:
-    - Each weight that was judged, in order, as the verdict was given, and what was counted while it soaked.
-    - All counts are those since the weight was live, as the verdict had them.
+    - Each weight that was judged, in order, with its verdict and what was counted while it soaked.
+    - All counts start when the weight was live and end with the verdict.
   returned: success
   type: list
   elements: dict
@@ -545,7 +538,7 @@ judged:
       returned: always
       sample: "2026-01-31T12:00:00Z"
     until:
-      description: When it was last looked at, UTC.
+      description: When it was last evaluated, UTC.
       type: str
       returned: always
       sample: "2026-01-31T12:01:00Z"
@@ -582,17 +575,17 @@ judged:
       sample: envoy
     limits:
       description:
-        - What it was held against, C(minimum_requests), C(max_error), C(threshold_ms) and C(max_slow), without those
-          that are switched off.
+        - The limits that applied, C(minimum_requests), C(max_error), C(threshold_ms) and C(max_slow), without those
+          that are disabled.
       type: dict
       returned: always
       sample: {minimum_requests: 100, max_error: 0.01, threshold_ms: 500, max_slow: 0.01}
     versions:
       description:
         - By version C(requests) and C(failed), the number of requests and of those that failed; C(timed) and C(slow),
-          those whose time is known and those that took longer than C(threshold_ms); C(p50), C(p95) and C(p99) in
+          those with a known time and those that took longer than C(threshold_ms); C(p50), C(p95) and C(p99) in
           milliseconds.
-        - Empty where nothing could be counted at the end.
+        - Empty if nothing could be counted at the end.
       type: dict
       returned: always
       sample:
@@ -600,40 +593,40 @@ judged:
         v2: {requests: 412, failed: 0, timed: 410, slow: 0, p50: 2.2, p95: 4.9, p99: 9.9}
     proxies:
       description:
-        - How many of the proxies that count could be read at the end of it, and how many there were. A verdict rests
-          on those that could. Null where others count.
+        - How many proxies could be read at the end, and how many there were. The verdict is based on those that could.
+          Null if O(analysis.source) is not V(envoy).
       type: dict
       returned: always
       sample: {read: 2, of: 2}
     unattributed:
-      description: Failures that belong to no version. Null where nothing could be counted at the end.
+      description: Failures that belong to no version. Null if nothing could be counted at the end.
       type: int
       returned: always
       sample: 0
     samples:
       description:
-        - Up to 31 moments while it soaked, each with C(at) (UTC) and of C(versions) the C(requests) and C(failed) until
-          then, C(p50) and C(p99).
+        - Up to 31 moments while it soaked, each with C(at) (UTC) and, by version in C(versions), the C(requests) and
+          C(failed) until then, C(p50) and C(p99).
       type: list
       elements: dict
       returned: always
       sample: []
 removed:
-  description: The version that is no destination of the route any more. Null if both are.
+  description: The version that was removed from the route. Null if both are still in it.
   returned: success and O(state=cleaned)
   type: str
   sample: v1
 used_by:
   description:
-    - Other routes in the namespace that still lead to the version in RV(removed). Its subset and its pods must stay
-      until there are none.
+    - Other routes in the namespace that still have the version in RV(removed). Its subset and its pods must stay until
+      there are none.
   returned: success and O(state=cleaned)
   type: list
   elements: str
   sample: []
 leftovers:
   description:
-    - Versions of earlier releases whose subset is still defined though no rule of this route leads to them.
+    - Versions of earlier releases whose subset is still defined although no rule of this route has them.
     - Those with neither RV(leftovers[].used_by) nor RV(leftovers[].why) can be removed.
   returned: success and O(state=cleaned)
   type: list
@@ -645,21 +638,21 @@ leftovers:
       returned: success
       sample: v0
     used_by:
-      description: Other routes in the namespace that lead to it.
+      description: Other routes in the namespace that have it.
       type: list
       elements: str
       returned: success
       sample: []
     why:
-      description: Which proxies still lead to it, or why that could not be seen. Empty if none does.
+      description: Which proxies still route to it, or why that is unknown. Empty if none does.
       type: str
       returned: success
       sample: ""
   sample: []
 live:
   description:
-    - The proxies that were seen to run the weights that were written last. Empty where nobody was asked.
-    - RV(proxies) says how many there are.
+    - The proxies that were seen to run the weights that were written last. Empty if none was asked.
+    - RV(proxies) has their number.
   returned: success
   type: list
   elements: dict
@@ -701,22 +694,22 @@ proxies:
     sidecars_left_out:
       description:
         - Sidecars that cannot carry requests of the route, by C(exportTo), a C(Sidecar) resource, or the sources that
-          its matches name. They are neither asked nor waited for.
+          its matches name. They are not asked.
       type: int
       returned: always
       sample: 12
     unanswered:
       description:
-        - Sidecars that gave no answer and were not waited for, since the pods behind the route have never had a request
-          of their workloads; one sentence each.
+        - Sidecars that did not answer and were not waited for, because the pods of the Service have had no request from
+          their workloads; one sentence each.
       type: list
       elements: str
       returned: always
       sample: []
 transitions:
   description:
-    - What was written, in order. C(at) is when, C(by) for whom, and C(live) how many milliseconds later all proxies
-      were seen to run it, null where they were not asked or not all did.
+    - What was written, in order. C(at) is the time, C(by) the user, and C(live) after how many milliseconds all proxies
+      were seen to run it, null if they were not asked or not all did.
   returned: success
   type: list
   elements: dict
@@ -768,7 +761,7 @@ run:
     began: "2026-01-31T11:59:59.700Z"
     ended: "2026-01-31T12:00:00.300Z"
 mistakes:
-  description: Everything that stands against the request, one sentence each.
+  description: Everything that is wrong with the request, one sentence each.
   returned: failure
   type: list
   elements: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: canary_info
 version_added: 1.0.0
-short_description: Read where a canary stands
+short_description: Read the state of a canary
 description:
-  - Reads everything about a canary at once, which is the weights, the phase and step of the release, who holds it and
-    since when, when the next step is due and what stands against it, the ready pods of each version, and problems.
+  - Reads everything about a canary at once, which is the weights, the phase and step of the release, the lease holder,
+    when the next step is due and what prevents it, the ready pods of each version, and problems.
   - A VirtualService that does not exist is a result, not a failure, so that one playbook can ask about many services.
 extends_documentation_fragment:
   - progressive.istio.attributes
@@ -39,12 +39,12 @@ options:
   stable:
     description:
       - Subset of the stable version. Give it together with O(canary).
-      - The default is that of the release under way, else the first of the two destinations of the route.
+      - The default is that of the present release, or else the first of the two destinations of the route.
     type: str
   canary:
     description:
       - Subset of the canary. Give it together with O(stable).
-      - The default is that of the release under way, else the second of the two destinations of the route.
+      - The default is that of the present release, or else the second of the two destinations of the route.
     type: str
   route:
     description:
@@ -53,12 +53,12 @@ options:
     type: str
   destination_host:
     description:
-      - Host of the destinations, as in the VirtualService or in full.
-      - It is needed only where one route leads to several services with subsets of these names.
+      - Host of the destinations, as in the VirtualService or fully qualified.
+      - It is needed only if the route has several services with subsets of these names.
     type: str
   prometheus:
     description:
-      - The Prometheus to read from what was counted while the release had its weights, see RV(counted).
+      - The Prometheus to read the counts of each weight from, see RV(counted).
       - The suboptions are those of O(progressive.istio.canary#module:analysis.prometheus).
     type: dict
     version_added: 1.1.0
@@ -93,19 +93,19 @@ author:
 """
 
 EXAMPLES = r"""
-- name: See where the canary stands
+- name: Read the state of the canary
   progressive.istio.canary_info:
     name: pong-server-virtual-service
   register: pong
 
-- name: Say it
+- name: Show it
   ansible.builtin.debug:
     msg: "{{ pong.summary }}"
 """
 
 RETURN = r"""
 exists:
-  description: Whether there is such a VirtualService with such a route.
+  description: Whether the VirtualService exists and has the route.
   returned: success
   type: bool
   sample: true
@@ -145,7 +145,7 @@ canary:
 weights:
   description:
     - Percentage of all requests of the rule by subset, as the VirtualService has it, rounded to two digits.
-    - A further destination of the rule is named by its host, or by its subset if that is one of the same host.
+    - A further destination of the rule is named by its host, or by its subset if it has the same host.
   returned: if it exists
   type: dict
   sample: {v1: 80, v2: 20}
@@ -161,18 +161,18 @@ destination_host:
   sample: pong-server-service.default.svc.cluster.local
 phase:
   description:
-    - Where the release stands, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
+    - The phase of the release, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
       C(weighted) and C(unreadable).
   returned: if it exists
   type: str
   sample: progressing
 finished:
-  description: Whether the canary has all requests for good.
+  description: Whether the canary has all requests and the release has ended.
   returned: if it exists
   type: bool
   sample: false
 step:
-  description: Number of the step that is reached, C(0) before the first.
+  description: Number of the present step, C(0) before the first.
   returned: if there is a release
   type: int
   sample: 2
@@ -188,23 +188,23 @@ since:
   type: str
   sample: "2026-01-31T12:00:00Z"
 until:
-  description: When the weight may be raised again, UTC. Null where no time is waited for.
+  description: When the weight may be raised again, UTC. Null if it does not depend on time.
   returned: if there is a release
   type: str
   sample: "2026-01-31T12:01:00Z"
 next_weight:
-  description: What the next step sets. Null where the release is at its end or waits for a person.
+  description: The weight of the next step. Null if the release has ended or waits for an operator.
   returned: if it exists
   type: int
   sample: 50
 next:
   description:
-    - What O(progressive.istio.canary#module:state=advanced) would do or meet now. Null where there are no steps.
+    - What O(progressive.istio.canary#module:state=advanced) would do now. Null if there are no steps.
   returned: if it exists
   type: str
   sample: v2 at 20 % (step 2 of 4) soaks until 2026-01-31T12:01:00Z, 42 s from now
 holder:
-  description: The run that works on the release, null if there is none.
+  description: The run that holds the lease, null if there is none.
   returned: if it exists
   type: dict
   sample:
@@ -215,7 +215,7 @@ holder:
     until: "2026-01-31T12:01:30Z"
     alive: true
 verdict:
-  description: The last verdict about the present weight, null if there is none.
+  description: The last verdict on the present weight, null if there is none.
   returned: if it exists
   type: dict
   sample: null
@@ -233,7 +233,7 @@ history:
       by: ci
 counted:
   description:
-    - What Prometheus has counted for each weight of the canary's last attempt in RV(history), at most in its first
+    - What Prometheus has counted for each weight of the canary's last attempt in RV(history), for at most its first
       hour, in the form of RV(progressive.istio.canary#module:judged), without a verdict and C(unattributed).
     - If Prometheus cannot be asked, a warning says why and the list is empty.
   returned: if O(prometheus) is given and there is a release
