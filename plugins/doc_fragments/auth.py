@@ -111,6 +111,6 @@ options:
     type: list
     elements: str
 requirements:
-  - Python library C(kubernetes), where the module runs. For certificates, tokens and service accounts what it brings
-    along is enough, C(urllib3) and C(PyYAML).
+  - Python library C(kubernetes), where the module runs. It installs C(urllib3), C(PyYAML) and C(websocket-client), which
+    suffice for certificates, tokens and service accounts.
 """
