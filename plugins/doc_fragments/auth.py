@@ -111,6 +111,6 @@ options:
     type: list
     elements: str
 requirements:
-  - Python library C(kubernetes), where the module runs. It installs C(urllib3), C(PyYAML) and C(websocket-client), which
-    suffice for certificates, tokens and service accounts.
+  - Python library C(kubernetes), where the module runs. What it installs with it is enough for certificates, tokens
+    and service accounts, C(urllib3), C(PyYAML) and C(websocket-client).
 """

@@ -14,7 +14,7 @@ from conftest import ROOT, Program
 def test_the_collection_says_what_it_needs(program: Program) -> None:
     found = yaml.safe_load(program("ansible-builder", "introspect", ROOT / "build" / "collections"))
     lines = (ROOT / "meta" / "ee-requirements.txt").read_text().splitlines()
-    wanted = [line for line in lines if not line.startswith(("#", "PyYAML"))]  # ansible-builder leaves PyYAML to Ansible
+    wanted = [line for line in lines if not line.startswith(("#", "PyYAML"))]  # PyYAML comes with Ansible
     assert [line.split("  #")[0] for line in found["python"]] == wanted
     assert found["system"] == []
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Work that is waited for only as long as one likes, and never at the end of the process."""
+"""Tasks in the background that do not keep the process alive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Result = TypeVar("_Result")
 
 
 def begin(task: Callable[[], _Result]) -> Future[_Result]:
-    """Do it in a thread of its own. Those of an executor are waited for when the process ends; this one is not."""
+    """Run the task in a daemon thread; the process would wait for those of an executor at its end."""
     future: Future[_Result] = Future()
 
     def run() -> None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The door by which everything leaves a module: results, errors and warnings."""
+"""The base class of all modules: every result, error and warning passes it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from .printable import for_people, printable
 from .secrets import concealed, leaves, mappings, password_in, secrets_in
 from .values import show
 
-# Results whose line ends are ours; whoever makes them escapes their lines.
+# Results with line ends of ours; the code that makes them escapes their lines.
 LINES = frozenset({"report", "table", "before", "after", "exception"})
 
-
-# What Ansible's own reading of options raises, for it does not expect everything that a play can hold.
+# What Ansible raises for options that it does not expect.
 UNREADABLE = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
-    """A module that prints no control character of the cluster, and masks secrets and nothing else."""
+    """A module that prints no control characters of the cluster, and masks secrets only."""
 
     no_log_values: set[str]
     current: ClassVar[Module | None] = None  # the one of this process
@@ -44,7 +43,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
         inside = {text for each in secret for text in secrets_in(each)} | password_in(self.params.get("proxy") or "")
         self.no_log_values = (self.no_log_values - beside) | inside
         kubeconfig = self.params.get("kubeconfig")
-        if isinstance(kubeconfig, str):  # messages name it: its path is no secret, only its contents are
+        if isinstance(kubeconfig, str):  # messages name its path; only its contents are secret
             self.no_log_values.discard(kubeconfig)
         Module.current = self
 
@@ -57,12 +56,12 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
     def warn(self, warning: str, **kwargs: Any) -> None:
         super().warn(printable(warning), **kwargs)
 
-    def fail_unforeseen(self, error: Exception) -> NoReturn:
-        """End in a sentence all the same; the traceback is for those who have Ansible show them."""
+    def fail_unexpected(self, error: Exception) -> NoReturn:
+        """Fail with one sentence; Ansible shows the traceback only on request."""
         frame = traceback.extract_tb(error.__traceback__)[-1]
         self.fail_json(
-            f"{type(error).__name__} ({error}) at {Path(frame.filename).name}:{frame.lineno}, which was not foreseen: "
-            "nothing more was done; see where it stands by the playbook progressive.istio.status, and report this",
+            f"{type(error).__name__} ({error}) at {Path(frame.filename).name}:{frame.lineno}, an unexpected error: "
+            "nothing more was done; see the state by the playbook progressive.istio.status, and report this",
             exception="".join(traceback.format_exception(error)),
         )
 
@@ -74,7 +73,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
 
 
 def answering(main: Callable[[], None]) -> Callable[[], None]:
-    """The main function of a module, which ends in a sentence also where something was not foreseen."""
+    """Decorate the main function of a module: an unexpected error becomes one sentence."""
 
     @wraps(main)
     def run() -> None:
@@ -84,13 +83,13 @@ def answering(main: Callable[[], None]) -> Callable[[], None]:
         except Exception as error:
             if Module.current is None:
                 raise
-            Module.current.fail_unforeseen(error)
+            Module.current.fail_unexpected(error)
 
     return run
 
 
 def unfit(spec: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """The options with options of their own that are given as something else."""
+    """Why options with suboptions that are no mappings cannot be read."""
     for name, option in spec.items():
         value, place = given.get(name), f"{path}{name}"
         if not option.get("options") or value is None or isinstance(value, (str, list)):

@@ -3,21 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Reading a mapping of options key by key, so that all that is wrong with it is told at once. Pure."""
+"""Read a mapping of options key by key and collect all its mistakes. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import inf
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import inf, isfinite
+from typing import Any, TypeVar
 
 from .values import number, seconds, share, show, truth, whole
+
+T = TypeVar("T")
 
 _RATE = "a share between 0 and 1, such as 0.01, or percent, such as 1%"
 
 
 class Options:
-    """One mapping of options, read key by key. What is wrong is noted, and the default is taken in its place."""
+    """A mapping of options. A mistake is added to the list, and the default is returned instead."""
 
     def __init__(self, path: str, given: object, mistakes: list[str]) -> None:
         self._path = path
@@ -29,15 +32,15 @@ class Options:
         elif given is not None:
             self.wrong("", given, "a mapping")
 
-    def wrong(self, key: str, value: object, wish: str) -> None:
-        self._mistakes.append(f"{self._place(key)} is {show(value)}: it must be {wish}")
+    def wrong(self, key: str, value: object, wanted: str) -> None:
+        self._mistakes.append(f"{self._place(key)} is {show(value)}: it must be {wanted}")
 
     def raw(self, key: str) -> Any:
         self._known.append(key)
         return self._given.get(key)
 
     def part(self, key: str, optional: bool = False) -> Options | None:
-        """The options below a key; None if they are switched off, or if optional ones are not given."""
+        """The options below a key; None if they are false, or optional and not given."""
         given = self.raw(key)
         if given is None and optional:
             return None
@@ -59,82 +62,60 @@ class Options:
 
     def rate(self, key: str, default: float, highest: float = 1.0) -> float:
         """A share above 0 and below the highest."""
-        given = self.raw(key)
-        found = default if given is None else share(given)
-        if found is None or not 0 < found < highest:
-            self.wrong(key, given, _RATE if highest == 1 else f"{_RATE}, and below {highest:g}")
-            return default
-        return found
+        wanted = _RATE if highest == 1 else f"{_RATE}, and below {highest:g}"
+        return self._parsed(key, default, share, lambda found: 0 < found < highest, wanted)
 
     def number(self, key: str, low: float, default: float) -> float:
-        given = self.raw(key)
-        found = default if given is None else number(given)
-        if found is None or not low <= found < inf:
-            self.wrong(key, given, f"a number of {low:g} or more")
-            return default
-        return found
+        return self._parsed(key, default, number, lambda found: low <= found < inf, f"a number of {low:g} or more")
 
     def bound(self, key: str, default: float) -> float:
-        """A finite number that may be left out."""
-        given = self.raw(key)
-        found = default if given is None else number(given)
-        if found is None or (given is not None and abs(found) == inf):
-            self.wrong(key, given, "a number")
-            return default
-        return found
+        """A finite number."""
+        return self._parsed(key, default, number, isfinite, "a number")
 
     def whole(self, key: str, low: int, high: int, default: int) -> int:
-        given = self.raw(key)
-        found = default if given is None else whole(given, low, high)
-        if found is None:
-            self.wrong(key, given, f"a whole number from {low} to {high}")
-            return default
-        return found
+        wanted = f"a whole number from {low} to {high}"
+        return self._parsed(key, default, partial(whole, low=low, high=high), lambda found: True, wanted)
 
     def seconds(self, key: str, low: float, high: float, default: float) -> float:
-        given = self.raw(key)
-        found = default if given is None else seconds(given)
-        if found is None or not low <= found <= high:
-            self.wrong(key, given, f"a number of seconds from {low:g} to {high:.10g}")
-            return default
-        return found
+        wanted = f"a number of seconds from {low:g} to {high:.10g}"
+        return self._parsed(key, default, seconds, lambda found: low <= found <= high, wanted)
 
     def flag(self, key: str, default: bool) -> bool:
-        given = self.raw(key)
-        found = default if given is None else truth(given)
-        if found is None:
-            self.wrong(key, given, "true or false")
-            return default
-        return found
+        return self._parsed(key, default, truth, lambda found: True, "true or false")
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
-        given = self.raw(key)
-        if given is None:
-            return default
-        if given not in allowed:
-            self.wrong(key, given, f"one of {', '.join(allowed)}")
-            return default
-        return str(given)
+        wanted = f"one of {', '.join(allowed)}"
+        return self._parsed(key, default, lambda given: given if given in allowed else None, lambda found: True, wanted)
 
-    def text(self, key: str, wish: str, default: str | None = None) -> str:
-        """Text, which must be there unless there is a default."""
+    def text(self, key: str, wanted: str, default: str | None = None) -> str:
+        """Text, which is required without a default."""
         given = self.raw(key)
         if given is None and default is not None:
             return default
         if not isinstance(given, str) or not given.strip():
-            self.wrong(key, given, wish)
+            self.wrong(key, given, wanted)
             return ""
         return given.strip()
 
     def note(self, key: str, what: str) -> None:
-        """Something is wrong that is no wrong value, or that must not be shown."""
+        """Add a mistake that is not about a value, or about one that must not be shown."""
         self._mistakes.append(f"{self._place(key)} {what}")
 
     def end(self) -> None:
-        """Note the keys that nobody has asked for."""
+        """Add unknown keys to the mistakes."""
         unknown = sorted(str(key) for key in self._given if key not in self._known)
         if unknown:
             self._mistakes.append(f"{self._path} has {', '.join(unknown)}: it has only {', '.join(self._known)}")
+
+    def _parsed(
+        self, key: str, default: T, parse: Callable[[Any], T | None], valid: Callable[[T], bool], wanted: str
+    ) -> T:
+        given = self.raw(key)
+        found = default if given is None else parse(given)
+        if found is None or (given is not None and not valid(found)):
+            self.wrong(key, given, wanted)
+            return default
+        return found
 
     def _place(self, key: str) -> str:
         return f"{self._path}.{key}" if key else self._path

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Foreign text as a terminal may print it. Pure."""
+"""Foreign text that is safe for a terminal. Pure."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def printable(text: str) -> str:
-    r"""The text on one line that no terminal acts upon: what cannot be seen is escaped, such as \n and \x1b.
+    r"""The text on one line with what cannot be seen escaped, such as \n and \x1b; idempotent.
 
-    Anybody who may write an object can put such characters into it, and forge lines or colours of our output with them.
-    A text that has been through this once does not change again.
+    A user who may write an object could forge lines or colours of our output with such characters.
     """
     if text.isprintable():
         return text
-    return "".join(_escaped(one) if unicodedata.category(one) in _UNPRINTABLE else one for one in text)
+    return "".join(
+        each.encode("unicode_escape").decode("ascii") if unicodedata.category(each) in _UNPRINTABLE else each
+        for each in text
+    )
 
 
 def printable_lines(text: str) -> str:
-    """The same for a text whose line ends are ours, such as a table."""
+    """The same for a text with line ends of ours, such as a table."""
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def for_people(value: Any, lines: frozenset[str] = frozenset(), _name: str = "") -> Any:
-    """A value with all its text printable, at any depth. lines: names of fields whose line ends are ours."""
+    """A value with all its text printable, at any depth. lines: names of fields with line ends of ours."""
     if isinstance(value, str):
         return printable_lines(value) if _name in lines else printable(value)
     if isinstance(value, Mapping):
@@ -41,7 +43,3 @@ def for_people(value: Any, lines: frozenset[str] = frozenset(), _name: str = "")
     if isinstance(value, (list, tuple)):
         return [for_people(each, lines) for each in value]
     return value
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

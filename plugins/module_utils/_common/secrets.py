@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Which values of options are secret, and which only lie beside one. Pure.
+"""Which values of options are secret. Pure.
 
-Ansible masks every value below an option with `no_log`, wherever it stands in the output. For a mapping that is too
-much: with a kubeconfig it would mask "v1", with headers "true". So what is masked everywhere are the secrets in it,
-and the mapping itself is not shown at all.
+Ansible masks every value below an option with `no_log` everywhere in the output: of a kubeconfig also "v1", of headers
+also "true". So only the secrets in such a mapping are masked everywhere, and the mapping itself is not shown.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as Ansible has it
-LEAST = 4  # characters of a secret; to mask what is shorter would destroy the output and hide nothing
+LEAST = 4  # characters of a secret; masking shorter ones would destroy the output and hide nothing
 _SECRET_NAME = re.compile(
     r"authoriz|auth(?!or)|token|(\b|_|api)key(\b|_)|secret|password|passwd|cookie|session|credential|signature|jwt"
     r"|certificate-data|authority-data",
@@ -28,9 +27,9 @@ _FILE_NAME = re.compile("(file|client-key|authority)$", re.IGNORECASE)  # such a
 
 
 def secrets_in(values: object, _name: str = "") -> set[str]:
-    """The secrets in a mapping of any depth, such as headers or a kubeconfig: values with the name of a secret.
+    """The values with the name of a secret, at any depth, and the passwords in URLs.
 
-    A list of `name` and `value`, as for environment variables, counts as a mapping; of a URL its password is secret.
+    A list of `name` and `value`, as for environment variables, counts as a mapping.
     """
     if isinstance(values, Mapping):
         named = {values["name"]: values["value"]} if {"name", "value"} <= set(values) else values
@@ -55,24 +54,21 @@ def password_in(url: str) -> set[str]:
 
 
 def leaves(values: object) -> Iterator[str]:
-    """Everything that stands in a mapping of any depth, as text."""
-    if isinstance(values, Mapping):
-        for value in values.values():
-            yield from leaves(value)
-    elif isinstance(values, (list, tuple)):
-        for value in values:
+    """All values at any depth, as text."""
+    if isinstance(values, (Mapping, list, tuple)):
+        for value in values.values() if isinstance(values, Mapping) else values:
             yield from leaves(value)
     elif values is not None:
         yield str(values)
 
 
 def concealed(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options without the values of their secret mappings, for the output that shows how a module was called."""
+    """Options for the output, without the values of secret mappings."""
     return {name: _concealed(spec.get(name) or {}, value) for name, value in given.items()}
 
 
 def mappings(spec: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The secret mappings among the options, also among options of options."""
+    """The secret mappings among options and suboptions."""
     for name, value in given.items():
         option = spec.get(name) or {}
         if isinstance(value, Mapping) and option.get("no_log"):
@@ -90,6 +86,6 @@ def _concealed(option: Mapping[str, Any], value: Any) -> Any:
 
 
 def _credentials(text: str) -> set[str]:
-    """What comes after the name of a scheme, as in `Bearer TOKEN`."""
+    """The part after an authentication scheme, as in `Bearer TOKEN`."""
     scheme, _space, rest = text.partition(" ")
     return {rest} if scheme.isalpha() and len(rest) > 7 else set()

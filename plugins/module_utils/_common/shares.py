@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Percent of the requests, exact: weights of 2 and 1 are two thirds and one third. Pure.
+"""Exact shares of the requests in percent: weights of 2 and 1 are two thirds and one third. Pure.
 
-Envoy splits requests by weight / sum, whatever the sum is. A share that is a whole percentage is an `int`, any other
-one a `Percent`, which calculates as the fraction that it is and reads as 66.67.
+Envoy splits requests by weight / sum for any sum. A whole percentage is an `int`, any other one a `Percent`, which
+calculates as a fraction and prints as 66.67.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
-DIGITS = 2  # after the point, where that does not make 0 or 100 of what is neither
-LARGEST = 1_000_000  # a sum of weights up to which a share is found again in its text
+DIGITS = 2  # after the point; more where it would read 0 or 100 otherwise
+LARGEST = 1_000_000  # the sum of weights up to which a share can be read from its text
 
 
 class Percent(Fraction):
-    """A share that is no whole percentage."""
+    """A share that is not a whole percentage."""
 
     def __str__(self) -> str:
         return f"{number(self):.10g}"
@@ -33,23 +33,23 @@ Share: TypeAlias = "int | Percent"
 
 
 def share_of(weight: int, whole: int) -> Share:
-    """The percentage that a weight is of a whole, which is not 0."""
+    """The percentage of a weight in a sum, which is not 0."""
     return exact(Fraction(100 * weight, whole))
 
 
 def exact(value: float | Fraction) -> Share:
-    """The share that a number stands for which was written as a decimal of full length."""
+    """The share for a number that was written as a decimal of full length."""
     fraction = Fraction(value).limit_denominator(LARGEST)
     return fraction.numerator if fraction.denominator == 1 else Percent(fraction)
 
 
 def rest_of(share: Share) -> Share:
-    """What it leaves of all requests."""
+    """The share of all other requests."""
     return exact(Fraction(100) - share)
 
 
 def number(share: Share) -> int | float:
-    """The share as people and JSON have it: rounded, but 0 and 100 are only what is exactly that."""
+    """The share for users and JSON: rounded, but 0 and 100 only if it is exactly that."""
     if isinstance(share, int):
         return share
     digits = DIGITS
@@ -59,10 +59,10 @@ def number(share: Share) -> int | float:
 
 
 def numbers(shares: Mapping[str, Share]) -> dict[str, int | float]:
-    """Shares as JSON has them."""
+    """Shares for JSON."""
     return {name: number(share) for name, share in shares.items()}
 
 
 def said(shares: Mapping[str, Share]) -> str:
-    """Shares as people read them."""
+    """Shares for a message."""
     return ", ".join(f"{name} {share} %" for name, share in shares.items())

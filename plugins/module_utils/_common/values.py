@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What a value from a play means: numbers may come as text, as templating makes them. Pure."""
+"""Values from a play, in which templating makes text of numbers. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-LONGEST = 31_536_000  # seconds in a year; keeps every sum of times inside what datetime can hold
+LONGEST = 31_536_000  # seconds in a year; keeps sums of times within the range of datetime
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """The whole number that a value means, where it lies in the range: 10, 10.0 and "10", but not true or "10%"."""
+    """The whole number if it is in the range: of 10, 10.0 and "10", but not of true or "10%"."""
     number: int | None = None
     if isinstance(value, str) and re.fullmatch("[+-]?[0-9]{1,9}", value.strip()):
         number = int(value.strip())
@@ -31,7 +31,7 @@ def whole(value: object, low: int, high: int) -> int | None:
 
 
 def number(value: object) -> float | None:
-    """The number that a value means; infinities are numbers, nan and true are not."""
+    """The number, which may be infinite, but not nan or true."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -42,14 +42,14 @@ def number(value: object) -> float | None:
 
 
 def share(value: object) -> float | None:
-    """The number that a value means, which may be percent: 0.01, "0.01" and "1 %" are the same."""
+    """The number, which may be given in percent: 0.01, "0.01" and "1 %" are the same."""
     percent = isinstance(value, str) and value.rstrip().endswith("%")
     found = number(value.rstrip()[:-1] if percent and isinstance(value, str) else value)
     return found / 100 if percent and found is not None else found
 
 
 def seconds(value: object) -> float | None:
-    """A time of at most a year."""
+    """The number of seconds, at most a year."""
     found = number(value)
     return found if found is not None and 0 <= found <= LONGEST else None
 
@@ -62,7 +62,7 @@ def truth(value: object) -> bool | None:
 
 
 def from_json(text: str | bytes) -> Any:
-    """What a JSON text means; ValueError for one that is none, and for brackets within brackets without end."""
+    """The value of a JSON text. Raises ValueError, also for one that is nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -71,7 +71,7 @@ def from_json(text: str | bytes) -> Any:
 
 @contextmanager
 def understood(what: str) -> Iterator[None]:
-    """Read an answer of others; ValueError, as for what is no JSON, where it has another form than that of `what`."""
+    """Read foreign data; data of another form than `what` raises ValueError, as invalid JSON does."""
     try:
         yield
     except (KeyError, TypeError, AttributeError, IndexError) as error:
@@ -79,11 +79,11 @@ def understood(what: str) -> Iterator[None]:
 
 
 def show(value: object) -> str:
-    """The value as a message about it has it."""
+    """The value for a message."""
     if value is None:
         return "missing"
     try:
         text = repr(value)
-    except (RecursionError, ValueError):  # brackets within brackets, or a number of thousands of digits
+    except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
         text = f"a {type(value).__name__} that is too large to be shown"
     return text if len(text) <= 60 else f"{text[:57]}..."
