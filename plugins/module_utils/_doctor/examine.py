@@ -142,9 +142,8 @@ def _proxies(
                 return "", list(release.of_subsets(snapshot, error.lagging)), []
             sample = f" ({proof.extent.sample} asked)" if proof.extent.sample else ""
             live = f"live in {plural(len(proof.live), 'proxy', 'proxies')}{sample}"
-        account = fetch_status(
-            cluster
-        )  # weights that did not change are live too where all else of an update is rejected
+        # Weights that did not change are live too where all else of an update is rejected.
+        account = fetch_status(cluster)
         rejecting = [
             Lagging(proxy, "keeps what it had", account.why(proxy.namespace, proxy.pod), rejects=True)
             for proxy in (each.proxy for each in proof.live)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What was counted per version since the canary's weight is live. Pure."""
+"""Requests counted by version since the canary's weight went live. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Sample:
-    """Requests, and how many of them were bad in one respect: 0 <= bad <= requests (ValueError otherwise)."""
+    """Requests, and how many of them failed or were slow: 0 <= bad <= requests, else ValueError."""
 
     requests: int = 0
     bad: int = 0
@@ -24,17 +24,17 @@ class Sample:
 
     @property
     def share(self) -> float:
-        """The part that was bad, 0 to 1; 0 without requests."""
+        """The bad share, 0 to 1; 0 without requests."""
         return self.bad / self.requests if self.requests else 0.0
 
 
 @dataclass(frozen=True)
 class VersionCounts:
-    """One version.
+    """The requests to one version.
 
-    answers: its requests, and those that failed.
-    buckets: how many requests took at most so many milliseconds, by upper edge; infinity holds all of them. Envoy
-        renews its histograms only every 5 s, so these requests may be fewer than those of `answers`.
+    answers: all, and those that failed.
+    buckets: cumulative histogram of latencies, by upper edge in milliseconds; infinity holds all. Envoy updates its
+        histograms only every 5 s, so they may lag behind `answers`.
     """
 
     name: str
@@ -44,17 +44,16 @@ class VersionCounts:
 
 @dataclass(frozen=True)
 class Counts:
-    """Both versions over the same time.
+    """Both versions over the same period.
 
-    stable: None if it has no weight, so that there is nothing to compare with.
-    unattributed: failures in this time that belong to no version, such as those of a subset that is not there.
-    before: the requests that were counted before this time, and how many of them were such failures.
-    without_service: failures at these proxies that name no service at all, so that they may be anybody's.
-    cut_off: by version, where it had healthy endpoints and has none any more, as a half sentence.
-    unrouted: which proxies have lost the route, as a half sentence.
-    untimed: why latencies may be unknown, as a half sentence with a remedy.
-    share: the canary's part of all requests, above 0 and up to 1, where they are ours, sent to see how they are
-        answered; else None.
+    stable: None if it has no weight, so there is nothing to compare with.
+    unattributed: failures that belong to no version, such as those of a subset that does not exist.
+    before: the requests counted before this period, and how many of them were such failures.
+    without_service: failures at these proxies that name no service, so they may belong to any.
+    cut_off: by version, the proxies that have no healthy endpoint of it any more, as a clause.
+    unrouted: the proxies that have lost the route, as a clause.
+    untimed: why latencies may be unknown, as a clause with a remedy.
+    share: the canary's share of probe requests, above 0 and up to 1; None where requests are not probes.
     """
 
     canary: VersionCounts
@@ -70,7 +69,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many of the proxies are read, of how many. gaps: who is not, for how long and why; nothing if all are."""
+    """How many of the proxies are read. gaps: which are not, for how long and why; empty if all are."""
 
     read: int
     of: int

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Latencies as Envoy counts them: how many requests took at most so long, at fixed edges. Pure."""
+"""Latencies as Envoy counts them: cumulative buckets with fixed edges. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from math import inf
 
 from .counts import Sample
 
-# The edges (milliseconds) that Envoy has unless its bootstrap names others, and that Istio leaves as they are.
+# Envoy's default edges in milliseconds; Istio does not change them.
 EDGES = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000)
 
 
 def slower_than(buckets: Mapping[float, int], threshold: float) -> Sample | None:
-    """The requests, and those that took longer than a threshold in milliseconds.
-
-    Buckets tell this exactly only at their edges, so for a threshold between them there is no answer (None).
-    """
+    """The requests, and those slower than a threshold in milliseconds; None unless the threshold is an edge."""
     if not buckets.get(inf):
         return Sample()
     if threshold not in buckets:
@@ -30,10 +27,9 @@ def slower_than(buckets: Mapping[float, int], threshold: float) -> Sample | None
 
 
 def quantile(buckets: Mapping[float, int], share: float) -> float | None:
-    """About how many milliseconds this share (0 to 1) of the requests took at most; None without requests.
+    """The latency in milliseconds of this quantile (0 to 1), for display only; None without requests.
 
-    As in Prometheus' histogram_quantile it is interpolated within a bucket, so it is for people, not for decisions,
-    and the last edge stands for all that is slower.
+    Interpolated within a bucket as by Prometheus' histogram_quantile; the last edge stands for everything slower.
     """
     if not buckets.get(inf):
         return None

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Istio's standard request metrics, as counters of one service: by workload, kind of answer and latency. Pure.
+"""Istio's standard request metrics as counters of one service: by workload, response class and latency. Pure.
 
-They come from a proxy's own `/stats/prometheus` or from Prometheus. Istio names them `istio_requests_total` and
-`istio_request_duration_milliseconds`; where Envoy's stats access logger makes them, `envoy_` stands in front.
+They come from a proxy's `/stats/prometheus` or from Prometheus. Names may have the prefix `envoy_`, which Envoy's stats
+access logger adds.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ DURATION = "istio_request_duration_milliseconds"
 BUCKETS = f"{DURATION}_bucket"
 
 NOT_ROUTED = "NR"  # Envoy's flag for a request that no route matches
-# Envoy's flags for requests that failed before an endpoint was chosen: no route, no cluster, no healthy endpoint, too
-# many requests wait or are under way, or drop on purpose. Every other failure is counted at an endpoint.
+# Envoy's flags for requests that failed before an endpoint was chosen: no route, no cluster, no healthy endpoint,
+# circuit breaker, drop by configuration. Every other failure is counted at an endpoint.
 NO_ENDPOINT = frozenset({NOT_ROUTED, "NC", "UH", "UO", "DO"})
-_ABSENT = frozenset({"", "-", "unknown"})  # how Envoy and Istio write a label that has no value
-# The gRPC statuses that stand for an HTTP status of 500 and above: unknown, deadline exceeded, unimplemented, internal,
+_ABSENT = frozenset({"", "-", "unknown"})  # how Envoy and Istio write a label without a value
+# The gRPC statuses that count as failures: unknown, deadline exceeded, unimplemented, internal,
 # unavailable, data loss.
 _GRPC_FAILURES = frozenset({"2", "4", "12", "13", "14", "15"})
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-_LINE = re.compile(  # a time may follow the value
+_LINE = re.compile(  # a timestamp may follow the value
     rb"((?:envoy_)?(?:%s|%s)\{.*)\} (\d+(?:\.\d*)?(?:e\+?\d+)?)(?: \d+)?" % (REQUESTS.encode(), BUCKETS.encode())
 )
 
 
 class Answers(NamedTuple):
-    """Requests that ended alike.
+    """Requests with the same kind of response.
 
-    workload: NOBODY if no pod was asked. kind: the class of the code (`2xx`), `none` without a code, as when the client
-    gave up, or `grpc` and the status if that is a failure. flags: Envoy's response flags. ours: whether the service is
-    told; if not, anybody's requests may be meant.
+    workload: NO_WORKLOAD if no pod was chosen. kind: the class of the status (`2xx`), `none` without one, as when the
+    client disconnected, or `grpc` and the status if that is a failure. flags: Envoy's response flags. of_service: False
+    if the series names no service, so that the requests may have been to any.
     """
 
     workload: Workload
     kind: str
     flags: str
-    ours: bool = True
+    of_service: bool = True
 
     @property
     def failed(self) -> bool:
@@ -57,12 +57,17 @@ class Answers(NamedTuple):
 
     @property
     def without_endpoint(self) -> bool:
-        """Whether the service was found and no endpoint of it chosen, so that no endpoint's counters have it."""
-        return self.ours and self.workload == NO_WORKLOAD and not NO_ENDPOINT.isdisjoint(self.flags.split(","))
+        """Whether no endpoint of the service was chosen, so that no endpoint counted the requests."""
+        return self.of_service and self.workload == NO_WORKLOAD and not NO_ENDPOINT.isdisjoint(self.flags.split(","))
+
+    @property
+    def unattributed(self) -> bool:
+        """Whether they failed at the service, but at no version of it."""
+        return self.of_service and self.failed and self.workload == NO_WORKLOAD
 
 
 class Bucket(NamedTuple):
-    """Requests to a workload that took at most so many milliseconds."""
+    """Requests to a workload that took at most `edge` milliseconds."""
 
     workload: Workload
     edge: float
@@ -73,15 +78,12 @@ Counters = Mapping[Series, int]
 
 
 def stats_path(host: str) -> str:
-    """Where the admin interface shows these series of one service: inside Envoy a name holds all labels."""
+    """The admin path of one service's series. The filter sees a name with all its labels."""
     return f"/stats/prometheus?{urlencode({'filter': f'istio.request(s.total|.duration).*{re.escape(host)}'})}"
 
 
 def parse(text: bytes, host: str, reporter: str = "source") -> Counters:
-    """The counters of the service with this host (fully qualified) in a proxy's answer to its stats_path.
-
-    A series that is not there was never counted up.
-    """
+    """The counters of the service with this host (fully qualified) in a proxy's answer to stats_path."""
     found: defaultdict[Series, int] = defaultdict(int)
     for labels, value in _lines(text, host):
         series = _series(labels, host, reporter)
@@ -91,40 +93,37 @@ def parse(text: bytes, host: str, reporter: str = "source") -> Counters:
 
 
 def series_of(name: str, labels: Mapping[str, str], host: str, reporter: str = "source") -> Series | None:
-    """What a series with this name and these labels counts; None if that is nothing of this service.
-
-    Failures without any service, since the request found no way to one, are counted as such.
-    """
+    """What a series counts; None unless it is of this service, or of failures that name no service."""
     service, code = labels.get("destination_service", ""), labels.get("response_code", "")
-    ours = service == host
-    if labels.get("reporter") != reporter or not (ours or service in _ABSENT):
+    of_service = service == host
+    if labels.get("reporter") != reporter or not (of_service or service in _ABSENT):
         return None
-    workload = _workload(labels) if ours else NO_WORKLOAD
+    workload = _workload(labels) if of_service else NO_WORKLOAD
     if name.endswith(BUCKETS):
         return Bucket(workload, float(labels["le"])) if workload != NO_WORKLOAD and "le" in labels else None
     if not code:
-        return None  # Envoy may tell the same number again by class of code
+        return None  # a series that counts the same requests by class of status
     kind = _kind(code, labels.get("grpc_response_status", ""))
-    answers = Answers(workload, kind, labels.get("response_flags", "-"), ours)
-    return answers if ours or answers.failed else None
+    answers = Answers(workload, kind, labels.get("response_flags", "-"), of_service)
+    return answers if of_service or answers.failed else None
 
 
 def _workload(labels: Mapping[str, str]) -> Workload:
-    """Who was asked. Istio writes a revision `latest` also where it knows no workload."""
+    """The workload that answered. Istio writes the revision `latest` even where it knows no workload."""
 
-    def told(label: str) -> str:
+    def value_of(label: str) -> str:
         value = labels.get(label, "")
         return "" if value in _ABSENT else value
 
-    name = told("destination_workload")
+    name = value_of("destination_workload")
     if not name and "destination_workload" in labels:
         return NO_WORKLOAD
-    revision = told("destination_canonical_revision") or told("destination_version")
-    return Workload(name, told("destination_workload_namespace"), revision)
+    revision = value_of("destination_canonical_revision") or value_of("destination_version")
+    return Workload(name, value_of("destination_workload_namespace"), revision)
 
 
 def _lines(text: bytes, host: str) -> Iterator[tuple[bytes, bytes]]:
-    """Name with labels, and value, of each line that is ours. A busy gateway may have many more of other services."""
+    """Name with labels, and value, of each line of this service. A busy gateway has many lines of other services."""
     label = b'destination_service="%s"' % host.encode()
     end = 0
     while (found := text.find(label, end)) >= 0:
@@ -135,7 +134,7 @@ def _lines(text: bytes, host: str) -> Iterator[tuple[bytes, bytes]]:
             yield line[1], line[2]
 
 
-@lru_cache(maxsize=20_000)  # the same lines come with every read, only with other values
+@lru_cache(maxsize=20_000)  # every read has the same series
 def _series(line: bytes, host: str, reporter: str) -> Series | None:
     name, _brace, labels = line.decode(errors="replace").partition("{")
     return series_of(name, dict(_LABEL.findall(labels)), host, reporter)

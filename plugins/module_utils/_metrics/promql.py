@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Istio's standard metrics in Prometheus: which queries give them, and what the answers count. Pure.
+"""Istio's standard metrics in Prometheus: the queries, and the increase that the samples show. Pure.
 
-The queries ask for the samples as they were scraped, not for `increase()`: that extrapolates to the ends of its window,
-so that it gives 4.3 requests where there were 3, and it reaches back to before the weight was live.
+The queries ask for the samples as scraped, not for `increase()`, which extrapolates to the ends of its window: it gives
+4.3 requests where there were 3, and reaches back to before the weight was live.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _POD_LABELS = ("pod", "kubernetes_pod_name", "pod_name")
 
 
 class Samples(NamedTuple):
-    """One counter: its labels, and its values by the time (seconds since 1970) at which each was scraped."""
+    """One counter: its labels, and its values with the time of each scrape (seconds since 1970)."""
 
     labels: Mapping[str, str]
     values: Sequence[tuple[float, int]]
 
 
 class ScrapeTarget(NamedTuple):
-    """What Prometheus scrapes. pod: the proxy's, which may be scraped by more than one job."""
+    """What Prometheus scrapes. A pod may be scraped by several jobs."""
 
     pod: str
     job: str
@@ -38,9 +38,9 @@ class ScrapeTarget(NamedTuple):
 
 
 def queries(host: str, seconds: float, reporter: str, gateways: Iterable[str] = ()) -> list[str]:
-    """What gives all samples about a service of the last so many seconds: from the moment its weight was live.
+    """The queries for all samples about a service in the last so many seconds.
 
-    gateways: the workloads whose requests without a service count as failures, for the reporter `source`.
+    gateways: the workloads whose requests that name no service count as failures, for the reporter `source`.
     """
     window = f"[{max(1, round(seconds * 1000))}ms]"
     service = f'reporter="{reporter}",destination_service={_quoted(host)}'
@@ -53,7 +53,7 @@ def queries(host: str, seconds: float, reporter: str, gateways: Iterable[str] = 
 
 
 def increase_of(answers: Iterable[Samples], host: str, reporter: str) -> Increase:
-    """What was counted from the first scrape in these samples to the last.
+    """The increase from the first scrape in these samples to the last.
 
     A pod that several jobs scrape counts once, by the job that has most of its series.
     """
@@ -68,10 +68,9 @@ def increase_of(answers: Iterable[Samples], host: str, reporter: str) -> Increas
     chosen: dict[str, ScrapeTarget] = {}
     for target in sorted(scrapes, key=lambda each: (len(_all_series(scrapes[each].values())), each)):
         chosen[target.pod] = target
-    looks = sorted((moment, target) for target in chosen.values() for moment in scrapes[target])
     found = Increase()
-    for moment, target in looks:
-        found = add(found, {target: scrapes[target][moment]})
+    for moment, scraped in sorted((moment, target) for target in chosen.values() for moment in scrapes[target]):
+        found = add(found, {scraped: scrapes[scraped][moment]})
     return found
 
 

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Which version a request went to that Istio's series count, by the workload that they name. Pure.
+"""Which version the requests in Istio's series went to, by the workload that the series name. Pure.
 
-Istio knows no subsets there: it names the workload of the pod that was asked, its namespace, and its revision, which is
-a label of the pod that need not be the one that tells the subsets apart. So the pods of a subset say which workloads
-are its own. A version may have several; one workload with pods of two versions, which only the revision may tell apart.
+The series name no subset, but the pod's workload, its namespace and its revision: a label of the pod, which need not
+be the one that the subsets select by. So the pods of a subset tell its workloads. A version may have several workloads,
+and a workload may have pods of two versions, which only the revision can tell apart.
 """
 
 from __future__ import annotations
@@ -20,44 +20,48 @@ from .._k8s.owners import workload_of
 from .._k8s.selectors import includes, labels_of
 
 WORKLOAD_NAME = "service.istio.io/workload-name"  # a label that overrides the name
-REVISIONS = ("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")  # as Istio looks for it
+REVISIONS = (
+    "service.istio.io/canonical-revision",
+    "app.kubernetes.io/version",
+    "version",
+)  # in the order Istio uses
 DEFAULT_REVISION = "latest"
 
 
 class Workload(NamedTuple):
-    """What served a request, as Istio's series name it. An empty part is one that they do not tell."""
+    """The workload that answered, as Istio's series name it. An empty part is unknown."""
 
     name: str = ""
     namespace: str = ""
     revision: str = ""
 
 
-NO_WORKLOAD = Workload()  # no pod was asked
+NO_WORKLOAD = Workload()  # no pod was chosen
 
 
 @dataclass(frozen=True)
 class WorkloadVersions:
-    """versions: the workloads of each version's pods."""
+    """The workloads of each version."""
 
     versions: Mapping[str, frozenset[Workload]]
 
     def version_of(self, seen: Workload) -> str:
-        """The version that a workload serves; empty if that is none of these, or cannot be told from another one."""
+        """The version that a workload belongs to; empty if it is none of these, or ambiguous."""
         found = self._candidates(seen)
         return found[0] if len(found) == 1 else ""
 
     def shared(self, seen: Iterable[Workload]) -> list[Workload]:
-        """Those workloads that may serve more than one of the versions."""
+        """The workloads that may belong to more than one version."""
         return sorted({each for each in seen if len(self._candidates(each)) > 1})
 
     def with_pods(self, pods: WorkloadVersions) -> WorkloadVersions:
-        """The same, with workloads that have come meanwhile."""
+        """The same, with the workloads of further pods."""
         return WorkloadVersions(
             {name: known | pods.versions.get(name, frozenset()) for name, known in self.versions.items()}
         )
 
     def _candidates(self, seen: Workload) -> list[str]:
-        """The versions whose workloads agree in most of what the series tell: all, or else all but the revision."""
+        """The versions with a workload that matches exactly, or else all but its revision."""
         exact = [name for name, known in self.versions.items() if any(_agree(each, seen) for each in known)]
         place = seen._replace(revision="")
         return exact or [name for name, known in self.versions.items() if any(_agree(each, place) for each in known)]
@@ -66,10 +70,9 @@ class WorkloadVersions:
 def workload_versions(
     versions: Mapping[str, Mapping[str, str]], pods: Iterable[Mapping[str, Any]] | None
 ) -> WorkloadVersions:
-    """By the pods that carry the labels of each version.
+    """The workloads of the pods that have the labels of each version.
 
-    versions: the labels of each. A version without a pod is known by its label `version` or by its name, as far as the
-    series tell nothing better.
+    A version without pods has the revision that its label `version`, or else its name, says.
     """
     known = list(pods or ())
     found = {}
@@ -86,7 +89,7 @@ def _workload(pod: Mapping[str, Any]) -> Workload:
 
 
 def _agree(one: Workload, other: Workload) -> bool:
-    """Whether they agree in all that both tell, and that is a name or a revision at least."""
-    told = [(ours, theirs) for ours, theirs in zip(one, other, strict=True) if ours and theirs]
-    tells = bool((one.name and other.name) or (one.revision and other.revision))
-    return tells and all(ours == theirs for ours, theirs in told)
+    """Whether they are equal in all parts that both have, of which one is the name or the revision."""
+    common = [(ours, theirs) for ours, theirs in zip(one, other, strict=True) if ours and theirs]
+    comparable = bool((one.name and other.name) or (one.revision and other.revision))
+    return comparable and all(ours == theirs for ours, theirs in common)

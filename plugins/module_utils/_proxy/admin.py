@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What an Envoy runs, as the answers of its admin interface show it. Pure."""
+"""What an Envoy runs, from the answers of its admin interface. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .._routing.hosts import ServiceName, identity
 
 
 class HostSubset(NamedTuple):
-    """A subset of a host; without a name it is the host as a whole."""
+    """A subset of a host; an empty subset is the whole host."""
 
     host: ServiceName | str
     subset: str
@@ -31,7 +31,7 @@ Weights = Mapping[HostSubset, int]
 
 @dataclass(frozen=True)
 class EnvoyRule:
-    """A rule of `spec.http` as it should run. names: what Envoy calls its routes; there is one for each match."""
+    """A rule of `spec.http` as it should run. names: of its routes in Envoy, one for each match."""
 
     virtual_service: str  # namespace/name
     names: frozenset[str]
@@ -39,7 +39,7 @@ class EnvoyRule:
 
 
 def rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule:
-    """The rule with this index."""
+    """The rule with this index in `spec.http`."""
     meta, rule = virtual_service["metadata"], virtual_service["spec"]["http"][index]
     name = rule.get("name", "")
     matches = [match.get("name") for match in rule.get("match") or [{}]]
@@ -48,7 +48,7 @@ def rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule:
     for entry in entries:
         place = entry["destination"]
         destination = HostSubset(identity(place["host"], meta["namespace"]), place.get("subset", ""))
-        # Istio ignores the weight of a destination that is alone.
+        # Istio ignores the weight of a single destination.
         weights[destination] = weights.get(destination, 0) + (1 if len(entries) == 1 else entry.get("weight") or 0)
     return EnvoyRule(
         f"{meta['namespace']}/{meta['name']}",
@@ -58,7 +58,7 @@ def rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule:
 
 
 def routes_path(configs: Iterable[str] = ()) -> str:
-    """Where the admin interface shows the routes: all, or those of the route configurations with these names."""
+    """The admin path of all routes, or of those in the route configurations with these names."""
     query = {"resource": "dynamic_route_configs"}
     names = sorted(configs)
     if names:
@@ -68,27 +68,27 @@ def routes_path(configs: Iterable[str] = ()) -> str:
 
 @understood("config_dump")
 def weights_by_config(dump: bytes, rule: EnvoyRule) -> dict[str, list[Weights]]:
-    """What each of the rule's routes does, by the name of the route configuration that it stands in."""
+    """The weights of each of the rule's routes, by the name of their route configuration."""
     found: dict[str, list[Weights]] = {}
     for config, route in _routes(dump):
-        if _made_of(route, rule):
+        if _belongs_to(rule, route):
             found.setdefault(config, []).append(_weights(route))
     return found
 
 
 @understood("config_dump")
 def destinations(dump: bytes) -> set[HostSubset]:
-    """Everything that any route leads to."""
+    """The destinations of all routes."""
     return {destination for _config, route in _routes(dump) for destination in _weights(route)}
 
 
 def same_shares(one: Weights, other: Weights) -> bool:
-    """Whether both split requests alike. Envoy has no destinations of weight 0, and sums need not be 100."""
+    """Whether both split requests equally. Envoy has no destinations of weight 0, and sums need not be 100."""
     return _reduced(one) == _reduced(other)
 
 
 def percentages(weights: Weights, known: Iterable[HostSubset] = ()) -> dict[str, float]:
-    """Percent by subset, or by host where there is none. Those in `known` are there even with nothing."""
+    """Percent by subset, or by host where there is none. Those in `known` are included even with 0."""
     places = dict.fromkeys([*known, *weights])
     several = len({place.host for place in places}) > 1
     whole = sum(weights.values()) or 1
@@ -96,14 +96,14 @@ def percentages(weights: Weights, known: Iterable[HostSubset] = ()) -> dict[str,
 
 
 def hosts_path(wanted: Iterable[HostSubset]) -> str:
-    """Where the admin interface shows the hosts of these destinations. Before 1.38 Envoy ignores the filter."""
+    """The admin path of the hosts of these destinations. Envoy before 1.38 ignores the filter."""
     pattern = "|".join(_cluster_pattern(destination) for destination in sorted(wanted, key=str))
     return f"/clusters?{urlencode({'format': 'json', 'filter': pattern})}"
 
 
 @dataclass(frozen=True)
 class HostHealth:
-    """How many hosts a cluster has."""
+    """The number of hosts of a cluster."""
 
     healthy: int
     total: int
@@ -111,9 +111,9 @@ class HostHealth:
 
 @understood("list of clusters")
 def hosts(clusters: bytes) -> dict[HostSubset, HostHealth]:
-    """The hosts of each destination that is active; a cluster that is still warming is not listed by Envoy.
+    """The hosts of each destination; Envoy lists no cluster that is still warming.
 
-    A destination with several ports has several clusters, and is only as healthy as the worst of them.
+    A destination with several ports has several clusters; the one with the fewest healthy hosts counts.
     """
     found: dict[HostSubset, HostHealth] = {}
     for cluster in from_json(clusters).get("cluster_statuses") or []:
@@ -134,13 +134,13 @@ def _routes(dump: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield config.get("name", ""), route
 
 
-def _made_of(route: Mapping[str, Any], rule: EnvoyRule) -> bool:
+def _belongs_to(rule: EnvoyRule, route: Mapping[str, Any]) -> bool:
     origin = (((route.get("metadata") or {}).get("filter_metadata") or {}).get("istio") or {}).get("config", "")
     namespace, name = rule.virtual_service.split("/")
     if not origin.endswith(f"/namespaces/{namespace}/virtual-service/{name}"):
         return False
     name = route.get("name", "")
-    # A rule without a name is known by where it leads.
+    # A rule without a name is recognized by its destinations.
     return name in rule.names and (name != "" or bool(_weights(route).keys() & rule.weights.keys()))
 
 
@@ -156,7 +156,7 @@ def _weights(route: Mapping[str, Any]) -> Weights:
 
 
 def destination_of(cluster: str) -> HostSubset | None:
-    """What a cluster named `outbound|port|subset|host` stands for; None for one that is not Istio's own."""
+    """The destination of a cluster named `outbound|port|subset|host`; None for any other cluster."""
     parts = cluster.split("|")
     if len(parts) != 4 or parts[0] != "outbound":
         return None

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Where a rule of a VirtualService is bound to, and which pods run the Envoys there. Pure."""
+"""The gateways and the mesh that a rule of a VirtualService is attached to, and the Envoys in pods. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Role = Literal["gateway", "sidecar"]
 
 
 class Proxy(NamedTuple):
-    """An Envoy, by the pod it runs in."""
+    """An Envoy, by its pod."""
 
     role: Role
     namespace: str
@@ -35,10 +35,10 @@ class Proxy(NamedTuple):
 
 @dataclass(frozen=True)
 class Attachment:
-    """Where routes are. place: whose, for messages; namespace: in which their names are read; mesh: sidecars too.
+    """Where routes are. place: the object, for messages; namespace: of short names; mesh: whether sidecars have them.
 
-    delegated: others decide where they are, and that cannot be told from here.
-    visibility: which sidecars may have the rule; None for all of them.
+    delegated: other VirtualServices decide where they are.
+    visibility: which sidecars may have the rule; None for all.
     """
 
     place: str
@@ -50,7 +50,7 @@ class Attachment:
 
 
 def attachment_of(virtual_service: Object, rule: int) -> Attachment:
-    """Where this rule of a VirtualService is bound: as the whole, or to fewer gateways by its own matches."""
+    """The attachment of one rule: that of the VirtualService, or fewer gateways by the matches of the rule."""
     meta, spec = virtual_service["metadata"], virtual_service["spec"]
     matches = [match.get("gateways") for match in spec["http"][rule].get("match") or []]
     if matches and all(matches):
@@ -61,14 +61,14 @@ def attachment_of(virtual_service: Object, rule: int) -> Attachment:
 
 
 def whole_attachment(place: str, virtual_service: Object) -> Attachment:
-    """Where a VirtualService is bound as a whole."""
+    """The attachment of a whole VirtualService."""
     gateways = tuple(dict.fromkeys(gateway_names(virtual_service)))
     delegated = not virtual_service["spec"].get("hosts")
     return Attachment(place, virtual_service["metadata"]["namespace"], gateways, in_mesh(virtual_service), delegated)
 
 
 def proxies_in(role: Role, pods: Iterable[Object]) -> list[Proxy]:
-    """The Envoys of this role in pods that serve."""
+    """The Envoys of this role in ready pods."""
     metas = [pod["metadata"] for pod in pods if is_live(pod) and is_ready(pod) and _has(pod, role)]
     return [Proxy(role, meta["namespace"], meta["name"], meta["uid"]) for meta in metas]
 

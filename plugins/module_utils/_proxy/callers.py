@@ -3,16 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Who has sent requests to a Service, as the sidecars of its own pods have counted since they started."""
+"""The callers of a Service, as the sidecars of its pods have counted them since they started."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from .._common.values import from_json, understood
@@ -26,19 +27,19 @@ from .attachment import Proxy, proxies_in
 
 ADMIN_PORT = 15000
 READ_TIMEOUT = 2.0
-MOST = 50  # pods: those of a larger Service are not all read
+MAX_PODS = 50  # of a larger Service the callers are unknown
 
 COUNTERS_PATH = "/stats/prometheus?filter=istio.requests_total"
 HOSTS_PATH = "/clusters?format=json&filter=%5Einbound"
 _SERIES = re.compile(r"^(?:envoy_)?istio_requests_total\{(.*)\} ", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-_WORKLOAD = "ISTIO_META_WORKLOAD_NAME"  # how injection tells a sidecar what its pod belongs to
+_WORKLOAD = "ISTIO_META_WORKLOAD_NAME"  # an environment variable that injection sets
 _ACCOUNT = re.compile(r"spiffe://[^/]+/ns/([^/]+)/sa/([^/]+)")
-_ABSENT = frozenset({"", "-", "unknown"})  # how a label without a value is written
+_ABSENT = frozenset({"", "-", "unknown"})  # how Envoy and Istio write a label without a value
 
 
 class NamespacedName(NamedTuple):
-    """A namespace and what is named there."""
+    """A namespace and a name in it."""
 
     namespace: str
     name: str
@@ -48,7 +49,7 @@ class NamespacedName(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """Who sends requests, as far as it is known: the workload, and the service account that its certificate proves."""
+    """A caller: its workload and the service account that its certificate proves, None where unknown."""
 
     workload: NamespacedName | None
     account: NamespacedName | None
@@ -58,14 +59,14 @@ class Sender(NamedTuple):
         return ", ".join(f"{word} {name}" for word, name in known if name)
 
     def may_be(self, other: Sender) -> bool:
-        """Whether both may be the same."""
+        """Whether both may be the same caller."""
         if self.workload and other.workload:
             return self.workload == other.workload
         return not (self.account and other.account) or self.account == other.account
 
 
 def sender_of(pod: Mapping[str, Any]) -> Sender:
-    """As whom the sidecar of this pod sends requests."""
+    """The sender that the sidecar of this pod sends requests as."""
     spec, namespace = pod["spec"], pod["metadata"]["namespace"]
     containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
     variables = [each for container in containers for each in container.get("env") or []]
@@ -76,14 +77,14 @@ def sender_of(pod: Mapping[str, Any]) -> Sender:
 
 @dataclass(frozen=True)
 class Callers:
-    """Who has sent requests to a Service. unknown: why that is not known, empty if it is."""
+    """The callers of a Service. unknown: why they are not known, empty if they are."""
 
     service: str
     senders: frozenset[Sender] = frozenset()
     unknown: str = ""
 
     def may_be(self, sender: Sender) -> bool:
-        """Whether this one may be among them."""
+        """Whether this sender may be among them."""
         return bool(self.unknown) or any(each.may_be(sender) for each in self.senders)
 
 
@@ -94,7 +95,7 @@ def callers_of(
     streams: Mapping[Proxy, Stream],
     timeout: float = READ_TIMEOUT,
 ) -> Callers:
-    """Those of this Service, from all of its ready pods. streams: those that are open already."""
+    """The callers of this Service, from all of its ready pods. streams: open ones to reuse."""
     name = str(name_of(service))
     selector = as_text((service.get("spec") or {}).get("selector") or {})
     try:
@@ -103,38 +104,32 @@ def callers_of(
         return Callers(name, unknown=str(error))
     serving = [pod for pod in pods if is_live(pod) and is_ready(pod)]
     sidecars = proxies_in("sidecar", serving)
-    if not sidecars or len(sidecars) < len(serving) or len(sidecars) > MOST:
+    if not sidecars or len(sidecars) < len(serving) or len(sidecars) > MAX_PODS:
         return Callers(name, unknown=f"of {len(serving)} ready pods of Service {name} {len(sidecars)} have a sidecar")
     found = list(threads.map(partial(_read, cluster, streams, timeout), sidecars))
     unknown = [each for each in found if isinstance(each, str)]
-    return Callers(name, _all(found), next(iter(unknown), ""))
+    known = (each for each in found if not isinstance(each, str))
+    return Callers(name, frozenset(chain.from_iterable(known)), next(iter(unknown), ""))
 
 
 def _read(
     cluster: Cluster, streams: Mapping[Proxy, Stream], timeout: float, receiver: Proxy
 ) -> frozenset[Sender] | str:
-    """Who has sent requests to one pod, or why that is not known."""
+    """The callers of one pod, or why they are not known."""
     opened = streams.get(receiver)
     stream = opened or Stream(cluster, receiver.namespace, receiver.pod, ADMIN_PORT)
     with nullcontext() if opened else closing(stream):
         try:
             found = senders(stream.get(COUNTERS_PATH, timeout))
             if found is None or (not found and received(stream.get(HOSTS_PATH, timeout))):
-                return f"{receiver} does not count whose requests it answers"
+                return f"{receiver} does not count its callers"
         except (ClusterError, ValueError) as error:
             return f"{receiver} cannot be read: {error}"
     return found
 
 
-def _all(found: Iterable[frozenset[Sender] | str]) -> frozenset[Sender]:
-    return frozenset(sender for each in found if not isinstance(each, str) for sender in each)
-
-
 def senders(counters: bytes) -> frozenset[Sender] | None:
-    """Who sent the requests that a sidecar has answered, by its answer to COUNTERS_PATH.
-
-    None where some of them may be of anybody, as without mutual TLS. Without any series nobody is named.
-    """
+    """The callers in a sidecar's answer to COUNTERS_PATH; None if some are unnamed, as without mutual TLS."""
     found = set()
     for series in _SERIES.findall(counters.decode(errors="replace")):
         labels = dict(_LABEL.findall(series))
@@ -154,7 +149,7 @@ def _sender(labels: Mapping[str, str]) -> Sender:
 
 @understood("list of clusters")
 def received(clusters: bytes) -> int:
-    """How many requests a sidecar has passed to its own pod, by its answer to HOSTS_PATH. Envoy counts them always."""
+    """The requests that a sidecar has passed to its own pod, from its answer to HOSTS_PATH, which Envoy always counts."""
     return sum(
         int(stat.get("value", 0))
         for cluster in from_json(clusters).get("cluster_statuses") or []

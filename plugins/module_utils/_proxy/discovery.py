@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The Gateways that routes are bound to, and the pods that they select: one read of both."""
+"""The Gateways that routes are attached to, and the pods that they select."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .attachment import Attachment, Object
 
 @dataclass(frozen=True)
 class DiscoveredGateways:
-    """gateways: by name, None where there is none. pods: what each selects, in whatever namespace."""
+    """gateways: by name, None where there is none. pods: what each selects, in all namespaces."""
 
     gateways: Mapping[ServiceName, Object | None]
     pods: Mapping[ServiceName, tuple[Object, ...]]
 
 
 def discover(cluster: Cluster, attachment: Attachment) -> DiscoveredGateways:
-    """Those of this attachment."""
+    """Read the Gateways of this attachment and their pods; ClusterError."""
     gateways: dict[ServiceName, Object | None] = {
         name: cluster.get(GATEWAY, name.name, name.namespace) for name in attachment.gateways
     }
@@ -35,5 +35,5 @@ def discover(cluster: Cluster, attachment: Attachment) -> DiscoveredGateways:
 
 
 def selector_of(gateway: Object) -> str:
-    """By which its pods are found, as the API server wants it."""
+    """The label selector of its pods, for the API server."""
     return as_text((gateway.get("spec") or {}).get("selector") or {})

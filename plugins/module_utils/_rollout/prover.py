@@ -85,11 +85,9 @@ class Prover:
         if self._proxies is None or self._proxies.attachment != attachment:
             self._open.close()
             self._proxies = None
-            known = (
-                self.discovered
-                if self.discovered and set(self.discovered.gateways) == set(attachment.gateways)
-                else None
-            )
+            known = self.discovered
+            if known and set(known.gateways) != set(attachment.gateways):
+                known = None
             service = next(iter(snapshot.mesh.services), None)
             proxies = Proxies(self.cluster, attachment, discovered=known, service=service, scope=self.scope)
             self._proxies = self._open.enter_context(proxies)

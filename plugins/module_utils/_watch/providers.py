@@ -26,8 +26,7 @@ from .._metrics.histogram import EDGES
 from .._metrics.increase import Increase, add, buckets, counts, without_endpoint, workloads
 from .._metrics.istio_metrics import DURATION, parse, stats_path
 from .._metrics.prometheus import Prometheus, PrometheusError
-from .._metrics.promql import increase_of as scraped
-from .._metrics.promql import queries
+from .._metrics.promql import increase_of, queries
 from .._metrics.workloads import Workload, WorkloadVersions, workload_versions
 from .._proxy.admin import routes_path, rule_of
 from .._proxy.attachment import attachment_of
@@ -112,11 +111,11 @@ class ProxyProvider(Provider):
     def _counts(self) -> Counts:
         canary, stable = judged_versions(self._snapshot)
         names = [canary, stable] if stable else [canary]
-        whose = self._whose.of(workloads(self._series.gained))
+        whose = self._whose.of(workloads(self._series.since))
         return Counts(
             canary=self._version(whose, canary),
             stable=self._version(whose, stable) if stable else None,
-            unattributed=without_endpoint(self._series.gained).bad,
+            unattributed=without_endpoint(self._series.since).bad,
             before=without_endpoint(self._series.before),
             cut_off=self._hosts.cut_off(names),
             unrouted=self._unrouted,
@@ -128,7 +127,7 @@ class ProxyProvider(Provider):
 
     def _untimed(self, whose: WorkloadVersions, names: Sequence[str]) -> str:
         """Why latencies may be unknown; empty if they only have not been counted yet."""
-        seen = workloads(self._series.gained)
+        seen = workloads(self._series.since)
         found = {whose.version_of(each) for each in seen}
         lacking = [name for name in names if name not in found]
         if not lacking:
@@ -193,12 +192,12 @@ class PrometheusProvider(Provider):
             answers = [each for query in asked for each in self._prometheus.samples(query, now.timestamp())]
         except PrometheusError as error:
             raise Uncounted(str(error)) from error
-        tally = scraped(answers, host, self._reporter)
-        seen = workloads(tally.gained)
+        increase = increase_of(answers, host, self._reporter)
+        seen = workloads(increase.since)
         whose = self._whose.of(seen)
         if shared := whose.shared(seen):
             raise Uncounted(f"{SHARED.format(shared[0])}; the proxies themselves can: leave out analysis.source")
-        return replace(counts(tally, whose, *judged_versions(self._snapshot)), cut_off=self._cut_off())
+        return replace(counts(increase, whose, *judged_versions(self._snapshot)), cut_off=self._cut_off())
 
     def close(self) -> None:
         if self._hosts:

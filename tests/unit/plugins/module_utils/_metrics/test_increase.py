@@ -31,7 +31,7 @@ V1, V2, OTHER = (Workload(f"pong-{name}", "shop", name) for name in ("v1", "v2",
 OK, BROKEN = Answers(V1, "2xx", "-"), Answers(V1, "5xx", "UF")
 GOOD2, BROKEN2 = Answers(V2, "2xx", "-"), Answers(OTHER, "5xx", "-")
 LOST, NOT_ROUTED = Answers(NO_WORKLOAD, "5xx", "UH"), Answers(NO_WORKLOAD, "4xx", "NR")
-STRANGERS = Answers(NO_WORKLOAD, "5xx", "NC", ours=False)
+STRANGERS = Answers(NO_WORKLOAD, "5xx", "NC", of_service=False)
 WHOSE = WorkloadVersions({"v1": frozenset({V1}), "v2": frozenset({V2, OTHER})})  # a version may have two Deployments
 
 
@@ -40,7 +40,7 @@ def tally(*looks: dict[str, Counters]) -> Increase:
 
 
 @pytest.mark.parametrize(
-    ("looks", "gained"),
+    ("looks", "since"),
     [
         ([], {}),
         ([{"a": {OK: 100}}], {}),
@@ -56,8 +56,8 @@ def tally(*looks: dict[str, Counters]) -> Increase:
         ([{"a": {}}, {"a": {OK: 5}}], {OK: 5}),  # a proxy without a request before
     ],
 )
-def test_what_was_gained(looks: list[dict[str, Counters]], gained: Counters) -> None:
-    assert tally(*looks).gained == gained
+def test_what_was_gained(looks: list[dict[str, Counters]], since: Counters) -> None:
+    assert tally(*looks).since == since
 
 
 counters = st.dictionaries(st.sampled_from([OK, BROKEN, LOST, Bucket(V1, inf)]), st.integers(0, 50))
@@ -65,9 +65,9 @@ counters = st.dictionaries(st.sampled_from([OK, BROKEN, LOST, Bucket(V1, inf)]),
 
 @given(counters, counters)
 def test_a_gain_is_never_negative_nor_more_than_what_is_shown(last: Counters, now: Counters) -> None:
-    gained = increase_between(last, now)
-    assert gained.keys() == now.keys()
-    assert all(0 <= gained[series] <= now[series] for series in now)
+    since = increase_between(last, now)
+    assert since.keys() == now.keys()
+    assert all(0 <= since[series] <= now[series] for series in now)
 
 
 events = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["count", "look", "restart", "go"])), max_size=60)
@@ -94,7 +94,7 @@ def test_of_what_happens_while_looked_at_everything_is_counted_once(happenings: 
         elif happening == "restart":
             shown[proxy] = unseen[proxy] = 0
             found = add(found, {proxy: {OK: 0}}) if proxy in found.last else found
-    assert found.gained.get(OK, 0) == expected
+    assert found.since.get(OK, 0) == expected
 
 
 def test_counts_of_both_versions() -> None:
@@ -119,8 +119,8 @@ def test_failures_that_name_the_service_and_no_pod_are_its_own() -> None:
 
 def test_those_that_no_endpoint_has_counted() -> None:
     """Where endpoints count too, a connection that failed is theirs."""
-    gained = {OK: 90, LOST: 4, NOT_ROUTED: 2, Answers(NO_WORKLOAD, "5xx", "UF"): 1, STRANGERS: 60}
-    assert without_endpoint(gained) == Sample(97, 6)
+    since = {OK: 90, LOST: 4, NOT_ROUTED: 2, Answers(NO_WORKLOAD, "5xx", "UF"): 1, STRANGERS: 60}
+    assert without_endpoint(since) == Sample(97, 6)
 
 
 def test_who_served_requests() -> None:

@@ -187,7 +187,7 @@ def gateway(**labels: str) -> str:
     ],
 )
 def test_lines_of_stock_proxies(labels: dict[str, str], expected: Answers | None) -> None:
-    """Labels and values as stock proxies have been seen to write them, with names of ours."""
+    """Labels and values as stock proxies have been seen to write them, with names of of_service."""
     assert read(gateway(**labels)) == ({expected: 1} if expected else {})
 
 

@@ -54,7 +54,7 @@ def test_only_gateways_tell_of_requests_without_a_service(reporter: str, gateway
 
 
 @pytest.mark.parametrize(
-    ("answers", "gained"),
+    ("answers", "since"),
     [
         ([], {}),
         ([series(100)], {}),
@@ -72,8 +72,8 @@ def test_only_gateways_tell_of_requests_without_a_service(reporter: str, gateway
         ),
     ],
 )
-def test_what_was_gained(answers: list[Samples], gained: Counters) -> None:
-    assert increase_of(answers, HOST, "source").gained == gained
+def test_what_was_gained(answers: list[Samples], since: Counters) -> None:
+    assert increase_of(answers, HOST, "source").since == since
 
 
 POD = {"namespace": "istio-system", "pod": "gateway-1"}
@@ -95,15 +95,15 @@ def test_a_pod_that_two_jobs_scrape_counts_once(labels: dict[str, str], begin: i
         series(5, 6, response_code="503"),
         series(100, 103, begin=begin, **labels),
     ]
-    assert increase_of(both, HOST, "source").gained == {OK: 3, FAILED: 1}
+    assert increase_of(both, HOST, "source").since == {OK: 3, FAILED: 1}
     named = [Samples({**labels_, **POD}, values) for labels_, values in both]
-    assert increase_of(named, HOST, "source").gained == {OK: 3, FAILED: 1}
+    assert increase_of(named, HOST, "source").since == {OK: 3, FAILED: 1}
 
 
 def test_a_pod_is_known_by_its_name_where_jobs_call_its_instance_differently() -> None:
     both = [series(100, 103, **POD), series(100, 103, **POD, instance="gateway-1")]
-    assert increase_of(both, HOST, "source").gained == {OK: 3}
-    assert increase_of([*both, series(7, 8, namespace="other", pod="gateway-1")], HOST, "source").gained == {OK: 4}
+    assert increase_of(both, HOST, "source").since == {OK: 3}
+    assert increase_of([*both, series(7, 8, namespace="other", pod="gateway-1")], HOST, "source").since == {OK: 4}
 
 
 def test_what_was_counted_before() -> None:

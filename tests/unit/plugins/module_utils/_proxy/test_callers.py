@@ -148,7 +148,7 @@ def test_requests_that_nobody_has_counted_may_be_of_anybody(mesh: Mesh) -> None:
     """As where Telemetry switches Istio's counters off."""
     pod = mesh.add(sidecar("one", app="pong"))
     pod.server.answers |= {"/stats/prometheus": b"", "/clusters": requests(3)}
-    assert looked_up(mesh).unknown == "sidecar shop/one does not count whose requests it answers"
+    assert looked_up(mesh).unknown == "sidecar shop/one does not count its callers"
 
 
 def test_a_pod_without_a_sidecar_counts_nothing(mesh: Mesh) -> None:

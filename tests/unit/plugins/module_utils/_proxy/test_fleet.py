@@ -452,7 +452,7 @@ def test_the_end_does_not_wait_for_a_silent_sidecar(
         ),
         (
             COUNTED.format("unknown", "unknown"),
-            "sidecar shop/server does not count whose requests it answers",
+            "sidecar shop/server does not count its callers",
         ),
         (None, "whether it sends requests there is not known: sidecar shop/server cannot be read: .* 404"),
     ],

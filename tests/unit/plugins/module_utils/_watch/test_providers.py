@@ -97,8 +97,8 @@ def test_why_latencies_are_unknown(pods: tuple[dict[str, Any], ...], workloads: 
     answered = "".join(
         f'istio_requests_total{{destination_workload="{each}",{_labels()}}} 7\n' for each in workloads
     ).encode()
-    gained = providers.parse(answered, "pong.shop.svc.cluster.local")
-    meter._series = add(add(Increase(), {"one": {}}), {"one": gained})
+    since = providers.parse(answered, "pong.shop.svc.cluster.local")
+    meter._series = add(add(Increase(), {"one": {}}), {"one": since})
     found = meter._untimed(meter._whose.of([]), ["v2", "v1"])
     assert why in found
     assert bool(found) is bool(why)
