@@ -88,7 +88,7 @@ def test_a_frozen_sidecar_that_has_never_called_is_named_and_the_release_goes_on
     assert not result.get("failed"), result["msg"]
     (named,) = result["proxies"]["unanswered"]
     assert named.startswith("sidecar proof-web/client-")
-    assert "no pod of Service proof/pong-server-service has had a request of it" in named
+    assert "no pod of Service proof/pong-server-service has had a request from it" in named
     assert gateway.weights == {"v1": 90, "v2": 10}
     assert seconds < 15
 
@@ -104,7 +104,7 @@ def test_a_frozen_sidecar_that_calls_is_named_in_time(gateway, client):
     assert refused["failed"]
     assert "is not live on 1 of" in refused["msg"]
     assert "sidecar proof-web/client-" in refused["msg"]
-    assert "proof/pong-server-service has had requests of it" in refused["msg"]
+    assert "proof/pong-server-service has had requests from it" in refused["msg"]
     assert gateway.weights == {"v1": 100, "v2": 0}
     assert seconds < 15
     assert not gateway.canary("weighted", weight=10).get("failed")

@@ -63,6 +63,6 @@ def numbers(shares: Mapping[str, Share]) -> dict[str, int | float]:
     return {name: number(share) for name, share in shares.items()}
 
 
-def said(shares: Mapping[str, Share]) -> str:
+def said(shares: Mapping[str, Share] | Mapping[str, float]) -> str:
     """Shares for a message."""
-    return ", ".join(f"{name} {share} %" for name, share in shares.items())
+    return ", ".join(f"{name} {share:.10g} %" for name, share in shares.items())

@@ -104,10 +104,20 @@ def examine(
     )
 
 
+def containers_of(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The containers of a pod with its init containers, one of which a native sidecar is."""
+    return [*(pod["spec"].get("containers") or []), *(pod["spec"].get("initContainers") or [])]
+
+
+def environment_of(pod: Mapping[str, Any]) -> dict[str, str]:
+    """The environment variables of a pod's containers that have a literal value, by name."""
+    variables = [each for container in containers_of(pod) for each in container.get("env") or []]
+    return {each["name"]: each["value"] for each in variables if each.get("value") is not None}
+
+
 def has_sidecar(pod: Mapping[str, Any]) -> bool:
     """Whether Istio's proxy is a container of the pod, or a native sidecar among its init containers."""
-    containers = [*(pod["spec"].get("containers") or []), *(pod["spec"].get("initContainers") or [])]
-    return any(container["name"] == SIDECAR for container in containers)
+    return any(container["name"] == SIDECAR for container in containers_of(pod))
 
 
 def in_mesh(pod: Mapping[str, Any]) -> bool:

@@ -20,11 +20,7 @@ from .._k8s.owners import workload_of
 from .._k8s.selectors import includes, labels_of
 
 WORKLOAD_NAME = "service.istio.io/workload-name"  # a label that overrides the name
-REVISIONS = (
-    "service.istio.io/canonical-revision",
-    "app.kubernetes.io/version",
-    "version",
-)  # in the order Istio uses
+REVISIONS = ("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")  # in Istio's order
 DEFAULT_REVISION = "latest"
 
 

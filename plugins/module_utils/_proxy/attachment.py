@@ -14,11 +14,13 @@ from typing import Any, Literal, NamedTuple
 from .._istio.mesh import gateway_names, in_mesh
 from .._istio.visibility import Visibility, visibility_of
 from .._k8s.conditions import is_live, is_ready
-from .._k8s.pods import SIDECAR
+from .._k8s.pods import SIDECAR, containers_of
 from .._routing.hosts import ServiceName
 
 Object = Mapping[str, Any]
 Role = Literal["gateway", "sidecar"]
+
+NAMED = 3  # how many proxies a message names
 
 
 class Proxy(NamedTuple):
@@ -74,7 +76,5 @@ def proxies_in(role: Role, pods: Iterable[Object]) -> list[Proxy]:
 
 
 def _has(pod: Object, role: str) -> bool:
-    spec = pod["spec"]
-    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
-    arguments = [each.get("args") or [] for each in containers if each["name"] == SIDECAR]
+    arguments = [each.get("args") or [] for each in containers_of(pod) if each["name"] == SIDECAR]
     return any(("sidecar" in each) == (role == "sidecar") for each in arguments)

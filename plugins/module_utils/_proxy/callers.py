@@ -21,6 +21,7 @@ from .._istio.mesh import name_of
 from .._k8s.auth import ClusterError
 from .._k8s.client import POD, Cluster
 from .._k8s.conditions import is_live, is_ready
+from .._k8s.pods import environment_of
 from .._k8s.portforward import Stream
 from .._k8s.selectors import as_text
 from .attachment import Proxy, proxies_in
@@ -67,11 +68,8 @@ class Sender(NamedTuple):
 
 def sender_of(pod: Mapping[str, Any]) -> Sender:
     """The sender that the sidecar of this pod sends requests as."""
-    spec, namespace = pod["spec"], pod["metadata"]["namespace"]
-    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
-    variables = [each for container in containers for each in container.get("env") or []]
-    name = next((each.get("value") for each in variables if each["name"] == _WORKLOAD), None)
-    account = NamespacedName(namespace, spec.get("serviceAccountName") or "default")
+    namespace, name = pod["metadata"]["namespace"], environment_of(pod).get(_WORKLOAD)
+    account = NamespacedName(namespace, pod["spec"].get("serviceAccountName") or "default")
     return Sender(NamespacedName(namespace, name) if name else None, account)
 
 
@@ -149,7 +147,7 @@ def _sender(labels: Mapping[str, str]) -> Sender:
 
 @understood("list of clusters")
 def received(clusters: bytes) -> int:
-    """The requests that a sidecar has passed to its own pod, from its answer to HOSTS_PATH, which Envoy always counts."""
+    """The requests that a sidecar has passed to its pod, from its answer to HOSTS_PATH."""
     return sum(
         int(stat.get("value", 0))
         for cluster in from_json(clusters).get("cluster_statuses") or []

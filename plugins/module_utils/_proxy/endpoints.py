@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""How the requests ended that proxies sent to the endpoints of each version, by Envoy's own counters. Pure.
+"""The requests that proxies sent to the endpoints of each version, from Envoy's own counters. Pure.
 
-Every Envoy counts for each endpoint of each cluster, whatever labels the pods carry and whether telemetry is on or off,
-and a subset has a cluster of its own. What is counted are attempts: a retry is one more, and so is a mirrored request.
-The counters begin when the proxy gets to know the endpoint.
+Every Envoy counts by endpoint and cluster, whether telemetry is on or off, and a subset has its own cluster. It counts
+attempts: a retry is one more, and so is a mirrored request. The counters start when the proxy learns of the endpoint.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from .._common.values import from_json, understood
 from .._metrics.counts import Sample
 from .admin import HostSubset, destination_of, is_healthy
 
-CUT_OFF = 3  # looks in a row without a healthy endpoint until a version counts as cut off from a proxy
+CUT_OFF = 3  # answers in a row without a healthy endpoint until a version counts as cut off from a proxy
 
 
 class Endpoint(NamedTuple):
-    """One address behind the cluster of a version."""
+    """An address in the cluster of a version."""
 
     version: str
     cluster: str
@@ -33,8 +32,8 @@ class Endpoint(NamedTuple):
 
 
 class HostCounters(NamedTuple):
-    """What a proxy shows for an endpoint. failed: answers of 500 and above or their gRPC equals, resets, timeouts and
-    connections that could not be made; active: requests that are under way.
+    """The counters of a proxy for an endpoint. active: requests under way. failed: responses of 500 and above or their
+    gRPC equivalents, resets, timeouts and failed connections.
     """
 
     started: int = 0
@@ -44,13 +43,13 @@ class HostCounters(NamedTuple):
 
     @property
     def ended(self) -> int:
-        """Those that came to an end that the proxy knows."""
+        """The requests with a result that the proxy counts."""
         return self.succeeded + self.failed
 
 
 @dataclass(frozen=True)
 class ProxyHosts:
-    """One look at a proxy. healthy: the number of healthy endpoints of each version that it has a cluster for."""
+    """One answer of a proxy. healthy: the number of healthy endpoints of each version that it has a cluster for."""
 
     counters: Mapping[Endpoint, HostCounters]
     healthy: Mapping[str, int]
@@ -58,13 +57,13 @@ class ProxyHosts:
 
 @dataclass(frozen=True)
 class Clusters:
-    """Which clusters stand for a version. versions: by destination; port: the only one that counts, if one is named."""
+    """The clusters of the versions. versions: by destination; port: of the clusters that count, None for all."""
 
     versions: Mapping[HostSubset, str]
     port: int | None = None
 
     def version(self, cluster: str) -> str | None:
-        """The version whose cluster has this name."""
+        """The version that the cluster with this name belongs to."""
         destination = destination_of(cluster)
         if destination is None or (self.port is not None and cluster.split("|")[1] != str(self.port)):
             return None
@@ -73,21 +72,22 @@ class Clusters:
 
 @dataclass(frozen=True)
 class EndpointTrack:
-    """An endpoint as one proxy has counted it.
+    """The counters of one endpoint in one proxy over time.
 
-    since: the first two looks; empty ones if its counters began while we looked. latest: the last three. abandoned:
-    requests that ended unanswered, as when the client gave up. earlier: what counters gained that began anew since.
+    first: the first two answers, zeros if the counters started later than the reading. latest: the last three.
+    abandoned: requests that ended without a result, as when the client disconnects. earlier: the increase before the
+    counters were reset.
     """
 
-    since: tuple[HostCounters, ...]
+    first: tuple[HostCounters, ...]
     latest: tuple[HostCounters, ...]
     abandoned: int = 0
     earlier: Sample = field(default_factory=Sample)
 
     @property
     def sample(self) -> Sample:
-        """The requests that have ended since the first look."""
-        last, first = self.latest[-1], self.since[0]
+        """The requests that have ended since the first answer."""
+        last, first = self.latest[-1], self.first[0]
         bad = last.failed - first.failed + self.abandoned
         requests = last.succeeded - first.succeeded + bad
         return Sample(self.earlier.requests + requests, self.earlier.bad + bad)
@@ -95,9 +95,9 @@ class EndpointTrack:
 
 @dataclass(frozen=True)
 class HostIncrease:
-    """What proxies have counted since the first look at each of them.
+    """What proxies have counted since the first answer of each.
 
-    without: how many looks in a row have shown no healthy endpoint of a version, for those that had one before.
+    without: how many answers in a row showed no healthy endpoint of a version, for versions that had one before.
     """
 
     tracks: Mapping[tuple[Hashable, Endpoint], EndpointTrack] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class HostIncrease:
 
 @understood("list of clusters")
 def parse(body: bytes, clusters: Clusters) -> ProxyHosts:
-    """What an answer to `/clusters?format=json` tells of these clusters; ValueError if it is none."""
+    """The hosts of these clusters in an answer to `/clusters?format=json`; ValueError if it is none."""
     counters: dict[Endpoint, HostCounters] = {}
     healthy: dict[str, int] = {}
     for cluster in from_json(body).get("cluster_statuses") or []:
@@ -123,37 +123,36 @@ def parse(body: bytes, clusters: Clusters) -> ProxyHosts:
     return ProxyHosts(counters, healthy)
 
 
-def add(tally: HostIncrease, looks: Mapping[Hashable, ProxyHosts]) -> HostIncrease:
-    """The tally with one more look at some proxies.
+def add(increase: HostIncrease, answers: Mapping[Hashable, ProxyHosts]) -> HostIncrease:
+    """Add one more answer of some proxies.
 
-    An endpoint that comes later than the first look at its proxy counts from nothing; one that went keeps its count.
+    An endpoint that appears after the first answer of its proxy counts from 0; one that went keeps its counts.
     """
-    tracks, without = dict(tally.tracks), dict(tally.without)
-    for proxy, look in looks.items():
-        for endpoint, now in look.counters.items():
+    tracks, without = dict(increase.tracks), dict(increase.without)
+    for proxy, hosts in answers.items():
+        for endpoint, now in hosts.counters.items():
             track = tracks.get((proxy, endpoint))
-            new = _begun(now, tally.known and proxy in tally.known)
-            tracks[proxy, endpoint] = _followed(track, now) if track else new
-        for version in {version for each, version in without if each == proxy} | look.healthy.keys():
-            if look.healthy.get(version):
+            tracks[proxy, endpoint] = _followed(track, now) if track else _begun(now, proxy in increase.known)
+        for version in {version for each, version in without if each == proxy} | hosts.healthy.keys():
+            if hosts.healthy.get(version):
                 without[proxy, version] = 0
             elif (proxy, version) in without:
                 without[proxy, version] += 1
-    return HostIncrease(tracks, without, tally.known | looks.keys())
+    return HostIncrease(tracks, without, increase.known | answers.keys())
 
 
-def sample(tally: HostIncrease, version: str) -> Sample:
+def sample(increase: HostIncrease, version: str) -> Sample:
     """The requests to a version that have ended, and how many of them failed."""
-    found = [track.sample for (_proxy, endpoint), track in tally.tracks.items() if endpoint.version == version]
+    found = [track.sample for (_proxy, endpoint), track in increase.tracks.items() if endpoint.version == version]
     return Sample(sum(each.requests for each in found), sum(each.bad for each in found))
 
 
-def cut_off(tally: HostIncrease, version: str, present: Collection[Hashable]) -> list[Hashable]:
-    """Which of these proxies had a healthy endpoint of a version, and have none any more."""
+def cut_off(increase: HostIncrease, version: str, present: Collection[Hashable]) -> list[Hashable]:
+    """The proxies among these that had a healthy endpoint of a version and have none any more."""
     return [
         proxy
-        for (proxy, name), looks in tally.without.items()
-        if name == version and looks >= CUT_OFF and proxy in present
+        for (proxy, name), answers in increase.without.items()
+        if name == version and answers >= CUT_OFF and proxy in present
     ]
 
 
@@ -164,27 +163,26 @@ def _counters(host: Mapping[str, Any]) -> HostCounters:
     return HostCounters(started, active, stats.get("rq_success", 0), stats.get("rq_error", 0))
 
 
-def _begun(now: HostCounters, from_nothing: object) -> EndpointTrack:
-    return EndpointTrack((HostCounters(), HostCounters()) if from_nothing else (now,), (now,))
+def _begun(now: HostCounters, from_zero: bool) -> EndpointTrack:
+    return EndpointTrack((HostCounters(), HostCounters()) if from_zero else (now,), (now,))
 
 
 def _followed(track: EndpointTrack, now: HostCounters) -> EndpointTrack:
     last = track.latest[-1]
     if now.started < last.started or now.succeeded < last.succeeded or now.failed < last.failed:
         return replace(_begun(now, True), earlier=track.sample)
-    since = track.since if len(track.since) == 2 else (*track.since, now)
+    first = track.first if len(track.first) == 2 else (*track.first, now)
     latest = (*track.latest, now)[-3:]
-    return replace(track, since=since, latest=latest, abandoned=max(track.abandoned, _abandoned(since, latest)))
+    return replace(track, first=first, latest=latest, abandoned=max(track.abandoned, _abandoned(first, latest)))
 
 
-def _abandoned(since: tuple[HostCounters, ...], latest: tuple[HostCounters, ...]) -> int:
-    """How many requests at least ended without an end that the proxy counts.
+def _abandoned(first: tuple[HostCounters, ...], latest: tuple[HostCounters, ...]) -> int:
+    """The least number of requests that ended without a result that the proxy counts.
 
-    Those that had started two looks ago, were not under way at the last look, and have not ended by now. Taking each
-    number from a look of its own makes up for that Envoy does not read them at one moment: nothing is counted that may
-    yet be answered.
+    They had started two answers ago, were not under way one answer ago, and have no result now. Envoy does not read its
+    counters at one moment, so each is taken from another answer: no request counts that may still get a response.
     """
     if len(latest) < 3:
         return 0
-    started = latest[0].started - since[1].started
-    return started - (latest[2].ended - since[0].ended) - latest[1].active
+    started = latest[0].started - first[1].started
+    return started - (latest[2].ended - first[0].ended) - latest[1].active

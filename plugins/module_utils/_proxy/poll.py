@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""One question to many proxies at once, until all of them agree."""
+"""Ask many proxies at once until all of them agree."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .attachment import Proxy
 from .expectations import Expectation, Observation
 
 READ_TIMEOUT = 2.0
-HASTE = 20  # a look comes after this part of the time that has passed: a change is seen at most 5 % late
-SHORTEST = 0.1  # seconds for a look at the very end of the time
-QUICKEST, SLOWEST = 0.005, 0.1  # seconds between two looks at a proxy
+PAUSES = 20  # a pause is this fraction of the time that has passed, so that a change is seen at most 5 % late
+MIN_TIMEOUT = 0.1  # seconds for an answer close to the deadline
+MIN_PAUSE, MAX_PAUSE = 0.005, 0.1  # seconds between two questions to a proxy
 
 
 @dataclass(frozen=True)
 class Live:
-    """A proxy that does what was asked for. after: seconds until it was seen to; weights: percent by subset."""
+    """A proxy that agrees. after: seconds until it was seen to; weights: percent by subset."""
 
     proxy: Proxy
     after: float
@@ -36,27 +36,28 @@ class Live:
 
 
 class Poll:
-    """One question to many proxies, each asked in a thread of its own until it agrees.
+    """Asks each proxy in its own thread until its observation meets the expectation.
 
-    deadline: no look lasts longer (monotonic). excused: those that nobody waits for until they answer.
+    expectation: makes one for each proxy. since: what `after` counts from, deadline: of all questions (both monotonic).
+    excused: proxies that are not waited for unless they answer.
     """
 
     def __init__(
         self,
-        look: Callable[[], Expectation],
+        expectation: Callable[[], Expectation],
         threads: ThreadPoolExecutor,
         since: float,
         deadline: float = math.inf,
         excused: Collection[Proxy] = (),
     ) -> None:
-        self._look = look
+        self._expectation = expectation
         self._deadline = deadline
         self._excused = excused
         self._threads = threads
         self._since = since
         self._watched: dict[Proxy, Stream] = {}
-        self._sights: dict[Proxy, tuple[float, Observation]] = {}
-        self._news = threading.Condition()
+        self._observations: dict[Proxy, tuple[float, Observation]] = {}
+        self._changed = threading.Condition()
         self._failure: Exception | None = None
         self._over = threading.Event()
 
@@ -67,87 +68,87 @@ class Poll:
         self._over.set()
 
     def follow(self, streams: Mapping[Proxy, Stream], until: float) -> list[Proxy]:
-        """Ask these proxies and no others; return those that do not agree, at the latest at that time."""
-        with self._news:
+        """Ask these proxies and no others; return those that do not agree, at `until` (monotonic) at the latest."""
+        with self._changed:
             for proxy in [each for each, stream in self._watched.items() if streams.get(each) is not stream]:
                 del self._watched[proxy]
-                self._sights.pop(proxy, None)
+                self._observations.pop(proxy, None)
             new = [proxy for proxy in streams if proxy not in self._watched]
             self._watched |= {proxy: streams[proxy] for proxy in new}
         for proxy in new:
             self._threads.submit(self._watch, proxy, streams[proxy])
-        with self._news:
-            self._news.wait_for(self._is_done, timeout=max(0.0, until - time.monotonic()))
+        with self._changed:
+            self._changed.wait_for(self._is_done, timeout=max(0.0, until - time.monotonic()))
         if self._failure:
             raise self._failure
         return self.lagging
 
     @property
     def lagging(self) -> list[Proxy]:
-        """Those that do not agree, or all if none of them knows what is asked for."""
-        with self._news:
+        """Those that do not agree, or all if none of them has what is asked for."""
+        with self._changed:
             waited = self._watched.keys() - (set(self._excused) - self._read())
-            if any(sight.concerned and sight.read for _after, sight in self._sights.values()):
-                agreed = {proxy for proxy, (_after, sight) in self._sights.items() if sight.agrees}
+            if any(seen.concerned and seen.read for _after, seen in self._observations.values()):
+                agreed = {proxy for proxy, (_after, seen) in self._observations.items() if seen.agrees}
                 return sorted(waited - agreed)
             return sorted(waited or self._watched)
 
     @property
     def silent(self) -> list[Proxy]:
-        """Those that have given no answer."""
-        with self._news:
+        """Those that gave no answer."""
+        with self._changed:
             return sorted(self._watched.keys() - self._read())
 
     def _read(self) -> set[Proxy]:
-        return {proxy for proxy, (_after, sight) in self._sights.items() if sight.read}
+        return {proxy for proxy, (_after, seen) in self._observations.items() if seen.read}
 
     def shows(self, proxy: Proxy) -> str:
-        """What the last look at it showed."""
-        with self._news:
-            return self._sights[proxy][1].shows if proxy in self._sights else "has not answered yet"
+        """What the last answer showed."""
+        with self._changed:
+            return self._observations[proxy][1].shows if proxy in self._observations else "has not answered yet"
 
     def result(self) -> tuple[tuple[Live, ...], int]:
-        """Those that agree, and how many are not concerned."""
-        with self._news:
-            sights = [(proxy, *self._sights[proxy]) for proxy in sorted(self._sights)]
-        agreed = tuple(
-            Live(proxy, after, sight.weights) for proxy, after, sight in sights if sight.agrees and sight.concerned
+        """The proxies that agree, and how many are not concerned."""
+        with self._changed:
+            found = sorted(self._observations.items())
+        live = tuple(
+            Live(proxy, after, seen.weights) for proxy, (after, seen) in found if seen.agrees and seen.concerned
         )
-        return agreed, sum(not sight.concerned for _proxy, _after, sight in sights)
+        return live, sum(not seen.concerned for _proxy, (_after, seen) in found)
 
     def _is_done(self) -> bool:
         return bool(self._failure or (self._watched and not self.lagging))
 
     def _watch(self, proxy: Proxy, stream: Stream) -> None:
-        look, begin = self._look(), time.monotonic()
+        observe, begin = self._expectation(), time.monotonic()
         while self._watched.get(proxy) is stream and not self._over.is_set():
-            patience = self._patience(begin)
+            timeout = self._timeout(begin)
             try:
-                sight = look(partial(stream.get, timeout=patience), proxy.role == "sidecar")
+                seen = observe(partial(stream.get, timeout=timeout), proxy.role == "sidecar")
             except (ClusterError, ValueError) as error:
                 if isinstance(error, ClusterError) and error.status == 403:
                     return self._fail(error)
-                sight = Observation(False, f"cannot be read: {error}", read=isinstance(error, ValueError))
+                seen = Observation(False, f"cannot be read: {error}", read=isinstance(error, ValueError))
             except Exception as error:
                 return self._fail(error)
             now = time.monotonic()
-            with self._news:
-                # That a hasty look at the very end got no answer tells less than what is known.
-                hasty = not sight.read and patience < READ_TIMEOUT and proxy in self._sights
-                if self._watched.get(proxy) is stream and not hasty:
-                    self._sights[proxy] = (now - self._since, sight)
-                    self._news.notify()
-            if sight.agrees and sight.concerned:
+            with self._changed:
+                # Without an answer to a last short question, what was seen before still counts.
+                too_short = not seen.read and timeout < READ_TIMEOUT and proxy in self._observations
+                if self._watched.get(proxy) is stream and not too_short:
+                    self._observations[proxy] = (now - self._since, seen)
+                    self._changed.notify()
+            if seen.agrees and seen.concerned:
                 return None
-            self._over.wait(min(max((now - begin) / HASTE, QUICKEST), SLOWEST))
+            self._over.wait(min(max((now - begin) / PAUSES, MIN_PAUSE), MAX_PAUSE))
         return None
 
-    def _patience(self, begin: float) -> float:
-        """Seconds for one look: the longer one has waited, so that a slow way to a proxy is found too."""
+    def _timeout(self, begin: float) -> float:
+        """Seconds for one answer: it grows, so that a proxy behind a slow connection is seen too."""
         now = time.monotonic()
-        return max(SHORTEST, min(max(READ_TIMEOUT, now - begin), self._deadline - now))
+        return max(MIN_TIMEOUT, min(max(READ_TIMEOUT, now - begin), self._deadline - now))
 
     def _fail(self, error: Exception) -> None:
-        with self._news:
+        with self._changed:
             self._failure = error
-            self._news.notify()
+            self._changed.notify()

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What the admin interfaces of many proxies answer, read again and again: each in a thread of its own, at its own pace.
+"""Reads the admin interfaces of many proxies repeatedly, each in its own thread and at its own pace.
 
-So a proxy that is slow, or whose connection is made anew, keeps nobody waiting, and its answer is taken when it comes.
+So no proxy waits for one that is slow or reconnects.
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ from typing import NamedTuple, Protocol
 
 from .._k8s.auth import ClusterError
 from .._k8s.portforward import TIMEOUT, Stream
-from .attachment import Proxy
+from .attachment import NAMED, Proxy
 
-PATIENCE = 1.5 * TIMEOUT  # seconds for a request to a proxy, with the connection that it may need
-LONGEST = 4 * TIMEOUT  # seconds for a request to a proxy that has not answered within less
-PAUSE = 0.3  # seconds before a proxy that could not be read is asked again
-LIST_AGAIN = 1.0  # seconds between two questions for the proxies that there are; they are listed less often
-BLIND = 5.0  # seconds without an answer until a proxy counts as one that cannot be read
-SLOW = 3  # or so many times as long as its last answer took, where that is more
-LEAVE = 0.5  # seconds in which what was asked already may be answered when the reading ends
-RATE = 5_000_000  # bytes a second that a proxy is asked for at most; before Envoy 1.38 some answers are of megabytes
-SHARE = 0.005  # seconds between two looks at a proxy, for each proxy: many of them are read less often each
-NAMED = 3  # how many proxies a sentence names
+FIRST_TIMEOUT = 1.5 * TIMEOUT  # seconds for a request to a proxy, which may have to connect first
+MAX_TIMEOUT = 4 * TIMEOUT  # seconds for a request to a proxy that has not answered in time before
+PAUSE = 0.3  # seconds until the next request to a proxy that could not be read
+LIST_AGAIN = 1.0  # seconds between two calls of `current`
+UNREAD_AFTER = 5.0  # seconds without an answer until a proxy counts as unread
+SLOW = 3  # or this many times as long as its last answer took, where that is more
+CLOSE_TIMEOUT = 0.5  # seconds for open requests to end when the reader is closed
+MAX_RATE = 5_000_000  # bytes a second read from a proxy; before Envoy 1.38 some answers have megabytes
+SHARE = 0.005  # seconds between two requests to a proxy, for each proxy that is read
 
 
 class Interval(NamedTuple):
-    """every: seconds between two questions for a path. first: seconds until it is asked for first."""
+    """every: seconds between two requests for a path. first: seconds until the first one."""
 
     every: float
     first: float = 0.0
@@ -43,25 +42,25 @@ class ProxySource(Protocol):
     """The proxies that are to be read."""
 
     def current(self) -> Mapping[Proxy, Stream]:
-        """Those that there are now, each with its stream; a ClusterError if that cannot be known."""
+        """The present proxies with their streams; ClusterError if they cannot be listed."""
 
     def renew(self, proxy: Proxy) -> None:
-        """Give a proxy another stream, since the present one waits for an answer."""
+        """Open another stream to a proxy; the present one waits for an answer."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The newest answers of a proxy to all paths. Two of one proxy never come in the wrong order."""
+    """The newest answers of a proxy, by path."""
 
     bodies: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
 class Readings:
-    """The newest of each proxy. unread: why those cannot be read that have not answered for some time.
+    """The newest reading of each proxy, also of those that went.
 
-    of: how many proxies there are. failures: why the last attempt failed, by proxy. present: those that are there now
-    and are read, while answers holds the last ones of those that went, too.
+    unread: why proxies cannot be read that have not answered for some time. of: the number of proxies. failures: why
+    the last request failed. present: the proxies that exist and are read.
     """
 
     answers: Mapping[Proxy, Reading]
@@ -72,12 +71,12 @@ class Readings:
 
     @property
     def read(self) -> int:
-        """How many proxies are read at present."""
+        """How many proxies are read."""
         return self.of - len(self.unread)
 
     @property
     def gaps(self) -> str:
-        """Who cannot be read, for how long and why; nothing if all can."""
+        """Which proxies cannot be read, for how long and why; empty if all can."""
         if not self.unread:
             return ""
         names = [f"{proxy} {why}" for proxy, why in sorted(self.unread.items())]
@@ -87,7 +86,7 @@ class Readings:
 
 @dataclass
 class _Track:
-    """What is known of one proxy. began: of the reading (monotonic), took: seconds of the last look."""
+    """The state of one proxy. began, answered: monotonic; took: seconds that the last answer took."""
 
     stream: Stream
     began: float
@@ -98,18 +97,18 @@ class _Track:
     busy: bool = False
 
     def unread(self, now: float) -> str:
-        """Why it cannot be read, once that lasts."""
+        """Why it cannot be read; empty until that has lasted."""
         seconds = now - (self.answered or self.began)
-        if seconds < max(BLIND, SLOW * self.took):
+        if seconds < max(UNREAD_AFTER, SLOW * self.took):
             return ""
         return f"cannot be read for {seconds:.0f} s: {self.failure or 'it has not answered yet'}"
 
 
 @dataclass
 class Reader:
-    """Reads these paths of all proxies until it is closed. pace: seconds between two looks at one of them, at least.
+    """Reads these paths of all proxies until it is closed. pace: least seconds between two requests to a proxy.
 
-    intervals: further paths, which a look asks for if it is time, so that no two of them wait for the same connection.
+    intervals: further paths to read less often, on the same connection.
     """
 
     source: ProxySource
@@ -117,9 +116,9 @@ class Reader:
     pace: float
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     _tracks: dict[Proxy, _Track] = field(default_factory=dict)
-    _gone: dict[Proxy, Reading] = field(default_factory=dict)  # the last of those that went
-    _news: threading.Condition = field(default_factory=threading.Condition)
-    _count: int = 0  # of answers and failures, to tell what is new
+    _past: dict[Proxy, Reading] = field(default_factory=dict)  # of proxies that went
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _count: int = 0  # of answers and failures
     _seen: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -127,23 +126,23 @@ class Reader:
         self._follow(self.source.current())
         threading.Thread(target=self._list, name="reader", daemon=True).start()
 
-    def newest(self, patience: float) -> Readings:
-        """As soon as there is something new, or after so many seconds.
+    def newest(self, timeout: float) -> Readings:
+        """The readings, as soon as there is something new, or after so many seconds.
 
-        The first time it waits until a proxy has answered or none can be read, for as long as an answer may take.
+        The first call waits until a proxy has answered or none can be read, for as long as an answer may take.
         """
-        with self._news:
+        with self._changed:
             if self._seen:
-                self._news.wait_for(lambda: self._count > self._seen or self._over.is_set(), patience)
+                self._changed.wait_for(lambda: self._count > self._seen or self._over.is_set(), timeout)
             else:
-                self._news.wait_for(self._has_begun, TIMEOUT)
+                self._changed.wait_for(self._has_begun, TIMEOUT)
             self._seen = self._count
             now = time.monotonic()
             tracks = dict(self._tracks)
             answers = {proxy: track.reading for proxy, track in tracks.items() if track.reading}
             unread = {proxy: why for proxy, track in tracks.items() if (why := track.unread(now))}
             return Readings(
-                {**self._gone, **answers},
+                {**self._past, **answers},
                 unread,
                 len(tracks),
                 {proxy: track.failure for proxy, track in tracks.items() if track.failure},
@@ -151,11 +150,11 @@ class Reader:
             )
 
     def close(self) -> None:
-        """Ask no proxy any more. One that still owes an answer gets another stream, so that nobody waits for it."""
+        """Stop reading. A proxy that still owes an answer gets another stream, on which no request waits."""
         self._over.set()
-        with self._news:
-            self._news.notify_all()
-            self._news.wait_for(lambda: not any(track.busy for track in self._tracks.values()), LEAVE)
+        with self._changed:
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not any(track.busy for track in self._tracks.values()), CLOSE_TIMEOUT)
             late = [proxy for proxy, track in self._tracks.items() if track.busy]
         for proxy in late:
             self.source.renew(proxy)
@@ -165,21 +164,21 @@ class Reader:
         return self._over.is_set() or any(track.reading for track in tracks) or all(track.failure for track in tracks)
 
     def _list(self) -> None:
-        """Follow the proxies that come and go. While that cannot be done, those that are known are read."""
+        """Follow the proxies that come and go. While they cannot be listed, the known ones are read."""
         while not self._over.wait(LIST_AGAIN):
             try:
                 self._follow(self.source.current())
             except ClusterError:
-                continue  # the watch meets the same outage and judges it
+                continue  # the watch handles the same outage
 
     def _follow(self, streams: Mapping[Proxy, Stream]) -> None:
-        with self._news:
+        with self._changed:
             if self._over.is_set():
                 return
             for proxy in [each for each, track in self._tracks.items() if streams.get(each) is not track.stream]:
                 track = self._tracks.pop(proxy)
                 if track.reading:
-                    self._gone[proxy] = track.reading
+                    self._past[proxy] = track.reading
             new = {proxy: stream for proxy, stream in streams.items() if proxy not in self._tracks}
             for proxy, stream in new.items():
                 self._tracks[proxy] = _Track(stream, time.monotonic())
@@ -187,7 +186,7 @@ class Reader:
 
     def _read(self, proxy: Proxy) -> None:
         track = self._tracks.get(proxy)
-        timeout = PATIENCE
+        timeout = FIRST_TIMEOUT
         due = {path: time.monotonic() + each.first for path, each in self.intervals.items()}
         while track and self._begins(proxy, track):
             begin = time.monotonic()
@@ -196,27 +195,27 @@ class Reader:
                 bodies = track.stream.get_all(asked, timeout)
             except ClusterError as error:
                 self._ended(track, None, str(error), 0.0)
-                timeout = min(LONGEST, 2 * timeout)
+                timeout = min(MAX_TIMEOUT, 2 * timeout)
                 pause = PAUSE
             else:
-                timeout = PATIENCE
+                timeout = FIRST_TIMEOUT
                 took = time.monotonic() - begin
                 due |= {path: begin + self.intervals[path].every for path in asked if path in due}
                 known = track.reading.bodies if track.reading else {}
                 self._ended(track, Reading({**known, **bodies}), "", took)
                 size = sum(map(len, bodies.values()))
-                pause = max(0.0, max(self.pace, SHARE * len(self._tracks), size / RATE) - took)
+                pause = max(0.0, max(self.pace, SHARE * len(self._tracks), size / MAX_RATE) - took)
             self._over.wait(pause)
 
     def _begins(self, proxy: Proxy, track: _Track) -> bool:
-        with self._news:
+        with self._changed:
             track.busy = self._tracks.get(proxy) is track and not self._over.is_set()
             return track.busy
 
     def _ended(self, track: _Track, reading: Reading | None, failure: str, took: float) -> None:
-        with self._news:
+        with self._changed:
             track.busy, track.failure = False, failure
             if reading:
                 track.reading, track.answered, track.took = reading, time.monotonic(), took
             self._count += 1
-            self._news.notify_all()
+            self._changed.notify_all()

@@ -5,7 +5,7 @@
 # PRIVATE to this collection: it may change in any release.
 """What istiod knows of a proxy that does not run what it should.
 
-It is the only one to ask: Envoy keeps no note of routes that it rejects, and Istio switches their counters off.
+Envoy itself keeps no record of routes that it rejects, and Istio switches the counters for them off.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .._common.values import from_json, understood
 from .._k8s.auth import ClusterError
 from .._k8s.client import POD, Cluster
 from .._k8s.conditions import is_ready
-from .._k8s.pods import examine
+from .._k8s.pods import environment_of, examine
 from .._k8s.portforward import Stream
 
 PODS = "app=istiod"
 PORT = 15014
 SYNC = "/debug/syncz"
-LONGEST = 600  # characters of an Envoy's error; the reason stands at its end
+LONGEST = 600  # characters of an Envoy's error; the reason is at its end
 KINDS = {
     "route": "RouteConfiguration",
     "cluster": "Cluster",
@@ -39,10 +39,10 @@ FILTERED = "PILOT_FILTER_GATEWAY_CLUSTER_CONFIG"
 
 @dataclass(frozen=True)
 class SyncStatus:
-    """What istiod says. missing: why that is not everything, empty if it is.
+    """The sync status of all proxies. missing: why it is incomplete, empty if it is not.
 
-    rejected: what a proxy (`name.namespace`) said against what it was sent last. pending: what it has been sent and has
-    not accepted. known: all proxies that are connected. scoped: a Gateway counts in its own namespace only.
+    rejected: by proxy (`name.namespace`), what it rejected and its error. pending: what it was sent and has not
+    accepted. known: all connected proxies. scoped: whether a Gateway selects pods in its own namespace only.
     """
 
     missing: str = ""
@@ -68,11 +68,11 @@ class SyncStatus:
 
 
 def fetch_status(cluster: Cluster) -> SyncStatus:
-    """The account of all istiods in the cluster."""
+    """Ask all istiods in the cluster."""
     try:
         pods = cluster.list(POD, None, PODS)
     except ClusterError as error:
-        return SyncStatus(missing=f"istiod could not be looked for: {error}")
+        return SyncStatus(missing=f"the pods of istiod cannot be read: {error}")
     ready = [pod for pod in pods if is_ready(pod)]
     if not ready:
         troubles = "; ".join(examine("istiod", {}, pods).problems) or f"no pod is labelled {PODS}"
@@ -89,7 +89,7 @@ def fetch_status(cluster: Cluster) -> SyncStatus:
 
 
 def parse_status(answers: Iterable[bytes], missing: str = "", scoped: bool = False) -> SyncStatus:
-    """The account that these answers of /debug/syncz give."""
+    """The sync status in these answers of /debug/syncz."""
     rejected: dict[str, str] = {}
     pending: dict[str, str] = {}
     known: set[str] = set()
@@ -117,7 +117,7 @@ def _last_error(proxy: Mapping[str, Any], resource: str) -> str:
 
 
 def filters_gateway_clusters(cluster: Cluster) -> bool:
-    """Whether istiod keeps from gateways what no route of theirs names. False where that may not be seen."""
+    """Whether istiod sends gateways only the clusters that their routes name. False without permission to see it."""
     try:
         return any(_is_on(FILTERED, pod) for pod in cluster.list(POD, None, PODS))
     except ClusterError as error:
@@ -127,5 +127,4 @@ def filters_gateway_clusters(cluster: Cluster) -> bool:
 
 
 def _is_on(name: str, pod: Mapping[str, Any]) -> bool:
-    variables = [each for container in pod["spec"]["containers"] for each in container.get("env") or []]
-    return any(each["name"] == name and each.get("value", "").lower() == "true" for each in variables)
+    return environment_of(pod).get(name, "").lower() == "true"

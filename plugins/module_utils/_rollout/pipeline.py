@@ -20,9 +20,9 @@ from .._k8s.kubectl import on, show
 from .._k8s.rights import LISTED, Right, missing, of_a_move, of_a_proof
 from .._preflight.finding import ERROR
 from .._proxy import discovery
-from .._proxy.attachment import attachment_of
+from .._proxy.attachment import NAMED, attachment_of
 from .._proxy.discovery import DiscoveredGateways
-from .._proxy.fleet import NAMED, Extent, NotLive, Unproven
+from .._proxy.fleet import Extent, NotLive, Unproven
 from .._proxy.poll import Live
 from .._release.cleanup import cleanup
 from .._release.lease import has_ended

@@ -164,7 +164,7 @@ def test_gateways_that_stay_unread_are_told_early_and_in_the_verdict(
     mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One of two answers nothing: what the other one counts decides, and both the person and the verdict are told."""
-    monkeypatch.setattr(reader, "BLIND", 0.1)
+    monkeypatch.setattr(reader, "UNREAD_AFTER", 0.1)
     mesh.traffic = WELL
     two, known = mesh.add(Envoy("two")), iter([mesh.clusters("")])
     two.server.answers |= {"/config_dump": mesh.gateway.routes, "/clusters": lambda _path: next(known, None)}

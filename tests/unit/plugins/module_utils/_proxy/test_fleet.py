@@ -317,7 +317,7 @@ def test_a_flaw_in_a_look_is_not_hidden(mesh: Mesh) -> None:
         (["gateway"], {}, r"looked for those of Gateway shop/gateway \(selector istio=gateway\)$"),
         (["nowhere"], {}, "Gateway shop/nowhere, which VirtualService shop/pong names, does not exist in"),
         (["gateway", "mesh"], {}, r"selector istio=gateway\) and the mesh \(pods with a sidecar\)$"),
-        (["mesh"], {"scope": "gateways"}, "bound to the mesh alone$"),
+        (["mesh"], {"scope": "gateways"}, "attached to the mesh alone$"),
     ],
 )
 def test_nobody_is_there(mesh: Mesh, gateways: list[str], options: dict[str, Any], said: str) -> None:
@@ -329,7 +329,7 @@ def test_a_delegate_is_not_proven(mesh: Mesh) -> None:
     delegate = virtual_service(80, 20)
     delegate["spec"]["hosts"] = []
     cluster = connect({"host": mesh.url, "api_key": "secret"})
-    with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts: others delegate to it"):
+    with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts: other VirtualServices delegate to it"):
         Proxies(cluster, attachment_of(delegate, 0)).__enter__()
 
 
@@ -388,7 +388,7 @@ def test_no_sidecar_can_carry_the_route(mesh: Mesh) -> None:
     mesh.add(sidecar("one", namespace="web"))
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with (
-        pytest.raises(Unproven, match="1 sidecar cannot carry them by exportTo, a Sidecar resource or the sources"),
+        pytest.raises(Unproven, match=r"the sources in matches keep them from 1 sidecar$"),
         Proxies(cluster, attachment_of(exported("."), 0)),
     ):
         pass
@@ -406,7 +406,7 @@ def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
         (named,) = proof.extent.unanswered
         assert named.startswith("sidecar web/frozen ")
         assert named.endswith(
-            "; it was not waited for, since no pod of Service shop/pong has had a request of it "
+            "; it was not waited for, since no pod of Service shop/pong has had a request from it "
             "(workload web/client, service account web/default)"
         )
         again = time.monotonic()
@@ -448,7 +448,7 @@ def test_the_end_does_not_wait_for_a_silent_sidecar(
     [
         (
             COUNTED.format("client", "web"),
-            r"had requests of it \(workload web/client, service account web/default\)\)$",
+            r"had requests from it \(workload web/client, service account web/default\)\)$",
         ),
         (
             COUNTED.format("unknown", "unknown"),

@@ -93,7 +93,7 @@ def test_the_newest_answers_of_all(mesh: Mesh, proxies: Proxies) -> None:
 
 def test_a_late_answer_is_taken_when_it_comes(mesh: Mesh, proxies: Proxies, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no failure, and its connection stays; meanwhile there is what was known before."""
-    monkeypatch.setattr(reader_module, "BLIND", 0.2)
+    monkeypatch.setattr(reader_module, "UNREAD_AFTER", 0.2)
     pod, slow = mesh.pods[0], threading.Event()
     pod.server.answers[PATH] = lambda _: b"%d" % len(pod.server.asked) if slow.is_set() or not slow.wait(0.7) else b"0"
     reader = Reader(proxies, [PATH], PACE)
@@ -109,7 +109,7 @@ def test_a_late_answer_is_taken_when_it_comes(mesh: Mesh, proxies: Proxies, monk
 def test_one_that_does_not_answer_holds_nobody_up(
     mesh: Mesh, proxies: Proxies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_module, "BLIND", 0.3)
+    monkeypatch.setattr(reader_module, "UNREAD_AFTER", 0.3)
     frozen = threading.Event()
     mesh.add(Pod("two", answers={PATH: lambda _: b"7" if frozen.wait(30) else b""}))
     reader = Reader(proxies, [PATH], PACE)
@@ -143,7 +143,7 @@ def test_connections_that_are_cut_are_made_anew_with_time_enough(
 def test_who_cannot_be_read_is_told_with_why_and_for_how_long(
     mesh: Mesh, proxies: Proxies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_module, "BLIND", 1.0)
+    monkeypatch.setattr(reader_module, "UNREAD_AFTER", 1.0)
     monkeypatch.setattr(reader_module, "PAUSE", 0.05)
     reader = Reader(proxies, [PATH], PACE)
     reader.newest(0)
