@@ -9,16 +9,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: canary_doctor
 version_added: 1.1.0
-short_description: Say what is wrong with a canary, since when, and which command mends it
+short_description: Find what is wrong with a canary, since when, and how to fix it
 description:
-  - Checks all rules of M(progressive.istio.mesh_info), looks at the pods of the versions and of the gateways and at the
-    events of those that are not ready, reads the state of the release, and asks each proxy which weights it runs.
-  - From all that it makes a short list. Each cause is told once, with the object, since when it is so as far as any
-    object tells it, and a command. It fixes that where one change of an object of the service does; where it is
-    the object of others, or where pods that serve would stop, it shows what has to be decided on.
-  - It also tries, without sending anything, whether M(progressive.istio.canary) would take a step.
-  - What only follows from a cause is not told as another one.
-  - It does not fail on what it finds, but returns it. What it may not read it names, and goes on with the rest.
+  - Runs all checks of M(progressive.istio.mesh_info), reads the pods of the versions and gateways, the events of those
+    that are not ready and the state of the release, and asks each proxy which weights it runs.
+  - It also checks whether M(progressive.istio.canary) would take a step, without writing.
+  - Returns a short list of causes. Each is reported once, with its object, since when if known, a remedy and a command.
+    The command fixes it if a change of one object of the service is enough. If the object belongs to others, or pods
+    would stop serving, it only shows more. Symptoms of a cause are listed with it.
+  - It returns problems, and does not fail because of them. What it may not read is listed in RV(unseen).
 extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes
@@ -44,20 +43,20 @@ options:
     default: default
   stable:
     description:
-      - The subset that has the requests before a release, as M(progressive.istio.canary) is given it.
-      - The default is that of the release, or else the first of the two versions that one route has.
+      - The stable subset, as given to M(progressive.istio.canary).
+      - The default is that of the release, or else the first of the two versions of a route.
     type: str
   canary:
     description:
-      - The subset that is released. It goes with O(stable).
+      - The released subset. Give it together with O(stable).
     type: str
   destination_host:
     description:
-      - The host of the destinations, where the route has several.
+      - The host of the destinations, if the route has several.
     type: str
   min_ready:
     description:
-      - How many ready pods a version needs to take all requests, as M(progressive.istio.canary) is given it.
+      - How many ready pods a version needs to take all requests, as given to M(progressive.istio.canary).
     type: int
   route:
     description:
@@ -65,18 +64,18 @@ options:
       - The default is the one route that has destinations with the two versions.
     type: str
   proof:
-    description: Which proxies are asked. V(none) asks nobody.
+    description: Which proxies are asked. V(none) asks none.
     type: str
     choices: [all, gateways, none]
     default: all
   playbook_options:
     description:
-      - What C(ansible-playbook) needs to find this service again, such as C(-i hosts.yml --limit pong).
-      - It is written into those of the commands that are playbooks.
+      - Options with which C(ansible-playbook) finds this service, such as C(-i hosts.yml --limit pong).
+      - They are added to those commands that run a playbook.
     type: str
     default: ""
 notes:
-  - If the VirtualService may not be read, the module fails.
+  - The module fails if the VirtualService may not be read.
 seealso:
   - module: progressive.istio.mesh_info
   - module: progressive.istio.canary_info
@@ -85,7 +84,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look for what is wrong
+- name: Find what is wrong
   progressive.istio.canary_doctor:
     name: pong-server-virtual-service
     namespace: default
@@ -110,11 +109,11 @@ msg:
     1 thing is wrong with VirtualService default/pong-server-virtual-service in kind-canary: Deployment
     default/pong-server-v2 has no pod and gets 20 % of the requests: Deployment pong-server-v2 is scaled to 0
 ok:
-  description: Whether nothing is wrong. Warnings do not count, nor does what could not be looked at.
+  description: Whether there is no error. Neither warnings nor RV(unseen) count.
   returned: success
   type: bool
   sample: false
-complaints:
+problems:
   description: Each cause once, errors first.
   returned: success
   type: list
@@ -143,14 +142,14 @@ complaints:
       type: str
     command:
       description:
-        - A command, ready to be pasted. It shows more, or changes one object that is the service's own.
-        - Empty where there is none.
+        - A command that shows more, or changes one object of the service. It names the cluster.
+        - Empty if there is none.
       type: str
     since:
-      description: Since when it is so, UTC. Null where nothing tells it.
+      description: Since when, in UTC. Null if unknown.
       type: str
-    told_by:
-      description: What tells since when, such as who wrote the field. Null where nothing does.
+    since_source:
+      description: Where RV(problems[].since) is from, such as the manager that wrote the field. Null if unknown.
       type: str
     symptoms:
       description: What follows from it, one sentence each.
@@ -168,14 +167,14 @@ complaints:
       namespace: default
       name: pong-server-v2
       problem: "has no pod and gets 20 % of the requests: Deployment pong-server-v2 is scaled to 0"
-      remedy: "scale it up: kubectl scale deployment -n default pong-server-v2 --replicas=1"
+      remedy: scale it up
       command: kubectl --context kind-canary scale deployment -n default pong-server-v2 --replicas=1
       since: "2026-01-31T12:00:00Z"
-      told_by: kubectl wrote spec.replicas
+      since_source: kubectl wrote spec.replicas
       symptoms: []
       events: []
 unseen:
-  description: What could not be looked at, and why, one sentence each.
+  description: What could not be checked, and why, one sentence each.
   returned: success
   type: list
   elements: str
@@ -188,7 +187,7 @@ checks:
   sample:
     - {name: gateway_exists, rule: Every Gateway that a VirtualService names exists., result: ok, skipped: ""}
 lines:
-  description: All of it as lines for a terminal, as M(progressive.istio.show) takes them.
+  description: The diagnosis as lines for a terminal, as M(progressive.istio.show) takes them.
   returned: success
   type: list
   elements: dict
@@ -256,11 +255,11 @@ def run(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
         cluster, ExaminationRequest(target, params["skip_checks"], params["proof"], params["playbook_options"])
     )
     diagnosis, ready = examination.diagnosis, partial(on, _options(cluster, params))
-    complaints = [each.facts() for each in diagnosis.complaints]
+    problems = [each.facts() for each in diagnosis.problems]
     return {
         "msg": verdict(diagnosis),
         "ok": not diagnosis.errors,
-        "complaints": [{**each, "command": ready(each["command"])} for each in complaints],
+        "problems": [{**each, "command": ready(each["command"])} for each in problems],
         "unseen": list(diagnosis.unseen),
         "checks": [
             {"name": each.check, "rule": each.rule, "result": each.mark, "skipped": each.skipped}
@@ -272,7 +271,7 @@ def run(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(cluster: Cluster, params: dict[str, Any]) -> list[str]:
-    """By what kubectl finds the cluster, as far as it does not by itself; what has no name there it cannot be told."""
+    """The options with which kubectl finds the cluster; none for access that no kubeconfig has."""
     kubeconfig, options = params["kubeconfig"], []
     if isinstance(kubeconfig, str) and kubeconfig != os.environ.get("KUBECONFIG"):
         options += ["--kubeconfig", kubeconfig]

@@ -11,9 +11,9 @@ module: ingress_info
 version_added: 1.0.0
 short_description: Find the URL of an ingress gateway
 description:
-  - Reads the Service of an ingress gateway and returns the URL at which it is called from outside the cluster.
-  - It is the IP of its load balancer, else the load balancer's host name, else its node port on a ready node, else an
-    address on this machine together with the C(kubectl port-forward) command that makes it answer.
+  - Reads the Service of an ingress gateway and returns its URL for clients outside the cluster.
+  - It is the IP of its load balancer, else the host name of that, else its node port on a ready node, else an address
+    on this machine with the C(kubectl port-forward) command for it.
 extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes
@@ -22,8 +22,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - It only reads. In check mode a Service that is not there is no failure, for the play may just not have made it
-        yet; RV(found) is V(false) then.
+      - It only reads. In check mode it does not fail if there is no Service, since the play may create it;
+        RV(found=false) then.
   diff_mode:
     support: none
   idempotent:
@@ -50,14 +50,14 @@ options:
     type: str
   wait_timeout:
     description:
-      - Seconds after its creation that a Service of type LoadBalancer may take to be given an address.
-      - A Service that is older and has none is not waited for, since such a cluster has no load balancer.
+      - Seconds after its creation to wait for the address of a Service of type LoadBalancer.
+      - An older Service without an address is not waited for, since its cluster has no load balancer.
     type: float
     default: 60
   connect_timeout:
     description:
-      - Seconds within which the address must take a connection from where the module runs, as RV(reachable) says.
-      - V(0) does not try.
+      - Seconds to wait for a connection to the address, for RV(reachable).
+      - V(0) does not connect.
     type: float
     default: 0
 seealso:
@@ -71,7 +71,7 @@ EXAMPLES = r"""
   progressive.istio.ingress_info:
   register: ingress
 
-- name: Find it, and see whether it takes connections from here
+- name: Find it, and check that it accepts connections
   progressive.istio.ingress_info:
     connect_timeout: 2
   register: ingress
@@ -97,7 +97,7 @@ msg:
   type: str
   sample: "http://172.18.255.245 is the load balancer's address of Service istio-system/istio-ingressgateway"
 reachable:
-  description: Whether the address takes connections from where the module runs.
+  description: Whether the address accepts connections from where the module runs.
   returned: success, the Service exists and O(connect_timeout) is not V(0)
   type: bool
   sample: true
@@ -188,7 +188,7 @@ POLL = 0.5
 
 
 def read(cluster: Cluster, name: str, namespace: str, timeout: float) -> tuple[Object | None, float]:
-    """The Service, once its load balancer has an address or is not worth waiting for, and the seconds waited."""
+    """The Service, once its load balancer has an address or the time is over, and the seconds waited."""
     started = monotonic()
     service = cluster.get(SERVICE, name, namespace)
     limit = patience(service, timeout, datetime.now(UTC)) if service else 0.0
@@ -199,7 +199,7 @@ def read(cluster: Cluster, name: str, namespace: str, timeout: float) -> tuple[O
 
 
 def locate(cluster: Cluster, service: Object, scheme: str, wanted_port: str, context: str) -> tuple[Address, str]:
-    """The Service's best address, and what to know about it."""
+    """The best address of the Service, and a remark about it."""
     port = port_of(service, scheme, wanted_port)
     if address := from_load_balancer(service, port, scheme):
         return address, ""
@@ -208,16 +208,16 @@ def locate(cluster: Cluster, service: Object, scheme: str, wanted_port: str, con
         try:
             if address := from_node(port, scheme, _nodes(cluster, service)):
                 return address, ""
-            remark = f"; its node port is {port['nodePort']}, but no fit node is ready"
+            remark = f"; its node port is {port['nodePort']}, but no suitable node is ready"
         except ClusterError as error:
             if error.status != 403:
                 raise
-            remark = f"; its node port is {port['nodePort']}, but which nodes there are may not be read: {error}"
+            remark = f"; its node port is {port['nodePort']}, but nodes may not be listed: {error}"
     return from_port_forward(service, port, scheme, context), remark
 
 
 def absence(cluster: Cluster, name: str, namespace: str) -> str:
-    """That there is no such Service, and which one may be meant."""
+    """A message that there is no such Service, and which others there are."""
     gone = f"Service {namespace}/{name} does not exist in {cluster.context}: is the ingress gateway installed?"
     try:
         services = cluster.list(SERVICE, labels=GATEWAY_LABEL)
@@ -252,12 +252,12 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if params["connect_timeout"] > 0:
         refusal = no_connection(address.host, address.port, params["connect_timeout"])
         tried = {"reachable": not refusal}
-        msg += f"; it takes no connection from here: {refusal}" if refusal else ""
+        msg += f"; it accepts no connection from here: {refusal}" if refusal else ""
     return {"found": True, "url": address.url, **asdict(address), "msg": msg, "waited": round(waited, 3), **tried}
 
 
 def no_connection(host: str, port: int, timeout: float) -> str:
-    """Why nothing takes a connection there within `timeout` seconds; empty where something does."""
+    """Why no connection is possible within `timeout` seconds; empty if one is."""
     try:
         with create_connection((host, port), timeout):
             return ""

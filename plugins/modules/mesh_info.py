@@ -9,14 +9,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mesh_info
 version_added: 1.0.0
-short_description: Say what is wrong with the traffic rules of a service
+short_description: Check the traffic rules of services
 description:
-  - Reads VirtualServices and all they depend on, and checks the rules that requests rely on. Gateways exist and select
-    ready proxies, hosts are Services, subsets are defined and select ready pods, pods have their sidecars, no other
-    object takes the same requests, and so on.
-  - Every finding names the object, what is wrong with its numbers, and the change that puts it right, or a command that
-    shows what has to be decided on.
-  - It does not fail on what it finds, but returns it.
+  - Reads VirtualServices and the objects that they depend on, and checks them. Gateways exist and select ready pods,
+    hosts are Services, subsets are defined and select ready pods, pods have sidecars, no other object takes the same
+    requests, and so on.
+  - Every finding names the object, the problem, and a command that fixes it or shows more of it.
+  - It returns problems, and does not fail because of them.
 extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes
@@ -39,11 +38,11 @@ options:
     description: Namespace of the VirtualServices. Without it, all of the cluster are checked.
     type: str
 notes:
-  - VirtualServices, DestinationRules, Gateways, ServiceEntries and Services are listed in all namespaces, for that is
-    where others stand that take the same requests. Namespaces, Deployments and pods are read where the routes lead,
-    and pods and webhooks of gateways and injectors.
-  - A check that needs something which the user may not read is skipped, and says so. If VirtualServices may not be
-    listed, the module fails.
+  - It lists VirtualServices, DestinationRules, Gateways, ServiceEntries and Services of all namespaces, since any of
+    them can take the same requests. It reads Namespaces, Deployments and pods of the routed Services, pods of gateways
+    and injectors, and webhooks.
+  - A check of objects that the account may not read is skipped, with the reason. The module fails if it may not list
+    VirtualServices.
 seealso:
   - module: progressive.istio.canary
   - module: progressive.istio.canary_info
@@ -75,7 +74,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: How the checks came out, and each error, in one sentence.
+  description: The number of checks, errors and warnings, and each error, in one sentence.
   returned: success
   type: str
   sample: "29 checks: 0 errors, 1 warning"
@@ -85,7 +84,7 @@ ok:
   type: bool
   sample: true
 findings:
-  description: Everything that was found, errors first.
+  description: All problems, errors first.
   returned: success
   type: list
   elements: dict
@@ -95,7 +94,8 @@ findings:
       type: str
     severity:
       description:
-        - C(error) if requests are lost or go astray, now or at the next step. C(warning) if it works and is fragile.
+        - C(error) if requests are lost or reach the wrong version, now or at the next step. C(warning) if it works, but
+          is fragile.
       type: str
     kind:
       description: Kind of the object.
@@ -114,16 +114,16 @@ findings:
       type: str
     command:
       description:
-        - A command, ready to be pasted. It shows more, or changes one object that is the service's own.
-        - Empty where there is none.
+        - A command that shows more, or changes one object of the service.
+        - Empty if there is none.
       type: str
       version_added: 1.1.0
     since:
-      description: Since when it is so, UTC. Null where nothing tells it.
+      description: Since when, in UTC. Null if unknown.
       type: str
       version_added: 1.1.0
-    told_by:
-      description: What tells since when, such as who wrote the field. Null where nothing does.
+    since_source:
+      description: Where RV(findings[].since) is from, such as the manager that wrote the field. Null if unknown.
       type: str
       version_added: 1.1.0
   sample:
@@ -134,11 +134,10 @@ findings:
       name: pong-server-service
       problem: gets HTTP on port 80, which has no name and no appProtocol that says HTTP
       remedy: >-
-        say by appProtocol what it speaks, such as http, http2 or grpc: kubectl get service -n default
-        pong-server-service -o yaml
+        set appProtocol to its protocol, such as http, http2 or grpc
       command: kubectl get service -n default pong-server-service -o yaml
       since: "2026-01-31T12:00:00Z"
-      told_by: kubectl-edit wrote spec.ports
+      since_source: kubectl-edit wrote spec.ports
 checks:
   description: Every check with its result.
   returned: success
@@ -169,7 +168,7 @@ virtual_services:
   elements: str
   sample: [default/pong-server-virtual-service]
 report:
-  description: Where the requests go, every check with its mark, and what was found, as text for a terminal.
+  description: The routes, and every check with its result and findings, as text for a terminal.
   returned: success
   type: str
   sample: |
@@ -179,7 +178,7 @@ report:
     ok       virtual_service_exists
     29 checks: 0 errors, 0 warnings
 requests:
-  description: How many requests the API server was asked.
+  description: How many requests were sent to the API server.
   returned: success
   type: int
   sample: 12

@@ -98,7 +98,7 @@ class Patient:
     def well(self, seconds: float = 60) -> dict[str, Any]:
         """What the doctor says once it is content, soon."""
         deadline = time.monotonic() + seconds
-        while not all(map(late, (found := self.examine())["complaints"])) or found["unseen"]:
+        while not all(map(late, (found := self.examine())["problems"])) or found["unseen"]:
             assert time.monotonic() < deadline, found["msg"]
             time.sleep(0.5)
         return found
@@ -120,6 +120,6 @@ class Patient:
                     self.patch(kind, name, {"op": "replace", "path": "/spec", "value": spec})
 
 
-def late(complaint: Mapping[str, Any]) -> bool:
+def late(problem: Mapping[str, Any]) -> bool:
     """Whether it only tells that a proxy gave no answer in time, as on a machine that has too much to do."""
-    return complaint["severity"] == "warning" and complaint["check"] in ("weights_live", "subsets_live")
+    return problem["severity"] == "warning" and problem["check"] in ("weights_live", "subsets_live")

@@ -76,14 +76,14 @@ PATCHED = [
     (
         "gateway_exists",
         f"VirtualService {NAME}",
-        "is bound to Gateway canary-doctor/no-gateway, which does not exist",
+        "names Gateway canary-doctor/no-gateway, which does not exist",
         ROUTE,
         [{"op": "replace", "path": "/spec/gateways", "value": ["no-gateway"]}],
     ),
     (
         "route_not_shadowed",
         f"VirtualService {NAME}",
-        "never uses route main, for route everything stands before it",
+        "never uses route main: route everything comes before it",
         ROUTE,
         [
             {"op": "replace", "path": "/spec/http/0/match/0/uri/prefix", "value": "/version"},
@@ -120,21 +120,21 @@ MENDED = {"subset_defined", "subset_selects_ready_pods", "host_resolves", "weigh
 
 
 def alone(found: dict[str, Any], check: str, place: str, words: str) -> Complaint:
-    """The one complaint, which must be this one."""
-    complaints = [each for each in found["complaints"] if not late(each)]
-    assert [each["check"] for each in complaints] == [check], found["msg"]
-    (complaint,) = complaints
-    assert f"{complaint['kind']} {complaint['namespace']}/{complaint['name']}" == place
-    assert words in complaint["problem"], complaint["problem"]
+    """The one problem, which must be this one."""
+    problems = [each for each in found["problems"] if not late(each)]
+    assert [each["check"] for each in problems] == [check], found["msg"]
+    (problem,) = problems
+    assert f"{problem['kind']} {problem['namespace']}/{problem['name']}" == place
+    assert words in problem["problem"], problem["problem"]
     assert found["unseen"] == []
-    return complaint
+    return problem
 
 
-def recent(complaint: Complaint) -> None:
+def recent(problem: Complaint) -> None:
     """It says that it is so since the test broke it."""
-    since = datetime.fromisoformat(complaint["since"])
-    assert timedelta(seconds=-2) <= datetime.now(UTC) - since < timedelta(minutes=2), complaint["since"]
-    assert complaint["told_by"]
+    since = datetime.fromisoformat(problem["since"])
+    assert timedelta(seconds=-2) <= datetime.now(UTC) - since < timedelta(minutes=2), problem["since"]
+    assert problem["since_source"]
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def sick(patient: Patient, seconds: float = 60) -> Iterator[Callable[[str], dict
     deadline = time.monotonic() + seconds
 
     def until(words: str) -> dict[str, Any]:
-        while words not in json.dumps((found := patient.examine())["complaints"]):
+        while words not in json.dumps((found := patient.examine())["problems"]):
             assert time.monotonic() < deadline, found["msg"]
             time.sleep(0.5)
         return found
@@ -155,15 +155,15 @@ def sick(patient: Patient, seconds: float = 60) -> Iterator[Callable[[str], dict
 def test_one_patch_breaks_and_one_command_mends_or_shows(patient, check, place, words, broken, patch):
     with patient.kept(broken):
         patient.patch(*broken, *patch)
-        complaint = alone(patient.examine(), check, place, words)
-        recent(complaint)
-        assert "kubectl-patch" in complaint["told_by"]
+        problem = alone(patient.examine(), check, place, words)
+        recent(problem)
+        assert "kubectl-patch" in problem["since_source"]
         if check in MENDED:
-            assert f"{NAMESPACE} checkout" in complaint["command"], "an object of the service"
-            patient.follow(complaint["command"])
+            assert f"{NAMESPACE} checkout" in problem["command"], "an object of the service"
+            patient.follow(problem["command"])
             patient.well()
         else:
-            patient.look(complaint["command"])
+            patient.look(problem["command"])
     patient.well()
 
 
@@ -195,13 +195,13 @@ def test_a_revision_that_cannot_run_is_undone(patient, words, event, patch):
         with sick(patient) as until:
             until(words)
             found = until(event)
-        complaint = alone(found, "pods_ready", f"Deployment {NAMESPACE}/checkout-green", "has 1 of 2 pods not ready")
-        recent(complaint)
+        problem = alone(found, "pods_ready", f"Deployment {NAMESPACE}/checkout-green", "has 1 of 2 pods not ready")
+        recent(problem)
         if "probe" in words:  # which it may pass yet
-            patient.look(complaint["command"], event)
+            patient.look(problem["command"], event)
         else:
-            assert "rollout undo deployment" in complaint["command"]
-            patient.follow(complaint["command"])
+            assert "rollout undo deployment" in problem["command"]
+            patient.follow(problem["command"])
             patient.settled()
             patient.well()
     patient.settled()
@@ -214,10 +214,10 @@ def test_a_version_with_requests_and_without_pods(patient):
         patient.kube.run("wait", "pods", "-l", "workload=checkout,track=green", "--for=delete", "--timeout=170s")
         found = patient.examine()
         words = "has no pod and gets 20 % of the requests: Deployment checkout-green is scaled to 0"
-        complaint = alone(found, "pods_ready", f"Deployment {NAMESPACE}/checkout-green", words)
-        recent(complaint)
-        assert any("subset green" in each for each in complaint["symptoms"]), "what follows stands below its cause"
-        patient.follow(complaint["command"])
+        problem = alone(found, "pods_ready", f"Deployment {NAMESPACE}/checkout-green", words)
+        recent(problem)
+        assert any("subset green" in each for each in problem["symptoms"]), "what follows stands below its cause"
+        patient.follow(problem["command"])
         patient.settled()
         patient.well()
 
@@ -228,11 +228,11 @@ def test_pods_without_a_sidecar(patient):
         patient.kube.run("label", "namespace", NAMESPACE, "istio-injection-")
         patient.kube.run("rollout", "restart", *GREEN)
         patient.settled()
-        words = "leads to 1 of 2 ready pods without a sidecar: checkout-green-"
-        complaint = alone(patient.examine(), "pods_injected", f"Service {NAMESPACE}/checkout", words)
-        recent(complaint)
+        words = "selects 1 of 2 ready pods without a sidecar: checkout-green-"
+        problem = alone(patient.examine(), "pods_injected", f"Service {NAMESPACE}/checkout", words)
+        recent(problem)
         before = patient.generations(OBJECTS)
-        patient.follow(complaint["command"])
+        patient.follow(problem["command"])
         patient.settled()
         patient.well()
         changed = before.items() - patient.generations(OBJECTS).items()
@@ -258,9 +258,9 @@ def test_a_rival(patient, kind, name, check, place):
     rival = {"apiVersion": model["apiVersion"], "kind": model["kind"], "metadata": {"name": "rival"}, "spec": spec}
     patient.kube.apply(rival)
     try:
-        complaint = alone(patient.examine(), check, place, f"{NAMESPACE}/rival")
-        recent(complaint)
-        patient.look(complaint["command"], "name: rival")
+        problem = alone(patient.examine(), check, place, f"{NAMESPACE}/rival")
+        recent(problem)
+        patient.look(problem["command"], "name: rival")
     finally:
         patient.kube.run("delete", kind, "rival", "--ignore-not-found")
     patient.well()
@@ -268,9 +268,9 @@ def test_a_rival(patient, kind, name, check, place):
 
 def test_a_damaged_annotation(patient):
     patient.kube.run("annotate", *ROUTE, "progressive.istio/canary={", "--overwrite")
-    complaint = alone(patient.examine(), "annotation_readable", f"VirtualService {NAME}", "cannot be read")
-    recent(complaint)
-    patient.follow(complaint["command"])
+    problem = alone(patient.examine(), "annotation_readable", f"VirtualService {NAME}", "cannot be read")
+    recent(problem)
+    patient.follow(problem["command"])
     patient.well()
 
 
@@ -281,8 +281,8 @@ def test_routes_that_envoy_rejects(patient):
         patient.patch(*ROUTE, {"op": "add", "path": "/spec/http/0/headers", "value": headers})
         with sick(patient) as until:
             found = until("NO_SUCH_COMMAND")
-        complaint = alone(found, "weights_live", f"VirtualService {NAME}", "is not live on 2 proxies: gateway")
-        patient.look(complaint["command"], "NO_SUCH_COMMAND")
+        problem = alone(found, "weights_live", f"VirtualService {NAME}", "is not live on 2 proxies: gateway")
+        patient.look(problem["command"], "NO_SUCH_COMMAND")
     patient.well()
 
 
@@ -290,12 +290,10 @@ def test_a_frozen_replica(patient):
     pods = [pod["metadata"]["name"] for pod in patient.kube.list("pods", "istio=doctor-ingress")]
     patient.kube.run("exec", pods[0], "-c", "istio-proxy", "--", "pkill", "-STOP", "envoy")
     found = patient.examine()
-    (complaint,) = found[
-        "complaints"
-    ]  # by the proxy that does not answer or, a moment later, by the pod that is not ready
-    assert complaint["check"] in ("weights_live", "gateway_pods_ready")
-    assert (complaint["kind"], complaint["name"]) == ("Pod", pods[0])
-    patient.look(complaint["command"], pods[0])
+    (problem,) = found["problems"]  # by the proxy that does not answer or, a moment later, by the pod that is not ready
+    assert problem["check"] in ("weights_live", "gateway_pods_ready")
+    assert (problem["kind"], problem["name"]) == ("Pod", pods[0])
+    patient.look(problem["command"], pods[0])
     patient.kube.run("delete", "pod", pods[0])  # as whoever runs the gateway may decide
     patient.kube.run("rollout", "status", "deployment", "doctor-ingress", "--timeout=170s")
     patient.well()
@@ -306,10 +304,8 @@ def test_a_release_that_waits_for_a_person(patient, play):
     patient.canary("rolled_back")
     patient.canary("advanced", confirm=True)
     patient.canary("held")
-    complaint = alone(
-        patient.examine(), "release_goes_on", f"VirtualService {NAME}", "is held at blue 80 %, green 20 %"
-    )
-    recent(complaint)
+    problem = alone(patient.examine(), "release_goes_on", f"VirtualService {NAME}", "is held at blue 80 %, green 20 %")
+    recent(problem)
     sick = play("doctor", **WORLD, canary_steps=[20, 50, 100], canary_interval=0)
     assert sick.code == 2, sick.output
     assert "1 thing is wrong with VirtualService" in sick.output
@@ -338,7 +334,7 @@ def test_without_rights_it_names_what_it_did_not_see(patient, account):
         least = patient.examine(**account)
     for found in (some, least):
         assert not found.get("failed"), found["msg"]
-        assert [each["check"] for each in found["complaints"]] == ["weights_kept"], found["msg"]
+        assert [each["check"] for each in found["problems"]] == ["weights_kept"], found["msg"]
         assert any("Forbidden" in each for each in found["unseen"]), found["unseen"]
     assert "live in 2 proxies" in str(some["lines"])
     assert any(each.startswith("what the proxies run: ") for each in least["unseen"]), least["unseen"]

@@ -86,11 +86,11 @@ def test_the_ways_that_are_told_are_those_by_which_users_come(patient, caller):
         assert outside(patient, **{"x-canary": "1"}) == {"green": REQUESTS}
         assert inside(patient).keys() == {"blue", "green"}
         doctor = patient.examine(skip_checks=[])
-        checks = [each["check"] for each in doctor["complaints"]]
+        checks = [each["check"] for each in doctor["problems"]]
         assert checks == ["reached_by_weight_alone", "reached_by_weight_alone", "callers_routed"], doctor["msg"]
         assert doctor["ok"]
-        for complaint in doctor["complaints"]:
-            patient.look(complaint["command"])
+        for problem in doctor["problems"]:
+            patient.look(problem["command"])
 
         patient.patch(*ROUTE, {"op": "remove", "path": "/spec/http/0"}, {"op": "remove", "path": "/spec/http/0/mirror"})
         blue = [{"route": [{"destination": {"host": CHECKOUT.host, "subset": "blue"}}]}]

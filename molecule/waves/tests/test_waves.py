@@ -178,4 +178,4 @@ def test_a_gateway_that_cannot_be_called_is_reported_before_the_move_and_fails_n
     assert moved() == {NAMES[0]: 20}
     said, done = run.output.index("No requests of its own will show the split"), run.output.index("from 0 to 20 %")
     assert said < done
-    assert "takes no connection from here" in run.output
+    assert "accepts no connection from here" in run.output

@@ -19,6 +19,12 @@ def plural(number: int, noun: str, many: str = "") -> str:
     return f"{number} {noun if number == 1 else many or f'{noun}s'}"
 
 
+def listing(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
+    """The first names, and how many more there are."""
+    more = f"{separator.rstrip(', ')} and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
+
+
 def shortened(text: str, longest: int) -> str:
     """The text in one line of at most `longest` characters (at least 20), with its middle left out.
 

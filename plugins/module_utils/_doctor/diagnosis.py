@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""From all that was found to a short list: each cause once, with what follows from it and its events. Pure."""
+"""From all findings to a short list: each cause once, with its symptoms and events. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GATEWAYS = frozenset(
 _ROUTES = frozenset({"exported_to_gateway", "host_resolves", "route_not_shadowed", "weights_complete"})
 _PODS = frozenset({PODS_READY, "service_selector_without_version", "subset_defined", "subset_selects_ready_pods"})
 
-# What follows from what: the checks that fail where another one fails, and mean nothing new then, of the same thing.
+# By check: the checks that can be the cause of its findings about the same thing, which are symptoms then.
 CAUSES: Mapping[str, frozenset[str]] = {
     "gateway_selector_matches": frozenset({GATEWAY_PODS_READY}),
     "gateway_port_served": frozenset({GATEWAY_PODS_READY, "gateway_selector_matches"}),
@@ -51,7 +51,7 @@ CAUSES: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """A cause. symptoms: what follows from it; events: what the cluster noted of its pods, newest first."""
+    """A cause. symptoms: what follows from it; events: those of its pods, newest first."""
 
     finding: Finding
     symptoms: tuple[Finding, ...] = ()
@@ -59,38 +59,34 @@ class Problem:
 
     def facts(self) -> dict[str, Any]:
         """As part of a module's result."""
-        noted = [
-            {"at": stamp(each.at), "reason": each.reason, "message": each.message, "times": each.times}
-            | {"about": each.about}
-            for each in self.events
-        ]
-        return self.finding.facts() | {"symptoms": [str(each) for each in self.symptoms], "events": noted}
+        events = [{**vars(each), "at": stamp(each.at)} for each in self.events]
+        return self.finding.facts() | {"symptoms": [str(each) for each in self.symptoms], "events": events}
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """place: of what. at: when. stands: where it stands and what was looked at. complaints: errors first.
+    """place: the VirtualService. status: its weights and what was checked. problems: errors first.
 
-    unseen: what could not be looked at, one sentence each.
+    unseen: what could not be checked, one sentence each.
     """
 
     place: str
     at: datetime
-    stands: str = ""
-    complaints: tuple[Problem, ...] = ()
+    status: str = ""
+    problems: tuple[Problem, ...] = ()
     unseen: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        return tuple(each for each in self.complaints if each.finding.severity == ERROR)
+        return tuple(each for each in self.problems if each.finding.severity == ERROR)
 
 
-def complaints(
-    found: Iterable[Finding], ill: Iterable[UnreadyPods], events: Iterable[Mapping[str, Any]]
+def problems(
+    found: Iterable[Finding], unready: Iterable[UnreadyPods], events: Iterable[Mapping[str, Any]]
 ) -> tuple[Problem, ...]:
-    """Each cause once, errors first. What follows from another finding stands below it."""
+    """Each cause once, errors first, with what follows from it as its symptoms."""
     notes = list(events)
-    names = {_dated(each, notes): each.names for each in ill}
+    names = {_dated(each, notes): each.names for each in unready}
     everything = [*names, *found]
     causes = {finding: _cause(finding, everything) for finding in everything}
     made = [
@@ -105,20 +101,20 @@ def complaints(
     return tuple(sorted(made, key=lambda each: each.finding.severity != ERROR))
 
 
-def _dated(ill: UnreadyPods, events: Iterable[Mapping[str, Any]]) -> Finding:
-    """The finding with its time, where only the events tell it."""
-    finding = ill.finding
-    return finding if finding.since else replace(finding, since=scaled(events, ill.names))
+def _dated(unready: UnreadyPods, events: Iterable[Mapping[str, Any]]) -> Finding:
+    """The finding with its time, where only the events have it."""
+    finding = unready.finding
+    return finding if finding.since else replace(finding, since=scaled(events, unready.names))
 
 
 def unseen(results: Iterable[Result]) -> list[str]:
-    """What no check could look at, each reason once."""
+    """Why checks were skipped, each reason once."""
     reasons = [result.skipped for result in results if result.skipped and result.skipped != "by skip_checks"]
     return [f"{each} ({plural(reasons.count(each), 'check')} skipped)" for each in dict.fromkeys(reasons)]
 
 
 def _cause(finding: Finding, others: Iterable[Finding]) -> Finding | None:
-    """What it follows from: never what is less bad, nor what is about something else."""
+    """The finding that it follows from: about the same thing, and no warning if it is an error itself."""
     causes = CAUSES.get(finding.check, frozenset())
     known = (each for each in others if each.check in causes and each.concerns(finding))
     return next((each for each in known if each.severity == ERROR or finding.severity != ERROR), None)

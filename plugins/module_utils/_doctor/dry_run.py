@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Whether a step could be taken: the read, the checks and the patch of a step, of which nothing is sent."""
+"""Whether a step could be taken: it is read, checked and decided as usual, and nothing is written."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .._rollout.check import guard
 from .._rollout.pipeline import Call, answer, write
 from .._rollout.read import Refused, Snapshot, Target, read
 
-WHOLE = 100  # percent: the weight that every route can take, whatever its other destinations leave
+WHOLE = 100  # percent: possible in every route, whatever its other destinations leave
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """mistakes: why a step would be refused, one sentence each; found: the rules that stand in its way.
+    """mistakes: why a step would be rejected, one sentence each; found: the errors that prevent it.
 
-    unseen: what could not be looked at.
+    unseen: what could not be checked.
     """
 
     mistakes: tuple[str, ...] = ()
@@ -39,33 +39,33 @@ class DryRun:
 
 
 def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
-    """What a person would be told who lets the canary go on."""
-    run = Run("doctor", "doctor", "", 0)
-    request = Command(Want.WEIGHTED, run, weight=WHOLE, confirm=True)
+    """What an operator would be told who takes a step now."""
+    command = Command(Want.WEIGHTED, Run("doctor", "doctor", "", 0), weight=WHOLE, confirm=True)
     found: tuple[Finding, ...] = ()
+    mistakes: list[str] = []
     try:
         snapshot = read(cluster, target, rivals="one_route_per_gateway_host" not in skip)
-        found = tuple(each for each in guard(snapshot, _gates(cluster, snapshot), skip) if each.severity == ERROR)
+        found = tuple(each for each in guard(snapshot, _gateways(cluster, snapshot), skip) if each.severity == ERROR)
         state = snapshot.state
         if isinstance(state, State) and state.holder and leased(state.holder, cluster.now()):
-            return DryRun(found=found)  # somebody is taking a step
-        target = snapshot.target  # with the versions, where nobody has named them
+            return DryRun(found=found)  # another run is taking a step
+        target = snapshot.target  # with the versions that were found
         plan = validate(stable=target.stable, canary=target.canary)
-        call = Call(cluster, target, plan, request, check=True, skip=tuple(skip))
+        call = Call(cluster, target, plan, command, check=True, skip=tuple(skip))
         decision = answer(call, snapshot)
         if isinstance(decision, Rejected):
-            return DryRun((decision.why,), found)
-        if isinstance(decision, Transition):
+            mistakes = [decision.why]
+        elif isinstance(decision, Transition):
             write(call, snapshot, decision, predicted=True)
     except (InvalidPlan, Refused) as error:
-        return DryRun(tuple(error.mistakes), found)
+        mistakes = error.mistakes
     except ClusterError as error:
         return DryRun(found=found, unseen=(f"whether a step can be taken: {error}",))
-    return DryRun(found=found)
+    return DryRun(tuple(mistakes), found)
 
 
-def _gates(cluster: Cluster, snapshot: Snapshot) -> DiscoveredGateways | None:
-    """The Gateways of the route; None where they may not be read, which keeps no step from being taken."""
+def _gateways(cluster: Cluster, snapshot: Snapshot) -> DiscoveredGateways | None:
+    """The Gateways of the route; None if they may not be read, which does not prevent a step."""
     try:
         return discover(cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
     except ClusterError as error:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What the cluster has noted of pods that are not well: the newest of its events. Pure."""
+"""The newest events of pods that are not ready. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from .._common.text import excerpt
 from .._preflight.timestamps import Timestamp, moment
 
 NEWEST = 3
@@ -21,7 +22,7 @@ LONGEST = 160  # characters of a message
 
 @dataclass(frozen=True)
 class PodEvent:
-    """A note of the cluster. at: when it was made last; times: how often."""
+    """An event. at: when it happened last; times: how often."""
 
     at: datetime
     reason: str
@@ -40,7 +41,7 @@ def newest(events: Iterable[Mapping[str, Any]], names: Collection[str]) -> tuple
 
 
 def scaled(events: Iterable[Mapping[str, Any]], names: Collection[str]) -> Timestamp | None:
-    """When one of these Deployments was scaled last: `kubectl scale` leaves no time in the object itself."""
+    """When one of these Deployments was scaled last: `kubectl scale` writes no time into the object."""
     times = [
         moment(_time(each))
         for each in events
@@ -54,11 +55,10 @@ def _warns(event: Mapping[str, Any]) -> bool:
 
 
 def _event(event: Mapping[str, Any]) -> PodEvent:
-    message = " ".join(str(event.get("message") or "").split())
+    message = excerpt(str(event.get("message") or ""), LONGEST)
     times = (event.get("series") or {}).get("count") or event.get("count") or 1
     about = f"{event['involvedObject'].get('kind', '')} {event['involvedObject']['name']}"
-    clipped = message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
-    return PodEvent(moment(_time(event)), str(event.get("reason") or "no reason"), clipped, times, about)
+    return PodEvent(moment(_time(event)), str(event.get("reason") or "no reason"), message, times, about)
 
 
 def _time(event: Mapping[str, Any]) -> str:

@@ -3,13 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Everything that a diagnosis rests on, read from the cluster and from the proxies. It never writes."""
+"""A diagnosis of a canary, from all that the cluster and the proxies show. It never writes."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .._common.shares import said
@@ -28,21 +27,21 @@ from .._proxy.sync_status import fetch_status
 from .._rollout.read import Refused, Snapshot, Target, parse
 from .._routing.hosts import service_of
 from . import release as release
-from .diagnosis import CAUSES, Diagnosis, complaints, unseen
+from .diagnosis import CAUSES, Diagnosis, problems, unseen
 from .dry_run import dry_run
 from .pods import UnreadyPods, unready_gateways, unready_versions
 
 EVENT = Kind("", "v1", "events", "Event")
-GATEWAY_LABEL = "istio"  # by which the pods of gateways are told apart, unless somebody chose another one
-PATIENCE = 3.0  # seconds that proxies have to show what they should: longer than a push, and than a rejection needs
-GLANCE = 0.5  # the same where it is known already why they do not
+GATEWAY_LABEL = "istio"  # the usual label of gateway pods
+PATIENCE = 3.0  # seconds to wait for proxies: longer than istiod needs to push, and a proxy to reject it
+GLANCE = 0.5  # the same if it is known already why they lag
 
 Scope = Literal["all", "gateways", "none"]
 
 
 @dataclass(frozen=True)
 class ExaminationRequest:
-    """Whom to examine. playbook: the options by which playbooks find the service, as they are to be typed."""
+    """playbook: the options by which playbooks find the service, as a user types them."""
 
     target: Target
     skip: Collection[str] = ()
@@ -52,48 +51,52 @@ class ExaminationRequest:
 
 @dataclass(frozen=True)
 class Examination:
-    """The diagnosis, and the results of all checks that it rests on."""
+    """A diagnosis, and the results of all checks of the mesh."""
 
     diagnosis: Diagnosis
     results: tuple[Result, ...]
 
 
 def diagnose(cluster: Cluster, order: ExaminationRequest) -> Examination:
-    """What is wrong with a canary, by all that may be read."""
+    """What is wrong with a canary, as far as the account may read it."""
     target = order.target
     mesh = _mesh(cluster, order)
     results = examine(mesh, order.skip)
     found = [_with_command(cluster, mesh, finding) for finding in findings(results)]
     missing = unseen(results)
-    ill = [*unready_versions(mesh, cluster.now()), *unready_gateways(mesh, cluster.now())]
-    snapshot, mistakes = _snapshot(mesh, target)
-    stands = f"{plural(sum(not each.skipped for each in results), 'check')} of the mesh"
-    for virtual_service in mesh.focused() if mistakes else ():
-        found.append(release.unfound(target, mistakes, virtual_service))
+    unready = [*unready_versions(mesh, cluster.now()), *unready_gateways(mesh, cluster.now())]
+    status = f"{plural(sum(not each.skipped for each in results), 'check')} of the mesh"
+    virtual_service = next(iter(mesh.focused()), None)
+    try:
+        snapshot = parse(target, virtual_service) if virtual_service else None
+    except Refused as error:
+        snapshot = None
+        if virtual_service:
+            found.append(release.unfound(target, error.mistakes, virtual_service))
     if snapshot:
         of_state = list(release.of_release(snapshot, order.playbook, cluster.now()))
         found += of_state
-        rehearsal = dry_run(cluster, target, order.skip)
+        step = dry_run(cluster, target, order.skip)
         known = {(each.check, each.place) for each in found}
-        found += [each for each in rehearsal.found if (each.check, each.place) not in known]
-        if rehearsal.mistakes and not any(each.severity == ERROR for each in of_state):  # of which it is refused too
-            found.append(release.refused(snapshot, rehearsal.mistakes))
-        missing += rehearsal.unseen
-        stands = f"{said(snapshot.all_shares)}; {stands}"
+        found += [each for each in step.found if (each.check, each.place) not in known]
+        if step.mistakes and not any(each.severity == ERROR for each in of_state):  # which reject a step, too
+            found.append(release.refused(snapshot, step.mistakes))
+        missing += step.unseen
+        status = f"{said(snapshot.all_shares)}; {status}"
         if order.scope != "none":
-            live, lagging, unproven = _proxies(cluster, snapshot, order.scope, _patience(found, ill))
+            live, lagging, unproven = _proxies(cluster, snapshot, order.scope, _patience(found, unready))
             found += lagging
             missing += unproven
-            stands += f", {live}" if live else ""
-    events, unread_events = _events(cluster, ill)
-    told = complaints(found, ill, events)
+            status += f", {live}" if live else ""
+    events, unread_events = _events(cluster, unready)
     place = f"VirtualService {target.namespace}/{target.name} in {cluster.context}"
-    diagnosis = Diagnosis(place, cluster.now(), stands, told, (*missing, *unread_events))
+    unknown = (*missing, *unread_events)
+    diagnosis = Diagnosis(place, cluster.now(), status, problems(found, unready, events), unknown)
     return Examination(diagnosis, tuple(results))
 
 
 def _mesh(cluster: Cluster, order: ExaminationRequest) -> Mesh:
-    """All objects of the cluster that matter, or what may be read of them."""
+    """All relevant objects of the cluster; only those of the namespace if the account may not list others."""
     target = order.target
     service = service_of(target.destination_host, target.namespace) if target.destination_host else None
     focus = Focus(target.namespace, target.name, service, target.canary)
@@ -105,27 +108,16 @@ def _mesh(cluster: Cluster, order: ExaminationRequest) -> Mesh:
         return read_own(cluster, focus, str(error))
 
 
-def _snapshot(mesh: Mesh, target: Target) -> tuple[Snapshot | None, list[str]]:
-    """The release, or why none can be told; neither where there is no such VirtualService, which a check says."""
-    virtual_service = next(iter(mesh.focused()), None)
-    if virtual_service is None:
-        return None, []
-    try:
-        return parse(target, virtual_service), []
-    except Refused as refused:
-        return None, refused.mistakes
-
-
-def _patience(found: list[Finding], ill: list[UnreadyPods]) -> float:
-    """How long proxies are waited for: hardly, if it is known already why they cannot do what they should."""
-    known = {each.check for each in (*found, *(each.finding for each in ill))}
+def _patience(found: list[Finding], unready: list[UnreadyPods]) -> float:
+    """Seconds to wait for proxies: few if it is known already why they lag."""
+    known = {each.check for each in (*found, *(each.finding for each in unready))}
     return GLANCE if known & (CAUSES[release.WEIGHTS_LIVE] | CAUSES[release.SUBSETS_LIVE]) else PATIENCE
 
 
 def _proxies(
     cluster: Cluster, snapshot: Snapshot, scope: Scope, patience: float
 ) -> tuple[str, list[Finding], list[str]]:
-    """Where the route is live, what is wrong with the proxies, and why nobody could be asked."""
+    """Where the route is live, what is wrong with the proxies, and what could not be asked."""
     attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
     wanted = [name for name, share in snapshot.shares.items() if share]
     try:
@@ -142,14 +134,13 @@ def _proxies(
                 return "", list(release.of_subsets(snapshot, error.lagging)), []
             sample = f" ({proof.extent.sample} asked)" if proof.extent.sample else ""
             live = f"live in {plural(len(proof.live), 'proxy', 'proxies')}{sample}"
-        # Weights that did not change are live too where all else of an update is rejected.
-        account = fetch_status(cluster)
+        account = fetch_status(cluster)  # a proxy with the right weights may reject all other updates
         rejecting = [
             Lagging(proxy, "keeps what it had", account.why(proxy.namespace, proxy.pod), rejects=True)
             for proxy in (each.proxy for each in proof.live)
             if account.rejects(proxy.namespace, proxy.pod)
         ]
-        missing = [f"what istiod says of the proxies: {account.missing}"] if account.missing else []
+        missing = [f"what istiod reports about the proxies: {account.missing}"] if account.missing else []
         missing += [f"what a sidecar runs: {each}" for each in proof.extent.unanswered]
         return live, list(release.of_weights(snapshot, rejecting)), missing
     except Unproven as error:
@@ -158,10 +149,10 @@ def _proxies(
         return "", [], [f"what the proxies run: {error}"]
 
 
-def _events(cluster: Cluster, ill: list[UnreadyPods]) -> tuple[list[Object], list[str]]:
-    """What was noted where pods are not well; nobody else is asked about."""
+def _events(cluster: Cluster, unready: list[UnreadyPods]) -> tuple[list[Object], list[str]]:
+    """The events of the namespaces with such pods."""
     found: list[Object] = []
-    for namespace in sorted({each.finding.namespace for each in ill}):
+    for namespace in sorted({each.finding.namespace for each in unready}):
         try:
             found += cluster.list(EVENT, namespace)
         except ClusterError as error:
@@ -170,17 +161,17 @@ def _events(cluster: Cluster, ill: list[UnreadyPods]) -> tuple[list[Object], lis
 
 
 def _with_command(cluster: Cluster, mesh: Mesh, finding: Finding) -> Finding:
-    """The finding; if a Gateway selects no pod, with the labels of the gateway that it is likely to mean."""
+    """The finding; if a Gateway selects no pod, with the label of the gateway that runs."""
     gateway = next((each for each in mesh.gateways if name_of(each) == (finding.namespace, finding.name)), None)
     if finding.check != "gateway_selector_matches" or gateway is None or mesh.gateway_pods(gateway):
         return finding
     try:
         pods = [pod for pod in cluster.list(POD, None, GATEWAY_LABEL) if proxies_in("gateway", [pod])]
     except ClusterError:
-        return finding  # what is wrong is known without them
+        return finding  # it is valid without this
     beside = [pod for pod in pods if name_of(pod).namespace == finding.namespace]
     labels = {labels_of(pod)[GATEWAY_LABEL] for pod in beside or pods}
     if len(labels) != 1:
         return finding
     command, runs = show("Gateway", gateway), f"{GATEWAY_LABEL}={labels.pop()}"
-    return dataclasses.replace(finding, remedy=f"the gateway that runs has {runs}: {command}", command=command)
+    return replace(finding, remedy=f"the gateway that runs has {runs}", command=command)

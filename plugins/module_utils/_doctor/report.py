@@ -17,56 +17,55 @@ from .diagnosis import Diagnosis, Problem
 
 Line = dict[str, str]
 
-OK, COMMAND, PLAIN = "ok", "command", "plain"  # how a line is meant, beside error and warning
+OK, COMMAND, PLAIN = "ok", "command", "plain"  # tones of a line, beside error and warning
 _WIDTH = 118
 _INDENT = 13
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def verdict(diagnosis: Diagnosis) -> str:
-    """All of it in one sentence."""
+    """The diagnosis in one sentence."""
     wrong = [each.finding for each in diagnosis.errors]
     if wrong:
         return f"{_headline(diagnosis)}: {'; '.join(f'{each.place} {each.problem}' for each in wrong)}"
-    return "; ".join(filter(None, (f"{_headline(diagnosis)}: {diagnosis.stands}", _unseen(diagnosis))))
+    return "; ".join(filter(None, (f"{_headline(diagnosis)}: {diagnosis.status}", _unseen(diagnosis))))
 
 
 def lines(diagnosis: Diagnosis, command: Callable[[str], str]) -> list[Line]:
-    """One line if all is well, else what is wrong, since when, and what mends it. command: makes one fit to paste."""
-    if not diagnosis.complaints and not diagnosis.unseen:
+    """One line if all is well, else what is wrong, since when, and the remedy. command: names the cluster in one."""
+    if not diagnosis.problems and not diagnosis.unseen:
         return [_line(verdict(diagnosis), OK)]
     tone = ERROR if diagnosis.errors else WARNING
-    found = [_line(f"{_headline(diagnosis)}", tone), _line(f"{' ' * 5}{diagnosis.stands}")]
-    for number, complaint in enumerate(diagnosis.complaints, 1):
-        found += [_line(""), *_complaint(number, complaint, diagnosis.at, command)]
+    found = [_line(_headline(diagnosis), tone), _line(f"{' ' * 5}{diagnosis.status}")]
+    for number, problem in enumerate(diagnosis.problems, 1):
+        found += [_line(""), *_numbered(number, problem, diagnosis.at, command)]
     if diagnosis.unseen:
-        found += [_line(""), _line("Not looked at:", WARNING)]
+        found += [_line(""), _line("Not checked:", WARNING)]
         found += [_line(line, WARNING) for each in diagnosis.unseen for line in _wrapped(each, "  - ", " " * 4)]
     return found
 
 
 def _headline(diagnosis: Diagnosis) -> str:
     errors = len(diagnosis.errors)
-    warnings = len(diagnosis.complaints) - errors
+    warnings = len(diagnosis.problems) - errors
     wrong = {0: "Nothing is wrong", 1: "1 thing is wrong"}.get(errors, f"{errors} things are wrong")
     more = f" ({plural(warnings, 'warning')})" if warnings else ""
     return f"{wrong} with {diagnosis.place}{more}"
 
 
 def _unseen(diagnosis: Diagnosis) -> str:
-    return f"not all could be looked at: {'; '.join(diagnosis.unseen)}" if diagnosis.unseen else ""
+    return f"not everything could be checked: {'; '.join(diagnosis.unseen)}" if diagnosis.unseen else ""
 
 
-def _complaint(number: int, complaint: Problem, now: datetime, command: Callable[[str], str]) -> Iterator[Line]:
-    finding = complaint.finding
-    head = f"{number:3d}. "
-    told = f"{finding.place} {finding.problem}"
-    yield from (_line(text, finding.severity) for text in _wrapped(told, head, " " * len(head)))
+def _numbered(number: int, problem: Problem, now: datetime, command: Callable[[str], str]) -> Iterator[Line]:
+    finding, head = problem.finding, f"{number:3d}. "
+    sentence = f"{finding.place} {finding.problem}"
+    yield from (_line(text, finding.severity) for text in _wrapped(sentence, head, " " * len(head)))
     yield from _field("since", _since(finding, now))
-    for event in complaint.events:
+    for event in problem.events:
         times = f" ({event.times} times)" if event.times > 1 else ""
         yield from _field("event", f"{_clock(event.at)}, {_ago(now, event.at)}: {event.reason}{times}: {event.message}")
-    yield from _field("remedy", finding.advice or "run this")
+    yield from _field("remedy", finding.remedy)
     if finding.command:
         yield _line(f"{' ' * _INDENT}{command(finding.command)}", COMMAND)
     yield from _field("check", finding.check)
@@ -75,8 +74,8 @@ def _complaint(number: int, complaint: Problem, now: datetime, command: Callable
 def _since(finding: Finding, now: datetime) -> str:
     since = finding.since
     if since is None:
-        return "unknown: no object tells it"
-    return f"{'not before ' if since.later else ''}{_clock(since.at)}, {_ago(now, since.at)} ({since.by})"
+        return "unknown: no object has the time"
+    return f"{'not before ' if since.later else ''}{_clock(since.at)}, {_ago(now, since.at)} ({since.source})"
 
 
 def _clock(moment: datetime) -> str:
@@ -102,7 +101,7 @@ def _line(text: str, tone: str = PLAIN) -> Line:
 
 
 def ago(seconds: float) -> str:
-    """A time as people say it, in its two greatest units."""
+    """How long ago, in the two greatest units, such as "3 min 5 s ago"."""
     rest = int(seconds)
     parts: list[str] = []
     for size, unit in _UNITS:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._k8s.conditions import is_live
-from .._k8s.selectors import as_text, includes, labels_of
+from .._k8s.selectors import as_text, includes, labels_of, template_labels
 from .._routing.hosts import ServiceName, identity, service_of
 from .._routing.subsets import Subset, subsets_of
 
@@ -195,6 +195,13 @@ def behind(service: Object, pods: Iterable[Object], labels: Mapping[str, str] | 
         and includes(selector, labels_of(pod))
         and includes(labels or {}, labels_of(pod))
     ]
+
+
+def serves(deployment: Object, service: Object) -> bool:
+    """Whether the Service selects the pods that the Deployment creates."""
+    selector = service["spec"].get("selector") or {}
+    same = name_of(deployment).namespace == name_of(service).namespace
+    return bool(selector) and same and includes(selector, template_labels(deployment))
 
 
 def rules_of(virtual_service: Object) -> list[Rule]:

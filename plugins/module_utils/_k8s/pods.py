@@ -212,13 +212,18 @@ def _reasons(pod: Mapping[str, Any]) -> Iterator[str]:
 
 def _waits(container: Mapping[str, Any]) -> str:
     waiting = (container.get("state") or {}).get("waiting") or {}
-    reason = waiting.get("reason", "")
-    if reason == "CrashLoopBackOff":
+    if waiting.get("reason") == "CrashLoopBackOff":
         last = (container.get("lastState") or {}).get("terminated") or {}
         return f"crashes (CrashLoopBackOff, {container.get('restartCount', 0)} restarts; last {_end(last)})"
-    if reason and reason not in ("ContainerCreating", "PodInitializing"):
+    if not is_starting(container):
         return f"cannot start: {_sentence(waiting)}"
     return ""
+
+
+def is_starting(container: Mapping[str, Any]) -> bool:
+    """Whether the status of a container shows no reason but start-up for which it waits."""
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return waiting.get("reason", "") in ("", "ContainerCreating", "PodInitializing")
 
 
 def _ended(container: Mapping[str, Any]) -> str:

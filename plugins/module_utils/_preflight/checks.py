@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The mesh rules as named checks over one snapshot: each finds what is wrong, where, and what to do. Pure."""
+"""The mesh rules as named checks of one snapshot. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from .._istio.mesh import Mesh
-from . import gateways as gateways
-from . import injection as injection
-from . import reach as reach
-from . import routes as routes
-from . import workloads as workloads
+from . import gateways, injection, reach, routes, workloads
 from .finding import ERROR, Finding
 
 
 @dataclass(frozen=True)
 class MeshCheck:
-    """A rule by name. needs: the fields of the snapshot without which nothing can be said."""
+    """A check of one rule. needs: the fields of the snapshot that it reads."""
 
     find: Callable[[Mesh], Iterator[Finding]]
     needs: frozenset[str]
@@ -37,7 +33,7 @@ class MeshCheck:
 
 @dataclass(frozen=True)
 class Result:
-    """What a check came to. skipped: why nothing was looked at."""
+    """The result of a check. skipped: why it did not run."""
 
     check: str
     rule: str
@@ -55,7 +51,7 @@ def _check(find: Callable[[Mesh], Iterator[Finding]], *needs: str) -> MeshCheck:
     return MeshCheck(find, frozenset({"virtual_services", *needs}))
 
 
-# In the order in which one would look: first what is there, then where it leads, then what stands behind it.
+# In the order of a request: first what exists, then where it leads, then the pods.
 CHECKS: tuple[MeshCheck, ...] = (
     _check(routes.virtual_service_exists),
     _check(gateways.gateway_exists, "gateways"),
@@ -91,7 +87,7 @@ NAMES: tuple[str, ...] = tuple(check.name for check in CHECKS)
 
 
 def needs(skip: Collection[str] = ()) -> frozenset[str]:
-    """The fields of the snapshot that the checks look at."""
+    """The fields of the snapshot that the checks read."""
     return frozenset().union(*(check.needs for check in CHECKS if check.name not in skip))
 
 
@@ -101,7 +97,7 @@ def examine(mesh: Mesh, skip: Collection[str] = ()) -> list[Result]:
 
 
 def findings(results: Iterable[Result]) -> list[Finding]:
-    """All that was found, errors first."""
+    """All findings, errors first."""
     found = [finding for result in results for finding in result.findings]
     return sorted(found, key=lambda finding: finding.severity != ERROR)
 

@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""A problem that a check has found: which object, what is wrong with it, and what to do."""
+"""A problem that a check has found: which object, what is wrong with it, and how to fix it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .._common.clock import stamp
@@ -20,10 +21,10 @@ WARNING = "warning"
 
 @dataclass(frozen=True)
 class Finding:
-    """One accused object. problem and remedy are half sentences; check is the name of the check that found it.
+    """One problem of one object. problem and remedy are half sentences; check is the name of the check.
 
-    command: what mends it, or shows more of it; a remedy may end with it. since: None where nothing tells it.
-    about: what of the object it is about, in the words of _about; without, the object.
+    command: fixes it, or shows more of it. since: None if unknown. about: what part of the object it concerns, in the
+    words of `subject`; without, all of it.
     """
 
     severity: str
@@ -32,8 +33,8 @@ class Finding:
     name: str
     problem: str
     remedy: str
-    check: str = ""
     command: str = ""
+    check: str = ""
     since: Timestamp | None = None
     about: frozenset[str] = frozenset()
 
@@ -42,49 +43,22 @@ class Finding:
         return not (self.about or {self.place}).isdisjoint(other.about or {other.place})
 
     @property
-    def advice(self) -> str:
-        """The remedy in words alone."""
-        return self.remedy.removesuffix(self.command).rstrip(": ") if self.command else self.remedy
-
-    @property
     def place(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
+    @property
+    def advice(self) -> str:
+        """The remedy and its command on one line."""
+        return f"{self.remedy}: {self.command}" if self.command else self.remedy
+
     def facts(self) -> dict[str, Any]:
         """As part of a module's result."""
-        told = {name: getattr(self, name) for name in ("check", "severity", "kind", "namespace", "name")}
-        told |= {"problem": self.problem, "remedy": self.remedy, "command": self.command}
-        since = self.since
-        return told | {"since": stamp(since.at) if since else None, "told_by": since.by if since else None}
+        names = ("check", "severity", "kind", "namespace", "name", "problem", "remedy", "command")
+        since = {"since": stamp(self.since.at), "since_source": self.since.source} if self.since else {}
+        return {name: getattr(self, name) for name in names} | {"since": None, "since_source": None} | since
 
     def __str__(self) -> str:
-        return f"{self.place} {self.problem} -> {self.remedy}"
-
-
-def error(
-    kind: str,
-    thing: Mapping[str, Any],
-    problem: str,
-    remedy: str,
-    command: str = "",
-    since: Timestamp | None = None,
-    about: Iterable[str] = (),
-) -> Finding:
-    """A finding about requests that are lost or go to the wrong version, now or at the next step."""
-    return _found(ERROR, kind, thing, problem, remedy, command, since, about)
-
-
-def warning(
-    kind: str,
-    thing: Mapping[str, Any],
-    problem: str,
-    remedy: str,
-    command: str = "",
-    since: Timestamp | None = None,
-    about: Iterable[str] = (),
-) -> Finding:
-    """A finding about something that works now, and is fragile or not what it seems."""
-    return _found(WARNING, kind, thing, problem, remedy, command, since, about)
+        return f"{self.place} {self.problem} -> {self.advice}"
 
 
 def _found(
@@ -93,10 +67,14 @@ def _found(
     thing: Mapping[str, Any],
     problem: str,
     remedy: str,
-    command: str,
-    since: Timestamp | None,
-    about: Iterable[str],
+    command: str = "",
+    since: Timestamp | None = None,
+    about: Iterable[str] = (),
+    check: str = "",
 ) -> Finding:
-    metadata = thing["metadata"]
-    place = (metadata.get("namespace", ""), metadata["name"])
-    return Finding(severity, kind, *place, problem, remedy, command=command, since=since, about=frozenset(about))
+    namespace, name = thing["metadata"].get("namespace", ""), thing["metadata"]["name"]
+    return Finding(severity, kind, namespace, name, problem, remedy, command, check, since, frozenset(about))
+
+
+error = partial(_found, ERROR)  # requests are lost or reach the wrong version, now or at the next step
+warning = partial(_found, WARNING)  # it works now, but is fragile or not what it seems

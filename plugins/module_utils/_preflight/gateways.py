@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The rules for how requests reach a VirtualService through Gateways, or do not. Pure."""
+"""The rules for how requests reach a VirtualService through Gateways. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from .timestamps import earliest, latest, turned, written
 
 _VIRTUAL_SERVICE = "VirtualService"
 _GATEWAY = "Gateway"
-_OPEN = "is open to the outside"
 
 
 def gateway_exists(mesh: Mesh) -> Iterator[Finding]:
@@ -32,36 +31,32 @@ def gateway_exists(mesh: Mesh) -> Iterator[Finding]:
             same = sorted(str(name_of(each)) for each in mesh.gateways if name_of(each).name == name.name)
             own = sorted(str(name_of(each)) for each in mesh.gateways if name_of(each).namespace == name.namespace)
             there = ", ".join(same or own)
-            remedy = f"name one that does, if it is meant: {there}" if there else "create it, or name one that exists"
-            problem, command = f"is bound to Gateway {name}, which does not exist", listed(_GATEWAY)
+            remedy = f"name an existing one, if it is meant: {there}" if there else "create it, or name an existing one"
+            problem = f"names Gateway {name}, which does not exist"
             since = written(virtual_service, "spec", "gateways", later=True)
-            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since)
+            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, listed(_GATEWAY), since)
 
 
 def gateway_selector_matches(mesh: Mesh) -> Iterator[Finding]:
-    """A Gateway selects proxies that are ready."""
+    """A Gateway selects pods that are ready."""
     for gateway in _gateways(mesh):
-        pods = mesh.gateway_pods(gateway)
-        ready = [pod for pod in pods if is_ready(pod)]
-        if ready:
+        pods, selector = mesh.gateway_pods(gateway), _selector(gateway)
+        if any(map(is_ready, pods)):
             continue
-        selector = _selector(gateway)
         if pods:
-            where = sorted({pod["metadata"]["namespace"] for pod in pods})
             problem = f"selects {plural(len(pods), 'pod')} by {selector}, and none is ready"
-            command = describe_pods(where[0], selector)
-            remedy = f"see why: {command}"
+            namespace = min(pod["metadata"]["namespace"] for pod in pods)
+            remedy, command = "see why", describe_pods(namespace, selector)
             since = earliest(*(turned(pod, "Ready", f"pod {pod['metadata']['name']}") for pod in pods))
         else:
             problem = f"selects no pod of any namespace by {selector}"
-            command = listed("pods", labels="istio")
-            remedy = f"use the labels of your gateway's pods: {command}"
+            remedy, command = "use the labels of the pods of your gateway", listed("pods", labels="istio")
             since = written(gateway, "spec", "selector", later=True)
         yield error(_GATEWAY, gateway, problem, remedy, command, since)
 
 
 def gateway_port_served(mesh: Mesh) -> Iterator[Finding]:
-    """A Gateway's port is a port of a Service of its proxies: that number is what it is opened by."""
+    """A port of a Gateway is a port of a Service of its pods."""
     for gateway in _gateways(mesh):
         services = _services_of(mesh, gateway)
         served = {port["port"] for service in services for port in service["spec"].get("ports") or []}
@@ -74,7 +69,7 @@ def gateway_port_served(mesh: Mesh) -> Iterator[Finding]:
 
 
 def host_in_gateway(mesh: Mesh) -> Iterator[Finding]:
-    """Every host of a VirtualService is taken by one of its Gateways."""
+    """Every host of a VirtualService is accepted by one of its Gateways."""
     for virtual_service in mesh.focused():
         gateways = mesh.bound_gateways(virtual_service)
         if in_mesh(virtual_service) or not gateways:
@@ -87,19 +82,18 @@ def host_in_gateway(mesh: Mesh) -> Iterator[Finding]:
             if not any(server.takes(host, namespace) for server in servers)
         ]
         if lost:
-            taken = ", ".join(dict.fromkeys(host for server in servers for _whose, host in server.hosts))
+            taken = ", ".join(dict.fromkeys(host for server in servers for _whose, host in server.hosts)) or "none"
             names = ", ".join(str(name_of(gateway)) for gateway in gateways)
-            problem = f"is for host {', '.join(lost)}, which Gateway {names} does not take: it takes {taken or 'none'}"
-            remedy = f"make the hosts of both the same, for clients get 404; whose Gateway it is decides what {_OPEN}"
-            command = show(_GATEWAY, gateways[0])
+            problem = f"is for host {', '.join(lost)}, which Gateway {names} does not accept: it accepts {taken}"
+            remedy = "give both the same hosts, since clients get 404; the owner of the Gateway decides what is exposed"
             since = latest(
                 written(virtual_service, "spec", "hosts"), *(written(each, "spec", "servers") for each in gateways)
             )
-            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since)
+            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, show(_GATEWAY, gateways[0]), since)
 
 
 def one_route_per_gateway_host(mesh: Mesh) -> Iterator[Finding]:
-    """A host has one VirtualService on each gateway port: the order in which several are merged is not defined."""
+    """A host has one VirtualService on each gateway port: the order in which several are merged is undefined."""
     claims = [(each, _claims(mesh, each)) for each in mesh.virtual_services]
     for virtual_service in mesh.focused():
         mine = _claims(mesh, virtual_service)
@@ -109,26 +103,23 @@ def one_route_per_gateway_host(mesh: Mesh) -> Iterator[Finding]:
                 continue
             problem = (
                 f"and VirtualService {name_of(other)} both route host {', '.join(shared)} on the same gateway; "
-                "either may take the other's requests"
+                "either may get the other's requests"
             )
-            remedy = f"give them different hosts, or merge them into one, with whoever {name_of(other)} belongs to"
-            command = show(_VIRTUAL_SERVICE, other)
+            remedy = f"give them different hosts, or merge them, as the owner of {name_of(other)} agrees"
             since = latest(written(virtual_service, "spec", "hosts"), written(other, "spec", "hosts"))
-            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since)
+            yield error(_VIRTUAL_SERVICE, virtual_service, problem, remedy, show(_VIRTUAL_SERVICE, other), since)
 
 
 def one_gateway_per_host(mesh: Mesh) -> Iterator[Finding]:
-    """A host is taken by one Gateway on each port of the same proxies."""
+    """A host is accepted by one Gateway on each port of the same pods."""
     for gateway in _gateways(mesh):
         mine = _taken(gateway)
         for other in mesh.gateways:
             shared = sorted({host for _listener, host in mine & _taken(other)})
             if name_of(other) == name_of(gateway) or not shared:
                 continue
-            problem = (
-                f"and Gateway {name_of(other)} both take host {', '.join(shared)} on the same port of the proxies "
-                f"{_selector(gateway)}"
-            )
+            hosts, selector = ", ".join(shared), _selector(gateway)
+            problem = f"and Gateway {name_of(other)} both accept host {hosts} on the same port of the pods {selector}"
             since = latest(written(gateway, "spec", "servers"), written(other, "spec", "servers"))
             remedy = "use one Gateway for both, or give them different hosts"
             yield warning(_GATEWAY, gateway, problem, remedy, show(_GATEWAY, other), since)
@@ -141,13 +132,13 @@ def _gateways(mesh: Mesh) -> list[Object]:
 
 
 def _services_of(mesh: Mesh, gateway: Object) -> list[Object]:
-    """The Services through which the proxies of a Gateway are called."""
+    """The Services that select pods of a Gateway."""
     pods = mesh.gateway_pods(gateway)
     return [service for service in mesh.services if behind(service, pods)]
 
 
 def _claims(mesh: Mesh, virtual_service: Object) -> set[tuple[str, ServiceName | str]]:
-    """The hosts a VirtualService wants, on each port of proxies that takes them for it, and in the mesh."""
+    """The hosts of a VirtualService, on each gateway port that accepts them, and in the mesh."""
     namespace = virtual_service["metadata"]["namespace"]
     hosts = virtual_service["spec"].get("hosts") or []
     servers = [server for gateway in mesh.bound_gateways(virtual_service) for server in servers_of(gateway)]

@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The rules for sidecars: who asks for them, who injects them, and which pods have none. Pure."""
+"""The rules for sidecars: which namespaces ask for them, what injects them, and which pods have none. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .._common.text import plural
+from .._common.text import listing, plural
 from .._istio.injection import injectors, is_injector
 from .._istio.mesh import ROOT_NAMESPACE, Mesh, Object, behind, name_of
 from .._k8s.conditions import is_ready, keeps_serving
@@ -32,30 +32,29 @@ _INJECTION = "istio-injection"
 _REVISION = "istio.io/rev"
 _AMBIENT = "istio.io/dataplane-mode"
 _OPT_OUT = "sidecar.istio.io/inject"
-_NAMED = 3  # how many pods a sentence names
 _INJECTED = {"labels": {_OPT_OUT: "true"}}
-_DECIDES = "keep one, as whoever the namespace belongs to decides, for all its new pods go by it"
+_DECIDES = "keep one, as the owner of the namespace decides, since it applies to all new pods"
 
 
 def single_injection_label(mesh: Mesh) -> Iterator[Finding]:
-    """A namespace asks for its proxies in one way only."""
+    """A namespace asks for sidecars, or for the ambient mesh, by one label."""
     for namespace in mesh.namespaces:
         labels, command = labels_of(namespace), show(_NAMESPACE, namespace)
         sidecars = [key for key in (_INJECTION, _REVISION) if labels.get(key, "disabled") != "disabled"]
         if labels.get(_AMBIENT) == "ambient" and sidecars:
             problem = (
-                f"has the labels {_AMBIENT}=ambient and {_label(labels, sidecars[0])}: its pods get one or the other"
+                f"has the labels {_AMBIENT}=ambient and {_label(labels, sidecars[0])}: its pods get one of the two"
             )
             since = latest(*(written(namespace, "metadata", "labels", key) for key in (_AMBIENT, sidecars[0])))
-            yield error(_NAMESPACE, namespace, problem, f"{_DECIDES}: {command}", command, since)
+            yield error(_NAMESPACE, namespace, problem, _DECIDES, command, since)
         elif _INJECTION in labels and _REVISION in labels:
-            problem = f"has the labels {_label(labels, _INJECTION)} and {_label(labels, _REVISION)}: the first counts"
+            problem = f"has the labels {_label(labels, _INJECTION)} and {_label(labels, _REVISION)}: the first applies"
             since = latest(*(written(namespace, "metadata", "labels", key) for key in (_INJECTION, _REVISION)))
-            yield warning(_NAMESPACE, namespace, problem, f"{_DECIDES}: {command}", command, since)
+            yield warning(_NAMESPACE, namespace, problem, _DECIDES, command, since)
 
 
 def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
-    """The injection label of a namespace is one that an installed injector selects."""
+    """The injection label of a namespace is selected by an installed injector."""
     for namespace in mesh.namespaces:
         labels = labels_of(namespace)
         asked = [key for key in (_INJECTION, _REVISION) if labels.get(key, "disabled") != "disabled"]
@@ -68,7 +67,7 @@ def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
             f"has the label {_label(labels, asked[0])}, which no sidecar injector selects, so its new pods get none"
         )
         remedy = (
-            f"whoever the namespace belongs to may label it for a revision that is installed ({', '.join(revisions)})"
+            f"its owner may label it for an installed revision ({', '.join(revisions)})"
             if revisions
             else "install Istio, for example by the role progressive.istio.istio with istio_install=true"
         )
@@ -78,16 +77,16 @@ def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
 
 
 def injector_ready(mesh: Mesh) -> Iterator[Finding]:
-    """The injector of a namespace answers: with failurePolicy Fail no pod can be created there while it does not."""
+    """The injector of a namespace is ready: otherwise, with failurePolicy Fail, no pod can be created there."""
     for namespace in mesh.namespaces:
         for configuration, webhook in injectors(mesh.mutating_webhooks, labels_of(namespace)):
-            trouble = _trouble(mesh, webhook)
-            if trouble and webhook.get("failurePolicy", "Fail") == "Fail":
+            failure = _failure(mesh, webhook)
+            if failure and webhook.get("failurePolicy", "Fail") == "Fail":
                 where = (webhook["clientConfig"].get("service") or {}).get("namespace", ROOT_NAMESPACE)
-                problem = f"{trouble}, so no pod of namespace {namespace['metadata']['name']} can be created"
+                problem = f"{failure}, so no pod of namespace {namespace['metadata']['name']} can be created"
                 command = listed("pods", where, "app=istiod")
                 theirs = [about.new_pods(namespace["metadata"]["name"])]
-                yield error(_WEBHOOK, configuration, problem, f"see why: {command}", command, about=theirs)
+                yield error(_WEBHOOK, configuration, problem, "see why", command, about=theirs)
 
 
 def pods_injected(mesh: Mesh) -> Iterator[Finding]:
@@ -97,14 +96,13 @@ def pods_injected(mesh: Mesh) -> Iterator[Finding]:
         bare = [pod for pod in ready if not in_mesh(pod)]
         for pods in _by_deployment(bare):
             named = [str(name_of(pod).name) for pod in pods]
-            names = ", ".join(named[:_NAMED]) + (f" and {len(pods) - _NAMED} more" if len(pods) > _NAMED else "")
-            problem = f"leads to {len(pods)} of {plural(len(ready), 'ready pod')} without a sidecar: {names}"
+            problem = f"selects {len(pods)} of {plural(len(ready), 'ready pod')} without a sidecar: {listing(named)}"
             since = earliest(*(created(pod, f"pod {name_of(pod).name}") for pod in pods))
             yield error(_SERVICE, service, problem, *_remedy(mesh, service, pods), since)
 
 
 def configuration_validated(mesh: Mesh) -> Iterator[Finding]:
-    """Istio refuses what its proxies would reject; else a mistake is accepted and silently not followed."""
+    """Istio validates its objects: otherwise proxies ignore a mistake silently."""
     webhooks = [
         webhook
         for configuration in mesh.validating_webhooks
@@ -115,9 +113,9 @@ def configuration_validated(mesh: Mesh) -> Iterator[Finding]:
         return
     for virtual_service in mesh.focused():
         how = "only with failurePolicy Ignore" if webhooks else "by no webhook"
-        problem = f"is validated {how}, so a mistake in it would be accepted and not followed"
+        problem = f"is validated {how}, so a mistake in it would be accepted and ignored"
         command = listed(_VALIDATION)
-        remedy = f"see which there are, for istiod makes one for its default revision: {command}"
+        remedy = "see which webhooks there are: istiod creates one for its default revision"
         yield warning("VirtualService", virtual_service, problem, remedy, command)
 
 
@@ -129,8 +127,8 @@ def _of_istio(configuration: Object) -> bool:
     return any(is_injector(webhook) for webhook in configuration.get("webhooks") or [])
 
 
-def _trouble(mesh: Mesh, webhook: Mapping[str, Any]) -> str:
-    """Why an injector cannot answer; nothing for one outside the cluster, which cannot be seen."""
+def _failure(mesh: Mesh, webhook: Mapping[str, Any]) -> str:
+    """Why an injector cannot answer; empty for one outside the cluster, which cannot be checked."""
     config = webhook["clientConfig"]
     if not config.get("caBundle"):
         return f"has no caBundle for {webhook['name']}"
@@ -145,7 +143,7 @@ def _trouble(mesh: Mesh, webhook: Mapping[str, Any]) -> str:
 
 
 def _by_deployment(pods: Iterable[Object]) -> list[list[Object]]:
-    """The pods by what made them, for each is put right by itself."""
+    """The pods by their Deployment, since each is fixed by itself."""
     found: dict[str, list[Object]] = {}
     for pod in pods:
         found.setdefault(deployment_of(pod), []).append(pod)
@@ -153,7 +151,7 @@ def _by_deployment(pods: Iterable[Object]) -> list[list[Object]]:
 
 
 def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
-    """How these pods of one Deployment come into the mesh, and the command that does it, or shows more."""
+    """How these pods of one Deployment get a sidecar, and the command that does it, or shows more."""
     namespace, look = name_of(service).namespace, describe("Pod", pods[0])
     if any(pod["spec"].get("hostNetwork") for pod in pods):
         return "run them without hostNetwork: Istio cannot inject such pods", look
@@ -164,17 +162,23 @@ def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
         remedy = f"remove {_OPT_OUT}: false from their template"
         change: Mapping[str, Any] = {place: {_OPT_OUT: None} for place in ("labels", "annotations")}
     elif home and injectors(mesh.mutating_webhooks, labels_of(home)):
-        remedy, change = "start new ones in their place, for they are older than the injection", {}
+        remedy, change = "restart them, since they are older than the injection", {}
     elif home and injectors(mesh.mutating_webhooks, labels_of(home), {_OPT_OUT: "true"}):
-        remedy, change = f"label their template {_OPT_OUT}=true, or ask for the label of the namespace", _INJECTED
+        remedy, change = (
+            f"label their template {_OPT_OUT}=true, or ask for the label of the namespace",
+            _INJECTED,
+        )
     else:
-        return "ask whoever the namespace belongs to for the label that has them injected", look
+        return "ask the owner of the namespace to label it for injection", look
     if deployment is None or not mesh.owns(name_of(service)):
         return remedy, look
     if not keeps_serving(deployment):
-        return f"{remedy}, when it may stop: Deployment {made_by.name} has no ready pod while it is replaced", look
+        return (
+            f"{remedy}, when it may stop: Deployment {made_by.name} has no ready pod during a restart",
+            look,
+        )
     command = merge("Deployment", deployment, _template(change)) if change else restart(deployment)
-    return f"{remedy}: {command}", command
+    return remedy, command
 
 
 def _template(change: Mapping[str, Any]) -> Mapping[str, Any]:

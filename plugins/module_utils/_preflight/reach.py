@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The rules for who reaches a version beside the weight that a release moves. Pure."""
+"""The rules for requests that reach a version otherwise than by its weight. Pure."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from .finding import Finding, warning
 
 
 def reached_by_weight_alone(mesh: Mesh) -> Iterator[Finding]:
-    """A version has no requests but those of its weight: no other rule, mirror or VirtualService leads to it."""
+    """A version gets no requests but those of its weight: no other rule, mirror or VirtualService leads to it."""
     for split, version in _released(mesh):
         for bypass in bypasses(split, version, _world(mesh)):
-            yield _finding(
-                bypass, f"give it the weights too, or remove it, unless {version} is meant to be reached by it"
-            )
+            yield _finding(bypass, f"give it the same weights, or remove it, unless it leads to {version} on purpose")
 
 
 def callers_routed(mesh: Mesh) -> Iterator[Finding]:
-    """Callers inside the mesh, where there are some, are routed like those who come through a gateway."""
+    """Callers inside the mesh, if there are any, are routed like those that come through a gateway."""
     for split, version in _released(mesh):
         bypass = unrouted_callers(split, version, _world(mesh))
         if bypass and callers(mesh.sidecars, behind(bypass.thing, mesh.sidecars)):
@@ -37,13 +35,13 @@ def callers_routed(mesh: Mesh) -> Iterator[Finding]:
 
 
 def callers(sidecars: Iterable[Object], own: Iterable[Object]) -> bool:
-    """Whether any of these pods with a sidecar could call a Service that has those pods of its own."""
+    """Whether any of these pods with a sidecar, except those of the Service itself, could call it."""
     known = {name_of(pod) for pod in own}
     return any(is_live(pod) and name_of(pod) not in known and not _is_gateway(pod) for pod in sidecars)
 
 
 def versions_of(shares: Mapping[str, float | Share], released: str = "") -> list[str]:
-    """The versions that are meant to get no more than their weight: what is released, else all but the greatest."""
+    """The versions that must get no more than their weight: the released one, else all but the one with the most."""
     if shares.get(released, 100) < 100:
         return [released]
     greatest = max(shares, key=lambda name: shares[name], default="")
@@ -51,7 +49,7 @@ def versions_of(shares: Mapping[str, float | Share], released: str = "") -> list
 
 
 def _released(mesh: Mesh) -> Iterator[tuple[MovedRule, str]]:
-    """The rules that split the requests to a Service between versions, each with the versions that matter."""
+    """The rules that split the requests to a Service between versions, each with the versions to check."""
     for virtual_service in mesh.focused():
         found: dict[tuple[int, object], tuple[MovedRule, dict[str, float]]] = {}
         for each in destinations_of(virtual_service):
@@ -71,10 +69,10 @@ def _world(mesh: Mesh) -> ReadObjects:
 def _finding(bypass: Bypass, remedy: str) -> Finding:
     command = show(bypass.kind, bypass.thing)
     theirs = [f"{about.thing(bypass.kind, bypass.thing)} beside {bypass.version}"]
-    return warning(bypass.kind, bypass.thing, bypass.problem, f"{remedy}: {command}", command, about=theirs)
+    return warning(bypass.kind, bypass.thing, bypass.problem, remedy, command, about=theirs)
 
 
 def _is_gateway(pod: Object) -> bool:
-    """Whether its proxy is a gateway; such a pod runs nothing that calls."""
+    """Whether its proxy is a gateway, which sends no requests of its own."""
     containers = pod["spec"].get("containers") or []
     return any("router" in (each.get("args") or []) for each in containers)

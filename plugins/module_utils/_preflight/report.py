@@ -21,14 +21,14 @@ _WIDTH = len("skipped")
 
 
 def render(mesh: Mesh, results: Sequence[Result]) -> str:
-    """What there is, every check with its mark, and under each what it has found."""
+    """The routes, then every check with its mark and findings."""
     lines = [line for each in mesh.focused() for line in _overview(mesh, each)]
     lines += [line for result in results for line in _lines(result)]
     return "\n".join([*map(printable, lines), verdict(results)])
 
 
 def verdict(results: Sequence[Result]) -> str:
-    """How the checks came out, in one line."""
+    """The number of checks, errors and warnings, in one line."""
     found = Counter(finding.severity for result in results for finding in result.findings)
     skipped = sum(bool(result.skipped) for result in results)
     done = plural(len(results) - skipped, "check") + (f" ({skipped} skipped)" if skipped else "")
@@ -59,4 +59,4 @@ def _lines(result: Result) -> Iterator[str]:
     yield f"{mark.ljust(_WIDTH)}  {result.check}" + (f": {result.skipped}" if result.skipped else "")
     for finding in result.findings:
         yield f"{' ' * _WIDTH}  {finding.place} {finding.problem}"
-        yield f"{' ' * _WIDTH}  -> {finding.remedy}"
+        yield f"{' ' * _WIDTH}  -> {finding.advice}"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The rules for where a VirtualService sends requests: hosts, subsets, weights and the order of its routes. Pure."""
+"""The rules for where a VirtualService sends requests: hosts, subsets, weights and the order of routes. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DESTINATION_RULE = "DestinationRule"
 
 
 def virtual_service_exists(mesh: Mesh) -> Iterator[Finding]:
-    """The VirtualService that is asked for exists."""
+    """The VirtualService exists."""
     if not mesh.focus.name or mesh.focused():
         return
     there = sorted(
@@ -43,12 +43,12 @@ def virtual_service_exists(mesh: Mesh) -> Iterator[Finding]:
     )
     problem = f"does not exist; namespace {mesh.focus.namespace} has: {', '.join(there) or 'none'}"
     command = listed(_VIRTUAL_SERVICE, mesh.focus.namespace)
-    remedy = f"name the one that routes the service: {command}"
+    remedy = "name the one that routes the service"
     yield Finding(ERROR, _VIRTUAL_SERVICE, mesh.focus.namespace, mesh.focus.name, problem, remedy, command=command)
 
 
 def host_resolves(mesh: Mesh) -> Iterator[Finding]:
-    """Every host of a destination, and of a DestinationRule beside it, is a Service or a ServiceEntry."""
+    """Every host of a destination, and of a DestinationRule in its namespace, is a Service or a ServiceEntry."""
     entries = [host for entry in mesh.service_entries for host in entry["spec"].get("hosts") or []]
     for destination in _first_of_each(mesh, lambda one: one.host):
         if not _resolves(mesh, destination.host, destination.namespace, entries):
@@ -81,7 +81,7 @@ def host_resolves(mesh: Mesh) -> Iterator[Finding]:
 
 
 def destination_port_exists(mesh: Mesh) -> Iterator[Finding]:
-    """A destination names a port of its Service; it may leave it out if the Service has only one."""
+    """A destination names a port of its Service, unless the Service has only one."""
     for destination in _first_of_each(mesh, lambda one: (one.host, one.port)):
         service = destination.service and mesh.service(destination.service)
         if not service:
@@ -122,9 +122,10 @@ def subset_defined(mesh: Mesh) -> Iterator[Finding]:
         )
         command = _define(mesh, rules[0], destination.subset) if rules else ""
         if command:
-            remedy = f"define it: {command}"
+            remedy = "define it"
         elif rules:
-            remedy = f"define it by the labels of its pods: {(command := listed('pods', service.namespace))}"
+            remedy = "define it by the labels of its pods"
+            command = listed("pods", service.namespace)
         else:
             remedy = _create(service, destination.subset)
         since = written(rules[0], "spec", "subsets") if rules else None
@@ -133,13 +134,13 @@ def subset_defined(mesh: Mesh) -> Iterator[Finding]:
 
 
 def one_definition_per_subset(mesh: Mesh) -> Iterator[Finding]:
-    """A subset is defined once: of several definitions the first one that is read holds."""
+    """A subset is defined once: of several definitions only the first applies."""
     for service, rules in _visible_rules(mesh):
         definers: dict[str, list[Object]] = {}
         for rule in rules:
             for subset in rule["spec"].get("subsets") or []:
                 definers.setdefault(subset["name"], []).append(rule)
-        several: dict[tuple[ServiceName, ...], list[str]] = {}  # the subsets by who defines them: one cause each
+        several: dict[tuple[ServiceName, ...], list[str]] = {}  # the subsets by their DestinationRules
         for subset, found in definers.items():
             if len(found) > 1:
                 several.setdefault(tuple(map(name_of, found)), []).append(subset)
@@ -151,22 +152,22 @@ def one_definition_per_subset(mesh: Mesh) -> Iterator[Finding]:
                 f"(in {where})"
             )
             since = latest(*(written(rule, "spec", "subsets") for rule in theirs))
-            remedy = "keep one definition, as those decide to whom they belong"
+            remedy = "keep one definition, as their owners agree"
             command = show(_DESTINATION_RULE, theirs[-1])
             concerned = [about.service(service)]
             yield error(_DESTINATION_RULE, theirs[0], problem, remedy, command, since, concerned)
 
 
 def one_rule_per_host(mesh: Mesh) -> Iterator[Finding]:
-    """A Service has one DestinationRule: several are merged in one namespace, and hide each other in different ones."""
+    """A Service has one DestinationRule: several are merged in one namespace, and hide each other across them."""
     for service, rules in _visible_rules(mesh):
         if len(rules) < 2:
             continue
         others = ", ".join(str(name_of(rule)) for rule in rules[1:])
         merged = len({_namespace(rule) for rule in rules}) == 1
-        what = "are merged, and only one traffic policy holds" if merged else "hide each other"
+        what = "are merged, and only one traffic policy applies" if merged else "hide each other"
         problem = f"is one of {len(rules)} for Service {service}, with {others}: they {what}"
-        remedy = f"put all subsets into {name_of(rules[0])}, as those decide to whom the others belong"
+        remedy = f"put all subsets into {name_of(rules[0])}, as the owners of the others agree"
         since = latest(*(written(rule, "spec", "host") for rule in rules))
         say = warning if merged else error
         command, theirs = show(_DESTINATION_RULE, rules[1]), [about.service(service)]
@@ -174,7 +175,7 @@ def one_rule_per_host(mesh: Mesh) -> Iterator[Finding]:
 
 
 def rule_in_service_namespace(mesh: Mesh) -> Iterator[Finding]:
-    """The subsets of a Service are defined in its namespace: gateways do not look for them anywhere else."""
+    """The subsets of a Service are defined in its namespace: gateways look for them only there."""
     for destination in _first_of_each(mesh, lambda one: (one.service, one.subset)):
         subset, service = mesh.subset(destination), destination.service
         rules = [rule for rule in mesh.rules_for(service) if _defines(rule, destination.subset)] if service else []
@@ -191,7 +192,7 @@ def rule_in_service_namespace(mesh: Mesh) -> Iterator[Finding]:
 
 
 def exported_to_gateway(mesh: Mesh) -> Iterator[Finding]:
-    """What a gateway needs is exported to its namespace: the VirtualService and the DestinationRules of its routes."""
+    """The VirtualService, and the DestinationRules of its routes, are exported to the namespace of its gateway."""
     for virtual_service in mesh.focused():
         clients = mesh.client_namespaces(virtual_service)
         services = {each.service for each in destinations_of(virtual_service) if each.service}
@@ -212,7 +213,7 @@ def exported_to_gateway(mesh: Mesh) -> Iterator[Finding]:
 
 
 def weights_complete(mesh: Mesh) -> Iterator[Finding]:
-    """Weights say what they seem to say: they add up to 100, and no destination is alone with a weight."""
+    """Weights add up to 100, and a single destination has none."""
     for virtual_service in mesh.focused():
         for rule in rules_of(virtual_service):
             weights = [route.get("weight") for route in rule.content.get("route") or []]
@@ -220,7 +221,7 @@ def weights_complete(mesh: Mesh) -> Iterator[Finding]:
             total = sum(weight or 0 for weight in weights)
             added = " + ".join("none" if weight is None else str(weight) for weight in weights)
             if len(weights) == 1 and weights[0] not in (None, 100):
-                problem = f"gives the only destination of {rule.label} weight {added}, and it takes all requests"
+                problem = f"gives the only destination of {rule.label} weight {added}, but it gets all requests"
                 remedy = "keep both versions as destinations and give them weights that add up to 100"
                 say = warning if weights[0] else error
                 yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, since=since, about=theirs)
@@ -236,7 +237,7 @@ def weights_complete(mesh: Mesh) -> Iterator[Finding]:
 
 
 def route_not_shadowed(mesh: Mesh) -> Iterator[Finding]:
-    """No route stands behind one that takes all of its requests."""
+    """No route comes after one that matches all of its requests."""
     for virtual_service in mesh.focused():
         http = [rule for rule in rules_of(virtual_service) if rule.protocol == "http"]
         for rule in http:
@@ -244,23 +245,23 @@ def route_not_shadowed(mesh: Mesh) -> Iterator[Finding]:
             if before is None:
                 continue
             weighted = len(rule.content.get("route") or []) > 1
-            problem = f"never uses {rule.label}, for {before.label} stands before it and takes the same requests"
+            problem = f"never uses {rule.label}: {before.label} comes before it and matches the same requests"
             remedy = f"move {rule.label} before {before.label}, or narrow the match of {before.label}"
-            command = show(_VIRTUAL_SERVICE, virtual_service)  # the first one may be there to keep requests away
+            command = show(_VIRTUAL_SERVICE, virtual_service)  # the first one may block requests on purpose
             say = error if weighted else warning
             since, theirs = _routed(virtual_service, rule), [_place(virtual_service, rule)]
             yield say(_VIRTUAL_SERVICE, virtual_service, problem, remedy, command, since, theirs)
 
 
 def route_named(mesh: Mesh) -> Iterator[Finding]:
-    """A route with several destinations has a name, by which it is found again when routes are added or moved."""
+    """A route with several destinations has a name, so that it is found when routes are added or moved."""
     for virtual_service in mesh.focused():
         for rule in rules_of(virtual_service):
             if rule.protocol == "http" and len(rule.content.get("route") or []) > 1 and not rule.content.get("name"):
                 name = _free_name(virtual_service)
                 command = patch(_VIRTUAL_SERVICE, virtual_service, [add(f"/spec/http/{rule.index}/name", name)])
                 problem, since = f"has no name for {rule.label}, which is weighted", _routed(virtual_service, rule)
-                yield warning(_VIRTUAL_SERVICE, virtual_service, problem, f"name it: {command}", command, since)
+                yield warning(_VIRTUAL_SERVICE, virtual_service, problem, "name it", command, since)
 
 
 def _place(virtual_service: Object, rule: Rule) -> str:
@@ -272,7 +273,7 @@ def _rule(destination: RuleDestination) -> str:
 
 
 def _first_of_each(mesh: Mesh, key: Any) -> Iterator[RuleDestination]:
-    """The destinations, without those of the same VirtualService that would be accused of the same again."""
+    """The destinations, only the first with each key in a VirtualService."""
     seen = set()
     for destination in mesh.destinations():
         mark = (name_of(destination.virtual_service), key(destination))
@@ -282,7 +283,7 @@ def _first_of_each(mesh: Mesh, key: Any) -> Iterator[RuleDestination]:
 
 
 def _visible_rules(mesh: Mesh) -> Iterator[tuple[ServiceName, list[Object]]]:
-    """The DestinationRules for each Service where gateways look for them."""
+    """The DestinationRules for each Service that gateways see."""
     for target, destinations in mesh.targets():
         service = name_of(target)
         places = {service.namespace, ROOT_NAMESPACE, *_clients(mesh, destinations)}
@@ -307,17 +308,17 @@ def _resolves(mesh: Mesh, host: str, namespace: str, entries: list[str]) -> bool
 def _nowhere(host: str) -> str:
     parts = host.split(".")
     if len(parts) in (2, 3) and parts[2:] in ([], ["svc"]):
-        return "which Istio takes as a full name because of its dots, and no Service or ServiceEntry has it"
+        return "which Istio reads as a full name because of its dots, and no Service or ServiceEntry has it"
     return "which is no Service and no ServiceEntry"
 
 
 def _right_host(mesh: Mesh, host: str, namespace: str) -> str:
     near = _nearest(mesh, host, namespace)
-    return f"write {near}" if near else f"see which there are: {listed('services', _wanted(host, namespace))}"
+    return f"write {near}" if near else "see which Services there are"
 
 
 def _nearest(mesh: Mesh, host: str, namespace: str) -> str:
-    """The Service that is likely to be meant, in full; empty if there is none like it."""
+    """The full name of the Service that is probably meant; empty if none is like it."""
     name, wanted = host.split(".")[0], _wanted(host, namespace)
     there = [service["metadata"]["name"] for service in mesh.services if _namespace(service) == wanted]
     near = [name] if name in there else get_close_matches(name, there, n=1, cutoff=0.5)
@@ -326,7 +327,7 @@ def _nearest(mesh: Mesh, host: str, namespace: str) -> str:
 
 
 def _wanted(host: str, namespace: str) -> str:
-    """The namespace that a host names, in whatever way."""
+    """The namespace that a host names, or else that of its object."""
     _name, *rest = host.split(".")
     return rest[0] if rest and rest[1:2] in ([], ["svc"]) else namespace
 
@@ -336,7 +337,7 @@ def _defines(rule: Mapping[str, Any], subset: str) -> bool:
 
 
 def _define(mesh: Mesh, rule: Object, subset: str) -> str:
-    """The command that defines a subset by the label that tells the others apart; empty where that is a guess."""
+    """The command that defines a subset by the label of the others; empty if that would be a guess."""
     defined = rule["spec"].get("subsets") or []
     keys = {key for each in defined for key in each.get("labels") or {}}
     if len(keys) != 1 or not _is_own(mesh, rule):
@@ -345,7 +346,7 @@ def _define(mesh: Mesh, rule: Object, subset: str) -> str:
 
 
 def _is_meant(mesh: Mesh, destination: RuleDestination, near: str) -> bool:
-    """Whether this Service is meant for certain: it has the name, or the subsets, that the destination names."""
+    """Whether this Service is surely meant: it has the name, or the subset, that the destination names."""
     service = service_of(near, destination.namespace)
     if service is None:
         return False
@@ -355,7 +356,7 @@ def _is_meant(mesh: Mesh, destination: RuleDestination, near: str) -> bool:
 
 
 def _is_ours(mesh: Mesh, rule: Object, near: str) -> bool:
-    """Whether a DestinationRule without a Service has the subsets that the routes name of that one, which has none."""
+    """Whether a DestinationRule without a Service has subsets that the routes name for this Service without one."""
     service = service_of(near, _namespace(rule))
     if service is not None and mesh.rules_for(service):
         return False
@@ -368,13 +369,13 @@ def _wanted_of(destination: RuleDestination) -> str:
 
 
 def _is_own(mesh: Mesh, rule: Object) -> bool:
-    """Whether a DestinationRule is beside its Service, and that belongs to those whose routes these are."""
+    """Whether a DestinationRule is in the namespace of its Service, which belongs to the checked routes."""
     service = service_of(rule["spec"].get("host", ""), _namespace(rule))
     return service is not None and service.namespace == _namespace(rule) and mesh.owns(service)
 
 
 def _free_name(virtual_service: Object) -> str:
-    """A name that no rule of it has."""
+    """A name that none of its rules has."""
     taken = {rule.content.get("name") for rule in rules_of(virtual_service)}
     names = (f"primary-{number}" if number > 1 else "primary" for number in count(1))
     return next(name for name in names if name not in taken)

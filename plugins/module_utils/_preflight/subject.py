@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What a finding is about, more exactly than by its object: a cause and what follows from it share this. Pure."""
+"""What a finding is about, more precisely than its object: a cause and its symptoms share one of these. Pure."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def rule(virtual_service: Object, protocol: str, index: int) -> str:
 
 
 def new_pods(namespace: str) -> str:
-    """Whether pods can be created there."""
+    """The creation of pods in a namespace."""
     return f"new pods in {namespace}"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Since when something is as it is, told by the objects themselves. Pure."""
+"""Since when an object is as it is, by its own timestamps. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Timestamp:
-    """A moment, and what tells it. later: it may be later too, for what has gone leaves no trace."""
+    """A moment, and where it is from. later: it may be later, such as after a Gateway was deleted."""
 
     at: datetime
-    by: str
+    source: str
     later: bool = False
 
 
 def written(thing: Object, *path: str, later: bool = False) -> Timestamp | None:
-    """When this field got what it holds, and by whom; None where nobody owns it, as when it was removed."""
+    """When this field was written last, and by which manager; None if none owns it, as after its removal."""
     entries = [
         entry
         for entry in thing["metadata"].get("managedFields") or []
@@ -34,7 +34,7 @@ def written(thing: Object, *path: str, later: bool = False) -> Timestamp | None:
     if not entries:
         return None
     last = max(entries, key=lambda entry: moment(entry["time"]))
-    return Timestamp(moment(last["time"]), f"{last.get('manager') or 'somebody'} wrote {'.'.join(path)}", later)
+    return Timestamp(moment(last["time"]), f"{last.get('manager') or 'unknown'} wrote {'.'.join(path)}", later)
 
 
 def created(thing: Object, what: str) -> Timestamp | None:
@@ -44,25 +44,25 @@ def created(thing: Object, what: str) -> Timestamp | None:
 
 
 def turned(thing: Object, kind: str, what: str) -> Timestamp | None:
-    """When a condition became what it is."""
+    """When a condition changed last."""
     conditions = (thing.get("status") or {}).get("conditions") or []
     times = [each.get("lastTransitionTime") for each in conditions if each["type"] == kind]
     return Timestamp(moment(times[0]), f"condition {kind} of {what}") if times and times[0] else None
 
 
 def latest(*moments: Timestamp | None) -> Timestamp | None:
-    """When all of it was true; None if one of them is not known."""
+    """The latest of several; None if one is unknown."""
     known = [each for each in moments if each]
     return max(known, key=lambda each: each.at) if known and len(known) == len(moments) else None
 
 
 def earliest(*moments: Timestamp | None) -> Timestamp | None:
-    """When the first of several began."""
+    """The earliest of those that are known."""
     return min((each for each in moments if each), key=lambda each: each.at, default=None)
 
 
 def moment(text: str) -> datetime:
-    """A time as the API server writes it."""
+    """Parse a time of the API server."""
     return datetime.fromisoformat(text)
 
 

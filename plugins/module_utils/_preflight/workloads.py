@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The rules for what stands behind a Service: pods, ports, selectors and how many replicas carry a weight. Pure."""
+"""The rules for what a Service leads to: pods, ports, selectors, and replicas in proportion to weights. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from itertools import groupby, permutations
 from math import ceil
 from typing import Any
 
-from .._common.text import plural
-from .._istio.mesh import Mesh, Object, RuleDestination, behind, name_of
+from .._common.text import listing, plural
+from .._istio.mesh import Mesh, Object, RuleDestination, behind, name_of, serves
 from .._k8s.conditions import is_ready
 from .._k8s.kubectl import describe_pods, patch, replace, show
 from .._k8s.pods import examine, why_no_pods
-from .._k8s.selectors import as_text, includes, labels_of, selects
+from .._k8s.selectors import as_text, labels_of, selects, template_labels
 from .._routing.hosts import ServiceName
 from . import subject as about
 from .finding import Finding, error, warning
@@ -30,7 +30,6 @@ _DEPLOYMENT = "Deployment"
 # What Istio reads as HTTP: the first word of the port's name, or the whole appProtocol.
 _HTTP_NAMES = frozenset({"http", "http2", "grpc", "https"})
 _HTTP_PROTOCOLS = _HTTP_NAMES | {"grpc-web", "kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss"}
-_NAMED = 3  # how many pods a sentence names
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class _Version:
 
 
 def subset_selects_ready_pods(mesh: Mesh) -> Iterator[Finding]:
-    """What a route leads to has at least one ready pod."""
+    """Every version that a route names has at least one ready pod."""
     for version in _versions(mesh):
         if version.ready:
             continue
@@ -56,22 +55,22 @@ def subset_selects_ready_pods(mesh: Mesh) -> Iterator[Finding]:
         namespace = version.service["metadata"]["namespace"]
         selector = {**version.service["spec"]["selector"], **version.labels}
         deployments = [each for each in mesh.deployments if name_of(each).namespace == namespace]
-        why = "; ".join(examine("", {}, version.pods).problems[:_NAMED]) or why_no_pods(selector, deployments)
+        why = listing(examine("", {}, version.pods).problems, separator="; ") or why_no_pods(selector, deployments)
         of = f" of subset {subset}" if subset else ""
         problem = (
             f"has 0 ready of {plural(len(version.pods), 'pod')}{of}, which gets {share:g} % of the requests: {why}"
         )
         command, since = _relabel(mesh, version) if share and not version.pods else ("", None)
-        remedy = f"select the pods that bear its name: {command}"
+        remedy = "select the pods with its name"
         if not command:
             command = describe_pods(namespace, as_text(selector))
-            remedy = f"see why: {command}"
+            remedy = "see why"
         theirs = _concerned(version, made=bool(version.pods))
         yield (error if share else warning)(_SERVICE, version.service, problem, remedy, command, since, theirs)
 
 
 def capacity_for_weight(mesh: Mesh) -> Iterator[Finding]:
-    """A version has ready pods in proportion to its weight, measured by the version of the route that has the most."""
+    """A version has ready pods in proportion to its weight, compared with the version that has the most."""
     for _rule, versions in groupby(_versions(mesh), key=_rule_of):
         rivals = list(versions)
         most = max(version.ready for version in rivals)
@@ -89,48 +88,39 @@ def capacity_for_weight(mesh: Mesh) -> Iterator[Finding]:
 
 
 def service_selector_without_version(mesh: Mesh) -> Iterator[Finding]:
-    """The selector of a Service leaves the version to the subsets."""
+    """The selector of a Service does not select one version: subsets do."""
     for service, destinations in mesh.targets():
         selector = service["spec"].get("selector") or {}
         keys = {key for each in destinations for key in _labels(mesh, each)} & set(selector)
         for key in sorted(keys):
-            problem = f"selects by {key}={selector[key]}, the label that tells its subsets apart, so others get no pods"
-            command = show(_SERVICE, service)  # who calls it without a route would get the other versions then
-            remedy = f"take {key} out of its selector if nobody relies on it, or route to a Service of all versions: "
+            problem = f"selects by {key}={selector[key]}, the label that its subsets differ in, so others get no pods"
+            command = show(_SERVICE, service)  # without it, callers without a route would get the other versions
+            remedy = f"remove {key} from its selector if no caller needs it, or route to a Service of all versions"
             since = written(service, "spec", "selector")
             theirs = [
                 about.version(name_of(service), each.subset)
                 for each in destinations
                 if _labels(mesh, each).get(key, selector[key]) != selector[key]
             ]
-            yield error(_SERVICE, service, problem, remedy + command, command, since, theirs)
+            yield error(_SERVICE, service, problem, remedy, command, since, theirs)
 
 
 def deployments_apart(mesh: Mesh) -> Iterator[Finding]:
     """No Deployment of a Service selects the pods of another one."""
     for service, _destinations in mesh.targets():
-        selector = service["spec"].get("selector") or {}
-        behind = [
-            each
-            for each in mesh.deployments
-            if name_of(each).namespace == name_of(service).namespace
-            and selector
-            and includes(selector, _template_labels(each))
-        ]
-        for one, other in permutations(behind, 2):
-            if selects(one["spec"]["selector"], _template_labels(other)):
-                wanted = one["spec"]["selector"].get("matchLabels") or {}
-                by = ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+        for one, other in permutations([each for each in mesh.deployments if serves(each, service)], 2):
+            if selects(one["spec"]["selector"], template_labels(other)):
+                by = as_text(one["spec"]["selector"].get("matchLabels") or {})
                 problem = f"selects by {by}, which the pods of Deployment {name_of(other).name} have too"
                 remedy = (
-                    "let a Deployment that has the version in spec.selector.matchLabels take its place once its own "
-                    "pods are ready, for that field cannot be changed"
+                    "replace it, once the new pods are ready, by a Deployment with the version in "
+                    "spec.selector.matchLabels, since that field cannot be changed"
                 )
                 yield error(_DEPLOYMENT, one, problem, remedy, show(_DEPLOYMENT, one))
 
 
 def port_named_http(mesh: Mesh) -> Iterator[Finding]:
-    """A port that HTTP is routed to is declared as HTTP, so that no proxy has to guess."""
+    """A port that gets HTTP is declared as HTTP, so that proxies do not have to detect it."""
     for service, destinations in mesh.targets():
         ports = service["spec"].get("ports") or []
         wanted = {each.port for each in destinations if each.rule.protocol == "http"}
@@ -139,20 +129,20 @@ def port_named_http(mesh: Mesh) -> Iterator[Finding]:
             if not routed or _is_http(port):
                 continue
             called = f"is named {port['name']} and has" if port.get("name") else "has no name and"
-            command = show(_SERVICE, service)  # to call it HTTP/1 would break a port that speaks gRPC
-            remedy = f"say by appProtocol what it speaks, such as http, http2 or grpc: {command}"
+            command = show(_SERVICE, service)  # a port of gRPC must not be declared as HTTP/1
+            remedy = "set appProtocol to its protocol, such as http, http2 or grpc"
             problem = f"gets HTTP on port {port['port']}, which {called} no appProtocol that says HTTP"
             yield warning(_SERVICE, service, problem, remedy, command, written(service, "spec", "ports"))
 
 
 def _concerned(version: _Version, made: bool) -> list[str]:
-    """What a lack of ready pods is about; also whether new ones can be created, unless all are made."""
+    """What a lack of ready pods concerns; also the creation of new pods, unless all exist."""
     name = name_of(version.service)
     return [about.version(name, version.destination.subset), *([] if made else [about.new_pods(name.namespace)])]
 
 
 def _relabel(mesh: Mesh, version: _Version) -> tuple[str, Timestamp | None]:
-    """The command that lets a subset select the pods that bear its name, and since when it does not."""
+    """The command that makes a subset select the pods with its name, and since when it does not."""
     name, service = version.destination.subset, name_of(version.service)
     rules = [rule for rule in mesh.rules_for(service) if name_of(rule).namespace == service.namespace]
     for rule in rules if mesh.owns(service) else []:
@@ -191,7 +181,3 @@ def _labels(mesh: Mesh, destination: RuleDestination) -> Mapping[str, str]:
 def _is_http(port: Mapping[str, Any]) -> bool:
     name = port.get("name") or ""
     return port.get("appProtocol", "").lower() in _HTTP_PROTOCOLS or name.split("-")[0] in _HTTP_NAMES
-
-
-def _template_labels(deployment: Object) -> Mapping[str, str]:
-    return deployment["spec"]["template"]["metadata"].get("labels") or {}

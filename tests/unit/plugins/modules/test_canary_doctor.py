@@ -44,12 +44,12 @@ def doctor(
 
 
 def alone(result: dict[str, Any], check: str, place: str = PLACE) -> dict[str, Any]:
-    """The one complaint."""
-    assert [each["check"] for each in result["complaints"]] == [check], result["msg"]
-    complaint: dict[str, Any] = result["complaints"][0]
-    assert f"{complaint['kind']} {complaint['namespace']}/{complaint['name']}" == place
-    assert result["ok"] is (complaint["severity"] == "warning")
-    return complaint
+    """The one problem."""
+    assert [each["check"] for each in result["problems"]] == [check], result["msg"]
+    problem: dict[str, Any] = result["problems"][0]
+    assert f"{problem['kind']} {problem['namespace']}/{problem['name']}" == place
+    assert result["ok"] is (problem["severity"] == "warning")
+    return problem
 
 
 def test_documentation_and_arguments_agree() -> None:
@@ -65,7 +65,7 @@ def test_documentation_and_arguments_agree() -> None:
 @pytest.mark.parametrize("check", [False, True])
 def test_all_is_well(doctor: Doctor, server: ApiServer, check: bool) -> None:
     result = doctor(check)
-    assert (result["ok"], result["complaints"], result["unseen"]) == (True, [], []), result["msg"]
+    assert (result["ok"], result["problems"], result["unseen"]) == (True, [], []), result["msg"]
     (line,) = result["lines"]
     assert line["tone"] == "ok"
     assert line["text"].endswith("v1 100 %, v2 0 %; 29 checks of the mesh, live in 1 proxy")
@@ -79,34 +79,34 @@ def test_results_are_those_documented(doctor: Doctor, server: ApiServer) -> None
     result = doctor()
     documented = yaml.safe_load(canary_doctor.RETURN)
     assert set(documented) == set(result) - {"changed", "invocation"}
-    assert set(documented["complaints"]["contains"]) == set(result["complaints"][0])
+    assert set(documented["problems"]["contains"]) == set(result["problems"][0])
 
 
 def test_a_proxy_that_runs_something_else(doctor: Doctor, server: ApiServer) -> None:
     server.put("virtualservices", virtual_service(80, 20, gateways=["gateway"]))
-    complaint = alone(doctor(), "weights_live", "Pod gateways/one")
-    assert "is a gateway that runs v1 100 %, v2 0 % where v1 80 %, v2 20 % is wanted" in complaint["problem"]
+    problem = alone(doctor(), "weights_live", "Pod gateways/one")
+    assert "is a gateway that runs v1 100 %, v2 0 % instead of v1 80 %, v2 20 %" in problem["problem"]
 
 
 def test_a_proxy_that_rejects_what_it_is_sent_though_its_weights_are_right(doctor: Doctor, mesh: Istio) -> None:
     resources = {"type.googleapis.com/envoy.config.route.v3.RouteConfiguration": {"lastError": "no such command"}}
     answer = json.dumps([{"proxy": "one.gateways", "resources": resources}]).encode()
     mesh.pods[-1].server.answers["/debug/syncz"] = answer
-    complaint = alone(doctor(), "weights_live")
-    assert "no such command" in complaint["problem"]
-    assert doctor(proof="none")["complaints"] == []
+    problem = alone(doctor(), "weights_live")
+    assert "no such command" in problem["problem"]
+    assert doctor(proof="none")["problems"] == []
 
 
 def test_a_version_that_proxies_cannot_reach(doctor: Doctor, mesh: Istio) -> None:
     mesh.gateway.hosts = 0
-    complaint = alone(doctor(), "subsets_live", "Pod gateways/one")
-    assert "0 of 0 hosts of subset v1" in complaint["problem"]
+    problem = alone(doctor(), "subsets_live", "Pod gateways/one")
+    assert "0 of 0 hosts of subset v1" in problem["problem"]
 
 
 def test_without_a_ready_gateway_only_that_is_told(doctor: Doctor, mesh: Istio) -> None:
     mesh.gateway.ready = False
-    complaint = alone(doctor(), "gateway_pods_ready", "Pod gateways/one")
-    assert [each.split(" ")[0] for each in complaint["symptoms"]] == ["Gateway", "VirtualService"]
+    problem = alone(doctor(), "gateway_pods_ready", "Pod gateways/one")
+    assert [each.split(" ")[0] for each in problem["symptoms"]] == ["Gateway", "VirtualService"]
 
 
 def test_the_events_of_pods_that_are_not_ready(doctor: Doctor, server: ApiServer) -> None:
@@ -119,8 +119,8 @@ def test_the_events_of_pods_that_are_not_ready(doctor: Doctor, server: ApiServer
     }
     about = {"involvedObject": {"kind": "Pod", "name": "pong-v1-2"}}
     server.put("events", {"metadata": {"name": "e1", "namespace": NAMESPACE}, **event, **about})
-    complaint = alone(doctor(), "pods_ready", f"Pod {NAMESPACE}/pong-v1-2")
-    assert [each["message"] for each in complaint["events"]] == ["probe failed"]
+    problem = alone(doctor(), "pods_ready", f"Pod {NAMESPACE}/pong-v1-2")
+    assert [each["message"] for each in problem["events"]] == ["probe failed"]
     server.before = forbidding("events")
     refused = doctor()
     assert alone(refused, "pods_ready", f"Pod {NAMESPACE}/pong-v1-2")["events"] == []
@@ -152,7 +152,7 @@ def test_what_may_not_be_read_is_named_and_the_rest_is_examined(doctor: Doctor, 
         alone(result, "annotation_readable")
         assert result["unseen"]
         assert all("not yours" in each for each in result["unseen"])
-        assert "Not looked at:" in [line["text"] for line in result["lines"]]
+        assert "Not checked:" in [line["text"] for line in result["lines"]]
 
 
 def test_a_warning_is_shown_and_is_not_wrong(doctor: Doctor, server: ApiServer) -> None:

@@ -197,8 +197,8 @@ def test_what_the_doctor_lets_through_a_step_accepts(
         assert (doctor["ok"], not step.get("failed")) == (possible, possible), (doctor["msg"], step["msg"])
     assert step.get("failed") is not True or not doctor["ok"], (doctor["msg"], step["msg"])
     assert server.sent("PATCH") == [] or not step.get("failed"), "the doctor sends no patch, not even a dry run"
-    for complaint in doctor["complaints"]:
-        assert not complaint["command"] or assert_harmless(complaint["command"], OWN)
+    for problem in doctor["problems"]:
+        assert not problem["command"] or assert_harmless(problem["command"], OWN)
 
 
 def test_a_refusal_is_told_once(both: Callable[[World], list[dict[str, Any]]]) -> None:
@@ -206,8 +206,8 @@ def test_a_refusal_is_told_once(both: Callable[[World], list[dict[str, Any]]]) -
     world = World()
     world.subsets.pop()
     doctor, _step = both(world)
-    (complaint,) = [each for each in doctor["complaints"] if each["severity"] == "error"]
-    assert complaint["check"] in ("subset_defined", "step_possible")
+    (problem,) = [each for each in doctor["problems"] if each["severity"] == "error"]
+    assert problem["check"] in ("subset_defined", "step_possible")
 
 
 @pytest.mark.parametrize("lists", ["deployments", "gateways", "services"])
@@ -235,4 +235,4 @@ def test_what_is_seen_for_a_step_is_told_where_the_rest_may_not_be_read(
     world.gate["servers"][0]["hosts"] = ["cart.example"]
     doctor, step = both(world)
     assert (doctor["ok"], step["failed"]) == (False, True)
-    assert [each["check"] for each in doctor["complaints"] if each["severity"] == "error"] == ["host_in_gateway"]
+    assert [each["check"] for each in doctor["problems"] if each["severity"] == "error"] == ["host_in_gateway"]

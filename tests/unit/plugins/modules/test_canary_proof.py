@@ -114,7 +114,7 @@ def test_a_version_without_a_cluster_gets_nothing(mesh: Istio, call: Call) -> No
     ("lack", "broken", "words"),
     [
         ("pods", "gateway_selector_matches", "selects 1 pod by istio=gateway, and none is ready"),
-        ("gateway", "gateway_exists", "is bound to Gateway shop/gateway, which does not exist"),
+        ("gateway", "gateway_exists", "names Gateway shop/gateway, which does not exist"),
         ("right", "", "put that right first"),
     ],
 )

@@ -112,8 +112,11 @@ def test_local_traffic_policy_takes_a_node_with_a_gateway_pod(
     ("answers", "words"),
     [
         ({GATEWAY: service(type_="ClusterIP")}, "is running"),
-        ({GATEWAY: service(type_="NodePort"), NODES: listing()}, "its node port is 30080, but no fit node is ready"),
-        ({GATEWAY: service(type_="NodePort"), NODES: 403}, "its node port is 30080, but which nodes there are may not"),
+        (
+            {GATEWAY: service(type_="NodePort"), NODES: listing()},
+            "its node port is 30080, but no suitable node is ready",
+        ),
+        ({GATEWAY: service(type_="NodePort"), NODES: 403}, "its node port is 30080, but nodes may not be listed"),
     ],
 )
 def test_otherwise_it_says_how_to_forward_a_port(
@@ -177,4 +180,4 @@ def test_whether_the_address_takes_connections(call: Callable[..., dict[str, Any
         assert "reachable" not in call({GATEWAY: one})
     closed = call({GATEWAY: one}, connect_timeout=2)
     assert (closed["found"], closed["reachable"]) == (True, False)
-    assert "takes no connection from here: Connection refused" in closed["msg"]
+    assert "accepts no connection from here: Connection refused" in closed["msg"]

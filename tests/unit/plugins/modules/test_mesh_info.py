@@ -59,9 +59,7 @@ def test_findings_are_returned_and_no_failure(call: Callable[..., dict[str, Any]
     error, warning = result["findings"]
     assert error.items() >= {"check": "gateway_exists", "severity": "error", "kind": "VirtualService"}.items()
     assert (warning["check"], warning["severity"]) == ("configuration_validated", "warning")
-    assert result["msg"].startswith(
-        "29 checks: 1 error, 1 warning; VirtualService shop/pong is bound to Gateway shop/gw"
-    )
+    assert result["msg"].startswith("29 checks: 1 error, 1 warning; VirtualService shop/pong names Gateway shop/gw")
     assert "ERROR    gateway_exists" in result["report"]
     marks = {check["name"]: check["result"] for check in result["checks"]}
     assert (list(marks), marks["gateway_exists"]) == (list(NAMES), "error")

@@ -5,7 +5,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._common.text import aligned, excerpt, plural, shortened
+from ansible_collections.progressive.istio.plugins.module_utils._common.text import (
+    aligned,
+    excerpt,
+    listing,
+    plural,
+    shortened,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +59,12 @@ def test_columns_are_aligned() -> None:
 
 def test_a_number_has_its_noun() -> None:
     assert [plural(1, "pod"), plural(0, "pod"), plural(2, "entry", "entries")] == ["1 pod", "0 pods", "2 entries"]
+
+
+@pytest.mark.parametrize(
+    ("names", "separator", "text"),
+    [([], ", ", ""), (["a", "b", "c"], ", ", "a, b, c"), (list("abcde"), ", ", "a, b, c and 2 more")]
+    + [(list("abcd"), "; ", "a; b; c; and 1 more")],
+)
+def test_a_long_list_ends_with_the_number_of_the_others(names: list[str], separator: str, text: str) -> None:
+    assert listing(names, separator=separator) == text

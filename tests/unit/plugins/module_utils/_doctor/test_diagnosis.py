@@ -12,7 +12,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._doctor.diagnosi
     CAUSES,
     Diagnosis,
     Problem,
-    complaints,
+    problems,
     unseen,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._doctor.events import PodEvent
@@ -35,14 +35,14 @@ def finding(check: str, severity: str = "error", **more: Any) -> Finding:
 
 
 def told(*findings: Finding) -> list[str]:
-    return [each.finding.check for each in complaints(findings, [], [])]
+    return [each.finding.check for each in problems(findings, [], [])]
 
 
 @pytest.mark.parametrize("symptom", sorted(CAUSES))
-def test_what_follows_from_something_is_not_told_by_itself(symptom: str) -> None:
+def test_what_follows_from_something_is_not_since_source_itself(symptom: str) -> None:
     for cause in CAUSES[symptom]:
-        (complaint,) = complaints([finding(symptom), finding(cause)], [], [])
-        assert (complaint.finding.check, [each.check for each in complaint.symptoms]) == (cause, [symptom])
+        (problem,) = problems([finding(symptom), finding(cause)], [], [])
+        assert (problem.finding.check, [each.check for each in problem.symptoms]) == (cause, [symptom])
     assert told(finding(symptom), finding("port_named_http")) == [symptom, "port_named_http"]
 
 
@@ -63,9 +63,9 @@ def test_a_chain_ends_below_its_first_cause() -> None:
     found = [
         finding(check) for check in ("subsets_live", "subset_selects_ready_pods", "service_selector_without_version")
     ]
-    (complaint,) = complaints(found, [], [])
-    assert complaint.finding.check == "service_selector_without_version"
-    assert [each.check for each in complaint.symptoms] == ["subsets_live", "subset_selects_ready_pods"]
+    (problem,) = problems(found, [], [])
+    assert problem.finding.check == "service_selector_without_version"
+    assert [each.check for each in problem.symptoms] == ["subsets_live", "subset_selects_ready_pods"]
 
 
 def test_what_is_wrong_is_never_filed_below_a_warning() -> None:
@@ -100,10 +100,10 @@ def event(reason: str, name: str) -> dict[str, Any]:
 def test_events_stand_with_the_pods_that_they_are_about() -> None:
     ill = UnreadyPods(finding(PODS_READY), frozenset({"pong-a"}))
     scaling = {**event("ScalingReplicaSet", "pong-a"), "type": "Normal"}
-    (complaint,) = complaints([], [ill], [event("Failed", "pong-a"), event("Other", "pong-b"), scaling])
-    assert [each.reason for each in complaint.events] == ["Failed"]
-    assert complaint.finding.since == Timestamp(NOON - timedelta(minutes=1), "event ScalingReplicaSet")
-    assert complaint.facts()["events"][0]["at"] == "2026-01-31T11:59:00Z"
+    (problem,) = problems([], [ill], [event("Failed", "pong-a"), event("Other", "pong-b"), scaling])
+    assert [each.reason for each in problem.events] == ["Failed"]
+    assert problem.finding.since == Timestamp(NOON - timedelta(minutes=1), "event ScalingReplicaSet")
+    assert problem.facts()["events"][0]["at"] == "2026-01-31T11:59:00Z"
 
 
 def test_what_could_not_be_seen_is_said_once() -> None:
@@ -133,7 +133,7 @@ def test_one_line_if_all_is_well() -> None:
 
 def test_everything_about_a_complaint() -> None:
     since = Timestamp(NOON - timedelta(minutes=2, seconds=10), "condition Ready of pod a")
-    what = finding(PODS_READY, remedy="go back: kubectl undo", command="kubectl undo", since=since)
+    what = finding(PODS_READY, remedy="go back", command="kubectl undo", since=since)
     pulled = PodEvent(NOON - timedelta(seconds=3), "Failed", "not found", 4, "Pod a")
     assert text(diagnosis(Problem(what, events=(pulled,)))).splitlines() == [
         "1 thing is wrong with VirtualService shop/pong in test",
@@ -153,15 +153,15 @@ def test_what_is_not_known_is_not_invented() -> None:
     shown = text(diagnosis(Problem(later), Problem(finding("a")), unseen=("the events: refused",)))
     assert "2 things are wrong" in shown
     assert "since   not before 2026-01-31 12:00:00 UTC, 0 s ago (me wrote spec.gateways)" in shown
-    assert "since   unknown: no object tells it" in shown
-    assert shown.endswith("Not looked at:\n  - the events: refused")
+    assert "since   unknown: no object has the time" in shown
+    assert shown.endswith("Not checked:\n  - the events: refused")
 
 
 def test_warnings_are_not_wrong_and_are_shown() -> None:
     warned = diagnosis(Problem(finding("route_named", "warning")))
     assert verdict(warned) == "Nothing is wrong with VirtualService shop/pong in test (1 warning): v1 80 %, v2 20 %"
     assert [line["tone"] for line in lines(warned, str)][:4] == ["warning", "plain", "plain", "warning"]
-    assert "not all could be looked at: x; y" in verdict(diagnosis(unseen=("x", "y")))
+    assert "not everything could be checked: x; y" in verdict(diagnosis(unseen=("x", "y")))
 
 
 def test_no_line_of_words_is_too_long_and_no_command_is_broken() -> None:

@@ -89,7 +89,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             snapshot(STATE, 60, 40),
             "weights_kept",
             "error",
-            "has the weights v1 60 %, v2 40 %, and the release wrote v1 80 %, v2 20 %",
+            "has the weights v1 60 %, v2 40 %, but the release wrote v1 80 %, v2 20 %",
             "kubectl patch virtualservice -n shop pong --type json -p '["
             '{"op": "add", "path": "/spec/http/0/route/0/weight", "value": 80}, '
             '{"op": "add", "path": "/spec/http/0/route/1/weight", "value": 20}]\'',
@@ -99,7 +99,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             snapshot(STATE, 100, 0),
             "weights_kept",
             "error",
-            "has the weights v1 100 %, v2 0 %, and the release wrote v1 80 %, v2 20 %",
+            "has the weights v1 100 %, v2 0 %, but the release wrote v1 80 %, v2 20 %",
             "kubectl get virtualservice -n shop pong -o yaml",
             "11:00 kubectl-edit",
         ),
@@ -115,7 +115,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             snapshot(replace(STATE, phase=Phase.HELD)),
             "release_goes_on",
             "error",
-            "is held at v1 80 %, v2 20 % (step 1 of 2) and waits for a person: asked by ada",
+            "is held at v1 80 %, v2 20 % (step 1 of 2) and waits for confirmation: asked by ada",
             "ansible-playbook progressive.istio.advance --limit pong -e canary_confirm=true",
             "12:00 the annotation",
         ),
@@ -123,7 +123,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             snapshot(replace(STATE, phase=Phase.PAUSED)),
             "release_goes_on",
             "warning",
-            "pauses at v1 80 %, v2 20 %",
+            "is paused at v1 80 %, v2 20 %",
             "ansible-playbook progressive.istio.advance --limit pong -e canary_confirm=true",
             "12:00 the annotation",
         ),
@@ -132,7 +132,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             "lease_bounded",
             "warning",
             "has a lease of jane on far (process 7) until 2026-01-31T12:02:01Z, and no lease of this collection is "
-            "longer than 60 s: it keeps nobody away",
+            "longer than 60 s: it is ignored",
             "kubectl get virtualservice -n shop pong -o yaml",
             "11:30 kubectl-annotate",
         ),
@@ -146,7 +146,7 @@ def test_what_is_wrong(given: Snapshot, check: str, severity: str, problem: str,
     assert finding.command == command
     assert_harmless(command, {("virtualservice", "shop", "pong")})
     assert finding.since
-    assert f"{finding.since.at:%H:%M} {finding.since.by}".startswith(since)
+    assert f"{finding.since.at:%H:%M} {finding.since.source}".startswith(since)
 
 
 def lagging(name: str, shows: str, why: str, rejects: bool = False) -> Lagging:
@@ -157,7 +157,7 @@ def test_a_proxy_that_is_alone_is_accused_itself() -> None:
     (finding,) = rules.of_weights(snapshot(STATE), [lagging("a", "runs v1 100 %", "it is connected to no istiod")])
     assert (finding.check, finding.place) == ("weights_live", "Pod edge/a")
     assert finding.problem == (
-        "is a gateway that runs v1 100 % where v1 80 %, v2 20 % is wanted: it is connected to no istiod"
+        "is a gateway that runs v1 100 % instead of v1 80 %, v2 20 %: it is connected to no istiod"
     )
     assert finding.command == "kubectl describe pod -n edge a"
     assert_harmless(finding.command, set())
@@ -174,7 +174,7 @@ def test_a_proxy_that_gave_no_answer_is_not_accused_of_what_it_runs() -> None:
     silent = [replace(lagging(name, "has not answered yet", "it did not answer"), read=False) for name in "ab"]
     for finding, name in zip(rules.of_weights(snapshot(STATE), silent), "ab", strict=True):
         assert (finding.check, finding.severity, finding.place) == ("weights_live", "warning", f"Pod edge/{name}")
-        assert "so that nobody knows what it runs" in finding.problem
+        assert "so what it runs is unknown" in finding.problem
         assert_harmless(finding.command, set())
 
 
@@ -202,5 +202,5 @@ def test_nobody_can_be_asked_and_nothing_can_be_told() -> None:
     unfound = rules.unfound(TARGET, ["no two versions", "no route"], snapshot(STATE).virtual_service)
     assert (unfound.place, unfound.problem) == (
         "VirtualService shop/pong",
-        "tells of no canary: no two versions; no route",
+        "has no canary: no two versions; no route",
     )

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._doctor.diagnosis import complaints
+from ansible_collections.progressive.istio.plugins.module_utils._doctor.diagnosis import problems
 from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods import unready_gateways, unready_versions
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus, Mesh
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import checks
@@ -214,7 +214,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "VirtualService default/pong",
         lambda w: w.virtual_services[0]["spec"].update(gateways=["other/pong-gateway"]),
-        "is bound to Gateway other/pong-gateway, which does not exist; name one that does, if it is meant: "
+        "names Gateway other/pong-gateway, which does not exist; name an existing one, if it is meant: "
         "default/pong-gateway",
     ),
     (
@@ -254,21 +254,21 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
             w.gateways.__setitem__(0, gateway(hosts=["*.example.com"])),
             w.virtual_services[0]["spec"].update(hosts=["pong.example.com", "pong.example.org"]),
         ),
-        "is for host pong.example.org, which Gateway default/pong-gateway does not take: it takes *.example.com",
+        "is for host pong.example.org, which Gateway default/pong-gateway does not accept: it accepts *.example.com",
     ),
     (
         "host_in_gateway",
         "error",
         "VirtualService default/pong",
         lambda w: w.gateways.__setitem__(0, gateway(hosts=["other/*"])),
-        "is for host *, which Gateway default/pong-gateway does not take",
+        "is for host *, which Gateway default/pong-gateway does not accept",
     ),
     (
         "one_gateway_per_host",
         "warning",
         "Gateway default/pong-gateway",
         lambda w: w.gateways.append(gateway("other", "edge")),
-        "and Gateway edge/other both take host * on the same port of the proxies istio=ingressgateway",
+        "and Gateway edge/other both accept host * on the same port of the pods istio=ingressgateway",
     ),
     (
         "one_route_per_gateway_host",
@@ -292,7 +292,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "VirtualService default/pong",
         lambda w: w.http.insert(0, {"name": "all", "route": [destination("v1", None)]}),
-        "never uses route primary, for route all stands before it and takes the same requests; "
+        "never uses route primary: route all comes before it and matches the same requests; "
         "move route primary before route all",
     ),
     (
@@ -300,7 +300,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "warning",
         "VirtualService default/pong",
         lambda w: w.http.append({"match": [{"uri": {"exact": "/a"}}], "route": [destination("v1", None)]}),
-        "never uses http route number 2, for route primary stands before it",
+        "never uses http route number 2: route primary comes before it",
     ),
     (
         "route_not_shadowed",
@@ -339,14 +339,14 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "VirtualService default/pong",
         lambda w: w.weights(0),
-        "gives the only destination of route primary weight 0, and it takes all requests",
+        "gives the only destination of route primary weight 0, but it gets all requests",
     ),
     (
         "weights_complete",
         "warning",
         "VirtualService default/pong",
         lambda w: w.weights(80),
-        "gives the only destination of route primary weight 80, and it takes all requests",
+        "gives the only destination of route primary weight 80, but it gets all requests",
     ),
     (
         "host_resolves",
@@ -361,7 +361,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "VirtualService default/pong",
         lambda w: w.http[0].update(route=[destination(None, None, "pong-server-service.default")]),
-        "to host pong-server-service.default, which Istio takes as a full name because of its dots, and no Service or "
+        "to host pong-server-service.default, which Istio reads as a full name because of its dots, and no Service or "
         "ServiceEntry has it; write pong-server-service.default.svc.cluster.local",
     ),
     (
@@ -369,7 +369,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "VirtualService default/pong",
         lambda w: w.http[0].update(route=[destination(None, None, "zzz")]),
-        "which is no Service and no ServiceEntry; see which there are: kubectl get services -n default",
+        "which is no Service and no ServiceEntry; see which Services there are: kubectl get services -n default",
     ),
     (
         "host_resolves",
@@ -426,7 +426,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "DestinationRule default/pong",
         lambda w: w.destination_rules.append(destination_rule("pool", "default", "v3", host="pong-server-service")),
         "is one of 2 for Service default/pong-server-service, with default/pool: they are merged, and only one traffic "
-        "policy holds; put all subsets into default/pong, as those decide to whom the others belong",
+        "policy applies; put all subsets into default/pong, as the owners of the others agree",
     ),
     (
         "one_rule_per_host",
@@ -478,8 +478,8 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         lambda w: w.http.insert(
             0, {"match": [{"headers": {"x-canary": {"exact": "1"}}}], "route": [destination("v2", None)]}
         ),
-        "sends requests to v2 beside its weight, by HTTP route number 1 (header x-canary); give it the weights too, or "
-        "remove it, unless v2 is meant to be reached by it: kubectl get virtualservice -n default pong -o yaml",
+        "sends requests to v2 beside its weight, by HTTP route number 1 (header x-canary); give it the same weights, "
+        "or remove it, unless it leads to v2 on purpose: kubectl get virtualservice -n default pong -o yaml",
     ),
     (
         "reached_by_weight_alone",
@@ -511,8 +511,8 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "Service default/pong-server-service",
         only_v1_by_selector,
-        "selects by version=v1, the label that tells its subsets apart, so others get no pods; "
-        "take version out of its selector if nobody relies on it, or route to a Service of all versions: "
+        "selects by version=v1, the label that its subsets differ in, so others get no pods; "
+        "remove version from its selector if no caller needs it, or route to a Service of all versions: "
         "kubectl get service -n default pong-server-service -o yaml",
     ),
     (
@@ -520,8 +520,8 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "warning",
         "Service default/pong-server-service",
         lambda w: w.services[0]["spec"].update(ports=[{"port": 80}]),
-        "gets HTTP on port 80, which has no name and no appProtocol that says HTTP; say by appProtocol what it "
-        "speaks, such as http, http2 or grpc: kubectl get service -n default pong-server-service -o yaml",
+        "gets HTTP on port 80, which has no name and no appProtocol that says HTTP; set appProtocol to its "
+        "protocol, such as http, http2 or grpc: kubectl get service -n default pong-server-service -o yaml",
     ),
     (
         "port_named_http",
@@ -590,8 +590,8 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "warning",
         "Namespace default",
         lambda w: w.label(**{"istio-injection": "enabled", "istio.io__rev": "default"}),
-        "has the labels istio-injection=enabled and istio.io/rev=default: the first counts; "
-        "keep one, as whoever the namespace belongs to decides, for all its new pods go by it: "
+        "has the labels istio-injection=enabled and istio.io/rev=default: the first applies; "
+        "keep one, as the owner of the namespace decides, since it applies to all new pods: "
         "kubectl get namespace default -o yaml",
     ),
     (
@@ -599,14 +599,14 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "Namespace default",
         lambda w: w.label(**{"istio-injection": "enabled", "istio.io__dataplane-mode": "ambient"}),
-        "has the labels istio.io/dataplane-mode=ambient and istio-injection=enabled: its pods get one or the other",
+        "has the labels istio.io/dataplane-mode=ambient and istio-injection=enabled: its pods get one of the two",
     ),
     (
         "single_injection_label",
         "warning",
         "Namespace default",
         lambda w: w.label(**{"istio-injection": "disabled", "istio.io__rev": "canary"}),
-        "has the labels istio-injection=disabled and istio.io/rev=canary: the first counts",
+        "has the labels istio-injection=disabled and istio.io/rev=canary: the first applies",
     ),
     (
         "injection_label_answered",
@@ -614,7 +614,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "Namespace default",
         lambda w: w.label(**{"istio.io__rev": "canary"}),
         "has the label istio.io/rev=canary, which no sidecar injector selects, so its new pods get none; "
-        "whoever the namespace belongs to may label it for a revision that is installed (default)",
+        "its owner may label it for an installed revision (default)",
     ),
     (
         "injection_label_answered",
@@ -650,8 +650,8 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "error",
         "Service default/pong-server-service",
         without_sidecars(),
-        "leads to 2 of 2 ready pods without a sidecar: pong-v1-a, pong-v2-a; "
-        "start new ones in their place, for they are older than the injection",
+        "selects 2 of 2 ready pods without a sidecar: pong-v1-a, pong-v2-a; "
+        "restart them, since they are older than the injection",
     ),
     (
         "pods_injected",
@@ -679,7 +679,7 @@ ACCUSED: list[tuple[str, str, str, Change, str]] = [
         "warning",
         "VirtualService default/pong",
         lambda w: w.validating_webhooks[0]["webhooks"].pop(0),
-        "is validated by no webhook, so a mistake in it would be accepted and not followed",
+        "is validated by no webhook, so a mistake in it would be accepted and ignored",
     ),
     (
         "configuration_validated",
@@ -905,8 +905,8 @@ def test_one_thing_wrong_is_one_finding(check: str, severity: str, place: str, c
     change(world)
     (finding,) = found(world)
     assert (finding.check, finding.severity, finding.place) == (check, severity, place)
-    assert words in f"{finding.problem}; {finding.remedy}"
-    assert str(finding) == f"{place} {finding.problem} -> {finding.remedy}"
+    assert words in f"{finding.problem}; {finding.advice}"
+    assert str(finding) == f"{place} {finding.problem} -> {finding.advice}"
 
 
 FIELDS = {"virtualservice": "virtual_services", "destinationrule": "destination_rules"}
@@ -952,7 +952,7 @@ def test_the_command_mends_what_it_is_given_for(change: Change) -> None:
     change(world)
     (finding,) = found(world)
     if finding.command.startswith("kubectl patch"):
-        assert finding.remedy.endswith(finding.command) or finding.command not in finding.remedy
+        assert finding.command not in finding.remedy
         routes = len(world.http)
         follow(world, finding.command)
         assert len(world.http) == routes, "nothing is mended by taking it away"
@@ -1157,7 +1157,7 @@ def test_no_restart_is_advised_that_leaves_nobody_to_serve(spec: dict[str, Any],
     world.deployments[0]["spec"].update(spec)
     finding = found(world)[0]
     assert ("rollout restart" in finding.command) == restarts
-    assert restarts or "has no ready pod while it is replaced" in finding.remedy
+    assert restarts or "has no ready pod during a restart" in finding.remedy
 
 
 @pytest.mark.parametrize("change", [case[1] for case in ACQUITTED], ids=[case[0] for case in ACQUITTED])
@@ -1248,7 +1248,7 @@ def told(world: World) -> dict[str, list[str]]:
     ill = [*unready_versions(mesh, NOON), *unready_gateways(mesh, NOON)]
     return {
         f"{each.finding.check} {each.finding.name}": [symptom.check for symptom in each.symptoms]
-        for each in complaints(found(world), ill, [])
+        for each in problems(found(world), ill, [])
         if each.finding.severity == "error"
     }
 

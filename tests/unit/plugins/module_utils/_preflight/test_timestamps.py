@@ -44,7 +44,7 @@ HTTP = {"f:spec": {"f:http": {}}}
             [entry("site", "2026-01-31T12:00:00Z", **HOSTS), entry("me", "2026-01-31T13:00:00Z", **HTTP)],
             Timestamp(NOON, "site wrote spec.hosts"),
         ),
-        ([entry("", "2026-01-31T12:00:00Z", **HOSTS)], Timestamp(NOON, "somebody wrote spec.hosts")),
+        ([entry("", "2026-01-31T12:00:00Z", **HOSTS)], Timestamp(NOON, "unknown wrote spec.hosts")),
         ([entry("kubectl", None, **HOSTS)], None),
         ([entry("site", "2026-01-31T12:00:00Z", **HTTP)], None),
         ([], None),
