@@ -60,8 +60,9 @@ def test_another_route_for_the_same_host_is_refused(
     assert refused["failed"]
     assert refused["msg"] == (
         "VirtualService shop/pong and VirtualService other/rival both route host shop.test on the same gateway; "
-        "either may take the other's requests -> give them different hosts, or merge them into one, with "
-        "whoever other/rival belongs to; the weights stay v1 100 %, v2 0 %, by the check one_route_per_gateway_host"
+        "either may get the other's requests -> give them different hosts, or merge them, as the owner of "
+        "other/rival agrees: kubectl get virtualservice -n other rival -o yaml; "
+        "the weights stay v1 100 %, v2 0 %, by the check one_route_per_gateway_host"
     )
     assert server.sent("PATCH") == []
     assert call(skip_checks=["one_route_per_gateway_host"])["changed"]
@@ -97,7 +98,7 @@ def test_a_route_that_is_never_used_is_refused(server: ApiServer, gateway: dict[
     service = server.get("virtualservices", "pong", NAMESPACE)
     service["spec"]["http"].insert(0, {"name": "all", "route": [{"destination": {"host": "files"}}]})
     server.put("virtualservices", service)
-    assert "never uses route primary, for route all stands before it" in call()["msg"]
+    assert "never uses route primary: route all comes before it" in call()["msg"]
 
 
 def test_what_is_only_fragile_is_told(

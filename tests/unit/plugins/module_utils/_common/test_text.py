@@ -63,8 +63,12 @@ def test_a_number_has_its_noun() -> None:
 
 @pytest.mark.parametrize(
     ("names", "separator", "text"),
-    [([], ", ", ""), (["a", "b", "c"], ", ", "a, b, c"), (list("abcde"), ", ", "a, b, c and 2 more")]
-    + [(list("abcd"), "; ", "a; b; c; and 1 more")],
+    [
+        ([], ", ", ""),
+        (["a", "b", "c"], ", ", "a, b, c"),
+        (list("abcde"), ", ", "a, b, c and 2 more"),
+        (list("abcd"), "; ", "a; b; c; and 1 more"),
+    ],
 )
 def test_a_long_list_ends_with_the_number_of_the_others(names: list[str], separator: str, text: str) -> None:
     assert listing(names, separator=separator) == text
