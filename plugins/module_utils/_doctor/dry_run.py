@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from .._k8s.auth import ClusterError
@@ -42,7 +42,7 @@ def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
     """What an operator would be told who takes a step now."""
     command = Command(Want.WEIGHTED, Run("doctor", "doctor", "", 0), weight=WHOLE, confirm=True)
     found: tuple[Finding, ...] = ()
-    mistakes: list[str] = []
+    mistakes: Sequence[str] = ()
     try:
         snapshot = read(cluster, target, rivals="one_route_per_gateway_host" not in skip)
         found = tuple(each for each in guard(snapshot, _gateways(cluster, snapshot), skip) if each.severity == ERROR)
