@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment `attributes`: what every module says about itself."""
+"""Documentation fragment `attributes`: the attributes of all modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and tell what it would change, without changing it.
+    description: Can run in C(check_mode) and say what it would change, without changing it.
   diff_mode:
     description: Returns what it changed (or in C(check_mode) would change) when it runs in diff mode.
   idempotent:

@@ -16,55 +16,36 @@ options:
       - Path of a kubeconfig, several paths joined by C(:), or the kubeconfig itself as a dictionary.
       - Without it, and without O(host) and O(context), the service account of the pod is used when the module runs in
         one, else what the E(KUBECONFIG) variable names, else C(~/.kube/config).
-      - Can also be set by the E(K8S_AUTH_KUBECONFIG) variable.
     type: raw
   context:
-    description:
-      - Name of the context to use from the kubeconfig. The default is its current context.
-      - Can also be set by the E(K8S_AUTH_CONTEXT) variable.
+    description: Name of the context to use from the kubeconfig. The default is its current context.
     type: str
   host:
-    description:
-      - URL of the API server.
-      - Can also be set by the E(K8S_AUTH_HOST) variable.
+    description: URL of the API server.
     type: str
   api_key:
-    description:
-      - Bearer token for the API server.
-      - Can also be set by the E(K8S_AUTH_API_KEY) variable.
+    description: Bearer token for the API server.
     type: str
   username:
-    description:
-      - User name for basic authentication, which a proxy in front of the API server may ask for.
-      - Can also be set by the E(K8S_AUTH_USERNAME) variable.
+    description: User name for basic authentication, which a proxy in front of the API server may ask for.
     type: str
   password:
-    description:
-      - Password for basic authentication.
-      - Can also be set by the E(K8S_AUTH_PASSWORD) variable.
+    description: Password for basic authentication.
     type: str
   validate_certs:
-    description:
-      - Whether the certificate of the API server must be valid. The default is what the kubeconfig says, else V(true).
-      - Can also be set by the E(K8S_AUTH_VALIDATE_CERTS) or E(K8S_AUTH_VERIFY_SSL) variable.
+    description: Whether the certificate of the API server must be valid. Default is what the kubeconfig says, else V(true).
     type: bool
     aliases: [verify_ssl]
   ca_cert:
-    description:
-      - File with the certificates of the authorities to trust, in PEM.
-      - Can also be set by the E(K8S_AUTH_CA_CERT) or E(K8S_AUTH_SSL_CA_CERT) variable.
+    description: File with the certificates of the authorities to trust, in PEM.
     type: path
     aliases: [ssl_ca_cert]
   client_cert:
-    description:
-      - File with the client certificate, in PEM.
-      - Can also be set by the E(K8S_AUTH_CLIENT_CERT) or E(K8S_AUTH_CERT_FILE) variable.
+    description: File with the client certificate, in PEM.
     type: path
     aliases: [cert_file]
   client_key:
-    description:
-      - File with the key of O(client_cert), in PEM.
-      - Can also be set by the E(K8S_AUTH_CLIENT_KEY) or E(K8S_AUTH_KEY_FILE) variable.
+    description: File with the key of O(client_cert), in PEM.
     type: path
     aliases: [key_file]
   proxy:
@@ -72,44 +53,35 @@ options:
       - URL of the HTTP proxy to reach the API server by. The default is the C(proxy-url) of the kubeconfig, else what
         the E(HTTPS_PROXY), E(HTTP_PROXY) and E(ALL_PROXY) variables say, in upper or lower case.
       - SOCKS is not supported.
-      - Can also be set by the E(K8S_AUTH_PROXY) variable.
     type: str
   no_proxy:
     description:
       - Hosts, domains and networks, separated by commas, that are reached without a proxy. The default is what the
         E(NO_PROXY) variable says.
-      - Can also be set by the E(K8S_AUTH_NO_PROXY) variable.
     type: str
   proxy_headers:
     description: Headers for O(proxy).
     type: dict
     suboptions:
       proxy_basic_auth:
-        description:
-          - C(name:password) for basic authentication at the proxy.
-          - Can also be set by the E(K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH) variable.
+        description: C(name:password) for basic authentication at the proxy.
         type: str
       basic_auth:
-        description:
-          - C(name:password) for basic authentication.
-          - Can also be set by the E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH) variable.
+        description: C(name:password) for basic authentication.
         type: str
       user_agent:
-        description:
-          - The user agent, such as V(foo/1.0).
-          - Can also be set by the E(K8S_AUTH_PROXY_HEADERS_USER_AGENT) variable.
+        description: The user agent, such as V(foo/1.0).
         type: str
   impersonate_user:
-    description:
-      - User to act as.
-      - Can also be set by the E(K8S_AUTH_IMPERSONATE_USER) variable.
+    description: User to act as.
     type: str
   impersonate_groups:
-    description:
-      - Groups to act as a member of.
-      - Can also be set by the E(K8S_AUTH_IMPERSONATE_GROUPS) variable, separated by commas.
+    description: Groups to act as a member of.
     type: list
     elements: str
+notes:
+  - Every option can also be set by the variable of its name or alias, such as E(K8S_AUTH_KUBECONFIG),
+    E(K8S_AUTH_VERIFY_SSL) and E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH), in which commas separate the items of a list.
 requirements:
   - Python library C(kubernetes), where the module runs. What it installs with it is enough for certificates, tokens
     and service accounts, C(urllib3), C(PyYAML) and C(websocket-client).

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment `checks`: the rules of the mesh by name, for modules that check all of them."""
+"""Documentation fragment `checks`: the option to skip checks of the mesh, with their names."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ class ModuleDocFragment:
 options:
   skip_checks:
     description:
-      - Names of checks to leave out, where something is meant to be as it is.
-      - What only they need is not read.
+      - Names of checks to skip, where something is meant to be as it is. What only they need is not read.
     type: list
     elements: str
     default: []

@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kiali_graph_info
 version_added: 1.1.0
-short_description: Read what Kiali's graph shows of a namespace
+short_description: Read Kiali's graph of a namespace
 description:
-  - Asks Kiali for its graph of versioned apps, and returns every edge from or to the namespace with its rate, its share
-    of what the source sends, its errors and its latency.
-  - It also says how a person opens the same graph, and does so even where Kiali refuses to be read.
+  - Reads the graph of versioned apps, and returns every edge from or to the namespace with its rate, its share of the
+    source's requests, its errors and its latency.
+  - It also returns how to open the same graph in a browser, even if Kiali refuses the request.
   - Kiali is at O(kiali_url), else it is the Service O(service) in the cluster, which is read over a port-forward.
 extends_documentation_fragment:
   - progressive.istio.auth
@@ -30,13 +30,13 @@ attributes:
     support: full
 options:
   namespace:
-    description: The namespace whose edges are wanted.
+    description: The namespace to return the edges of.
     type: str
     required: true
   source_namespaces:
     description:
-      - Namespaces that are asked for too, because requests come from there. What a caller alone has counted is known in
-        its own namespace only, as it is with an ingress gateway.
+      - Further namespaces to read, from which requests come. What only the caller counts, such as an ingress gateway,
+        Kiali shows in the caller's namespace alone.
     type: list
     elements: str
     default: [istio-system]
@@ -46,24 +46,24 @@ options:
     default: 60
   kiali_url:
     description:
-      - URL of Kiali, with its path. The URL of one of its pages will do; without a path C(/kiali) is tried, then C(/).
-      - Empty means that it is looked for in the cluster, which is not asked otherwise.
+      - URL of Kiali or of one of its pages. Without a path, C(/kiali) is tried, then C(/).
+      - If empty, the Kiali in the cluster is read; only then is the cluster asked.
     type: str
     default: ""
   kiali_token:
     description:
-      - Token for Kiali, where it is not open to everybody. It logs in with it if it says that it takes tokens, and
-        sends it as bearer token to whatever stands before it.
+      - Token for Kiali if it needs one. It is used to log in if that is Kiali's authentication strategy, and sent as
+        bearer token, for a proxy in front of Kiali.
     type: str
   kiali_ca_cert:
-    description: File with the certificates of those who may have signed that of O(kiali_url). Default is the system's.
+    description: File with the certificates of the authorities to trust, in PEM. The default are those of the system.
     type: path
   kiali_validate_certs:
     description: Whether the certificate of O(kiali_url) must be valid.
     type: bool
     default: true
   kiali_timeout:
-    description: Seconds for each of its answers.
+    description: Seconds for each answer.
     type: float
     default: 10
   service:
@@ -81,8 +81,8 @@ options:
 notes:
   - In the cluster it needs the verbs C(get) on the Service, C(list) on pods, and C(get) and C(create) on
     C(pods/portforward) in O(service_namespace).
-  - Kiali counts 4xx as errors. The colours of its pages are no gate for a canary, since by default nothing turns red
-    below 10 % of 5xx.
+  - Kiali counts 4xx as errors. The colours of its pages do not tell whether a canary is good, since by default nothing
+    turns red below 10 % of 5xx.
 seealso:
   - module: progressive.istio.canary
 author:
@@ -95,11 +95,11 @@ EXAMPLES = r"""
     namespace: default
   register: graph
 
-- name: Show it
+- name: Show the graph
   ansible.builtin.debug:
     msg: "{{ [graph.graph_url] + graph.report }}"
 
-- name: Read that of another Kiali, which wants a token
+- name: Read the graph of another Kiali, which needs a token
   progressive.istio.kiali_graph_info:
     namespace: default
     kiali_url: https://kiali.example.com/kiali
@@ -109,28 +109,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was seen, in one sentence.
+  description: The result in one sentence.
   returned: always
   type: str
   sample: Kiali of Service istio-system/kiali saw 3 edges of namespace default in the last 60 s
 command:
-  description: The command that makes RV(graph_url) answer. Empty if Kiali was given by its URL.
+  description: The command that makes RV(graph_url) available. Empty with O(kiali_url).
   returned: always, unless there is no such Service
   type: str
   sample: istioctl dashboard kiali --port 20001
 graph_url:
-  description: Where a person sees the same graph.
+  description: The URL of the same graph for a browser.
   returned: always, unless there is no such Service
   type: str
   sample: "http://localhost:20001/kiali/console/graph/namespaces?namespaces=default,istio-system&graphType=versionedApp"
 edges:
-  description: The edges, those of callers whom nobody calls first.
+  description: The edges, first those of sources that are not called themselves.
   returned: success
   type: list
   elements: dict
   contains:
     source:
-      description: Who sends, with its version.
+      description: The sender, with its version.
       type: str
       sample: service pong-server-service
     source_namespace:
@@ -138,7 +138,7 @@ edges:
       type: str
       sample: default
     target:
-      description: Who answers, with its version.
+      description: The receiver, with its version.
       type: str
       sample: pong-server v2
     target_namespace:
@@ -146,15 +146,15 @@ edges:
       type: str
       sample: default
     version:
-      description: The version that answers. Empty where it has none, as a Service has.
+      description: The version of the target. Empty if it has none, such as a Service.
       type: str
       sample: v2
     protocol:
-      description: V(http), V(grpc) or V(tcp). Empty for an edge that is idle.
+      description: V(http), V(grpc) or V(tcp). Empty for an idle edge.
       type: str
       sample: http
     rate:
-      description: Requests a second, and 0 for an edge that is idle.
+      description: Requests per second, 0 for an idle edge.
       type: float
       sample: 2.12
     unit:
@@ -162,17 +162,17 @@ edges:
       type: str
       sample: req/s
     share:
-      description: Per cent of all that the source sends, if Kiali says so.
+      description: Percent of the source's requests; None if Kiali does not say.
       type: float
       sample: 21.2
     errors:
-      description: Per cent of the requests that failed, where 4xx counts too. None for TCP and for idle edges.
+      description: Percent of the requests that failed, including 4xx. None for TCP and idle edges.
       type: float
       sample: 0.0
     p95:
       description:
         - Milliseconds within which 95 % of the requests were answered.
-        - None where Kiali has none, as on an edge to a Service that leads on to versions.
+        - None where Kiali has none, as on an edge to a Service.
       type: float
       sample: 4.0
 report:
@@ -233,18 +233,18 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "service_port": {"type": "str", "default": "20001"},
 }
 LOCAL_PORT = 20001
-# What `istioctl dashboard kiali` opens, and nothing else.
+# The only Service that `istioctl dashboard kiali` opens.
 DASHBOARD = ("istio-system", "kiali")
 
 Object = Mapping[str, Any]
 
 
 class NoService(ClusterError):
-    """There is nothing to open."""
+    """There is no such Service."""
 
 
 def mistakes(params: dict[str, Any]) -> list[str]:
-    """All that cannot be meant."""
+    """All mistakes in the options."""
     found = []
     url = params["kiali_url"]
     if url and not is_url(url):
@@ -257,7 +257,7 @@ def mistakes(params: dict[str, Any]) -> list[str]:
 
 
 def forwarding(params: dict[str, Any], istioctl: bool) -> str:
-    """The command that brings the Service to this machine."""
+    """The command that forwards a port of this machine to the Service."""
     place = (params["service_namespace"], params["service"])
     access = [
         word
@@ -272,21 +272,21 @@ def forwarding(params: dict[str, Any], istioctl: bool) -> str:
 
 
 def target_port(port: Object, pod: Object) -> int:
-    """The number at which the pod serves a port of its Service."""
+    """The number of the pod's port for a port of its Service."""
     target = port.get("targetPort") or port["port"]
     ports = [each for container in pod["spec"]["containers"] for each in container.get("ports") or []]
     return int(next((each["containerPort"] for each in ports if each.get("name") == target), target))
 
 
 def in_cluster(params: dict[str, Any]) -> tuple[Stream, str]:
-    """The way to a ready pod of the Service, and what it is called."""
+    """A stream to a ready pod of the Service, and its name for messages."""
     cluster = connect(params)
     namespace, name = params["service_namespace"], params["service"]
     service = cluster.get(SERVICE, name, namespace)
     what = f"Service {namespace}/{name} in {cluster.where}"
     if service is None:
         raise NoService(
-            f"{what} does not exist: name another one, give canary_kiali_url (kiali_url) of a Kiali that is elsewhere, "
+            f"{what} does not exist: name another one, set canary_kiali_url (kiali_url) for a Kiali elsewhere, "
             "or install one by 'ansible-playbook progressive.istio.observability -e observability_install=true'"
         )
     selector = ",".join(f"{key}={value}" for key, value in (service["spec"].get("selector") or {}).items())
@@ -305,7 +305,7 @@ def first_ready(pods: Iterable[Object]) -> Object | None:
 
 
 @contextmanager
-def entered(params: dict[str, Any], options: KialiOptions) -> Iterator[Kiali]:
+def connected(params: dict[str, Any], options: KialiOptions) -> Iterator[Kiali]:
     if options.url:
         yield by_url(options)
         return
@@ -314,8 +314,8 @@ def entered(params: dict[str, Any], options: KialiOptions) -> Iterator[Kiali]:
         yield by_port_forward(stream, where, options)
 
 
-def seen(kiali: Kiali, namespaces: list[str], duration: int) -> dict[str, Any]:
-    """What Kiali shows of the first namespace."""
+def graph_of(kiali: Kiali, namespaces: list[str], duration: int) -> dict[str, Any]:
+    """Kiali's graph of the first namespace, as results of the module."""
     namespace = namespaces[0]
     try:
         edges = read(kiali.get(request_path(namespaces, duration)), namespace)
@@ -332,7 +332,7 @@ def seen(kiali: Kiali, namespaces: list[str], duration: int) -> dict[str, Any]:
 
 
 def run(params: dict[str, Any], istioctl: bool) -> dict[str, Any]:
-    """The result; one that failed says so, with as much as a person needs to look for himself."""
+    """The result; one that failed still says how to open the graph."""
     namespaces = list(dict.fromkeys([params["namespace"], *params["source_namespaces"]]))
     options = KialiOptions(
         params["kiali_url"],
@@ -342,7 +342,7 @@ def run(params: dict[str, Any], istioctl: bool) -> dict[str, Any]:
         params["kiali_timeout"],
     )
 
-    def way(root: str) -> dict[str, str]:
+    def links(root: str) -> dict[str, str]:
         page = f"{root}{page_path(namespaces, params['duration'])}"
         return {
             "command": "" if options.url else forwarding(params, istioctl),
@@ -350,12 +350,12 @@ def run(params: dict[str, Any], istioctl: bool) -> dict[str, Any]:
         }
 
     try:
-        with entered(params, options) as kiali:
-            return {**way(kiali.root), **seen(kiali, namespaces, params["duration"])}
+        with connected(params, options) as kiali:
+            return {**links(kiali.root), **graph_of(kiali, namespaces, params["duration"])}
     except NoService as error:
         return {"failed": True, "msg": str(error)}
     except (ClusterError, KialiError) as error:
-        return {"failed": True, "msg": str(error), **way(roots(options.url)[0])}
+        return {"failed": True, "msg": str(error), **links(roots(options.url)[0])}
 
 
 @answering

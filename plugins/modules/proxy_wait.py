@@ -11,9 +11,9 @@ module: proxy_wait
 version_added: 1.1.0
 short_description: Wait until Istio's proxies know the versions of a service, or have no route to them
 description:
-  - Asks the Envoys of gateways, and the sidecars on request, what they run, until all of them agree.
-  - A route that names a subset before the proxies know it loses requests, and so does a subset that is removed while
-    proxies still have a route to it. An answer of the API server says nothing of either.
+  - Reads the configuration of the Envoys of gateways, and of sidecars on request, until all of them agree.
+  - A route that names a subset before the proxies know it loses requests, and so does removing a subset while proxies
+    still have a route to it. The API server knows neither.
 extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes
@@ -22,7 +22,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - It only reads. In check mode it asks nobody, for what it waits for has not been written.
+      - It only reads. In check mode no proxy is asked, for what it waits for has not been written.
   diff_mode:
     support: none
   idempotent:
@@ -30,13 +30,13 @@ attributes:
 options:
   gateways:
     description:
-      - The Gateways, as a VirtualService names them. Their pods are asked.
-      - V(mesh) stands for the sidecars; of more than 50 only 50 are asked, and the message says of how many.
+      - The Gateways to ask, as a VirtualService names them.
+      - V(mesh) means the sidecars; of more than 50 only 50 are asked, and the message says of how many.
     type: list
     elements: str
     required: true
   namespace:
-    description: Namespace in which these names and O(destination_host) are read.
+    description: Namespace of names without one in O(gateways) and O(destination_host).
     type: str
     default: default
   destination_host:
@@ -44,19 +44,19 @@ options:
     type: str
     required: true
   subsets:
-    description: The subsets that are waited for.
+    description: The subsets to wait for.
     type: list
     elements: str
     required: true
   state:
     description:
-      - V(present) waits until each proxy knows every subset, whether it has pods or not. Then a route may name it.
+      - V(present) waits until each proxy knows every subset, with or without pods. Then a route may name it.
       - V(absent) waits until no proxy has a route to any of them. Then they may be removed.
     type: str
     choices: [present, absent]
     default: present
   wait_timeout:
-    description: Seconds to wait. Then it fails and says which proxy does not agree, what it runs, and why.
+    description: Seconds to wait. Then it fails and says which proxy does not agree, what it has, and why.
     type: float
     default: 30
 seealso:
@@ -67,13 +67,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: See the versions known before a route names them
+- name: Wait until the versions are known before a route names them
   progressive.istio.proxy_wait:
     gateways: [pong-server-gateway]
     destination_host: pong-server-service.default.svc.cluster.local
     subsets: [v1, v2]
 
-- name: See that nobody is sent to v1 any more before its pods are removed
+- name: Wait until no proxy sends requests to v1 before its pods are removed
   progressive.istio.proxy_wait:
     gateways: [pong-server-gateway, mesh]
     destination_host: pong-server-service.default.svc.cluster.local
@@ -83,7 +83,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was seen, or why nobody was asked.
+  description: The result, or why no proxy was asked.
   returned: success
   type: str
   sample: "every proxy (2 asked) knows subset v1, v2 of pong-server-service.default.svc.cluster.local"
@@ -95,8 +95,8 @@ proxies:
   sample: [gateway istio-system/istio-ingressgateway-5d8f]
 unanswered:
   description:
-    - Sidecars that gave no answer and were not waited for, since the pods behind the host have never had a request of
-      theirs; one sentence each.
+    - Sidecars that gave no answer and were not waited for, since the pods behind the host have never received a request
+      from them; one sentence each.
   returned: success
   type: list
   elements: str
@@ -125,10 +125,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
-    """Wait. Raises Unproven if some proxy does not agree in time or nobody can be asked, and ClusterError."""
+    """Wait. Raises Unproven if a proxy does not agree in time or none can be asked, and ClusterError."""
     cluster, host, subsets = connect(params), params["destination_host"], params["subsets"]
     if params["state"] == "present" and filters_gateway_clusters(cluster):
-        said = "istiod tells gateways only of what their routes name, so nothing can be seen before a route names it"
+        said = "istiod sends gateways only what their routes name, so a subset cannot be seen before a route names it"
         return {"msg": said, "proxies": [], "unanswered": []}
     where = {"namespace": params["namespace"]}
     bound = {"metadata": where, "spec": {"hosts": ["*"], "gateways": params["gateways"]}}
@@ -144,7 +144,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _service(cluster: Cluster, host: str, namespace: str) -> Object | None:
-    """The Service that the host means, to know who calls it; None without the right to read it."""
+    """The Service of the host, to find its callers; None without the right to read it."""
     name = service_of(host, namespace)
     try:
         return cluster.get(SERVICE, name.name, name.namespace) if name else None

@@ -9,15 +9,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: traffic_probe
 version_added: 1.0.0
-short_description: Send requests to a service and see how they split over its versions
+short_description: Send requests to a service and count how they split over its versions
 description:
-  - Sends a bounded number of GET requests, several at a time, from the machine where the task runs, and counts which
-    version answered, what failed, and how long it took.
-  - With O(expect) it says whether the wanted weights explain the counts. Envoy draws a version for each request
-    independently, so the counts of a version are binomial, and its exact central acceptance range is used. No fixed
-    tolerance is right for every number of requests.
-  - Fails when a version's count lies outside its range or when there are more errors than O(max_errors). All numbers
-    are returned in both cases.
+  - Sends a bounded number of GET requests, several at a time, from the machine where the task runs, and counts answers
+    by version, errors and latencies.
+  - With O(expect) it checks whether the expected weights explain the counts. Envoy draws a version for each request
+    independently, so the counts of a version are binomial, and their exact central acceptance range is used. No fixed
+    tolerance fits every number of requests.
+  - Fails if a version's count is outside its range or if there are more errors than O(max_errors). All numbers are
+    returned in both cases.
   - Redirects are not followed, and proxies of the environment are not used.
 extends_documentation_fragment:
   - progressive.istio.attributes
@@ -25,9 +25,9 @@ attributes:
   check_mode:
     support: full
     details:
-      - It only reads, so the requests are sent in check mode too, if the first one is answered well. If it is not, what
-        makes it so may just not be deployed yet, and no further one is sent.
-      - For the same reason it never fails in check mode. RV(ok) and RV(msg) say what would have been found wrong.
+      - It only reads, so the requests are sent in check mode too, if the first one succeeds. If it does not, the
+        service may not be deployed yet, and no more are sent.
+      - For the same reason it never fails in check mode. RV(ok) and RV(msg) say what would be wrong.
   diff_mode:
     support: none
   idempotent:
@@ -39,19 +39,19 @@ options:
     required: true
   requests:
     description:
-      - How many requests to send, 1 to 100000.
-      - Fifty cannot tell 20 % from 10 %, for the range of 20 % is 2 to 20 requests. With 500 the range is 72 to 130.
+      - Number of requests, 1 to 100000.
+      - Fifty cannot distinguish 20 % from 10 %, for the range of 20 % is 2 to 20 requests. With 500 it is 72 to 130.
     type: int
     default: 50
   concurrency:
-    description: How many requests are under way at a time, 1 to 100.
+    description: Number of requests at a time, 1 to 100.
     type: int
     default: 4
   headers:
     description:
       - Headers to send with each request. Their values are never shown.
-      - C(Host) names the service behind a shared gateway; for an C(https) URL it is also the name that is asked for and
-        checked in the TLS handshake.
+      - C(Host) names the service behind a shared gateway; for an C(https) URL it is also the server name of the TLS
+        handshake, which is checked.
     type: dict
     default: {}
   timeout:
@@ -70,43 +70,41 @@ options:
     default: true
   expect:
     description:
-      - The wanted weight of each version. As in Istio, only their relation matters.
-      - A version that answers and is not named here has the weight 0.
+      - The expected weight of each version. As in Istio, only their ratio matters.
+      - A version that answers and is not listed here has the weight 0.
     type: dict
     default: {}
   others:
     description:
-      - The weights of further destinations, beside those of O(expect), whose answers name no version.
-      - An answer that names no version is then theirs and no error, unless its status is 500 or above.
-      - They count as one, under all their names.
+      - The weights of further destinations with answers that name no version.
+      - An answer without a version then counts for them and is no error, unless its status is 500 or above.
+      - They are counted together, under all their names.
     type: dict
     default: {}
     version_added: 1.1.0
   confidence:
-    description: The probability with which a sound split passes, for each version.
+    description: The probability with which a correct split passes, for each version.
     type: float
     default: 0.999
   version_pattern:
     description:
       - Regular expression (Python) that finds the version in the body of an answer. Its group C(version) is the
         version, else its first group, else all that it matches.
-      - By default the versions of O(expect) are looked for as whole words, or words like V(v1) and V(v2.3) if there are
-        none.
-      - With this or O(expect), an answer that names no version, or several, is an error.
+      - By default the versions of O(expect) are searched as whole words, or words like V(v1) and V(v2.3) without them.
+      - With this or O(expect), an answer that names no version or several is an error.
     type: str
   expect_status:
-    description: The status codes that are no error.
+    description: The status codes that are not errors.
     type: list
     elements: int
     default: [200]
   max_errors:
-    description: How many errors there may be.
+    description: The number of errors that are allowed.
     type: int
     default: 0
   wait_timeout:
     description:
-      - Seconds to wait for the first good answer before the requests that count are sent. V(0) does not wait.
-      - The requests of this wait are not counted.
+      - Seconds to wait for the first good answer. V(0) does not wait. The requests of this wait are not counted.
     type: float
     default: 0
   validate_certs:
@@ -135,7 +133,7 @@ EXAMPLES = r"""
     requests: 1
     wait_timeout: 60
 
-- name: Send 500 requests and see that 20 % reach v2
+- name: Send 500 requests and check that 20 % reach v2
   progressive.istio.traffic_probe:
     url: "{{ ingress.url }}/version"
     requests: 500
@@ -168,7 +166,7 @@ msg:
   type: str
   sample: "50 requests to http://172.18.0.200/version in 0.3 s: v1 41 (82.0 %), v2 9 (18.0 %), 0 errors"
 ok:
-  description: Whether all counts lie in their ranges and no more errors than allowed occurred.
+  description: Whether all counts are in their ranges and no more errors than allowed occurred.
   returned: always
   type: bool
   sample: true
@@ -183,18 +181,18 @@ table:
     errors   0
     latency  p50 4.1 ms  p95 6.0 ms  p99 7.2 ms  max 7.2 ms
 requests:
-  description: How many requests were to be sent.
+  description: The number of requests to send.
   returned: always
   type: int
   sample: 50
 versions:
   description:
     - Each version that answered or was expected, by its name.
-    - C(requests), how many answers named it, and C(share), its part of all answers that named a version, 0 to 1.
-    - C(weight), the wanted share, 0 to 1; null without O(expect).
-    - C(low) and C(high), the least and the greatest count that the weight explains, and C(p_value), the probability of
-      a count at least as far out; null without O(expect) or without any answer.
-    - C(ok), whether the count lies in the range; true without O(expect).
+    - C(requests), the number of answers that named it, and C(share), its share of all that named a version, 0 to 1.
+    - C(weight), the expected share, 0 to 1; null without O(expect).
+    - C(low) and C(high), the lowest and highest count that the weight explains, and C(p_value), the probability of a
+      count at least as far out; null without O(expect) or without any answer.
+    - C(ok), whether the count is in the range; true without O(expect).
   returned: always
   type: dict
   sample:
@@ -202,7 +200,7 @@ versions:
 errors:
   description:
     - "The number of errors by kind: C(refused), C(timeout), C(disconnected), C(unknown_host), C(tls), C(network),
-      C(protocol), C(http_STATUS) for a status that O(expect_status) does not name, C(no_version),
+      C(protocol), C(http_STATUS) for a status that is not in O(expect_status), C(no_version),
       C(several_versions), and C(unfinished) at the deadline."
   returned: always
   type: dict
@@ -213,7 +211,7 @@ error_count:
   type: int
   sample: 3
 error_samples:
-  description: Up to five different errors in the words of the far side.
+  description: Up to five different errors with their text.
   returned: always
   type: list
   elements: str
@@ -224,22 +222,22 @@ statuses:
   type: dict
   sample: {"200": 48, "503": 2}
 latency_ms:
-  description: Latencies in milliseconds of the answers that are no errors. Empty if there are none.
+  description: Latencies in milliseconds of the answers that are not errors. Empty if there are none.
   returned: always
   type: dict
   sample: {p50: 4.1, p95: 6.0, p99: 7.2, max: 7.2}
 reconnects:
-  description: How often the far side had closed a kept connection so that a request was sent on a new one.
+  description: How often a kept connection had been closed, so that a request was sent on a new one.
   returned: always
   type: int
   sample: 0
 duration:
-  description: Seconds that the requests took together.
+  description: Seconds that all requests took.
   returned: always
   type: float
   sample: 0.31
 waited:
-  description: Seconds until the first good answer, when it was waited for.
+  description: Seconds until the first good answer, with O(wait_timeout).
   returned: always
   type: float
   sample: 0.0
@@ -311,7 +309,7 @@ def mistakes(params: dict[str, Any]) -> list[str]:
         if not low <= params[name] <= high
     ]
     if not 0 < params["confidence"] < 1:
-        found.append(f"confidence must lie between 0 and 1, and is {params['confidence']}")
+        found.append(f"confidence must be between 0 and 1, and is {params['confidence']}")
     found += url_mistakes(params["url"]) + header_mistakes(_headers(params))
     unfit = [
         f"{option}: the weight of {name} must be a number >= 0, and is {weight!r}"

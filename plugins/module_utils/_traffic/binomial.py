@@ -47,7 +47,7 @@ def acceptance_range(n: int, p: float, confidence: float = 0.999) -> Range:
     interval is the inverse question, "which weights explain this count?".
     """
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, and is {confidence}")
+        raise ValueError(f"confidence must be between 0 and 1, and is {confidence}")
     first, probabilities = _probabilities(n, p)
     tail = (1 - confidence) / 2
     below = next(i for i, total in enumerate(accumulate(probabilities)) if total > tail)

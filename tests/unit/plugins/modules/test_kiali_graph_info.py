@@ -308,7 +308,7 @@ def test_who_may_not_forward_is_told_what_it_takes(inside: Call, kiali: Kiali, m
     ("change", "words"),
     [
         (lambda mesh: mesh.services.clear(), "Service istio-system/kiali in http://127.0.0.1:"),
-        (lambda mesh: mesh.services.clear(), "does not exist: name another one, give canary_kiali_url (kiali_url)"),
+        (lambda mesh: mesh.services.clear(), "does not exist: name another one, set canary_kiali_url (kiali_url)"),
         (lambda mesh: None, "has no ready pod: see why by 'kubectl get pods -n istio-system -l app=kiali "),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_silent_sidecar_is_waited_for_if_it_calls(
 
 def test_gateways_that_are_told_only_what_their_routes_name(mesh: Mesh, call: Call) -> None:
     istiod(mesh, PILOT_FILTER_GATEWAY_CLUSTER_CONFIG="true")
-    assert call(subsets=["v3"])["msg"].startswith("istiod tells gateways only of what their routes name")
+    assert call(subsets=["v3"])["msg"].startswith("istiod sends gateways only what their routes name")
     assert "has routes to subset v2" in call(subsets=["v2"], state="absent", wait_timeout=0.1)["msg"]
 
 

@@ -181,7 +181,7 @@ def test_secret_headers_are_not_shown(url: str, call: Callable[..., dict[str, An
         ({"deadline": 0}, "deadline must be"),
         ({"max_errors": -1}, "max_errors must be"),
         ({"wait_timeout": -1}, "wait_timeout must be"),
-        ({"confidence": 99.9}, "confidence must lie between 0 and 1, and is 99.9"),
+        ({"confidence": 99.9}, "confidence must be between 0 and 1, and is 99.9"),
         ({"expect": {"v1": -1}}, "expect: the weight of v1 must be a number >= 0, and is -1"),
         ({"expect": {"v1": 1}, "others": {"ads": "x"}}, "others: the weight of ads must be a number >= 0, and is 'x'"),
         ({"others": {"ads": 20}}, "others: give the weights of the versions too, as expect"),
