@@ -33,7 +33,7 @@ options:
     description: Password for basic authentication.
     type: str
   validate_certs:
-    description: Whether the certificate of the API server must be valid. Default is what the kubeconfig says, else V(true).
+    description: Whether the certificate of the API server must be valid. Default is the kubeconfig, else V(true).
     type: bool
     aliases: [verify_ssl]
   ca_cert:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The graph that Kiali draws, as edges with numbers. Pure."""
+"""Kiali's graph as edges with numbers. Pure."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NUMBERS = range(2, len(HEADINGS))  # the columns
 
 
 class GraphError(Exception):
-    """What an answer lacks to be a graph."""
+    """Why an answer is not a graph."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """Who sends or answers requests. kind is Kiali's: app, service, workload, unknown, ..."""
+    """A sender or receiver of requests. kind: as in Kiali, such as app, service, workload and unknown."""
 
     namespace: str
     kind: str
@@ -35,7 +35,7 @@ class Node:
     version: str = ""
 
     def label(self, home: str) -> str:
-        """What it is called, with its namespace if that is another one."""
+        """Its name, with its namespace if that is not `home`."""
         place = "" if self.namespace == home or self.kind == "unknown" else f"{self.namespace}/"
         kind = "service " if self.kind == "service" else ""
         return f"{kind}{place}{self.name} {self.version}".rstrip()
@@ -43,9 +43,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """Requests from one node to another; None is what Kiali does not say, and an idle edge has a rate of 0.
+    """Requests from one node to another. A number that Kiali does not give is None; an idle edge has a rate of 0.
 
-    share: per cent of all that the source sends. errors: per cent, where 4xx counts. p95: milliseconds.
+    share: percent of the source's requests. errors: percent, including 4xx. p95: milliseconds.
     """
 
     source: Node
@@ -62,7 +62,7 @@ class Edge:
 
 
 def read(answer: object, namespace: str) -> list[Edge]:
-    """The edges from or to a namespace, those of callers whom nobody calls first."""
+    """The edges from or to a namespace, first those of sources that are not called. Raises GraphError."""
     try:
         elements = _mapping(_mapping(answer)["elements"])
         nodes = {str(node["id"]): _node(node) for node in _data(elements["nodes"])}
@@ -75,12 +75,12 @@ def read(answer: object, namespace: str) -> list[Edge]:
 
 
 def table(edges: Iterable[Edge], namespace: str) -> list[str]:
-    """One line an edge."""
+    """The lines of a table of edges."""
     return aligned([HEADINGS, *(_row(edge, namespace) for edge in edges)], NUMBERS)
 
 
 def as_result(edge: Edge, namespace: str) -> dict[str, Any]:
-    """An edge as a module returns it."""
+    """An edge for the result of a module."""
     return {
         "source": edge.source.label(namespace),
         "source_namespace": edge.source.namespace,
@@ -97,7 +97,7 @@ def as_result(edge: Edge, namespace: str) -> dict[str, Any]:
 
 
 def request_path(namespaces: Sequence[str], seconds: int) -> str:
-    """Where below its root Kiali's API has the graph of versioned apps with their services between."""
+    """The path of the graph of versioned apps and their services, below the root of Kiali's API."""
     wanted = {
         "namespaces": ",".join(namespaces),
         "graphType": "versionedApp",
@@ -110,7 +110,7 @@ def request_path(namespaces: Sequence[str], seconds: int) -> str:
 
 
 def page_path(namespaces: Sequence[str], seconds: int) -> str:
-    """Where below its root Kiali shows a person the same graph."""
+    """The path of the same graph in the browser."""
     wanted = {
         "namespaces": ",".join(namespaces),
         "graphType": "versionedApp",
@@ -132,7 +132,7 @@ def _node(data: Mapping[str, Any]) -> Node:
 def _edge(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Edge:
     source, target = (nodes.get(str(data[end])) for end in ("source", "target"))
     if source is None or target is None:
-        raise GraphError(f"its edge {data.get('id')} leads from or to a node that it does not name")
+        raise GraphError(f"its edge {data.get('id')} is from or to a node that is not listed")
     traffic = _mapping(data.get("traffic") or {})
     protocol = str(traffic.get("protocol") or "")
     rates = _mapping(traffic.get("rates") or {})

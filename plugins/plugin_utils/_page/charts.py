@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Numbers over time as shapes that a page draws. Pure.
+"""Numbers over time as shapes of a chart. Pure.
 
-A plot is a square of 1000 by 1000 that the page stretches, its top left corner the origin. So text stays outside of it
-and keeps its size on every screen.
+A plot is a square of 1000 by 1000 with its origin at the top left. The page stretches it, so text is outside of it and
+keeps its size on every screen.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Shape:
-    """A line, a filled area or a dot. kind: its class in the page; tip: what it says of itself."""
+    """A line, a filled area or a dot. kind: its class in the page; tip: its tooltip."""
 
     kind: str
     path: str
@@ -44,7 +44,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Plot:
-    """One chart. name, says: for people who do not see it."""
+    """One chart. name, says: for screen readers."""
 
     name: str
     says: str
@@ -61,13 +61,13 @@ class Span:
     end: datetime
 
     def x(self, moment: datetime) -> float:
-        """Where a moment is."""
+        """The coordinate of a moment."""
         whole = (self.end - self.begin).total_seconds()
         at = (moment - self.begin).total_seconds() / whole if whole > 0 else 0.0
         return SIDE * min(1.0, max(0.0, at))
 
     def ticks(self) -> tuple[Tick, ...]:
-        """Few round times in it."""
+        """A few round times."""
         seconds = (self.end - self.begin).total_seconds()
         span = next((each for each in _SPANS if seconds / each < MOST_TICKS), _SPANS[-1])
         first = ceil(self.begin.timestamp() / span) * span
@@ -83,12 +83,12 @@ def span_of(moments: Iterable[datetime]) -> Span | None:
 
 
 def linear(low: float, high: float) -> Place:
-    """Where a value is."""
+    """The coordinate of a value on a linear axis."""
     return lambda value: SIDE * (1 - (min(high, max(low, value)) - low) / (high - low))
 
 
 def logarithmic(low: float, high: float) -> Place:
-    """The same with as much room for each decade."""
+    """The same on a logarithmic axis."""
     place = linear(log10(low), log10(high))
     return lambda value: place(log10(max(low, value)))
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Numbers as a page shows them, with their units, and the few that follow from others. Pure."""
+"""Numbers of the page with their units, and quotients of them. Pure."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ THIN = "\N{NARROW NO-BREAK SPACE}"  # between a number and its unit, and between
 
 @dataclass(frozen=True)
 class Number:
-    """What a machine reads, and what a person does. value: None where nobody knows it."""
+    """A number and its text. value: None if it is not known."""
 
     value: float | None
     text: str
 
 
 def moment(text: str) -> datetime:
-    """A time as the modules write it."""
+    """A timestamp of the modules."""
     return datetime.fromisoformat(text)
 
 
 def percent(share: float | None) -> Number:
-    """A share of 0 to 1, as the module's own sentences have it."""
+    """A share of 0 to 1, formatted as in the modules' messages."""
     return Number(share, UNKNOWN if share is None else f"{share * 100:.3g}{THIN}%")
 
 
@@ -47,7 +47,7 @@ def count(value: int) -> Number:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """A duration in its two largest units."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole}{THIN}s" if whole >= 10 else f"{seconds:.1f}{THIN}s"
@@ -58,12 +58,12 @@ def duration(seconds: float) -> str:
 
 
 def quotient(part: float, whole: float) -> float | None:
-    """A part of a whole; None without a whole."""
+    """A quotient; None if the whole is 0."""
     return part / whole if whole else None
 
 
 def observed(versions: Mapping[str, Mapping[str, Any]], name: str) -> float | None:
-    """The share of the requests that a version had."""
+    """The share of the requests that a version received."""
     return quotient(versions.get(name, {}).get("requests", 0), sum(each["requests"] for each in versions.values()))
 
 
@@ -74,6 +74,6 @@ def success(counted: Mapping[str, Any]) -> float | None:
 
 
 def rate(requests: int, seconds: float) -> Number:
-    """Requests a second."""
+    """Requests per second."""
     found = quotient(requests, seconds)
     return Number(found, UNKNOWN if found is None else f"{found:.3g}")

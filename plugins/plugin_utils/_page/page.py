@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What the page of a run shows, from what the modules `canary` and `canary_info` return. Pure.
+"""The page of a run, from the results of the modules `canary` and `canary_info`. Pure.
 
-Every number is one that they returned, or the quotient of two of them.
+Every number is one of theirs, or the quotient of two of them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import attempt
-from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts as charts
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.charts import Plot
+from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts
 from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers import (
     THIN,
     UNKNOWN,
@@ -31,35 +30,35 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers im
     rate,
 )
 from ansible_collections.progressive.istio.plugins.plugin_utils._page.plots import multiples, timeline, where_live
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.steps import PageStep, step_of
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.steps import step_of
 
 Result = Mapping[str, Any]
 
-# By phase: the word for it, how it looks, and what to type next, as (why one would, playbook).
-_BACK = ("All requests back to stable", "rollback")
+# By phase: its name, its tone, and the next commands as (purpose, playbook).
+_BACK = ("Send all requests to stable", "rollback")
 _DOCTOR = ("See what is wrong", "doctor")
-_STATUS = ("See where it stands", "status")
+_STATUS = ("See the status", "status")
 _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "promoted": ("promoted", "good", (("Remove the old version", "cleanup"), _BACK)),
-    "rolled_back": ("rolled back", "bad", (_DOCTOR, ("Try again, once it is mended", "canary -e canary_confirm=true"))),
-    "held": ("held", "bad", (_DOCTOR, _BACK, ("Go on all the same", "canary -e canary_confirm=true"))),
-    "paused": ("waits for a person", "open", (("Go on", "advance -e canary_confirm=true"), _BACK)),
-    "progressing": ("under way", "open", (("Go on", "canary"), _BACK, _STATUS)),
-    "weighted": ("set by hand", "open", (("Go all steps", "canary"), _BACK)),
-    "none": ("not begun", "open", (("Go all steps", "canary"),)),
+    "rolled_back": ("rolled back", "bad", (_DOCTOR, ("Try again after the fix", "canary -e canary_confirm=true"))),
+    "held": ("held", "bad", (_DOCTOR, _BACK, ("Continue anyway", "canary -e canary_confirm=true"))),
+    "paused": ("waits for confirmation", "open", (("Continue", "advance -e canary_confirm=true"), _BACK)),
+    "progressing": ("under way", "open", (("Continue", "canary"), _BACK, _STATUS)),
+    "weighted": ("set by hand", "open", (("Take all steps", "canary"), _BACK)),
+    "none": ("not started", "open", (("Take all steps", "canary"),)),
     "unreadable": ("cannot be read", "bad", (_DOCTOR, _BACK)),
 }
 _COUNTED = {  # by the source of an analysis
     "envoy": "counted by the proxies",
     "prometheus": "counted by Prometheus",
-    "probe": "of requests sent to see how they are answered",
+    "probe": "of requests sent as a probe",
 }
 _STOPPED = ("stopped", "bad", (_DOCTOR, _STATUS, _BACK))
 
 
 @dataclass(frozen=True)
 class PageNode:
-    """A version in the graph of the traffic. share: percent; lines: what is known of it."""
+    """A version in the traffic graph. share: percent; lines: its numbers by name."""
 
     name: str
     role: str
@@ -67,80 +66,48 @@ class PageNode:
     lines: tuple[tuple[str, Number], ...]
 
 
-@dataclass(frozen=True)
-class Page:
-    """All of it."""
-
-    title: str
-    stands: str
-    tone: str
-    sentence: str
-    why: str
-    verdict: str
-    commands: tuple[tuple[str, str], ...]
-    facts: tuple[tuple[str, str], ...]
-    began: datetime | None
-    ended: datetime | None
-    duration: str
-    stable: str
-    canary: str
-    shares: tuple[tuple[str, int], ...]
-    entrances: str
-    service: str
-    nodes: tuple[PageNode, ...]
-    graph_title: str
-    graph_of: str
-    timeline: Plot | None
-    live_in: str
-    multiples: tuple[tuple[str, str, Plot], ...]
-    steps: tuple[PageStep, ...]
-    transitions: tuple[Mapping[str, Any], ...]
-    warnings: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-
-def page_of(result: Result, app: str = "", limit: str = "") -> Page:
-    """The page of a run. app: the service as people call it; limit: the host of the inventory, for commands."""
+def page_of(result: Result, app: str = "", limit: str = "") -> dict[str, Any]:
+    """What the template shows. app: the name of the service; limit: the host of the inventory, for commands."""
     stable, canary = result.get("stable", "stable"), result.get("canary", "canary")
     weights = result.get("weights") or {}
     shares = _ordered(weights.get("after") or {}, stable, canary)
-    word, tone, following = _stands(result)
+    word, tone, following = _status(result)
     times = _times(result)
     span = charts.span_of(times)
     service = result.get("destination_host") or UNKNOWN
     nodes, graph_of = _nodes(result, shares, stable, canary)
-    return Page(
-        title=f"{app or service.partition('.')[0]}: {stable} → {canary}, {word}",
-        stands=word,
-        tone=tone,
-        sentence=", ".join(f"{name} has {share}{THIN}%" for name, share in shares.items()),
-        why=_why(result),
-        verdict=_verdict(result, canary),
-        commands=tuple((why, _command(playbook, limit)) for why, playbook in following),
-        facts=_facts(result),
-        began=min(times, default=None),
-        ended=max(times, default=None),
-        duration=duration((max(times) - min(times)).total_seconds()) if times else UNKNOWN,
-        stable=stable,
-        canary=canary,
-        shares=tuple(shares.items()),
-        entrances=_entrances(result),
-        service=service,
-        nodes=nodes,
-        graph_title=_graph_title(result, shares, canary),
-        graph_of=graph_of,
-        live_in=where_live(result),
-        timeline=timeline(result, span, canary) if span and result.get("transitions") else None,
-        multiples=multiples(result, span, (stable, canary)) if span else (),
-        steps=tuple(step_of(each, stable, canary) for each in result.get("judged") or []),
-        transitions=tuple(_transition(each) for each in result.get("transitions") or []),
-        warnings=tuple(dict.fromkeys(result.get("warnings") or [])),
-        unknown=_unknown(result),
-    )
+    return {
+        "title": f"{app or service.partition('.')[0]}: {stable} → {canary}, {word}",
+        "status": word,
+        "tone": tone,
+        "sentence": ", ".join(f"{name} has {share}{THIN}%" for name, share in shares.items()),
+        "why": _why(result),
+        "verdict": _verdict(result, canary),
+        "commands": tuple((why, _command(playbook, limit)) for why, playbook in following),
+        "facts": _facts(result),
+        "began": min(times, default=None),
+        "ended": max(times, default=None),
+        "duration": duration((max(times) - min(times)).total_seconds()) if times else UNKNOWN,
+        "stable": stable,
+        "canary": canary,
+        "shares": tuple(shares.items()),
+        "entrances": _entrances(result),
+        "service": service,
+        "nodes": nodes,
+        "graph_title": _graph_title(result, shares, canary),
+        "graph_of": graph_of,
+        "live_in": where_live(result),
+        "timeline": timeline(result, span, canary) if span and result.get("transitions") else None,
+        "multiples": multiples(result, span, (stable, canary)) if span else (),
+        "steps": tuple(step_of(each, stable, canary) for each in result.get("judged") or []),
+        "transitions": tuple(_transition(each) for each in result.get("transitions") or []),
+        "warnings": tuple(dict.fromkeys(result.get("warnings") or [])),
+        "unknown": _unknown(result),
+    }
 
 
 def of_status(status: Result) -> dict[str, Any]:
-    """What `canary_info` returns, as far as it goes, in the form of what `canary` does."""
+    """The result of `canary_info` in the form of `canary`'s, as far as it has the data."""
     if not status.get("exists"):
         return {**status, "failed": True, "msg": status.get("summary", "there is no such canary")}
     stable, canary = status["stable"], status["canary"]
@@ -163,8 +130,8 @@ def of_status(status: Result) -> dict[str, Any]:
     }
 
 
-def _stands(result: Result) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """Where it stands in a word. A run that failed is never good, wherever the release stands."""
+def _status(result: Result) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """The name of the phase, its tone and the next commands. A run that failed is never good."""
     word, tone, following = _PHASES.get(result.get("phase") or "", _STOPPED)
     if word == "stopped" and not result.get("transitions"):
         return "refused", tone, following
@@ -174,7 +141,7 @@ def _stands(result: Result) -> tuple[str, str, tuple[tuple[str, str], ...]]:
 
 
 def _why(result: Result) -> str:
-    """The reason that a person looks for first."""
+    """The reason that a reader looks for first."""
     written = result.get("transitions") or []
     decided = written and written[-1]["event"] in ("failed", "held", "rolled_back")
     if result.get("verdict"):
@@ -185,7 +152,7 @@ def _why(result: Result) -> str:
 
 
 def _verdict(result: Result, canary: str) -> str:
-    """The last one that did not decide by itself."""
+    """The last verdict, unless a failed one decided."""
     judged = [each for each in result.get("judged") or [] if each.get("result")]
     if not judged or any(each["event"] == "failed" for each in result.get("transitions") or []):
         return ""
@@ -194,7 +161,7 @@ def _verdict(result: Result, canary: str) -> str:
 
 
 def _ordered(shares: Mapping[str, int], *first: str) -> dict[str, int]:
-    """The same, in the order in which the page speaks of versions."""
+    """The same, in the order of versions on the page."""
     return {name: shares[name] for name in dict.fromkeys((*first, *sorted(shares))) if name in shares}
 
 
@@ -221,7 +188,7 @@ def _facts(result: Result) -> tuple[tuple[str, str], ...]:
 
 
 def _times(result: Result) -> list[datetime]:
-    """All that happened; of a run from its begin to its end."""
+    """The times of all events."""
     run = result.get("run") or {}
     found = [run.get("began"), run.get("ended")]
     found += [each.get("at") for each in result.get("transitions") or []]
@@ -230,7 +197,7 @@ def _times(result: Result) -> list[datetime]:
 
 
 def _entrances(result: Result) -> str:
-    """Where requests come in: the gateways by their names, without the part that changes, and how many workloads."""
+    """The sources of requests: gateways by name, without the generated suffix, and the number of workloads."""
     proxies = [each["proxy"].partition(" ") for each in result.get("live") or []]
     names: dict[str, dict[str, None]] = {}
     for role, _space, place in proxies:
@@ -243,7 +210,7 @@ def _entrances(result: Result) -> str:
 
 
 def _graph_title(result: Result, shares: Mapping[str, int], canary: str) -> str:
-    """Requests that were counted with other weights than those of now went somewhere, and do not go there."""
+    """Say so if the requests were counted with other weights than the present ones."""
     counted = _counted(result)
     if counted is None or counted["weights"] == shares:
         return "Where requests go"
@@ -251,12 +218,12 @@ def _graph_title(result: Result, shares: Mapping[str, int], canary: str) -> str:
 
 
 def _counted(result: Result) -> Result | None:
-    """The last weights with which requests were counted."""
+    """The last step with counted requests."""
     return next((each for each in reversed(result.get("judged") or []) if each["versions"]), None)
 
 
 def _nodes(result: Result, shares: Mapping[str, int], stable: str, canary: str) -> tuple[tuple[PageNode, ...], str]:
-    """The versions as they were when requests were counted last, else as they are; and which of these it is."""
+    """The versions as of the last counted requests, else by their weights; and a caption that says which."""
     last = _counted(result)
     roles = {stable: "stable", canary: "canary"}
     if last is None:
@@ -295,12 +262,12 @@ def _transition(written: Result) -> dict[str, Any]:
 
 
 def _unknown(result: Result) -> tuple[str, ...]:
-    """What a reader may look for in vain, and why it is not there."""
+    """What is missing on the page, and why."""
     found = []
     written = result.get("transitions") or []
     judged = result.get("judged") or []
     if not result.get("weights"):
-        found.append("Nothing was written and nothing was read of the route: the run ended before.")
+        found.append("Nothing was written and the route was not read: the run ended before.")
     elif not judged:
         found.append(
             "Requests, errors and latencies: nothing was counted. The module canary counts while a step soaks if "
@@ -308,7 +275,7 @@ def _unknown(result: Result) -> tuple[str, ...]:
         )
     if any(each["versions"] and not any("p99" in one for one in each["versions"].values()) for each in judged):
         found.append(
-            "Latencies of some steps: the proxies tell them every 5 s, and these ended before, or latency is off."
+            "Latencies of some steps: proxies update them every 5 s, and these ended before, or latency is off."
         )
     if any(not each["versions"] for each in judged):
         found.append("The counts at the end of some steps: they could not be read then, and the verdict says why.")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The curves of a run: weights and shares over time, success and latency against their limits. Pure."""
+"""The charts of a run: weights and shares over time, success and latency with their limits. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from math import log10
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range
-from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts as charts
+from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts
 from ansible_collections.progressive.istio.plugins.plugin_utils._page.charts import Place, Plot, Shape, Span, Tick
 from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers import (
     milliseconds,
@@ -32,7 +32,7 @@ RANGES = 12  # moments of a step for which the range of its share is drawn
 
 @dataclass(frozen=True)
 class Axis:
-    """What the charts of a kind share. say: a value with its unit; limit: in the same unit."""
+    """The axes of a kind of chart. say: a value with its unit; limit: in the unit of the values."""
 
     span: Span
     place: Place
@@ -42,7 +42,7 @@ class Axis:
 
 
 def timeline(result: Result, span: Span, canary: str) -> Plot:
-    """The weight that was wanted, when it was live, and the share that was seen."""
+    """The weight over time, when it was live, and the observed share."""
     y = charts.linear(0, 100)
     written = result["transitions"]
     before = (result["weights"].get("before") or {}).get(canary)
@@ -58,21 +58,21 @@ def timeline(result: Result, span: Span, canary: str) -> Plot:
             at, weight = moment(each["at"]) + timedelta(milliseconds=each["live"]), each["weights"].get(canary, 0)
             tip = f"{weight} % live in {where_live(result)} {milliseconds(each['live']).text} after the write"
             shapes.append(Shape("live", charts.dot(at, weight, span, y), tip))
-    told = [f"{each['weights'].get(canary, 0)} % at {moment(each['at']):%H:%M:%S}" for each in written]
-    says = f"Weight of {canary} over time, UTC: {', '.join(told) or 'nothing was written'}."
+    writes = [f"{each['weights'].get(canary, 0)} % at {moment(each['at']):%H:%M:%S}" for each in written]
+    says = f"Weight of {canary} over time, UTC: {', '.join(writes) or 'nothing was written'}."
     up = tuple(Tick(100.0 - each, f"{each} %") for each in (0, 25, 50, 75, 100))
     return Plot(f"Share of {canary}", says, span.ticks(), up, tuple(shapes))
 
 
 def where_live(result: Result) -> str:
-    """In which proxies weights were seen."""
+    """The proxies in which the weights were live."""
     extent = result.get("proxies") or {}
     asked, known = extent.get("sidecars_asked", 0), extent.get("sidecars", 0)
     return f"all proxies asked ({asked} of {known} sidecars)" if asked < known else "all proxies"
 
 
 def _seen(judged: Result, canary: str, span: Span, y: Place) -> list[Shape]:
-    """The share of the canary so far, look by look, and the range that its weight explains."""
+    """The share of the canary at each sample, and the range that its weight explains."""
     samples, weight = judged["samples"], judged["weights"].get(canary, 0) / 100
     totals = [(moment(each["at"]), sum(one["requests"] for one in each["versions"].values())) for each in samples]
     every = max(1, len(totals) // RANGES)
@@ -92,7 +92,7 @@ def _seen(judged: Result, canary: str, span: Span, y: Place) -> list[Shape]:
 
 
 def multiples(result: Result, span: Span, names: Sequence[str]) -> tuple[tuple[str, str, Plot], ...]:
-    """Success and latency of the versions that had requests, as (what, version, plot)."""
+    """Success and latency of the versions with requests, as (what, version, plot)."""
     judged = _watched(result)
     if not judged:
         return ()
@@ -101,7 +101,7 @@ def multiples(result: Result, span: Span, names: Sequence[str]) -> tuple[tuple[s
 
 
 def _rates(judged: Sequence[Result], span: Span, names: Sequence[str]) -> dict[str, Plot]:
-    """The success rate against the limit."""
+    """Success rates and the limit."""
     curves = {name: _curves(judged, name, success) for name in names}
     most = _limit(judged, "max_error")
     least = None if most is None else 1 - most
@@ -113,7 +113,7 @@ def _rates(judged: Sequence[Result], span: Span, names: Sequence[str]) -> dict[s
 
 
 def _latencies(judged: Sequence[Result], span: Span, names: Sequence[str]) -> dict[str, Plot]:
-    """The 99th percentile of each version against the limit, and its median."""
+    """The 99th percentile of each version, its median, and the limit."""
     curves = {name: _curves(judged, name, lambda counted: counted.get("p99")) for name in names}
     halves = {name: _curves(judged, name, lambda counted: counted.get("p50")) for name in names}
     limit = _limit(judged, "threshold_ms")
@@ -132,22 +132,22 @@ def _latencies(judged: Sequence[Result], span: Span, names: Sequence[str]) -> di
 
 
 def _watched(result: Result) -> list[Result]:
-    """The weights that were looked at while they soaked."""
+    """The steps with samples."""
     return [each for each in result.get("judged") or [] if each["samples"]]
 
 
 def _limit(judged: Sequence[Result], name: str) -> float | None:
-    """That of the last step; all of a run have the same."""
+    """The limit of the last step; all steps of a run have the same."""
     limits = judged[-1].get("limits") or {}
     return limits.get(name)
 
 
 def _curves(judged: Sequence[Result], name: str, of: Callable[[Mapping[str, Any]], float | None]) -> list[Curve]:
-    """A number of one version look by look, a curve for each step, for each begins to count anew."""
+    """A number of one version at each sample; a curve per step, for each counts from zero."""
     curves = []
     for each in judged:
-        looks = [look for look in each["samples"] if name in look["versions"]]
-        values = [(moment(look["at"]), of(look["versions"][name])) for look in looks]
+        samples = [one for one in each["samples"] if name in one["versions"]]
+        values = [(moment(one["at"]), of(one["versions"][name])) for one in samples]
         curves.append([(at, value) for at, value in values if value is not None])
     return [curve for curve in curves if curve]
 
@@ -157,7 +157,7 @@ def _values(curves: Mapping[str, Sequence[Curve]]) -> list[float]:
 
 
 def _plot(name: str, curves: Sequence[Curve], axis: Axis) -> Plot:
-    """The curves, the end of each as a dot, and the limit across."""
+    """The curves with a dot at the end of each, and the limit."""
     shapes = [Shape("grid", f"M0 {tick.at * charts.SIDE / 100:.1f}H{charts.SIDE:.0f}") for tick in axis.ticks]
     against = ""
     if axis.limit is not None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""A weight on the page: its verdict, and what was counted of both versions beside what may be. Pure."""
+"""A step on the page: its verdict, and the counts of both versions with their limits. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Result = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was counted, of both versions. stable: None if it had no requests to have."""
+    """A count of both versions. stable, canary: None without requests."""
 
     name: str
     stable: Number | None
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class PageStep:
-    """A weight that was judged, or only counted (result is empty)."""
+    """A step that was judged, or only counted (result is empty)."""
 
     weight: int
     result: str
@@ -56,7 +56,7 @@ class PageStep:
 
 
 def step_of(judged: Result, stable: str, canary: str) -> PageStep:
-    """One that was judged, or only counted."""
+    """A step of the modules' result."""
     return PageStep(
         weight=judged["weights"].get(canary, 0),
         result=judged.get("result") or "",
@@ -71,7 +71,7 @@ def step_of(judged: Result, stable: str, canary: str) -> PageStep:
 
 
 def _rows(judged: Result, stable: str, canary: str) -> tuple[Row, ...]:
-    """What was counted of both, and what may be; without what nobody knows."""
+    """The counts of both versions with their limits, without rows that have no value."""
     versions, limits, seconds = judged["versions"], judged.get("limits") or {}, judged["seconds"]
 
     def row(name: str, of: Callable[[str], Number], limit: str = "") -> Row:

@@ -145,7 +145,7 @@ def test_an_idle_edge_says_so_and_tcp_counts_bytes() -> None:
         ({"elements": {"nodes": None, "edges": []}}, "None where a list is needed"),
         (graph([{"data": {"nodeType": "app"}}], []), "lacks 'id'"),
         (graph([{}], []), "lacks 'data'"),
-        (graph([SERVICE], [edge("s", "1", http="1.00")]), "its edge s1 leads from or to a node that it does not name"),
+        (graph([SERVICE], [edge("s", "1", http="1.00")]), "its edge s1 is from or to a node that is not listed"),
         (graph([SERVICE, V1], [edge("s", "1", http="many")]), "its http is 'many', which is no number"),
         (graph([SERVICE, V1], [edge("s", "1", http=None)]), "its http is None, which is no number"),
     ],
