@@ -19,7 +19,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 PROPAGATION = 0.5  # seconds; istiod collects changes for 0.1 s before it pushes them
 
-sys.path[:0] = [str(HERE), str(HERE.parent / "build" / "collections")]
+# --import-mode=importlib leaves out the folders of the tests, where their own helpers are.
+sys.path[:0] = [str(HERE), str(HERE.parent / "build" / "collections"), *map(str, HERE.glob("*/tests"))]
 
 from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range  # noqa: E402 - needs the path
 from molecule_helpers import Kube, Run  # noqa: E402
