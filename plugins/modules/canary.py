@@ -786,7 +786,7 @@ api_requests:
 
 import time
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -794,26 +794,26 @@ from ..module_utils._common.clock import stamp
 from ..module_utils._common.module import Module, answering
 from ..module_utils._common.values import from_json
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
-from ..module_utils._k8s.client import VIRTUAL_SERVICE, Cluster, connect
+from ..module_utils._k8s.client import Cluster, connect
 from ..module_utils._preflight.checks import NAMES
-from ..module_utils._proxy.fleet import NotLive, Unproven
-from ..module_utils._release.cleanup import leftovers, removed
 from ..module_utils._release.lease import has_ended, this_run
-from ..module_utils._release.model import Command, Rejected, Run, Want
+from ..module_utils._release.model import Command, Run, Want
 from ..module_utils._release.plan import InvalidPlan, Plan, validate
-from ..module_utils._release.state import State
 from ..module_utils._report.progress import step_line, teller, verdict_line
 from ..module_utils._report.result import diff_of, result_of, warnings_of
-from ..module_utils._rollout.pipeline import Call, Outcome, UncertainWrite, carry_out
+from ..module_utils._rollout.cleanup import removal_of
+from ..module_utils._rollout.context import Outcome, Request, Session
+from ..module_utils._rollout.pipeline import carry_out
 from ..module_utils._rollout.prover import Prover
 from ..module_utils._rollout.reach import also_reached
 from ..module_utils._rollout.read import Refused, Target, read
-from ..module_utils._routing.virtual_service import users
+from ..module_utils._rollout.write import UncertainWrite
 from ..module_utils._watch.soak import soak, soaking, soaks_until
+from ..module_utils._watch.unwatched import judge_unwatched
 
-if TYPE_CHECKING:  # a call that judges nothing need not compile what judges
+if TYPE_CHECKING:  # not needed to run where nothing is judged
     from ..module_utils._analysis.criteria import Criteria
-    from ..module_utils._watch.judge import Judge, ProxyCounting
+    from ..module_utils._watch.judge import ProxyCounting
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -907,30 +907,32 @@ def main() -> None:
         supports_check_mode=True,
     )
     run, begin = this_run(module.params["run"]), time.monotonic()
-    criteria, mistakes = _judged_by(module.params)
-    plan = _plan(module.params, mistakes)
     target = Target(**{name: module.params[name] for name in TARGET})
-    mistakes = [] if isinstance(plan, Plan) else plan
+    criteria, mistakes = _criteria(module.params)
+    plan, mistakes = _plan(module.params, mistakes)
     try:
         cluster = connect(module.params)
     except ClusterError as error:
         now = datetime.now(UTC)
         module.fail_json(**_failure([*mistakes, *error.mistakes]), **_about(target, run, begin, now))
     try:
-        if not isinstance(plan, Plan):
-            read(cluster, target)  # whatever is wrong in the cluster is told too
+        if plan is None:
+            read(cluster, target)  # what is wrong in the cluster is reported too
             raise Refused([])
-        call = _call(module, cluster, target, plan, criteria, run)
-        with call.prover or nullcontext():
-            outcome, removal = _removed(call, _act(call))
+        request, session = _request(module, target, plan, criteria, run), _session(module, cluster)
+        with session.prover or nullcontext():
+            outcome, removal = _moved(session, request), {}
+            if request.drain is not None:
+                outcome, found = removal_of(session, request, outcome)
+                removal = asdict(found)
             if any(each.moves for each in outcome.written):
-                others = also_reached(cluster, outcome.snapshot, call.skip, call.reads_rivals)
+                others = also_reached(cluster, outcome.snapshot, request.skip, request.reads_rivals)
                 outcome = replace(outcome, warnings=(*outcome.warnings, *others))
-        result = result_of(outcome, call.plan) | removal
     except (Refused, ClusterError) as error:
         about = _about(target, run, begin, cluster.now()) | cluster.facts()
         changed = isinstance(error, UncertainWrite)  # it may be, and who looks for what has changed must look there
         module.fail_json(**_failure([*mistakes, *error.mistakes]), changed=changed, **about)
+    result = result_of(outcome, plan) | removal
     if module._diff:
         result["diff"] = diff_of(outcome)
     for warning in warnings_of(outcome):
@@ -953,42 +955,24 @@ def _about(target: Target, run: Run, begin: float, now: datetime) -> dict[str, A
     }
 
 
-def _judged_by(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
+def _criteria(params: dict[str, Any]) -> tuple[Criteria | None, list[str]]:
     """What a step is judged by, and the mistakes in that."""
     if params["analysis"] is None or params["state"] not in ("advanced", "promoted"):
         return None, []
     from ..module_utils._analysis.criteria import InvalidCriteria
-    from ..module_utils._analysis.criteria import validate as validated
-    from ..module_utils._watch import judge
+    from ..module_utils._watch.judge import criteria_of
 
     try:
-        criteria = validated(params["analysis"])
+        return criteria_of(
+            params["analysis"], params["proof"], params["watch"] == 0 and params["state"] == "advanced"
+        ), []
     except InvalidCriteria as invalid:
         return None, list(invalid.mistakes)
-    mistakes = judge.unusable_queries(criteria)
-    if criteria.source == "prometheus":
-        return criteria, mistakes
-    if params["proof"] == "none" and criteria.source == "envoy":
-        mistakes.append("proof is none: analysis reads the proxies; let them be asked or set its source to prometheus")
-    if params["proof"] == "none" and criteria.source == "probe":
-        mistakes.append(
-            "proof is none: a probe is judged by the weights that the proxies run; let them be asked or set the source "
-            "of analysis to prometheus"
-        )
-    if params["watch"] == 0 and params["state"] == "advanced":
-        mistakes.append("watch is 0: then nobody counts; leave it out or set the source of analysis to prometheus")
-    return criteria, mistakes
 
 
-def _plan(params: dict[str, Any], others: list[str]) -> Plan | list[str]:
-    """What is asked for, or all mistakes in it. A rollback needs to know the versions, and no more."""
-    if params["state"] == "rolled_back":
-        for name, least in LEAST.items():
-            params[name] = params[name] if params[name] is None else max(least, params[name])
-        try:
-            return validate(stable=params["stable"], canary=params["canary"])
-        except InvalidPlan as invalid:
-            return list(invalid.mistakes)
+def _plan(params: dict[str, Any], others: list[str]) -> tuple[Plan | None, list[str]]:
+    """What is asked for, or all mistakes. A rollback needs to know the versions, and no more."""
+    options = {name: params[name] for name in PLAN} | {"steps": _steps(params["steps"])}
     mistakes = [
         f"{name} is {params[name]}: it must be at least {least}"
         for name, least in LEAST.items()
@@ -1000,11 +984,15 @@ def _plan(params: dict[str, Any], others: list[str]) -> Plan | list[str]:
         for name in params["skip_checks"]
         if name not in NAMES
     ]
+    if params["state"] == "rolled_back":
+        options, mistakes = {name: params[name] for name in ("stable", "canary")}, []
+        for name, least in LEAST.items():
+            params[name] = params[name] if params[name] is None else max(least, params[name])
     try:
-        plan = validate(**{name: params[name] for name in PLAN} | {"steps": _steps(params["steps"])})
+        plan = validate(**options)
     except InvalidPlan as invalid:
-        return [*invalid.mistakes, *mistakes]
-    return mistakes or plan
+        return None, [*invalid.mistakes, *mistakes]
+    return (None if mistakes else plan), mistakes
 
 
 def _steps(given: object) -> object:
@@ -1017,143 +1005,73 @@ def _steps(given: object) -> object:
         return given.split(",")
 
 
-def _call(module: Module, cluster: Cluster, target: Target, plan: Plan, criteria: Criteria | None, run: Run) -> Call:
+def _request(module: Module, target: Target, plan: Plan, criteria: Criteria | None, run: Run) -> Request:
     params = module.params
     if has_ended(run):
         raise Refused([f"the run {run.id} that asked, process {run.pid}, has ended: nothing is done in its name"])
     want = WANTS.get(params["state"]) or Want(params["state"])
     moving = want is Want.ADVANCED
     others_follow = params["state"] == "promoted" and params["run"] is not None  # calls of the same run
-    return Call(
-        cluster,
+    command = Command(
+        want,
+        run,
+        weight=plan.weight,
+        confirm=params["confirm"],
+        adopt=params["adopt"],
+        evidence=criteria is not None,
+        why=params["reason"],
+        force=params["force"],
+    )
+    return Request(
         target,
         plan,
-        Command(
-            want,
-            run,
-            weight=int(float(params["weight"])) if want is Want.WEIGHTED else None,
-            confirm=params["confirm"],
-            adopt=params["adopt"],
-            evidence=criteria is not None,
-            why=params["reason"],
-            force=params["force"],
-        ),
+        command,
         check=module.check_mode,
         patience=params["wait_timeout"],
         drain=params["drain"] if params["state"] == "cleaned" else None,
         keep=others_follow or (moving and params["watch"] != 0 and (plan.interval > 0 or criteria is not None)),
         lasting=others_follow,
         watch=params["watch"] if moving else 0,
-        tell=teller((params["run"] or {}).get("progress")),
-        prover=_prover(module, cluster),
         skip=tuple(params["skip_checks"]),
         criteria=criteria,
     )
 
 
-def _prover(module: Module, cluster: Cluster) -> Prover | None:
-    scope = module.params["proof"]
-    return None if scope == "none" or module.check_mode else Prover(cluster, scope, module.params["proof_timeout"])
+def _session(module: Module, cluster: Cluster) -> Session:
+    scope, timeout = module.params["proof"], module.params["proof_timeout"]
+    prover = None if scope == "none" or module.check_mode else Prover(cluster, scope, timeout)
+    return Session(cluster, prover, teller((module.params["run"] or {}).get("progress")))
 
 
-def _act(call: Call) -> Outcome:
+def _moved(session: Session, request: Request) -> Outcome:
     """Raise first, then watch. A step that has soaked without being judged is judged first."""
-    if not call.criteria:
-        return _soaked(call, carry_out(call))
+    if not request.criteria:
+        return _soaked(session, request)
     from ..module_utils._watch.judge import ProxyCounting
 
-    with ProxyCounting(call) as counting:
-        return _soaked(call, carry_out(replace(call, on_live=counting.begin)), counting)
+    with ProxyCounting(session, request.criteria) as counting:
+        return _soaked(replace(session, on_live=counting.begin), request, counting)
 
 
-def _soaked(call: Call, outcome: Outcome, counting: ProxyCounting | None = None) -> Outcome:
-    """The outcome, once the weight has soaked where it does."""
-    until = soaks_until(call, outcome)
-    if outcome.changed and not call.check:
-        call.tell(outcome.snapshot, step_line(outcome, soaking(call, outcome) if until else 0))
+def _soaked(session: Session, request: Request, counting: ProxyCounting | None = None) -> Outcome:
+    """The outcome of a request, once the weight has soaked where it does."""
+    outcome = carry_out(session, request)
+    until = soaks_until(session, request, outcome)
+    if outcome.changed and not request.check:
+        session.tell(outcome.snapshot, step_line(outcome, soaking(session, request, outcome) if until else 0))
     if until is None or outcome.failed:
         return outcome
-    analyst = _analyst_of(call, outcome, counting)
-    if call.watch == 0:
-        return _judged(call, outcome, analyst)
-    outcome = soak(call, outcome, until, analyst)
+    judge = None
+    if request.criteria:
+        from ..module_utils._watch.judge import judge_of
+
+        judge = judge_of(session, request.criteria, outcome.snapshot, counting.provider if counting else None)
+    if request.watch == 0:
+        return judge_unwatched(session, request, outcome, judge)
+    outcome = soak(session, request, outcome, until, judge)
     if outcome.judgement:
-        call.tell(outcome.snapshot, verdict_line(outcome))
+        session.tell(outcome.snapshot, verdict_line(outcome))
     return outcome
-
-
-def _analyst_of(call: Call, outcome: Outcome, counting: ProxyCounting | None) -> Judge | None:
-    if not call.criteria:
-        return None
-    from ..module_utils._watch import judge
-
-    return judge.judge_of(call, call.criteria, outcome.snapshot, counting.provider if counting else None)
-
-
-def _judged(call: Call, outcome: Outcome, analyst: Judge | None) -> Outcome:
-    """Where nobody watches, the step that follows rests on one look at all that was counted meanwhile."""
-    state = outcome.snapshot.state
-    if not call.criteria or not analyst or outcome.written or not isinstance(state, State):
-        return outcome
-    now, soaked = call.cluster.now(), state.soaks_until(call.plan.interval)
-    try:
-        record = analyst.measure()
-    finally:
-        analyst.close()
-    deadline = soaked + timedelta(seconds=call.criteria.deadline)
-    verdict = record.judgement.verdict(now, soaked, deadline, call.criteria.on_inconclusive)
-    if verdict is None:
-        return replace(outcome, record=record)
-    return replace(carry_out(replace(call, request=replace(call.request, verdict=verdict))), record=record)
-
-
-def _removed(call: Call, outcome: Outcome) -> tuple[Outcome, dict[str, Any]]:
-    """What a cleanup leaves to others to remove, once no proxy leads to it."""
-    if call.drain is None:
-        return outcome, {}
-    nothing: dict[str, Any] = {"removed": None, "used_by": [], "leftovers": []}
-    snapshot = outcome.snapshot
-    gone = removed(snapshot.state, outcome.shares)
-    asked = {call.target.stable, call.target.canary}
-    over = [name for name in leftovers(snapshot.state, outcome.shares, snapshot.subsets) if name not in asked]
-    if gone is None and not over:
-        return outcome, nothing
-    try:
-        others = call.cluster.list(VIRTUAL_SERVICE, call.target.namespace)
-    except ClusterError as error:
-        blind = Rejected(f"whether other routes lead to {gone or ', '.join(over)} could not be seen: {error}")
-        return replace(outcome, decision=blind), nothing
-    used_by = _users_of(gone, others, call, outcome) if gone else []
-    obstacle = _still_led_to(call, outcome, gone) if gone and not used_by else ""
-    if obstacle:
-        return replace(outcome, decision=Rejected(obstacle)), nothing
-    left = []
-    for version in over:
-        users_of = _users_of(version, others, call, outcome)
-        why = "" if users_of else _still_led_to(call, outcome, version)
-        left.append({"version": version, "used_by": users_of, "why": why})
-    return outcome, {"removed": gone, "used_by": used_by, "leftovers": left}
-
-
-def _users_of(version: str, virtual_services: list[Any], call: Call, outcome: Outcome) -> list[str]:
-    """The other rules that lead to a version."""
-    namespace, route = call.target.namespace, outcome.snapshot.route
-    here = f"http route {route.name} of {namespace}/{call.target.name}"
-    found = [place for each in virtual_services for place in users(each, route.host, namespace, version)]
-    return [place for place in found if place != here]
-
-
-def _still_led_to(call: Call, outcome: Outcome, version: str) -> str:
-    """Why a version that has left the route must stay all the same."""
-    if call.prover is None:
-        return ""
-    try:
-        call.prover.gone(outcome.snapshot, version)
-    except NotLive as error:
-        return str(error)
-    except (Unproven, ClusterError) as error:
-        return f"whether {version} can be removed could not be seen: {error}; put that right first"
-    return ""
 
 
 def _failure(mistakes: list[str]) -> dict[str, Any]:

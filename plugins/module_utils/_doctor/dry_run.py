@@ -19,9 +19,11 @@ from .._release.machine import leased
 from .._release.model import Command, Rejected, Run, Transition, Want
 from .._release.plan import InvalidPlan, validate
 from .._release.state import State
-from .._rollout.check import guard
-from .._rollout.pipeline import Call, answer, write
+from .._rollout.check import broken_rules
+from .._rollout.context import Request, Session
+from .._rollout.decide import decide_on
 from .._rollout.read import Refused, Snapshot, Target, read
+from .._rollout.write import write
 
 WHOLE = 100  # percent: possible in every route, whatever its other destinations leave
 
@@ -45,18 +47,18 @@ def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
     mistakes: Sequence[str] = ()
     try:
         snapshot = read(cluster, target, rivals="one_route_per_gateway_host" not in skip)
-        found = tuple(each for each in guard(snapshot, _gateways(cluster, snapshot), skip) if each.severity == ERROR)
+        found = tuple(each for each in broken_rules(snapshot, _gateways(cluster, snapshot), skip) if each.severity == ERROR)
         state = snapshot.state
         if isinstance(state, State) and state.holder and leased(state.holder, cluster.now()):
             return DryRun(found=found)  # another run is taking a step
         target = snapshot.target  # with the versions that were found
         plan = validate(stable=target.stable, canary=target.canary)
-        call = Call(cluster, target, plan, command, check=True, skip=tuple(skip))
-        decision = answer(call, snapshot)
+        session, request = Session(cluster), Request(target, plan, command, check=True, skip=tuple(skip))
+        decision = decide_on(session, request, snapshot)
         if isinstance(decision, Rejected):
             mistakes = [decision.why]
         elif isinstance(decision, Transition):
-            write(call, snapshot, decision, predicted=True)
+            write(session, request, snapshot, decision, predicted=True)
     except (InvalidPlan, Refused) as error:
         mistakes = error.mistakes
     except ClusterError as error:

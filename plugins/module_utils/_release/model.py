@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from .._common.shares import Share
 from .plan import Plan
-from .state import State, Verdict
+from .state import Phase, State, Verdict
 
 LEASE = timedelta(seconds=60)  # how long a write keeps other runs away
 
@@ -160,6 +160,21 @@ class Transition:
     def raises(self) -> bool:
         """Whether the canary gets more requests than before."""
         return self.weights.get(self.state.canary, 0) > self.before.get(self.state.canary, 0)
+
+    @property
+    def returns(self) -> bool:
+        """Whether requests go back to stable by this."""
+        return self.event in (Event.ROLLED_BACK, Event.FAILED)
+
+    @property
+    def retreats(self) -> bool:
+        """Whether this takes requests back or stops the release: it is urgent, and waits for no proof."""
+        return self.returns or self.event is Event.HELD
+
+    @property
+    def partial(self) -> bool:
+        """Whether this is the part of a rollback that stable can carry now; the rest follows as its pods come."""
+        return self.event is Event.ROLLED_BACK and self.state.phase is Phase.HELD
 
     @property
     def changed(self) -> bool:

@@ -44,6 +44,7 @@ class Plan:
     interval: seconds that each weight above 0 stays before it may be raised, 0 to LONGEST_INTERVAL.
     on_failure: `rollback` (all to stable at once), `hold` (stay, wait for a person) or `step_down` (to the step before,
         then wait for a person; from the first step it is a rollback).
+    weight: that of `state: weighted`, 0 to 100.
     """
 
     stable: str
@@ -51,6 +52,7 @@ class Plan:
     steps: tuple[Step, ...] = ()
     interval: float = 0.0
     on_failure: OnFailure = "rollback"
+    weight: int | None = None
 
 
 class InvalidPlan(ValueError):
@@ -76,8 +78,7 @@ def validate(
 
     steps: a list of weights and of mappings {weight, pause}. step_weight and max_weight say the same in short: weights
     in equal steps up to max_weight (default 100), then 100: step_weight=20, max_weight=50 is [20, 40, 50, 100].
-    With neither the plan has no steps. weight is that of `state: weighted`; it is only checked here.
-    Numbers may come as text, as templating makes them.
+    With neither the plan has no steps. Numbers may come as text, as templating makes them.
     """
     mistakes: list[str] = []
     for option, name in (("stable", stable), ("canary", canary)):
@@ -85,7 +86,8 @@ def validate(
             mistakes.append(f"{option} is {show(name)}: it must be the name of a subset, such as v1")
     if stable == canary and isinstance(stable, str) and stable.strip():
         mistakes.append(f"stable and canary are both {stable}: they must be two different subsets")
-    if weight is not None and whole(weight, 0, 100) is None:
+    share = whole(weight, 0, 100)
+    if weight is not None and share is None:
         mistakes.append(f"weight is {show(weight)}: it must be a whole number from 0 to 100")
     if steps is not None:
         path = _listed(steps, mistakes)
@@ -101,7 +103,7 @@ def validate(
         mistakes.append(f"on_failure is {show(on_failure)}: it must be one of {', '.join(get_args(OnFailure))}")
     if mistakes or soak is None or policy is None:
         raise InvalidPlan(mistakes)
-    return Plan(str(stable), str(canary), path, soak, policy)
+    return Plan(str(stable), str(canary), path, soak, policy, share)
 
 
 def rising(steps: tuple[Step, ...]) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from .._common.printable import printable
 from .._common.shares import Share
 from .._release.state import State
-from .._rollout.pipeline import Outcome
+from .._rollout.context import Outcome
 from .._rollout.read import Snapshot
 
 WIDTH = 20
@@ -47,7 +47,7 @@ def step_line(outcome: Outcome, seconds: float) -> str:
     state = snapshot.state
     if isinstance(state, State) and state.steps:
         parts.append(f"step {state.step + 1} of {len(state.steps)}")
-    canary = snapshot.version(snapshot.target.canary)
+    canary = snapshot.versions[snapshot.target.canary]
     parts.append(f"{canary.name}: {canary.count} pods ready")
     if outcome.live and not outcome.failed:
         sample = f" ({outcome.extent.sample} asked)" if outcome.extent and outcome.extent.sample else ""

@@ -18,7 +18,7 @@ from .._proxy.fleet import Extent
 from .._release.model import Event, Rejected, Transition, Wait
 from .._release.plan import Plan, Step
 from .._release.state import Phase, State, Unreadable, unverified
-from .._rollout.pipeline import Outcome
+from .._rollout.context import Outcome
 from .._rollout.read import Snapshot
 from .._routing.virtual_service import Route
 
@@ -26,11 +26,11 @@ from .._routing.virtual_service import Route
 def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
     """The outcome of a call on a canary."""
     target, snapshot = outcome.snapshot.target, outcome.snapshot
-    now = f"now {said(outcome.shares)}{_live(outcome)}"
+    now = f"now {said(outcome.snapshot.all_shares)}{_live(outcome)}"
     return {
         "changed": outcome.changed,
         "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; {now}",
-        "weights": {"before": numbers(outcome.before), "after": numbers(outcome.shares)},
+        "weights": {"before": numbers(outcome.before), "after": numbers(outcome.snapshot.all_shares)},
         "transitions": [
             _transition(each, snapshot.route, outcome.settled.get(order))
             for order, each in enumerate(outcome.written)
@@ -98,14 +98,14 @@ def _short(outcome: Outcome, name: str, share: Share) -> str:
     snapshot = outcome.snapshot
     if name not in snapshot.subsets:
         return ""
-    version, minimum = snapshot.version(name), snapshot.target.min_ready
+    version, minimum = snapshot.versions[name], snapshot.target.min_ready
     if not version.ready:
         return f"{name} gets {share} % of the requests and has no ready pod: {version.lack}"
     if version.filled(minimum) < share:
         return f"{name} gets {share} % of the requests with {version.lack}"
     last = outcome.written[-1] if outcome.written else None
     if last and last.moves and last.event in (Event.ROLLED_BACK, Event.FAILED) and minimum is None:
-        versions = [snapshot.version(other) for other in snapshot.shares]
+        versions = [snapshot.versions[other] for other in snapshot.shares]
         had = max(versions, key=lambda each: each.total)
         if had.total > version.ready:
             pods = f"{plural(version.ready, 'ready pod')}, where {had.name} has {had.total}"
@@ -136,7 +136,7 @@ def diff_of(outcome: Outcome) -> dict[str, str]:
         "before_header": target.place,
         "after_header": target.place,
         "before": _yaml(route, outcome.before),
-        "after": _yaml(route, outcome.shares),
+        "after": _yaml(route, outcome.snapshot.all_shares),
     }
 
 

@@ -25,7 +25,7 @@ def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) ->
     """Everything about a canary."""
     target, state = snapshot.target, snapshot.state
     known = state if isinstance(state, State) else None
-    versions = [snapshot.version(name) for name in snapshot.shares]
+    versions = [snapshot.versions[name] for name in snapshot.shares]
     status: dict[str, Any] = {
         "exists": True,
         "stable": target.stable,

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The mesh rules that a version must not meet broken when it is to get more requests. Pure.
+"""What must be right before a version gets more requests: the rules of the mesh, and the rights to take the step.
 
-They are checked over what a call has read for itself, so they cost no request. What can only be seen in more than that
-is for the doctor to see. Whether pods are ready and in the mesh is not asked here, for that is waited for.
+The rules are checked over what a request has read anyway, so they cost one read of the gateways alone. What needs more
+is left to the doctor. Whether pods are ready and in the mesh is not checked here, since that is waited for.
 """
 
 from __future__ import annotations
@@ -15,19 +15,53 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from .._common.shares import said
 from .._istio.mesh import Focus, Mesh, Object, name_of
+from .._k8s.auth import ClusterError
+from .._k8s.rights import missing
 from .._preflight.checks import examine, findings
-from .._preflight.finding import Finding
+from .._preflight.finding import ERROR, Finding
 from .._preflight.reach import callers_routed, reached_by_weight_alone
+from .._proxy import discovery
+from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
-from .read import Snapshot
+from .context import Request, Session
+from .read import Refused, Snapshot
+from .rights import lacking, rights_to_move
 
-_AFTERWARDS = (reached_by_weight_alone.__name__, callers_routed.__name__)  # nothing in them speaks against a move
+_AFTERWARDS = (
+    reached_by_weight_alone.__name__,
+    callers_routed.__name__,
+)  # warnings, after the write
 _READ = ("focus", "virtual_services", "destination_rules", "services", "unread")
 
 
-def guard(snapshot: Snapshot, discovered: DiscoveredGateways | None, skip: Collection[str]) -> list[Finding]:
-    """What is wrong with the route of a canary, errors first. discovered: None if they may not be read."""
+def check(session: Session, request: Request, snapshot: Snapshot) -> tuple[DiscoveredGateways | None, tuple[str, ...]]:
+    """The gateways of the route, None where they may not be read, and warnings about it.
+
+    Raises Refused with every rule that is broken, or with the rights that are missing to watch the step.
+    """
+    warnings: list[str] = []
+    discovered = None
+    try:
+        discovered = discovery.discover(session.cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        if not session.prover:  # else the proof says it
+            warnings.append(f"the rules about gateways were not checked: {error}")
+    stay = f"the weights stay {said(snapshot.all_shares)}"
+    if request.keep and missing(session.cluster, rights_to_move(request, snapshot)):  # watching needs more than a write
+        raise Refused([f"{lacking(session, request, snapshot, discovered)}; {stay}"])
+    found = broken_rules(snapshot, discovered, request.skip)
+    errors = [f"{each}; {stay}, by the check {each.check}" for each in found if each.severity == ERROR]
+    if errors:
+        raise Refused(errors)
+    return discovered, (*warnings, *map(str, found))
+
+
+def broken_rules(snapshot: Snapshot, discovered: DiscoveredGateways | None, skip: Collection[str]) -> list[Finding]:
+    """What is wrong with the route of a canary, errors first. discovered: None if they may not be read. Pure."""
     return findings(examine(_mesh_of(snapshot, discovered), {*skip, *_AFTERWARDS}))
 
 
@@ -48,7 +82,7 @@ def _mesh_of(snapshot: Snapshot, discovered: DiscoveredGateways | None) -> Mesh:
 
 
 def _route_alone(virtual_service: Object, rule: int) -> Mapping[str, Any]:
-    """The VirtualService without the routes that nobody moves: of those before there is only what they match."""
+    """The VirtualService without what does not move: of the routes before it only their matches stay."""
     spec = virtual_service["spec"]
     before = [{key: each[key] for key in ("name", "match") if key in each} for each in spec["http"][:rule]]
     alone = {key: value for key, value in spec.items() if key not in ("tls", "tcp")}

@@ -28,7 +28,7 @@ class Lost(Exception):
 def loss(cluster: Cluster, snapshot: Snapshot) -> tuple[Snapshot, Verdict | None]:
     """The pods as they are now, and the failure of a canary that has no ready one."""
     snapshot = pods_of(cluster, snapshot, at_once=True)
-    canary = snapshot.version(snapshot.target.canary)
+    canary = snapshot.versions[snapshot.target.canary]
     if snapshot.pods is None or canary.ready:
         return snapshot, None
     return snapshot, Verdict("fail", f"{canary.name} has no ready pod left: {canary.lack}", cluster.now())

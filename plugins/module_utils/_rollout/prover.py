@@ -69,7 +69,7 @@ class Prover:
             proofs.append(proxies.await_weights(place, left, since, rule=route.rule, meanwhile=meanwhile))
         return proofs[0]
 
-    def gone(self, snapshot: Snapshot, version: str) -> Proof:
+    def absent(self, snapshot: Snapshot, version: str) -> Proof:
         """That no route leads to a version any more."""
         return self._of(snapshot).await_absence(snapshot.route.host, [version], self.timeout)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from .._common.background import begin
@@ -96,41 +97,52 @@ class Snapshot:
         return (self.route, *self.also)
 
     @property
-    def shares(self) -> dict[str, Share]:
-        """Percent by version that the request or the state names, of what these have together."""
-        return self.route.shares(_versions(self.target, self.state))
-
-    @property
-    def all_shares(self) -> dict[str, Share]:
-        """Percent of all requests of the rule, by version, and by name of each further destination."""
-        return self.route.of_all(self.shares)
+    def resource_version(self) -> str:
+        """That of the VirtualService."""
+        return str(self.virtual_service["metadata"]["resourceVersion"])
 
     @property
     def selector(self) -> str:
         """The Service's, as the API server wants it."""
         return as_text(self.selects)
 
-    def labels(self, version: str) -> dict[str, str]:
-        """What a pod must carry to get the requests of a version."""
-        subset = self.subsets.get(version)
-        return {**self.selects, **(subset.labels if subset else {})}
+    @cached_property
+    def shares(self) -> Mapping[str, Share]:
+        """Percent by version that the request or the state names, of what these have together."""
+        return self.route.shares(_versions(self.target, self.state))
 
-    def version(self, name: str) -> Version:
-        """The pods of a version."""
-        if name not in self.subsets:
+    @cached_property
+    def all_shares(self) -> Mapping[str, Share]:
+        """Percent of all requests of the rule, by version, and by name of each further destination."""
+        return self.route.of_all(self.shares)
+
+    @cached_property
+    def versions(self) -> Mapping[str, Version]:
+        """The pods of each version that the request or the state names, the request's first."""
+        return {name: self._version(name) for name in _versions(self.target, self.state)}
+
+    def _version(self, name: str) -> Version:
+        subset = self.subsets.get(name)
+        if subset is None:
             return Version(name, 0, 0, (), absent="no DestinationRule has this subset")
-        return examine(name, self.labels(name), self.pods or (), self.deployments)
+        return examine(name, {**self.selects, **subset.labels}, self.pods or (), self.deployments)
 
     def observed(self, holder_ended: bool = False) -> Observed:
-        """What the state machine wants to know. What nobody could look at does not stand in its way."""
+        """What the state machine asks for. Pods that could not be read do not stand in its way."""
         if self.pods is None:
             return Observed(self.shares, holder_ended=holder_ended)
-        named = dict.fromkeys(_versions(self.target, self.state))
-        versions = [self.version(name) for name in named]
-        whole, minimum = max(each.total for each in versions[:2]), self.target.min_ready
-        ready = {each.name: Ready(*each.carries(whole, minimum), each.filled(minimum)) for each in versions}
+        minimum = self.target.min_ready
+        whole = max(self.versions[name].total for name in (self.target.stable, self.target.canary))
+        ready = {
+            name: Ready(*version.carries(whole, minimum), version.filled(minimum))
+            for name, version in self.versions.items()
+        }
         stable, canary = ready.pop(self.target.stable), ready.pop(self.target.canary)
         return Observed(self.shares, stable, canary, holder_ended, ready)
+
+    def with_problem(self, problem: str) -> Snapshot:
+        """The same, with one more thing that could not be made sure of."""
+        return replace(self, problems=(*self.problems, problem))
 
     def noted(self, state: State) -> str:
         """The annotation that says this of this route."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from .._analysis.criteria import Criteria
+from .._analysis.criteria import Criteria, InvalidCriteria, validate
 from .._analysis.judgement import judge, undecided
 from .._analysis.measurements import Measurement, Measurements, add
 from .._metrics.prometheus import Prometheus, PrometheusError, UnusableQuery
 from .._release.state import State
-from .._rollout.pipeline import Call
+from .._rollout.context import Session
 from .._rollout.read import Snapshot
 from .endpoints import Uncounted
 from .providers import ProbeProvider, PrometheusProvider, Provider, ProxyProvider
@@ -31,10 +31,15 @@ class Judge:
     """
 
     def __init__(
-        self, call: Call, criteria: Criteria, snapshot: Snapshot, provider: Provider, prometheus: Prometheus | None
+        self,
+        session: Session,
+        criteria: Criteria,
+        snapshot: Snapshot,
+        provider: Provider,
+        prometheus: Prometheus | None,
     ) -> None:
         self.criteria = criteria
-        self._clock = call.cluster.now
+        self._clock = session.cluster.now
         self._weights = snapshot.shares
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else self._clock()
         self._record: Measurements | None = None
@@ -98,9 +103,9 @@ class ProxyCounting:
     Ends with its `with` block.
     """
 
-    def __init__(self, call: Call) -> None:
-        self._prover = call.prover
-        self._counts = call.criteria is not None and call.criteria.source == "envoy"
+    def __init__(self, session: Session, criteria: Criteria) -> None:
+        self._prover = session.prover
+        self._counts = criteria.source == "envoy"
         self.provider: ProxyProvider | None = None
 
     def __enter__(self) -> ProxyCounting:
@@ -118,21 +123,42 @@ class ProxyCounting:
             self.provider.begin()
 
 
-def judge_of(call: Call, criteria: Criteria, snapshot: Snapshot, counting: Provider | None = None) -> Judge:
+def judge_of(session: Session, criteria: Criteria, snapshot: Snapshot, counting: Provider | None = None) -> Judge:
     """The one for the weight that this snapshot shows live. counting: who counts already where the proxies count."""
     options = criteria.prometheus
     prometheus = Prometheus(options) if options else None
     if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
-        provider = PrometheusProvider(prometheus, criteria, call.cluster, snapshot, snapshot.state.since, call.prover)
-        return Judge(call, criteria, snapshot, provider, prometheus)
+        provider = PrometheusProvider(
+            prometheus, criteria, session.cluster, snapshot, snapshot.state.since, session.prover
+        )
+        return Judge(session, criteria, snapshot, provider, prometheus)
     if criteria.source == "probe" and criteria.probe:
-        return Judge(call, criteria, snapshot, ProbeProvider(criteria.probe, snapshot), prometheus)
-    if call.prover is None:
+        return Judge(session, criteria, snapshot, ProbeProvider(criteria.probe, snapshot), prometheus)
+    if session.prover is None:
         raise ValueError("the proxies count, and nobody asks them")
-    return Judge(call, criteria, snapshot, counting or ProxyProvider(call.prover, snapshot), prometheus)
+    return Judge(session, criteria, snapshot, counting or ProxyProvider(session.prover, snapshot), prometheus)
 
 
-def unusable_queries(criteria: Criteria) -> list[str]:
+def criteria_of(analysis: object, proof: str, unwatched: bool) -> Criteria:
+    """What a step is judged by; InvalidCriteria with all mistakes.
+
+    proof: the option of the module. unwatched: whether the request ends before the step has soaked.
+    """
+    criteria = validate(analysis)
+    mistakes = _unusable_queries(criteria)
+    other = "let them be asked, or set the source of analysis to prometheus"
+    if criteria.source == "envoy" and proof == "none":
+        mistakes.append(f"proof is none: analysis reads the proxies; {other}")
+    if criteria.source == "probe" and proof == "none":
+        mistakes.append(f"proof is none: a probe is judged by the weights that the proxies run; {other}")
+    if criteria.source != "prometheus" and unwatched:
+        mistakes.append("watch is 0: then nothing is counted; leave it out or set the source of analysis to prometheus")
+    if mistakes:
+        raise InvalidCriteria(mistakes)
+    return criteria
+
+
+def _unusable_queries(criteria: Criteria) -> list[str]:
     """What is wrong with the custom queries, as Prometheus says. That it is down, or has no data yet, is no mistake."""
     if not criteria.prometheus:
         return []

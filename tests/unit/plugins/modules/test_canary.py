@@ -22,7 +22,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import load
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
-from ansible_collections.progressive.istio.plugins.module_utils._rollout import pipeline
+from ansible_collections.progressive.istio.plugins.module_utils._rollout import pods
 from ansible_collections.progressive.istio.plugins.module_utils._watch import soak
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Drop, Request
@@ -280,7 +280,7 @@ class TestConflicts:
                 edit(server, lambda service: None)
 
         server.before = interfere
-        assert "somebody else keeps writing it, 6 times by now" in call(weight=20)["msg"]
+        assert "another writer changed the VirtualService 6 times in a row" in call(weight=20)["msg"]
         assert weights_of(server) == {"v1": 100, "v2": 0}
 
     def test_a_write_whose_answer_was_lost_counts(self, server: ApiServer, call: Call) -> None:
@@ -452,7 +452,7 @@ class TestReadiness:
         # A second lasts a twentieth of one.
         server.second = 0.05
         clock = SimpleNamespace(monotonic=lambda: 20 * time.monotonic(), sleep=lambda seconds: time.sleep(seconds / 20))
-        monkeypatch.setattr(pipeline, "time", clock)
+        monkeypatch.setattr(pods, "time", clock)
         status = {"containerStatuses": [{"name": "pong", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}
         server.put("pods", pod("v2", ready=False, **status))
         result = call(**advanced(wait_timeout=1))
@@ -484,7 +484,7 @@ class TestReadiness:
     def test_a_wait_outlives_a_watch_that_breaks_off(
         self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pipeline, "PAUSE", 0.05)
+        monkeypatch.setattr(pods, "PAUSE", 0.05)
         server.put("pods", pod("v2", ready=False))
 
         def cut(number: int, request: Request) -> Answer | None:
@@ -1017,7 +1017,7 @@ class TestSoak:
         server.before = fail
         result = call(**advanced(interval=30))
         assert "GET Pod shop in" in result["msg"]
-        assert "its lease ends by itself, for PATCH VirtualService" in result["msg"]
+        assert "its lease ends by itself: PATCH VirtualService" in result["msg"]
         assert (result["failed"], result["changed"], weights_of(server)["v2"]) == (True, True, 10)
 
     def test_a_watch_that_is_not_allowed_is_told(self, server: ApiServer, call: Call) -> None:

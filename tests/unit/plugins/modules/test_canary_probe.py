@@ -174,7 +174,7 @@ def test_certificates_that_are_not_there(call: Call) -> None:
     ("options", "words"),
     [
         ({"proof": "none"}, "a probe is judged by the weights that the proxies run"),
-        ({"watch": 0}, "watch is 0: then nobody counts"),
+        ({"watch": 0}, "watch is 0: then nothing is counted"),
     ],
 )
 def test_what_a_probe_needs(mesh: Istio, call: Call, options: dict[str, Any], words: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pong_mesh
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._rollout import pipeline
+from ansible_collections.progressive.istio.plugins.module_utils._rollout import prove
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer, Request
 from istio_mesh import Istio
@@ -115,7 +115,7 @@ def test_a_version_without_a_cluster_gets_nothing(mesh: Istio, call: Call) -> No
     [
         ("pods", "gateway_selector_matches", "selects 1 pod by istio=gateway, and none is ready"),
         ("gateway", "gateway_exists", "names Gateway shop/gateway, which does not exist"),
-        ("right", "", "put that right first"),
+        ("right", "", "fix that first"),
     ],
 )
 def test_who_cannot_ask_may_go_back_but_not_on(
@@ -154,7 +154,7 @@ def test_pods_that_a_rollback_has_waited_for_get_requests_when_the_proxies_know_
     call("weighted", weight=100)
     server.delete("pods", "pong-v1-1", NAMESPACE)
     mesh.gateway.subsets = ["v2"]
-    monkeypatch.setattr(pipeline, "REACH", 20.0 if known else 0.3)
+    monkeypatch.setattr(prove, "REACH", 20.0 if known else 0.3)
     seen: list[dict[str, Any]] = []
 
     def come() -> None:

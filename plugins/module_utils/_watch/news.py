@@ -1,0 +1,188 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
+"""What happens to a canary while it soaks, as events in one queue: threads follow its pods, its route and the judge."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from .._k8s.auth import ClusterError
+from .._k8s.changes import LONGEST, Changes
+from .._k8s.client import POD, VIRTUAL_SERVICE, Cluster, Watch
+from .._rollout.read import Object, Refused, Snapshot
+
+if TYPE_CHECKING:  # not needed to run where nothing is judged
+    from .._analysis.measurements import Measurements
+    from .judge import Judge
+
+PAUSE = 1.0  # seconds before a watch that has ended is opened again
+TELL_AGAIN = 30.0  # seconds between two lines about what keeps the analysis from counting
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The judge has measured again."""
+
+    record: Measurements
+
+
+@dataclass(frozen=True)
+class NotCounting:
+    """Something keeps the analysis from counting. why: one sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class PodsListed:
+    """All pods, before their first change and after a gap in the watch."""
+
+    pods: tuple[Object, ...]
+
+
+@dataclass(frozen=True)
+class PodChanged:
+    """One pod was added, changed or deleted."""
+
+    pod: Object
+    deleted: bool
+
+
+@dataclass(frozen=True)
+class RouteChanged:
+    """The VirtualService was changed or deleted."""
+
+    virtual_service: Object
+    deleted: bool
+
+
+@dataclass(frozen=True)
+class RouteUnknown:
+    """The watch of the VirtualService began anew, and what happened before is not known: it must be read."""
+
+
+@dataclass(frozen=True)
+class WorkFailed:
+    """A thread has ended by an error."""
+
+    error: Exception
+
+
+News: TypeAlias = "Measured | NotCounting | PodsListed | PodChanged | RouteChanged | RouteUnknown | WorkFailed"
+
+
+class Feed:
+    """The queue, and the threads that fill it until it is closed. until: when they end by themselves."""
+
+    def __init__(self, cluster: Cluster, until: datetime) -> None:
+        self._cluster = cluster
+        self._until = until
+        self._queue: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._open: list[Judge | Changes] = []
+        self._route: Watch | None = None
+
+    def take(self, seconds: float) -> Iterator[News]:
+        """Wait so long for the first event, and yield all there are."""
+        with suppress(queue.Empty):
+            yield self._queue.get(timeout=seconds)
+            while True:
+                yield self._queue.get_nowait()
+
+    def close(self) -> None:
+        """End the threads. What they still report is not taken any more."""
+        self._over.set()
+        for each in (*self._open, self._route):
+            if each:
+                each.close()
+
+    def judge(self, judge: Judge) -> None:
+        """Report what the judge says, again and again."""
+        self._open.append(judge)
+
+        def work() -> None:
+            tell_next = 0.0
+            while not self._over.is_set():
+                begin = time.monotonic()
+                self._queue.put(Measured(judge.measure()))
+                if judge.trouble and begin > tell_next:
+                    tell_next = begin + TELL_AGAIN
+                    self._queue.put(NotCounting(judge.trouble))
+                self._over.wait(max(0.0, begin + judge.pace - time.monotonic()))
+
+        self._start(work)
+
+    def follow_pods(self, snapshot: Snapshot) -> bool:
+        """Report all pods of the service now, and their changes from then on; False where there is no service."""
+        if snapshot.service is None or not snapshot.selects:
+            return False
+        pods = Changes(self._cluster, POD, snapshot.service.namespace, snapshot.selector)
+        self._queue.put(PodsListed(tuple(pods.list())))
+        self._open.append(pods)
+
+        def listed() -> None:
+            self._queue.put(PodsListed(tuple(pods.list())))
+
+        def changed(seconds: float) -> None:
+            for event, pod in pods.follow(seconds):
+                self._queue.put(PodChanged(pod, event == "DELETED"))
+
+        self._start(lambda: self._follow(changed, listed))
+        return True
+
+    def follow_route(self, snapshot: Snapshot) -> None:
+        """Report all changes of the VirtualService since this snapshot.
+
+        One that has not been written for long is too old to begin with; then the watch begins with what is there.
+        It is read once the watch is open, and not listed before, for which the permission to read it is enough.
+        """
+        target, since = snapshot.target, [snapshot.resource_version]
+
+        def changed(seconds: float) -> None:
+            begun = since.pop() if since else ""
+            seconds = min(seconds, LONGEST)
+            self._route = self._cluster.watch(VIRTUAL_SERVICE, target.namespace, seconds, name=target.name, since=begun)
+            if self._over.is_set():  # meanwhile
+                self._route.close()
+            if not begun:
+                self._queue.put(RouteUnknown())
+            for event, thing in self._route:
+                self._queue.put(RouteChanged(thing, event == "DELETED"))
+
+        self._start(lambda: self._follow(changed, lambda: None))
+
+    def _start(self, work: Callable[[], None]) -> None:
+        threading.Thread(target=self._work, args=(work,), daemon=True).start()
+
+    def _work(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # a flaw must not be taken for a canary without failures
+            self._queue.put(WorkFailed(error))
+
+    def _follow(self, changed: Callable[[float], None], listed: Callable[[], None]) -> None:
+        """Watch, and list and watch again whenever a watch has ended or broken off."""
+        gap = False
+        while not self._over.is_set() and (left := (self._until - self._cluster.now()).total_seconds()) > 0:
+            begin = time.monotonic()
+            try:
+                if gap:
+                    listed()
+                gap = True
+                changed(left)
+                if time.monotonic() - begin < PAUSE:  # as one does that is refused in its first line
+                    self._over.wait(PAUSE)
+            except ClusterError as error:
+                if error.status in (401, 403):
+                    raise Refused([str(error)]) from error
+                self._over.wait(PAUSE)  # the main thread meets the same outage and judges it
