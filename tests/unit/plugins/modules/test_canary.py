@@ -941,6 +941,24 @@ class TestSoak:
         assert "not rolled back, for v1 takes no requests: it has no pods" in result["msg"]
         assert weights_of(server) == {"v1": 90, "v2": 10}
 
+    def test_a_writer_who_never_stops_ends_the_watch(self, server: ApiServer, call: Call) -> None:
+        """The canary has failed, and each write that would take it back meets a conflict."""
+
+        def interfere(number: int, request: Request) -> None:
+            if request.watches:
+                server.put("pods", pod("v2", ready=False))
+            elif request.method == "PATCH" and weights_of(server)["v2"] == 10:
+                edit(server, lambda service: service["metadata"]["labels"].update(version=str(number)))
+
+        server.before = interfere
+        started = time.monotonic()
+        result = call(**advanced(interval=30))
+        assert time.monotonic() - started < 15  # it would soak for 30
+        assert (result["failed"], result["changed"], weights_of(server)) == (True, True, {"v1": 90, "v2": 10})
+        assert "another writer changed the VirtualService 6 times in a row" in result["msg"]
+        assert "its lease ends by itself" in result["msg"]
+        assert agree(server)
+
     def test_a_person_who_rolls_back_is_noticed(self, server: ApiServer, call: Call) -> None:
         def by_hand(service: dict[str, Any]) -> None:
             set_weights(100, 0)(service)
