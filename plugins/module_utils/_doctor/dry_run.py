@@ -47,7 +47,9 @@ def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
     mistakes: Sequence[str] = ()
     try:
         snapshot = read(cluster, target, rivals="one_route_per_gateway_host" not in skip)
-        found = tuple(each for each in broken_rules(snapshot, _gateways(cluster, snapshot), skip) if each.severity == ERROR)
+        found = tuple(
+            each for each in broken_rules(snapshot, _gateways(cluster, snapshot), skip) if each.severity == ERROR
+        )
         state = snapshot.state
         if isinstance(state, State) and state.holder and leased(state.holder, cluster.now()):
             return DryRun(found=found)  # another run is taking a step
