@@ -3,17 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Whose the failures are that name no version, as far as the split of all other answers tells. Pure.
+"""Whether failures that name no version are the canary's, from the split of all other answers. Pure.
 
-Nobody sees from outside which version has failed. But Envoy draws the version of each request by the weights, without
-knowing how it will end. So with the canary's share w of the requests, of which it fails a part c and the other versions
-a part s of theirs without a name, a request is
+The client does not see which version failed. But Envoy chooses the version of each request by the weights, before the
+result is known. With the canary's share w of the requests, its unnamed failure rate c and that of the other versions s,
+a request is
 
     an answer of the canary       with probability  w (1 - c)
     an answer of another version  with probability  (1 - w) (1 - s)
     a failure without a name      with probability  w c + (1 - w) s
 
-and a canary that is heard of less often than its share accuses itself.
+so a canary that answers less often than its share is failing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from itertools import product
 from math import exp, inf, log
 
-# What the two parts are taken to be before anything is seen: value and weight. They change how soon a verdict comes,
-# never how often it is wrong: most versions fail seldom, and a canary fails as seldom or at any rate.
+# Priors of the two rates: value and weight. They change how soon a verdict comes, never how often it is wrong: most
+# versions rarely fail, and a canary fails as rarely or at any rate.
 _CANARY = (
     *((0.0, 0.3), (0.001, 0.1), (0.005, 0.1), (0.02, 0.06), (0.05, 0.06)),
     *((0.1, 0.06), (0.2, 0.06), (0.4, 0.06), (0.7, 0.06), (1.0, 0.14)),
@@ -33,7 +33,7 @@ _OTHERS = ((0.0, 0.5), (0.001, 0.15), (0.005, 0.15), (0.02, 0.1), (0.1, 0.05), (
 
 @dataclass(frozen=True)
 class Attribution:
-    """Answers of the canary and of others, failures without a name, and the canary's share of all: 0 < share < 1."""
+    """Answers of the canary and of others, unnamed failures, and the canary's share of all requests: 0 < share < 1."""
 
     canary: int
     others: int
@@ -42,22 +42,22 @@ class Attribution:
 
     @property
     def requests(self) -> int:
-        """All of them."""
+        """All requests."""
         return self.canary + self.others + self.failed
 
 
 def log_evidence_by_split(seen: Attribution) -> float:
-    """The log e-value against: the canary fails no larger part of its requests than the other versions of theirs.
+    """The log e-value against the hypothesis that the canary's failure rate is no higher than that of the others.
 
-    By universal inference, as in _evidence: the likelihood under a mixture of rates, divided by the highest that the
-    hypothesis allows. It holds at any time, and for rates that change while all versions share them.
+    By universal inference, as in `sequential`: the likelihood under a mixture of rates, divided by the highest that the
+    hypothesis allows. It holds at any time, and for rates that change in all versions alike.
     """
     return _mixed(seen) - _likelihood(seen, *_likeliest(seen)) if seen.requests else 0.0
 
 
 def _likeliest(seen: Attribution) -> tuple[float, float]:
-    """The rates with the highest likelihood that the hypothesis allows. It is concave, so they are the best of all, or
-    lie on the border: both the same, or the canary's 0.
+    """The rates with the highest likelihood that the hypothesis allows: as it is concave, the maximum itself, or a
+    point on the border, where both are equal or the canary's is 0.
     """
     canary = 1 - seen.canary / (seen.share * seen.requests)
     others = 1 - seen.others / ((1 - seen.share) * seen.requests)

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The checks that a version goes through: each takes counts and gives a result with its numbers. Pure.
+"""The checks of a version: each takes counts and returns a result with its numbers. Pure.
 
-Each may be asked at every moment and as often as one likes: see _evidence.
+Each may be evaluated at any time and as often as needed, see `sequential`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .sequential import log_evidence_over_limit, log_evidence_worse
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found. why: a half sentence; numbers: all that it rests on; dry_run: it is only reported."""
+    """The result of one check. why: a clause; numbers: its basis; dry_run: it is only reported."""
 
     name: str
     result: Result
@@ -36,13 +36,13 @@ class Check:
 
 
 def errors(limit: Limit, counts: Counts, minimum: int) -> Check:
-    """Whether more requests to the canary fail than may."""
+    """Whether more requests to the canary fail than the limit allows."""
     stable = counts.stable.answers if counts.stable else None
     return _within("errors", "failed", limit, counts, counts.canary.answers, stable, minimum)
 
 
 def latency(options: Latency, counts: Counts, minimum: int) -> Check:
-    """Whether more requests to the canary are slow than may be."""
+    """Whether more requests to the canary are slow than the limit allows."""
     threshold, limit = options.threshold_ms, options.limit
     canary = slower_than(counts.canary.buckets, threshold)
     stable = slower_than(counts.stable.buckets, threshold) if counts.stable else None
@@ -58,16 +58,16 @@ def latency(options: Latency, counts: Counts, minimum: int) -> Check:
 
 
 def worse_than_stable(options: Comparison, counts: Counts, minimum: int) -> Check:
-    """Whether more requests to the canary fail than to stable, be it within the limit or not."""
+    """Whether more requests to the canary fail than to stable, even within the limit."""
     name, canary, stable = "worse_than_stable", counts.canary, counts.stable
     if stable is None:
         return Check(name, "pass", "there is no other version to compare with", options.dry_run)
     evidence = log_evidence_worse(stable.answers, canary.answers, options.max_ratio)
     numbers = {"evidence": evidence, "fails_at": options.fails_at, "max_ratio": options.max_ratio}
     if evidence >= options.fails_at:
-        told = f"{_of(canary.answers, canary.name)} failed, and {_of(stable.answers, stable.name)}"
+        failed = f"{_of(canary.answers, canary.name)} failed, and {_of(stable.answers, stable.name)}"
         times = f" more than {options.max_ratio:g} times" if options.max_ratio > 1 else ""
-        why = f"{canary.name} is{times} worse than {stable.name}: {told}"
+        why = f"{canary.name} is{times} worse than {stable.name}: {failed}"
         return Check(name, "fail", why, options.dry_run, numbers)
     if canary.answers.requests < minimum:
         why = _too_few("failed", canary, canary.answers, minimum)
@@ -79,8 +79,8 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
     """Whether failures that belong to no version could be the canary's.
 
     They pass if the canary would be within its limit even if all of them were its own. They fail it if it would not,
-    and something speaks for that they are: see _whose. Else nobody knows. Where the proxies have no way to the canary
-    any more, though they have one to stable, nothing need be counted.
+    and there is evidence that they are, see _evidence_against. Where the proxies have endpoints of stable but none of
+    the canary any more, it fails without counts.
     """
     if counts.unrouted:
         why = f"{counts.unrouted}: all requests to it fail, for whichever version; are its Gateway and hosts there?"
@@ -92,46 +92,44 @@ def unattributed(options: Unattributed, limit: Limit, counts: Counts) -> Check:
     others = counts.stable.answers.requests if counts.stable else 0
     now = Sample(own.requests + others, number)
     evidence = log_evidence_over_limit(own, limit.good, limit.bad)
-    clue, whose, sign = _whose(counts, now, others, evidence)
+    name_of_evidence, against, basis = _evidence_against(counts, now, others, evidence)
     numbers = {
         "failures": number,
         "evidence": evidence,
         "fails_at": limit.fails_at,
         "passes_at": limit.passes_at,
-        clue: whose,
+        name_of_evidence: against,
     }
     if counts.without_service:
         numbers["without_service"] = counts.without_service
     if not number:
         why = "every failure belongs to a version"
         if counts.without_service:
-            why = f"{why}, but for {counts.without_service} in these proxies that name no service and may be anybody's"
+            why = f"{why}, but for {counts.without_service} in these proxies that name no service and may be of any"
         return Check(name, "pass", why, options.dry_run, numbers)
-    told = f"{_count(now)} requests failed and belong to no version"
+    failed = f"{_count(now)} requests failed and belong to no version"
     if evidence <= limit.passes_at:
-        why = f"{told}, and {canary.name} is within its limit even with them"
+        why = f"{failed}, and {canary.name} is within its limit even with them"
         return Check(name, "pass", why, options.dry_run, numbers)
-    if min(evidence, whose) >= limit.fails_at:
-        return Check(name, "fail", f"{told}, and {sign}", options.dry_run, numbers)
-    why = f"{told}: the gateways' logs tell whose they are, and were they {canary.name}'s it would not pass"
+    if min(evidence, against) >= limit.fails_at:
+        return Check(name, "fail", f"{failed}, and {basis}", options.dry_run, numbers)
+    why = f"{failed}: if they are {canary.name}'s it must not pass; see the logs of the gateways"
     return Check(name, "inconclusive", why, options.dry_run, numbers)
 
 
 def _cut_off(options: Unattributed, counts: Counts) -> Check:
-    """Where proxies had healthy endpoints of a version and have none any more, its requests cannot but fail."""
+    """Where proxies have no healthy endpoint of a version any more, all its requests fail."""
     canary, stable = counts.canary.name, counts.stable.name if counts.stable else ""
     where = "; ".join(counts.cut_off.values())
     if canary in counts.cut_off and stable not in counts.cut_off:
         why = f"{where}: what is sent to {canary} fails there and belongs to no version"
         return Check("unattributed", "fail", why, options.dry_run)
-    why = (
-        f"{where}: nothing can be said of {canary} before that is put right; are the subsets in their DestinationRule?"
-    )
+    why = f"{where}: {canary} cannot be judged until that is fixed; are the subsets in their DestinationRule?"
     return Check("unattributed", "inconclusive", why, options.dry_run)
 
 
 def custom(query: Query, answer: float | str | None) -> Check:
-    """Whether a number lies in its range. answer: a text says why there is no number; None: it has not been asked."""
+    """Whether a number is in its range. answer: text if there is no number, says why; None if not queried yet."""
     if not isinstance(answer, float) or isnan(answer):
         why = answer if isinstance(answer, str) else "it has no value yet"
         return Check(query.name, "inconclusive", f"{query.name} is unknown: {why}", query.dry_run)
@@ -142,12 +140,12 @@ def custom(query: Query, answer: float | str | None) -> Check:
     return Check(query.name, "fail", f"{query.name} is {answer:g}, {bound}", query.dry_run, numbers)
 
 
-def _whose(counts: Counts, now: Sample, others: int, all_its_own: float) -> tuple[str, float, str]:
-    """The log evidence that failures without a version are the canary's: its name, itself, and what it rests on.
+def _evidence_against(counts: Counts, now: Sample, others: int, all_its_own: float) -> tuple[str, float, str]:
+    """The log evidence that failures without a version are the canary's: its name, its value and its basis.
 
-    Of our own requests the canary's share is known, so that one which is heard of too seldom accuses itself, and one
-    that has all of them is the only one that can have failed. Of those of users it is that such failures were fewer
-    before it had its weight. all_its_own: the evidence against the canary if all of these failures are its own.
+    For probes it is that the canary answers less often than its known share; a canary that has all requests is the only
+    one that can have failed. For users' requests it is that there were fewer such failures before it had its weight.
+    all_its_own: the evidence against the canary if all of these failures are its own.
     """
     canary = counts.canary
     if counts.share is None:
@@ -155,9 +153,9 @@ def _whose(counts: Counts, now: Sample, others: int, all_its_own: float) -> tupl
         return "evidence_against_before", log_evidence_worse(counts.before, now), before
     if counts.share >= 1:
         return "evidence_against_split", all_its_own, f"{canary.name} has all requests"
-    heard = canary.answers.requests
-    evidence = log_evidence_by_split(Attribution(heard, others, now.bad, counts.share))
-    answers = f"{canary.name} gave {heard} of the {heard + others} other answers"
+    own = canary.answers.requests
+    evidence = log_evidence_by_split(Attribution(own, others, now.bad, counts.share))
+    answers = f"{canary.name} gave {own} of the {own + others} other answers"
     return "evidence_against_split", evidence, f"{answers}, where its share is {_percent(counts.share)}"
 
 
@@ -166,8 +164,8 @@ def _within(
 ) -> Check:
     """Whether the bad requests of the canary are within a limit.
 
-    They fail it only if stable is shown to be better too: one look at both versions tells a bad canary from something
-    bad that both depend on. Without a request to stable the limit decides alone, once the canary has had `minimum`.
+    It fails only if stable is shown to be better too, since both may fail by a shared dependency. Without requests to
+    stable the limit alone decides, once the canary has had `minimum`.
     """
     evidence = log_evidence_over_limit(canary, limit.good, limit.bad)
     numbers: dict[str, Any] = {
@@ -179,29 +177,29 @@ def _within(
         "fails_at": limit.fails_at,
         "passes_at": limit.passes_at,
     }
-    told = f"{_of(canary, counts.canary.name)} {what}, {_percent(limit.good)} may"
+    found = f"{_of(canary, counts.canary.name)} {what}, {_percent(limit.good)} may"
 
     def check(result: Result, why: str) -> Check:
         return Check(name, result, why, limit.dry_run, numbers)
 
     if evidence >= limit.fails_at:
         if stable is None or counts.stable is None or (not stable.requests and canary.requests >= minimum):
-            return check("fail", f"{told}, and there is no other version to compare with")
+            return check("fail", f"{found}, and there is no other version to compare with")
         against = _of(stable, counts.stable.name)
         numbers |= {"stable_requests": stable.requests, "stable_bad": stable.bad, "stable_share": stable.share}
         numbers["evidence_against_stable"] = log_evidence_worse(stable, canary)
         if numbers["evidence_against_stable"] >= limit.fails_at:
-            return check("fail", f"{told}, and {against} did")
+            return check("fail", f"{found}, and {against} did")
         if log_evidence_over_limit(stable, limit.good, limit.bad) >= limit.fails_at:
-            remedy = "mend what both depend on, or set limits that the service can keep"
-            return check("inconclusive", f"the baseline is bad: {told}, but {against} did as well: {remedy}")
-        return check("inconclusive", f"{told}, but {counts.stable.name} is not shown to be better yet: {against} did")
+            remedy = "fix what both depend on, or set limits that the service can meet"
+            return check("inconclusive", f"the baseline is bad: {found}, but {against} did as well: {remedy}")
+        return check("inconclusive", f"{found}, but {counts.stable.name} is not shown to be better yet: {against} did")
     if canary.requests < minimum:
         return check("inconclusive", _too_few(what, counts.canary, canary, minimum))
     if evidence <= limit.passes_at:
-        return check("pass", told)
+        return check("pass", found)
     more = ceil((evidence - limit.passes_at) / log((1 - limit.good) / (1 - limit.bad)))
-    return check("inconclusive", f"{told}: to pass it takes at least {plural(more, 'more request')} of which none did")
+    return check("inconclusive", f"{found}: to pass it takes at least {plural(more, 'more request')} of which none did")
 
 
 def _too_few(what: str, version: VersionCounts, sample: Sample, minimum: int) -> str:

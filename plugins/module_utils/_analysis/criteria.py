@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What a version is judged by: the user's `analysis` options as data, or a list of everything that is wrong. Pure."""
+"""What a version is judged by: the `analysis` options as data, or all mistakes in them. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OnInconclusive = Literal["hold", "rollback"]
 
 MOST_REQUESTS = 1_000_000
 LONGEST_TIMEOUT = 60
-MOST_PER_SECOND = 100  # of our own requests
+MOST_PER_SECOND = 100  # requests of a probe
 PROMETHEUS_URL = "such as http://prometheus.istio-system:9090"
 PROBE_URL = "such as http://192.0.2.1/version, whose answers name their version"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
@@ -33,11 +33,10 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 
 @dataclass(frozen=True)
 class Limit:
-    """A share of requests that may be bad, as a test with two kinds of error. 0 < good < bad < 1.
+    """The share of bad requests that a version may have, as a statistical test. 0 < good < bad < 1.
 
-    good, bad: a version with at most `good` is well, one with `bad` or more is not. Between them either may come out.
-    alpha: the highest chance that a good one is failed. beta: the highest chance that a bad one is passed.
-    The further good and bad are apart, the fewer requests it takes.
+    A version with at most `good` should pass, one with `bad` or more should fail; between them either may happen.
+    alpha, beta: the highest chance of a wrong fail, of a wrong pass. A wider gap needs fewer requests.
     """
 
     good: float = 0.01
@@ -48,22 +47,21 @@ class Limit:
 
     @property
     def fails_at(self) -> float:
-        """The log evidence for `bad` that fails a version."""
+        """The log evidence for `bad` at which a version fails."""
         return -log(self.alpha)
 
     @property
     def passes_at(self) -> float:
-        """The log evidence for `bad`, a negative one, that passes it."""
+        """The log evidence for `bad`, below 0, at which it passes."""
         return log(self.beta)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much worse than stable a canary may be, even if within its limit.
+    """How much worse than stable a canary may be, even within its limit.
 
-    max_ratio: how many times the errors of stable it may have, 1 or more. With 1 a long soak fails it for any
-        difference at all, also one that nobody would care about.
-    alpha: the highest chance that one that is no worse is failed.
+    max_ratio: how many times stable's error rate it may have, 1 or more. With 1 a long soak fails it for the smallest
+    difference. alpha: the highest chance of a wrong fail.
     """
 
     max_ratio: float = 1.5
@@ -72,13 +70,13 @@ class Comparison:
 
     @property
     def fails_at(self) -> float:
-        """The log evidence for a worse canary that fails it."""
+        """The log evidence for a worse canary at which it fails."""
         return -log(self.alpha)
 
 
 @dataclass(frozen=True)
 class Latency:
-    """How many requests may take longer than a threshold (milliseconds), which is an edge of Envoy's histograms."""
+    """The share of requests that may take longer than a threshold (milliseconds), an edge of Envoy's histograms."""
 
     threshold_ms: float = 500.0
     limit: Limit = Limit()
@@ -86,14 +84,14 @@ class Latency:
 
 @dataclass(frozen=True)
 class Unattributed:
-    """Failures that belong to no version are judged, by the limit for errors."""
+    """Failures that belong to no version, judged by the limit for errors."""
 
     dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class Query:
-    """PromQL for one number, and the range that it must lie in, both ends included."""
+    """PromQL for one number, and its allowed range, both ends included."""
 
     name: str
     query: str
@@ -104,9 +102,9 @@ class Query:
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """Our own requests: where to, and how each answer names its version, by a header or by what its body holds.
+    """Requests of its own: where to, and how an answer names its version, by a header or in its body.
 
-    version_pattern: a regular expression; the default finds the two versions as whole words. timeout: seconds for one.
+    version_pattern: a regular expression; without it the versions are found as whole words. timeout: seconds for one.
     """
 
     url: str
@@ -121,10 +119,10 @@ class ProbeOptions:
 
 @dataclass(frozen=True)
 class Criteria:
-    """All that a version is judged by; made by validate(). A part that is None is switched off.
+    """All that a version is judged by, from validate(). A part that is None is switched off.
 
-    source: who counts the requests. minimum_requests: that a version must have answered before it can pass.
-    deadline: seconds after a step's interval until an inconclusive verdict is treated as on_inconclusive says.
+    minimum_requests: that a version must have answered before it can pass. deadline: seconds after a step's interval
+    until an inconclusive verdict is treated as on_inconclusive says.
     """
 
     source: Source = "envoy"
@@ -141,7 +139,7 @@ class Criteria:
 
 
 class InvalidCriteria(ValueError):
-    """Criteria that cannot be meant. mistakes: all of them, one sentence each, in the order of the options."""
+    """Wrong criteria. mistakes: all of them, one sentence each, in the order of the options."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("; ".join(mistakes))
@@ -149,7 +147,7 @@ class InvalidCriteria(ValueError):
 
 
 def validate(analysis: object) -> Criteria:
-    """The criteria that these options mean, or InvalidCriteria with all mistakes at once.
+    """The criteria of these options; InvalidCriteria with all mistakes at once.
 
     An empty mapping gives the defaults. A part that is false is switched off, one that is true has its defaults.
     """
@@ -242,7 +240,7 @@ def _queries(options: Options) -> tuple[Query, ...]:
     queries: list[Query] = []
     for item in options.items("queries"):
         query = Query(
-            name=item.text("name", "a name for people"),
+            name=item.text("name", "a name for messages"),
             query=item.text("query", "PromQL that gives one number"),
             min=item.bound("min", -inf),
             max=item.bound("max", inf),

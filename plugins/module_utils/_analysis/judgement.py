@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""From counts to a verdict, with the numbers it rests on and one sentence for people. Pure.
+"""The verdict on counts, with its numbers and one sentence why. Pure.
 
     judge(criteria, counts, answers) -> Judgement
 
-A verdict may be asked for at every moment. For requests that fail independently of each other, the chance that a good
-version is failed at one weight, however often one looks until the soak ends, is at most the sum of the checks' alphas,
-and that a bad one passes the check that it violates at most that check's beta. Each weight is a test of its own.
+A verdict may be asked for at any time. If requests fail independently, the chance that a good version fails at one
+weight, however often it is judged, is at most the sum of the checks' alphas, and the chance that a bad one passes the
+check that it violates at most that check's beta. Each weight is a test of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from .._metrics.counts import Counts
 from .._metrics.histogram import quantile
 from .._release.state import Result, Verdict
-from . import checks as checks
+from . import checks
 from .checks import Check
 from .criteria import Criteria, Limit, OnInconclusive
 
@@ -31,7 +31,7 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict. why: one sentence; percentiles: milliseconds by version and by p50, p95, p99, for people."""
+    """A verdict. why: one sentence; percentiles: p50, p95 and p99 in milliseconds by version, for display."""
 
     result: Result
     why: str
@@ -39,10 +39,10 @@ class Judgement:
     percentiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def verdict(self, now: datetime, soaked: datetime, deadline: datetime, otherwise: OnInconclusive) -> Verdict | None:
-        """What counts of it; None if it may still come to something.
+        """The final verdict; None while it may still change.
 
-        A failure counts at once, a pass once the weight has soaked, and what is inconclusive at the deadline, when it
-        is treated as `otherwise` says.
+        A failure is final at once, a pass once the weight has soaked, and an inconclusive judgement at the deadline,
+        when it is treated as `otherwise` says.
         """
         if self.result == "fail" or (self.result == "pass" and now >= soaked):
             return Verdict(self.result, self.why, now)
@@ -53,7 +53,7 @@ class Judgement:
         return Verdict("inconclusive", self.why, now)
 
     def facts(self) -> dict[str, Any]:
-        """As part of a module's result."""
+        """For a module's result."""
         return {
             "result": self.result,
             "why": self.why,
@@ -66,16 +66,15 @@ class Judgement:
 
 
 def judge(criteria: Criteria, counts: Counts, answers: Mapping[str, float | str] | None = None) -> Judgement:
-    """The verdict about the canary.
+    """Judge the canary: it fails if one check fails, and passes if all pass. A dry run never decides.
 
-    counts: since its weight is live. answers: to the custom queries, by name; a text says why there is no number.
-    One check that fails is enough to fail it, and it passes only if all do. A dry run never decides.
+    counts: since its weight is live. answers: to the custom queries, by name; text says why there is no number.
     """
     return _combined(_checked(criteria, counts, answers or {}), _percentiles(counts))
 
 
 def undecided(why: str) -> Judgement:
-    """The verdict where nothing could be counted."""
+    """The judgement where nothing could be counted."""
     return Judgement("inconclusive", why)
 
 
@@ -99,7 +98,7 @@ def _combined(found: tuple[Check, ...], percentiles: Mapping[str, Mapping[str, f
         reasons = [check.why for check in deciding if check.result == result]
         if reasons:
             return Judgement(result, "; ".join(dict.fromkeys(reasons)), found, percentiles)
-    passed = "; ".join(check.why for check in deciding) or "nothing decides, all checks are dry runs"
+    passed = "; ".join(check.why for check in deciding) or "all checks are dry runs"
     return Judgement("pass", passed, found, percentiles)
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What was counted while a weight soaked, look by look, thinned so that it stays small however long it takes. Pure."""
+"""The measurements of one weight while it soaks, thinned so that their number stays bounded. Pure."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:  # a call that judges nothing need not compile them
     from .criteria import Criteria
     from .judgement import Judgement
 
-MOST = 30  # looks that are kept
+MAX_KEPT = 30  # measurements
 CURVES = ("p50", "p99")
-SPACING = timedelta(seconds=0.5)  # between them at first
+SPACING = timedelta(seconds=0.5)  # between two kept measurements at first
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was known at a moment. counts: None where nothing could be counted; coverage: where proxies count."""
+    """A judgement with its counts. counts: None if nothing could be counted; coverage: None if no proxies count."""
 
     at: datetime
     judgement: Judgement
@@ -38,23 +38,23 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Measurements:
-    """The looks at one weight. weights: percent by subset; since: when it was live; last: the look that counts."""
+    """The measurements of one weight. weights: percent by subset; since: when it was live; kept: thinned ones."""
 
     weights: Mapping[str, Share]
     since: datetime
     criteria: Criteria
     last: Measurement
-    looks: tuple[Measurement, ...]
+    kept: tuple[Measurement, ...]
     spacing: timedelta = SPACING
 
     @property
     def judgement(self) -> Judgement:
-        """The last one."""
+        """The last judgement."""
         return self.last.judgement
 
     def facts(self) -> dict[str, Any]:
-        """As part of a module's result: the last look in full, and of all that are kept what was counted."""
-        looks = self.looks if self.looks[-1:] == (self.last,) else (*self.looks, self.last)
+        """For a module's result: the last measurement in full, and the counts of those that are kept."""
+        kept = self.kept if self.kept[-1:] == (self.last,) else (*self.kept, self.last)
         threshold = self.criteria.latency.threshold_ms if self.criteria.latency else None
         return {
             "weights": numbers(self.weights),
@@ -68,43 +68,42 @@ class Measurements:
             "proxies": {"read": coverage.read, "of": coverage.of} if (coverage := self.last.coverage) else None,
             "unattributed": self.last.counts.unattributed if self.last.counts else None,
             "samples": [
-                {"at": stamp(look.at), "versions": {each.name: _sample(each, look) for each in _counted(look)}}
-                for look in looks
-                if look.counts
+                {"at": stamp(each.at), "versions": {counted.name: _sample(counted, each) for counted in _counted(each)}}
+                for each in kept
+                if each.counts
             ],
         }
 
 
-def add(record: Measurements, look: Measurement) -> Measurements:
-    """The record with one more look. If there are too many, every other one goes, and later ones come half as often."""
-    record = replace(record, last=look)
-    if record.looks and look.at - record.looks[-1].at < record.spacing:
-        return record
-    looks, spacing = (*record.looks, look), record.spacing
-    if len(looks) > MOST:
-        looks, spacing = looks[::2], 2 * spacing
-    return replace(record, looks=looks, spacing=spacing)
+def add(measurements: Measurements, last: Measurement) -> Measurements:
+    """Add a measurement. Beyond the maximum every other one is dropped and the spacing doubled."""
+    kept, spacing = measurements.kept, measurements.spacing
+    if not kept or last.at - kept[-1].at >= spacing:
+        kept = (*kept, last)
+    if len(kept) > MAX_KEPT:
+        kept, spacing = kept[::2], 2 * spacing
+    return replace(measurements, last=last, kept=kept, spacing=spacing)
 
 
-def _counted(look: Measurement) -> list[VersionCounts]:
-    counts = look.counts
+def _counted(measurement: Measurement) -> list[VersionCounts]:
+    counts = measurement.counts
     return [each for each in (counts.stable, counts.canary) if each] if counts else []
 
 
-def _version(counted: VersionCounts, threshold: float | None, look: Measurement) -> dict[str, Any]:
-    """The counts of a version since the weight is live; its latencies where there are some."""
+def _version(counted: VersionCounts, threshold: float | None, measurement: Measurement) -> dict[str, Any]:
+    """The counts of a version since the weight is live, with its latencies if known."""
     slow = slower_than(counted.buckets, threshold) if threshold is not None else None
     return {
         "requests": counted.answers.requests,
         "failed": counted.answers.bad,
         **({"timed": slow.requests, "slow": slow.bad} if slow else {}),
-        **look.judgement.percentiles.get(counted.name, {}),
+        **measurement.judgement.percentiles.get(counted.name, {}),
     }
 
 
-def _sample(counted: VersionCounts, look: Measurement) -> dict[str, Any]:
-    """What a curve is drawn of."""
-    percentiles = look.judgement.percentiles.get(counted.name, {})
+def _sample(counted: VersionCounts, measurement: Measurement) -> dict[str, Any]:
+    """A point of the curves on the run page."""
+    percentiles = measurement.judgement.percentiles.get(counted.name, {})
     return {
         "requests": counted.answers.requests,
         "failed": counted.answers.bad,
@@ -113,7 +112,7 @@ def _sample(counted: VersionCounts, look: Measurement) -> dict[str, Any]:
 
 
 def _limits(criteria: Criteria) -> dict[str, Any]:
-    """What the canary was held against; a part that is switched off is left out."""
+    """The limits that are judged by; a part that is switched off is left out."""
     success, latency = criteria.success, criteria.latency
     return {
         "minimum_requests": criteria.minimum_requests,

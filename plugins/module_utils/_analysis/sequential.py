@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""How much counts say for or against a version, in a way that stays valid however often one looks. Pure.
+"""Log evidence against a version that stays valid however often it is evaluated (sequential tests). Pure.
 
-Both functions give the logarithm of an e-value: a quantity whose mean is at most 1 when the hypothesis that it speaks
-against is true, at any time and under any rule for when to stop. By Ville's inequality the chance that it *ever*
+Both functions return the logarithm of an e-value: a quantity whose mean is at most 1 when the hypothesis that it speaks
+against is true, at any time and under any stopping rule. By Ville's inequality the chance that it *ever*
 reaches 1 / alpha is then at most alpha (Ramdas, Gruenwald, Vovk, Shafer: Game-theoretic statistics and safe
-anytime-valid inference, Statistical Science 38, 2023). A p-value has no such bound: looked at ten times a second it
-accuses everybody in the end.
+anytime-valid inference, Statistical Science 38, 2023). A p-value has no such bound: evaluated ten times a second
+it rejects every hypothesis in the end.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from math import exp, lgamma, log, log1p, sqrt
 
 from .._metrics.counts import Sample
 
-# What the rates are taken to be before anything is seen, as weighted Beta(a, b) priors. They change how soon a verdict
-# comes, never how often it is wrong: stable fails seldom, and a canary fails as seldom or at any rate.
+# Weighted Beta(a, b) priors of the rates. They change how soon a verdict comes, never how often it is wrong: stable
+# rarely fails, and a canary fails as rarely or at any rate.
 _STABLE = ((1.0, 0.5, 50.0),)
 _CANARY = ((0.5, 0.5, 50.0), (0.5, 0.5, 0.5))
 
@@ -28,21 +28,20 @@ def log_evidence_over_limit(sample: Sample, good: float, bad: float) -> float:
     """Wald's log-likelihood ratio of a rate `bad` against a rate `good`, 0 < good < bad < 1.
 
     It reaches ln(1 / alpha) with a chance of at most alpha if the rate is `good` or less, and falls to ln(beta) with a
-    chance of at most beta if it is `bad` or more. These bounds are Wald's ln((1 - beta) / alpha) and
-    ln(beta / (1 - alpha)) but for a hair (Sequential Tests of Statistical Hypotheses, 1945). His hold for who stops
-    at the first bound that is reached; ours also for who goes on after a pass, as a soak does.
+    chance of at most beta if it is `bad` or more. Wald's own bounds, ln((1 - beta) / alpha) and ln(beta / (1 - alpha)),
+    are slightly tighter (Sequential Tests of Statistical Hypotheses, 1945), but hold only for a test that stops at the
+    first bound it reaches; these also hold for one that goes on after a pass, as a soak does.
     """
     return sample.bad * log(bad / good) + (sample.requests - sample.bad) * log((1 - bad) / (1 - good))
 
 
 def log_evidence_worse(stable: Sample, canary: Sample, ratio: float = 1.0) -> float:
-    """The log e-value against: the canary's rate is at most `ratio` (1 or more) times that of stable.
+    """The log e-value against the hypothesis that the canary's rate is at most `ratio` (1 or more) times stable's.
 
     By universal inference (Wasserman, Ramdas, Balakrishnan: Universal inference, PNAS 117, 2020): the likelihood of
-    the counts under a mixture of rates, divided by the highest that the hypothesis allows. It needs no weight and no
-    number of requests known beforehand, and it stays valid for rates that change while both versions share them, since
-    Envoy draws the version of each request without knowing how it will end. So a failure of what both depend on is not
-    put to the canary's account, whenever it comes and goes.
+    the counts under a mixture of rates, divided by the highest that the hypothesis allows. It needs neither the weights
+    nor the number of requests in advance, and stays valid for rates that change in both versions alike, since Envoy
+    chooses the version before the result is known. So failures of a shared dependency are not held against the canary.
     """
     return _mixed(stable, _STABLE) + _mixed(canary, _CANARY) - _highest(stable, canary, ratio)
 
@@ -62,7 +61,7 @@ def _beta(a: float, b: float) -> float:
 def _highest(stable: Sample, canary: Sample, ratio: float) -> float:
     """The highest log likelihood with a canary's rate of at most `ratio` times that of stable.
 
-    If the rates as seen do not obey that, it lies where the canary's rate is just `ratio` times that of stable, at the
+    If the observed rates violate that, it lies where the canary's rate is just `ratio` times that of stable, at the
     smaller root of a quadratic (Miettinen, Nurminen: Comparative analysis of two rates, Statistics in Medicine 4,
     1985).
     """

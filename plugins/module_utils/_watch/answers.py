@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What the admin interfaces of all proxies answer to some paths, from the first look on until it is closed."""
+"""The answers of all proxies' admin interfaces, from the first read until it is closed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .._proxy.reader import Interval, Reader, Readings
 from .._rollout.prover import Prover
 from .._rollout.read import Snapshot
 
-PATIENCE = 0.5  # seconds for which a look waits for something new
+WAIT = 0.5  # seconds that a read waits for something new
 
 
 class ProxyAnswers:
-    """path: what each look asks for. pace: seconds between two of them. intervals: what it asks for now and then."""
+    """path: what each request asks for. pace: seconds between two requests. intervals: paths to read less often."""
 
     def __init__(
         self,
@@ -44,12 +44,12 @@ class ProxyAnswers:
         self._opening = threading.Lock()
 
     def read(self) -> Readings:
-        """What is read, as soon as there is something new; Unproven or ClusterError if there is nobody to ask."""
-        self._readings = self._reading().newest(PATIENCE)
+        """The readings, as soon as there is something new; Unproven or ClusterError if there is no proxy to read."""
+        self._readings = self._reading().newest(WAIT)
         return self._readings
 
     def new(self, path: str) -> dict[Proxy, bytes]:
-        """The answers to a path in the last look that were not given before."""
+        """The answers to a path in the last readings that were not returned before."""
         found = {
             proxy: body
             for proxy, reading in self._readings.answers.items()
@@ -59,12 +59,12 @@ class ProxyAnswers:
         return found
 
     def begin(self) -> None:
-        """Read already what the first look gives. What is in the way of that is told by the looks."""
+        """Start to read; `read` raises what prevents it."""
         with suppress(Unproven, ClusterError):
             self._reading()
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Stop reading."""
         with self._opening:
             self._closed = True
             if self._reader:

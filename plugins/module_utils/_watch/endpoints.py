@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What proxies count for the endpoints of two versions, and whether they have any, read again and again."""
+"""What proxies count for the endpoints of two versions, and which versions they are cut off from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 
 from .._k8s.auth import ClusterError
 from .._metrics.counts import Sample
-from .._proxy import endpoints as endpoints
+from .._proxy import endpoints
 from .._proxy.admin import HostSubset, hosts_path
 from .._proxy.attachment import Proxy
 from .._proxy.endpoints import Clusters, HostIncrease, ProxyHosts
@@ -24,13 +24,13 @@ from .answers import ProxyAnswers
 
 
 class Uncounted(Exception):
-    """One sentence: why nothing could be counted."""
+    """Why nothing could be counted, in one sentence."""
 
 
 class EndpointReader:
-    """What every proxy counts for the endpoints of the two versions, from the first look on.
+    """Counts the requests to the endpoints of the two versions in all proxies, from the first read on.
 
-    pace: seconds between two looks at a proxy. intervals: what else it is asked for now and then; see answers.
+    pace, intervals: as of ProxyAnswers, which has the answers to further paths.
     """
 
     def __init__(
@@ -39,40 +39,38 @@ class EndpointReader:
         self._clusters = clusters_of(snapshot)
         self._path = hosts_path(self._clusters.versions)
         self.answers = ProxyAnswers(prover, snapshot, self._path, pace, intervals)
-        self._tally = HostIncrease()
+        self._increase = HostIncrease()
         self._present: Collection[Hashable] = ()
 
     def read(self) -> Readings:
-        """Take in what is new, and tell what is read; Uncounted if there is nobody to ask."""
+        """Add what is new and return the readings; Uncounted if there is no proxy to read."""
         try:
             readings = self.answers.read()
         except (Unproven, ClusterError) as error:
             raise Uncounted(f"the proxies cannot be read: {error}") from error
-        looks: dict[Hashable, ProxyHosts] = {
-            proxy: self._endpoints_of(proxy, body) for proxy, body in self.answers.new(self._path).items()
-        }
-        self._tally = endpoints.add(self._tally, looks)
+        new = self.answers.new(self._path).items()
+        self._increase = endpoints.add(self._increase, {proxy: self._parsed(proxy, body) for proxy, body in new})
         self._present = readings.present
         return readings
 
     def sample(self, version: str) -> Sample:
-        """Its requests, and those that failed."""
-        return endpoints.sample(self._tally, version)
+        """The requests to a version, and how many of them failed."""
+        return endpoints.sample(self._increase, version)
 
     def cut_off(self, names: Iterable[str]) -> dict[str, str]:
-        """Those of these versions that a proxy has no endpoint of any more, each with a half sentence."""
-        found = {name: endpoints.cut_off(self._tally, name, self._present) for name in names}
+        """Where proxies have no endpoint of a version any more, by version, as a clause."""
+        found = {name: endpoints.cut_off(self._increase, name, self._present) for name in names}
         return {
             name: f"no healthy endpoint of {name} is left in {', '.join(sorted(map(str, proxies)))}"
             for name, proxies in found.items()
             if proxies
         }
 
-    def _endpoints_of(self, proxy: Proxy, body: bytes) -> ProxyHosts:
+    def _parsed(self, proxy: Proxy, body: bytes) -> ProxyHosts:
         try:
             return endpoints.parse(body, self._clusters)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Uncounted(f"{proxy} does not tell of its clusters as Envoy does: {error}") from error
+            raise Uncounted(f"the clusters that {proxy} lists cannot be read: {error}") from error
 
 
 def clusters_of(snapshot: Snapshot) -> Clusters:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What Prometheus has counted while a release had its weights, told as a step that was watched is."""
+"""What Prometheus has counted during a release, in the form of the measurements of a watched step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from .._analysis.criteria import Criteria
 from .._analysis.judgement import judge
-from .._analysis.measurements import MOST, Measurement, Measurements, add
+from .._analysis.measurements import MAX_KEPT, Measurement, Measurements
 from .._common.shares import Share, rest_of
 from .._metrics.increase import counts
 from .._metrics.prometheus import Prometheus
@@ -24,13 +24,13 @@ from .._release.state import State, attempt
 from .._rollout.read import Snapshot
 from .providers import full_host, workload_versions_of
 
-LONGEST = timedelta(hours=1)  # of one weight that are looked at
-TOLD = ("weights", "since", "until", "seconds", "source", "versions", "samples")
+LONGEST = timedelta(hours=1)  # of one weight
+FACTS = ("weights", "since", "until", "seconds", "source", "versions", "samples")
 
 
 @dataclass(frozen=True)
 class Period:
-    """A time in which the canary had one weight, percent."""
+    """A time in which the canary had one weight (percent)."""
 
     weight: Share
     since: datetime
@@ -38,7 +38,7 @@ class Period:
 
 
 def periods(state: State, now: datetime) -> list[Period]:
-    """The times in which the canary had requests in its last attempt, oldest first, as far as the history goes."""
+    """The times in which the canary had requests in its last attempt, oldest first."""
     ours = state.history[attempt([(past.event, past.canary, past.weight) for past in state.history], state.canary) :]
     turns = [(past.at, past.weight) for past in ours]
     if turns and state.since > turns[-1][0] and turns[-1][1] == state.weight:
@@ -52,34 +52,30 @@ def periods(state: State, now: datetime) -> list[Period]:
 
 
 def counted(prometheus: Prometheus, criteria: Criteria, snapshot: Snapshot, state: State, now: datetime) -> list[Any]:
-    """Of each period what the module `canary` tells of a weight that it has watched, without a verdict."""
+    """The facts of each period as the module `canary` returns those of a watched weight, without a verdict."""
     reporter = criteria.prometheus.reporter if criteria.prometheus else "source"
     host, found = full_host(snapshot), []
     for period in periods(state, now):
         asked = queries(host, (period.until - period.since).total_seconds(), reporter)
         answers = [each for query in asked for each in prometheus.samples(query, period.until.timestamp())]
-        facts = record(answers, period, criteria, snapshot, state, reporter).facts()
-        found.append({name: facts[name] for name in TOLD})
+        facts = measurements_of(answers, period, criteria, snapshot, state, reporter).facts()
+        found.append({name: facts[name] for name in FACTS})
     return found
 
 
-def record(
+def measurements_of(
     answers: Iterable[Samples], period: Period, criteria: Criteria, snapshot: Snapshot, state: State, reporter: str
 ) -> Measurements:
-    """The looks that Prometheus' samples of this time allow, evenly over it."""
+    """Measurements spread evenly over a period, from Prometheus' samples of it."""
     answers, host = list(answers), full_host(snapshot)
-    whose = workload_versions_of(snapshot, (state.canary, state.stable))
+    versions = workload_versions_of(snapshot, (state.canary, state.stable))
     length = period.until - period.since
-    looks = []
-    for number in range(1, MOST + 1):
-        at = period.since + length * number / MOST
+    found = []
+    for number in range(1, MAX_KEPT + 1):
+        at = period.since + length * number / MAX_KEPT
         until = [Samples(labels, [each for each in values if each[0] <= at.timestamp()]) for labels, values in answers]
-        now = counts(
-            increase_of(until, host, reporter), whose, state.canary, state.stable if period.weight < 100 else None
-        )
-        looks.append(Measurement(at, judge(criteria, now), now))
+        stable = state.stable if period.weight < 100 else None
+        now = counts(increase_of(until, host, reporter), versions, state.canary, stable)
+        found.append(Measurement(at, judge(criteria, now), now))
     weights = {state.stable: rest_of(period.weight), state.canary: period.weight}
-    found = Measurements(weights, period.since, criteria, looks[0], (), timedelta(0))
-    for look in looks:
-        found = add(found, look)
-    return found
+    return Measurements(weights, period.since, criteria, found[-1], tuple(found))

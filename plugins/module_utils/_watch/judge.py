@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Judges a step again and again while it soaks, from the moment on when its weight is live."""
+"""Judges a step repeatedly while it soaks, from the moment its weight is live."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .._rollout.read import Snapshot
 from .endpoints import Uncounted
 from .providers import ProbeProvider, PrometheusProvider, Provider, ProxyProvider
 
-ASK_AGAIN = 5.0  # seconds between two answers to a custom query
-BLIND = 5.0  # seconds without a count until that is the reason for no verdict, and no longer what was known before
+ASK_AGAIN = 5.0  # seconds between two evaluations of a custom query
+BLIND = 5.0  # seconds without counts until that is the reason for no verdict instead of the last judgement
 
 
 class Judge:
-    """The present weight under analysis. pace: seconds between two looks.
+    """Judges the present weight. pace: seconds between two measurements.
 
-    trouble: what has kept it from counting for some seconds now; nothing if nothing does.
+    trouble: what has prevented counting for some seconds; empty if nothing does.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class Judge:
         self._clock = session.cluster.now
         self._weights = snapshot.shares
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else self._clock()
-        self._record: Measurements | None = None
-        self._counted: tuple[float, Measurement] | None = None  # when it was (monotonic), and what was known then
+        self._measurements: Measurements | None = None
+        self._counted: tuple[float, Measurement] | None = None  # the last one with counts, and when (monotonic)
         self._begun = time.monotonic()
         self.pace = provider.pace
         self.trouble = ""
@@ -53,34 +53,34 @@ class Judge:
         self._ask_next = 0.0
 
     def measure(self) -> Measurements:
-        """The verdict as of now, with those before it."""
-        look = self._look()
-        begun = self._record or Measurements(self._weights, self._since, self.criteria, look, ())
-        self._record = add(begun, look)
-        return self._record
+        """Judge what is counted now; all measurements of this weight so far."""
+        now = self._measured()
+        before = self._measurements or Measurements(self._weights, self._since, self.criteria, now, ())
+        self._measurements = add(before, now)
+        return self._measurements
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Stop counting."""
         self._provider.close()
 
-    def _look(self) -> Measurement:
+    def _measured(self) -> Measurement:
         try:
             counted = self._provider.counts()
         except Uncounted as error:
-            look = self._uncounted(str(error))
+            found = self._uncounted(str(error))
             blind = time.monotonic() - (self._counted[0] if self._counted else self._begun) > BLIND
-            self.trouble = look.judgement.why if blind else ""
-            return look
-        judgement, coverage = judge(self.criteria, counted, self._asked()), self._provider.coverage
+            self.trouble = found.judgement.why if blind else ""
+            return found
+        judgement, coverage = judge(self.criteria, counted, self._query_answers()), self._provider.coverage
         self.trouble = str(coverage or "")
         if self.trouble:
             judgement = replace(judgement, why=f"{judgement.why}; {self.trouble}")
-        look = Measurement(self._clock(), judgement, counted, coverage)
-        self._counted = time.monotonic(), look
-        return look
+        found = Measurement(self._clock(), judgement, counted, coverage)
+        self._counted = time.monotonic(), found
+        return found
 
     def _uncounted(self, why: str) -> Measurement:
-        """One late answer takes no reason away that was known before, but what nobody has seen passes nothing."""
+        """A short gap keeps the last reason for no verdict, but never lets a canary pass."""
         if self._counted is None:
             return Measurement(self._clock(), undecided(why), None)
         at, last = self._counted
@@ -90,7 +90,7 @@ class Judge:
         blind = f"nothing could be counted for {seconds:.0f} s: {why}; before that: {last.judgement.why}"
         return Measurement(self._clock(), undecided(blind), None)
 
-    def _asked(self) -> dict[str, float | str]:
+    def _query_answers(self) -> dict[str, float | str]:
         if self._prometheus and time.monotonic() >= self._ask_next:
             self._answers = {each.name: _answer(self._prometheus, each.query) for each in self.criteria.queries}
             self._ask_next = time.monotonic() + ASK_AGAIN
@@ -98,9 +98,9 @@ class Judge:
 
 
 class ProxyCounting:
-    """The provider where the proxies count. It begins when they are seen to run a weight, before that is noted.
+    """A provider that counts in the proxies from the moment they run a weight, before the state says so.
 
-    Ends with its `with` block.
+    Stops with its `with` block.
     """
 
     def __init__(self, session: Session, criteria: Criteria) -> None:
@@ -116,7 +116,7 @@ class ProxyCounting:
             self.provider.close()
 
     def begin(self, snapshot: Snapshot) -> None:
-        """Count from now on how the weight of this snapshot does."""
+        """Count from now on for the weight of this snapshot."""
         self.__exit__()
         if self._counts and self._prover:
             self.provider = ProxyProvider(self._prover, snapshot)
@@ -124,7 +124,7 @@ class ProxyCounting:
 
 
 def judge_of(session: Session, criteria: Criteria, snapshot: Snapshot, counting: Provider | None = None) -> Judge:
-    """The one for the weight that this snapshot shows live. counting: who counts already where the proxies count."""
+    """The judge of the weight in this snapshot, which is live. counting: a provider that has started already."""
     options = criteria.prometheus
     prometheus = Prometheus(options) if options else None
     if criteria.source == "prometheus" and prometheus and options and isinstance(snapshot.state, State):
@@ -135,7 +135,7 @@ def judge_of(session: Session, criteria: Criteria, snapshot: Snapshot, counting:
     if criteria.source == "probe" and criteria.probe:
         return Judge(session, criteria, snapshot, ProbeProvider(criteria.probe, snapshot), prometheus)
     if session.prover is None:
-        raise ValueError("the proxies count, and nobody asks them")
+        raise ValueError("the proxies count, and there is no prover to ask them")
     return Judge(session, criteria, snapshot, counting or ProxyProvider(session.prover, snapshot), prometheus)
 
 
@@ -159,7 +159,7 @@ def criteria_of(analysis: object, proof: str, unwatched: bool) -> Criteria:
 
 
 def _unusable_queries(criteria: Criteria) -> list[str]:
-    """What is wrong with the custom queries, as Prometheus says. That it is down, or has no data yet, is no mistake."""
+    """The custom queries that Prometheus refuses. That it is down or has no data yet is no mistake."""
     if not criteria.prometheus:
         return []
     prometheus, found = Prometheus(criteria.prometheus), []
@@ -169,7 +169,7 @@ def _unusable_queries(criteria: Criteria) -> list[str]:
         except UnusableQuery as error:
             found.append(f"analysis.queries: {each.name}: {error}")
         except PrometheusError:
-            continue  # it is asked again while the step soaks, and then this is a reason for no verdict
+            continue  # while the step soaks this is a reason for no verdict
     return found
 
 

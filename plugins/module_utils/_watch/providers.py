@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Who counts the requests of a step: the proxies themselves, Prometheus, or who sends some of our own."""
+"""Where the counts of a step come from: the proxies, Prometheus, or requests of its own (a probe)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from functools import cached_property
 from math import inf
 
 from .._analysis.criteria import Criteria, ProbeOptions
+from .._common.text import shortened
 from .._k8s.auth import ClusterError
 from .._k8s.client import Cluster
 from .._k8s.owners import workload_of
@@ -27,7 +28,8 @@ from .._metrics.increase import Increase, add, buckets, counts, without_endpoint
 from .._metrics.istio_metrics import DURATION, parse, stats_path
 from .._metrics.prometheus import Prometheus, PrometheusError
 from .._metrics.promql import increase_of, queries
-from .._metrics.workloads import Workload, WorkloadVersions, workload_versions
+from .._metrics.workloads import Workload, WorkloadVersions
+from .._metrics.workloads import workload_versions as from_pods
 from .._proxy.admin import routes_path, rule_of
 from .._proxy.attachment import attachment_of
 from .._proxy.discovery import discover
@@ -40,9 +42,9 @@ from .._traffic.split import version_pattern, versions_in
 from .endpoints import EndpointReader, Uncounted
 from .rule_presence import RulePresence
 
-ROUTES_PACE = 5.0  # seconds between two looks at the routes of a proxy, which may take more still
-SERIES_PACE = 1.0  # seconds between two looks at Istio's series of a proxy, which take far more than its endpoints
-LIST_AGAIN = 5.0  # seconds between two looks at the pods, where series name workloads that nobody knows
+ROUTES_PACE = 5.0  # seconds between two reads of a proxy's routes, the most expensive answer
+SERIES_PACE = 1.0  # seconds between two reads of Istio's series of a proxy, which cost far more than its endpoints
+LIST_AGAIN = 5.0  # seconds between two lists of the pods while series name unknown workloads
 NO_VERSION = ""
 SHARED = (
     "workload {0.namespace}/{0.name} has pods of both versions, of one revision ({0.revision}), so that Istio's series "
@@ -54,24 +56,24 @@ LONGEST_ANSWER = 80  # characters of an answer in a message
 
 
 class Provider:
-    """pace: seconds between two looks. coverage: of how many proxies they tell, where proxies count."""
+    """Counts requests. pace: seconds between two counts. coverage: how many proxies are read, if they count."""
 
     pace: float
     coverage: Coverage | None = None
 
     def counts(self) -> Counts:
-        """What was counted since the weight is live; Uncounted if that cannot be known."""
+        """The counts since the weight is live; Uncounted if they cannot be known."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Stop counting."""
 
 
 class ProxyProvider(Provider):
-    """Reads the counters of every proxy over the streams of the proof. It counts from its own first look on.
+    """Reads the counters of every proxy over the streams of the proof, from its own first read on.
 
-    How requests ended is what Envoy counts for each endpoint of a subset; how long they took, and what failed before an
-    endpoint was chosen, is what Istio's series tell, as far as they can be told apart.
+    Results are Envoy's counts for each endpoint of a subset. Latencies, and failures before an endpoint was chosen,
+    come from Istio's series.
     """
 
     pace = 0.1
@@ -80,7 +82,7 @@ class ProxyProvider(Provider):
         self._snapshot = snapshot
         self._host = full_host(snapshot)
         self._reporter = reporter
-        self._whose = WorkloadLookup(prover.cluster, snapshot)
+        self._lookup = WorkloadLookup(prover.cluster, snapshot)
         self._of_series, self._of_routes = stats_path(self._host), routes_path()
         intervals = {self._of_series: Interval(SERIES_PACE), self._of_routes: Interval(ROUTES_PACE, ROUTES_PACE)}
         self._hosts = EndpointReader(prover, snapshot, self.pace, intervals)
@@ -102,7 +104,7 @@ class ProxyProvider(Provider):
         return self._counts()
 
     def begin(self) -> None:
-        """Read already what the first look counts from."""
+        """Start to read, so that the first count starts now."""
         self._hosts.answers.begin()
 
     def close(self) -> None:
@@ -111,29 +113,29 @@ class ProxyProvider(Provider):
     def _counts(self) -> Counts:
         canary, stable = judged_versions(self._snapshot)
         names = [canary, stable] if stable else [canary]
-        whose = self._whose.of(workloads(self._series.since))
+        workload_versions = self._lookup.of(workloads(self._series.since))
         return Counts(
-            canary=self._version(whose, canary),
-            stable=self._version(whose, stable) if stable else None,
+            canary=self._version(workload_versions, canary),
+            stable=self._version(workload_versions, stable) if stable else None,
             unattributed=without_endpoint(self._series.since).bad,
             before=without_endpoint(self._series.before),
             cut_off=self._hosts.cut_off(names),
             unrouted=self._unrouted,
-            untimed=self._untimed(whose, names),
+            untimed=self._untimed(workload_versions, names),
         )
 
-    def _version(self, whose: WorkloadVersions, name: str) -> VersionCounts:
-        return VersionCounts(name, self._hosts.sample(name), buckets(self._series, whose, name))
+    def _version(self, workload_versions: WorkloadVersions, name: str) -> VersionCounts:
+        return VersionCounts(name, self._hosts.sample(name), buckets(self._series, workload_versions, name))
 
-    def _untimed(self, whose: WorkloadVersions, names: Sequence[str]) -> str:
-        """Why latencies may be unknown; empty if they only have not been counted yet."""
+    def _untimed(self, workload_versions: WorkloadVersions, names: Sequence[str]) -> str:
+        """Why latencies may be unknown; empty if they are only not counted yet."""
         seen = workloads(self._series.since)
-        found = {whose.version_of(each) for each in seen}
+        found = {workload_versions.version_of(each) for each in seen}
         lacking = [name for name in names if name not in found]
         if not lacking:
             return ""
         remedy = "; to judge without it set analysis.latency: false"
-        if shared := whose.shared(seen):
+        if shared := workload_versions.shared(seen):
             return f"{SHARED.format(shared[0])}{remedy}"
         if not seen:
             return f"the proxies have no {DURATION} of {self._host}, as where Telemetry is switched off{remedy}"
@@ -142,7 +144,7 @@ class ProxyProvider(Provider):
 
 
 class WorkloadLookup:
-    """Which workloads serve a version, by the pods as they were, and as they are if the series name others."""
+    """The workloads of each version, from the snapshot's pods, listed again if the series name others."""
 
     def __init__(self, cluster: Cluster, snapshot: Snapshot) -> None:
         self._cluster = cluster
@@ -153,15 +155,15 @@ class WorkloadLookup:
     def of(self, seen: Iterable[Workload]) -> WorkloadVersions:
         if time.monotonic() - self._listed > LIST_AGAIN and any(not self._known.version_of(each) for each in seen):
             self._listed = time.monotonic()
-            with suppress(ClusterError):  # the next look tries again, and the watch itself meets the same outage
+            with suppress(ClusterError):  # the next count tries again, and the watch handles the same outage
                 self._known = self._known.with_pods(workload_versions_of(pods_of(self._cluster, self._snapshot)))
         return self._known
 
 
 class PrometheusProvider(Provider):
-    """Asks Prometheus for all that was scraped since the weight is live.
+    """Asks Prometheus for all samples since the weight is live.
 
-    prover: where the proxies may be asked too, whether they have an endpoint of each version at all.
+    prover: where the proxies may be asked too, which tell whether they have an endpoint of each version.
     """
 
     pace = 2.0
@@ -177,12 +179,12 @@ class PrometheusProvider(Provider):
     ) -> None:
         self._prometheus = prometheus
         self._reporter = criteria.prometheus.reporter if criteria.prometheus else "source"
-        self._lost = criteria.unattributed is not None and self._reporter == "source"
+        self._without_service = criteria.unattributed is not None and self._reporter == "source"
         self._workloads: frozenset[str] | None = None
         self._cluster = cluster
         self._snapshot = snapshot
         self._since = since
-        self._whose = WorkloadLookup(cluster, snapshot)
+        self._lookup = WorkloadLookup(cluster, snapshot)
         self._hosts = EndpointReader(prover, snapshot, self.pace) if prover else None
 
     def counts(self) -> Counts:
@@ -194,17 +196,17 @@ class PrometheusProvider(Provider):
             raise Uncounted(str(error)) from error
         increase = increase_of(answers, host, self._reporter)
         seen = workloads(increase.since)
-        whose = self._whose.of(seen)
-        if shared := whose.shared(seen):
+        workload_versions = self._lookup.of(seen)
+        if shared := workload_versions.shared(seen):
             raise Uncounted(f"{SHARED.format(shared[0])}; the proxies themselves can: leave out analysis.source")
-        return replace(counts(increase, whose, *judged_versions(self._snapshot)), cut_off=self._cut_off())
+        return replace(counts(increase, workload_versions, *judged_versions(self._snapshot)), cut_off=self._cut_off())
 
     def close(self) -> None:
         if self._hosts:
             self._hosts.answers.close()
 
     def _cut_off(self) -> dict[str, str]:
-        """What the proxies lack. That they cannot be asked is no reason to count nothing."""
+        """The versions that proxies are cut off from; empty if they cannot be asked."""
         if self._hosts:
             with suppress(Uncounted):
                 self._hosts.read()
@@ -212,11 +214,11 @@ class PrometheusProvider(Provider):
         return {}
 
     def _gateways(self) -> frozenset[str]:
-        """The workloads whose failures without a service are told. A call reads them once."""
-        if self._workloads is None and self._lost:
+        """The workloads that failures without a service are counted of; read once."""
+        if self._workloads is None and self._without_service:
             attachment = attachment_of(self._snapshot.virtual_service, self._snapshot.route.rule)
             discovered = None
-            with suppress(ClusterError):  # they decide nothing
+            with suppress(ClusterError):  # they only add failures that name no service
                 discovered = discover(self._cluster, attachment)
             self._workloads = (
                 frozenset(workload_of(pod) for pods in discovered.pods.values() for pod in pods)
@@ -227,14 +229,14 @@ class PrometheusProvider(Provider):
 
 
 class ProbeProvider(Provider):
-    """Sends requests of our own, and counts how they are answered. Each look sends as many as its pace allows."""
+    """Sends requests of its own and counts the answers; each count sends as many as its pace allows."""
 
     pace = 0.5
 
     def __init__(self, options: ProbeOptions, snapshot: Snapshot) -> None:
         self._canary, self._stable = judged_versions(snapshot)
-        self._words = {name: names_in_answers(snapshot, name) for name in (self._canary, self._stable) if name}
-        known = frozenset().union(*self._words.values())
+        self._names = {name: names_in_answers(snapshot, name) for name in (self._canary, self._stable) if name}
+        known = frozenset().union(*self._names.values())
         self._options = options
         self._pattern = re.compile(options.version_pattern) if options.version_pattern else version_pattern(known)
         self._share = float(snapshot.shares[self._canary] / sum(snapshot.shares.values()))
@@ -260,7 +262,7 @@ class ProbeProvider(Provider):
 
     @cached_property
     def _target(self) -> ProbeTarget:
-        """Made once, for certificates take long to read."""
+        """Made once, since certificates take long to read."""
         options = self._options
         try:
             return target_of(
@@ -279,22 +281,22 @@ class ProbeProvider(Provider):
         version = found.pop() if len(found) == 1 else NO_VERSION
         failed = bool(outcome.error) or outcome.status >= FAILED
         if self._elsewhere and version == NO_VERSION and not failed:
-            return  # the answer of a further destination of the rule
+            return  # another destination of the rule has answered
         self._answers[version, failed] += 1
         if version != NO_VERSION and not failed:
             for edge in (*EDGES, inf):
                 self._buckets[version, edge] += outcome.seconds * 1000 <= edge
 
     def _version(self, version: str) -> VersionCounts:
-        words = self._words[version]
-        good, bad = (sum(self._answers[name, failed] for name in words) for failed in (False, True))
-        timed = {edge: sum(self._buckets[name, edge] for name in words) for edge in (*EDGES, inf)}
+        own = self._names[version]
+        good, bad = (sum(self._answers[name, failed] for name in own) for failed in (False, True))
+        timed = {edge: sum(self._buckets[name, edge] for name in own) for edge in (*EDGES, inf)}
         return VersionCounts(version, Sample(good + bad, bad), timed)
 
 
 def _answer_text(outcome: ProbeAnswer) -> str:
-    said = " ".join((outcome.detail or outcome.body).split())[:LONGEST_ANSWER]
-    return f"{outcome.error or outcome.status}: {said}" if said else outcome.error or str(outcome.status)
+    text = shortened(outcome.detail or outcome.body, LONGEST_ANSWER)
+    return f"{outcome.error or outcome.status}: {text}" if text else outcome.error or str(outcome.status)
 
 
 def full_host(snapshot: Snapshot) -> str:
@@ -311,13 +313,13 @@ def judged_versions(snapshot: Snapshot) -> tuple[str, str | None]:
 
 
 def workload_versions_of(snapshot: Snapshot, names: Sequence[str] = ()) -> WorkloadVersions:
-    """Which workloads serve these versions, those of the release without names, by the pods that the snapshot has."""
+    """The workloads of these versions, or of both in the release, by the pods of the snapshot."""
     names = names or (snapshot.target.canary, snapshot.target.stable)
-    return workload_versions({name: _subset_labels(snapshot, name) for name in names}, snapshot.pods)
+    return from_pods({name: _subset_labels(snapshot, name) for name in names}, snapshot.pods)
 
 
 def names_in_answers(snapshot: Snapshot, version: str) -> frozenset[str]:
-    """What answers may call a version: its name, or the label `version` of its pods."""
+    """The names of a version in answers: that of its subset, or the label `version` of its pods."""
     return frozenset({version, _subset_labels(snapshot, version).get("version", version)})
 
 

@@ -140,7 +140,7 @@ def test_a_gateway_whose_answer_is_none(mesh: Istio, server: ApiServer, call: Ca
     mesh.gateway.server.answers["/clusters"] = lambda _path: next(asked, body)
     result = call()
     assert (result["phase"], weights_of(server)) == ("held", {"v1": 90, "v2": 10}), result["msg"]
-    assert "gateway gateways/one does not tell of its clusters as Envoy does" in result["msg"]
+    assert "the clusters that gateway gateways/one lists cannot be read" in result["msg"]
 
 
 def test_a_gateway_that_loses_the_cluster_of_the_canary(mesh: Istio, server: ApiServer, call: Call) -> None:

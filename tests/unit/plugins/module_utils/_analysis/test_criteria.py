@@ -238,7 +238,7 @@ def test_mistake(analysis: object, sentence: str) -> None:
     ("query", "sentence"),
     [
         ("up", "analysis.queries[0] is 'up': it must be a mapping"),
-        ({"query": "up", "min": 1}, "analysis.queries[0].name is missing: it must be a name for people"),
+        ({"query": "up", "min": 1}, "analysis.queries[0].name is missing: it must be a name for messages"),
         (
             {"name": "a", "query": " ", "min": 1},
             "analysis.queries[0].query is ' ': it must be PromQL that gives one number",

@@ -23,7 +23,7 @@ Rate = Callable[[int], float]  # of the failures at a moment, by the number of t
 
 
 def promote(dice: random.Random, weight: float, requests: int, stable: Rate, canary: Rate) -> tuple[Judgement, bool]:
-    """The verdict of a step with so many requests to the canary, and whether any look at it would have passed.
+    """The verdict of a step with so many requests to the canary, and whether it would have passed at any time.
 
     Each failure of the canary is looked at before and after: there the evidence is at its lowest and its highest, so
     these looks see all that one at each request would.
@@ -34,18 +34,18 @@ def promote(dice: random.Random, weight: float, requests: int, stable: Rate, can
         version = dice.random() < weight
         broke = dice.random() < (canary if version else stable)(number)
         if broke and version:
-            passed = passed or look(sent, failed).result == "pass"
+            passed = passed or judged(sent, failed).result == "pass"
         sent[version] += 1
         failed[version] += broke
         if broke and version:
-            found = look(sent, failed)
+            found = judged(sent, failed)
             if found.result == "fail":
                 return found, passed
-    found = look(sent, failed)
+    found = judged(sent, failed)
     return found, passed or found.result == "pass"
 
 
-def look(sent: list[int], failed: list[int]) -> Judgement:
+def judged(sent: list[int], failed: list[int]) -> Judgement:
     stable, canary = (VersionCounts(name, Sample(sent[i], failed[i])) for i, name in enumerate(("v1", "v2")))
     return judge(CRITERIA, Counts(canary, stable))
 
@@ -102,4 +102,4 @@ def test_nor_is_what_comes_and_goes_for_both() -> None:
 
 def test_three_failures_in_a_row_can_fail_a_good_version() -> None:
     """One pod of a canary that is good on the whole: the error rates are those of independent requests."""
-    assert [look([12, number], [0, number]).result for number in (2, 3)] == ["inconclusive", "fail"]
+    assert [judged([12, number], [0, number]).result for number in (2, 3)] == ["inconclusive", "fail"]

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is kept of the looks at a step."""
+"""Which measurements of a step are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.judgement import judge, undecided
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import (
-    MOST,
+    MAX_KEPT,
     Measurement,
     Measurements,
     add,
@@ -25,7 +25,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CRITERIA = Criteria()
 
 
-def look(seconds: float, requests: int = 0, *, known: bool = True) -> Measurement:
+def measurement(seconds: float, requests: int = 0, *, known: bool = True) -> Measurement:
     at = NOW + timedelta(seconds=seconds)
     if not known:
         return Measurement(at, undecided("Prometheus is down"), None)
@@ -35,28 +35,28 @@ def look(seconds: float, requests: int = 0, *, known: bool = True) -> Measuremen
     return Measurement(at, judge(CRITERIA, counts), counts)
 
 
-def record(*looks: Measurement) -> Measurements:
-    found = Measurements({"v1": 80, "v2": 20}, NOW, CRITERIA, looks[0], ())
-    for each in looks:
+def measurements(*measured: Measurement) -> Measurements:
+    found = Measurements({"v1": 80, "v2": 20}, NOW, CRITERIA, measured[0], ())
+    for each in measured:
         found = add(found, each)
     return found
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 3600])
 def test_however_long_it_takes_few_looks_are_kept_evenly(seconds: int) -> None:
-    found = record(*(look(number / 10, number) for number in range(0, seconds * 10)))
+    found = measurements(*(measurement(number / 10, number) for number in range(0, seconds * 10)))
     samples = found.facts()["samples"]
     moments = [datetime.fromisoformat(each["at"]) for each in samples]
     gaps = [(then - before).total_seconds() for before, then in pairwise(moments[:-1])]
-    assert len(samples) <= MOST + 1
+    assert len(samples) <= MAX_KEPT + 1
     assert moments[0] == NOW
     assert moments[-1] == found.last.at
     assert max(gaps, default=1) <= 2 * min(gaps, default=1)
-    assert seconds < 60 or len(samples) >= MOST // 2
+    assert seconds < 60 or len(samples) >= MAX_KEPT // 2
 
 
 def test_the_facts_are_those_of_the_last_look() -> None:
-    facts = record(look(0), look(10, 200), look(10.1, 210)).facts()
+    facts = measurements(measurement(0), measurement(10, 200), measurement(10.1, 210)).facts()
     assert (facts["since"], facts["until"]) == ("2026-01-01T12:00:00Z", "2026-01-01T12:00:10.100Z")
     assert (facts["seconds"], facts["weights"], facts["source"]) == (10.1, {"v1": 80, "v2": 20}, "envoy")
     assert (facts["result"], facts["why"].split(",")[0]) == ("pass", "0 of 210 requests to v2 (0 %) failed")
@@ -75,7 +75,7 @@ def test_the_facts_are_those_of_the_last_look() -> None:
 
 
 def test_what_could_not_be_counted_is_no_number() -> None:
-    facts = record(look(0, 10), look(5, known=False)).facts()
+    facts = measurements(measurement(0, 10), measurement(5, known=False)).facts()
     assert (facts["versions"], facts["unattributed"]) == ({}, None)
     assert (facts["result"], facts["why"]) == ("inconclusive", "Prometheus is down")
     assert len(facts["samples"]) == 1
@@ -83,6 +83,6 @@ def test_what_could_not_be_counted_is_no_number() -> None:
 
 def test_parts_that_are_switched_off_have_no_limit() -> None:
     criteria = Criteria(success=None, latency=None)
-    found = Measurements({"v2": 100}, NOW, criteria, look(0, 10), (look(0, 10),)).facts()
+    found = Measurements({"v2": 100}, NOW, criteria, measurement(0, 10), (measurement(0, 10),)).facts()
     assert found["limits"] == {"minimum_requests": 100}
     assert "slow" not in found["versions"]["v2"]

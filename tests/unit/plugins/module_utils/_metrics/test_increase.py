@@ -35,12 +35,12 @@ STRANGERS = Answers(NO_WORKLOAD, "5xx", "NC", of_service=False)
 WHOSE = WorkloadVersions({"v1": frozenset({V1}), "v2": frozenset({V2, OTHER})})  # a version may have two Deployments
 
 
-def tally(*looks: dict[str, Counters]) -> Increase:
-    return reduce(add, looks, Increase())
+def increase(*readings: dict[str, Counters]) -> Increase:
+    return reduce(add, readings, Increase())
 
 
 @pytest.mark.parametrize(
-    ("looks", "since"),
+    ("readings", "since"),
     [
         ([], {}),
         ([{"a": {OK: 100}}], {}),
@@ -56,8 +56,8 @@ def tally(*looks: dict[str, Counters]) -> Increase:
         ([{"a": {}}, {"a": {OK: 5}}], {OK: 5}),  # a proxy without a request before
     ],
 )
-def test_what_was_gained(looks: list[dict[str, Counters]], since: Counters) -> None:
-    assert tally(*looks).since == since
+def test_the_increase(readings: list[dict[str, Counters]], since: Counters) -> None:
+    assert increase(*readings).since == since
 
 
 counters = st.dictionaries(st.sampled_from([OK, BROKEN, LOST, Bucket(V1, inf)]), st.integers(0, 50))
@@ -70,11 +70,11 @@ def test_a_gain_is_never_negative_nor_more_than_what_is_shown(last: Counters, no
     assert all(0 <= since[series] <= now[series] for series in now)
 
 
-events = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["count", "look", "restart", "go"])), max_size=60)
+events = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["count", "read", "restart", "go"])), max_size=60)
 
 
 @given(events)
-def test_of_what_happens_while_looked_at_everything_is_counted_once(happenings: list[tuple[str, str]]) -> None:
+def test_everything_between_two_readings_is_counted_once(happenings: list[tuple[str, str]]) -> None:
     """Proxies count, restart, come and go. What one counts before its first look, or since the last before it restarts
     or goes, is not seen; all else is.
     """
@@ -86,7 +86,7 @@ def test_of_what_happens_while_looked_at_everything_is_counted_once(happenings: 
         if happening == "count":
             shown[proxy] = shown.get(proxy, 0) + 1
             unseen[proxy] = unseen.get(proxy, 0) + 1
-        elif happening == "look":
+        elif happening == "read":
             known = proxy in found.last
             found = add(found, {proxy: {OK: shown.get(proxy, 0)}})
             expected += unseen.get(proxy, 0) if known else 0
@@ -101,7 +101,7 @@ def test_counts_of_both_versions() -> None:
     edges = {Bucket(V2, 250.0): 3, Bucket(OTHER, 250.0): 1, Bucket(V2, inf): 4, Bucket(OTHER, inf): 1}
     unnamed = {Answers(NO_WORKLOAD, "2xx", "-"): 7, Answers(Workload("sparrow", "shop", "v1"), "5xx", "-"): 9}
     now = {OK: 1040, BROKEN: 2, GOOD2: 9, BROKEN2: 1, LOST: 4, STRANGERS: 60, **edges, **unnamed}
-    found = tally({"a": {OK: 1000, LOST: 1, STRANGERS: 9}}, {"a": now})
+    found = increase({"a": {OK: 1000, LOST: 1, STRANGERS: 9}}, {"a": now})
     assert counts(found, WHOSE, "v2", "v1") == Counts(
         canary=VersionCounts("v2", Sample(10, 1), {250: 4, inf: 5}),
         stable=VersionCounts("v1", Sample(42, 2), {}),
@@ -113,7 +113,7 @@ def test_counts_of_both_versions() -> None:
 
 
 def test_failures_that_name_the_service_and_no_pod_are_its_own() -> None:
-    found = tally({"a": {}}, {"a": {LOST: 4, NOT_ROUTED: 2, Answers(NO_WORKLOAD, "5xx", "UF"): 1, STRANGERS: 60}})
+    found = increase({"a": {}}, {"a": {LOST: 4, NOT_ROUTED: 2, Answers(NO_WORKLOAD, "5xx", "UF"): 1, STRANGERS: 60}})
     assert counts(found, WHOSE, "v2", "v1").unattributed == 7
 
 

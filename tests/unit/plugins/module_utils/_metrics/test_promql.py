@@ -72,7 +72,7 @@ def test_only_gateways_tell_of_requests_without_a_service(reporter: str, gateway
         ),
     ],
 )
-def test_what_was_gained(answers: list[Samples], since: Counters) -> None:
+def test_the_increase(answers: list[Samples], since: Counters) -> None:
     assert increase_of(answers, HOST, "source").since == since
 
 

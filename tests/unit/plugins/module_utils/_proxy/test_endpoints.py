@@ -67,8 +67,8 @@ def test_what_a_proxy_shows() -> None:
     green = [host("10.0.0.2", rq_total=5, rq_error=7), host("10.0.0.3", health="UNHEALTHY")]
     found = parse(body(blue=blue, green=green), CLUSTERS)
     shown = {
-        (each.version, json.loads(each.address)["socket_address"]["address"]): look
-        for each, look in found.counters.items()
+        (each.version, json.loads(each.address)["socket_address"]["address"]): answer
+        for each, answer in found.counters.items()
     }
     assert shown == {
         ("blue", "10.0.0.1"): HostCounters(started=9, active=2, succeeded=7),
@@ -85,13 +85,13 @@ def test_only_the_port_that_the_route_names_counts(port: int | None, seen: bool)
     assert bool(found.counters) is seen
 
 
-def looks(*each: HostCounters | None, endpoint: Endpoint = ONE) -> list[dict[str, ProxyHosts]]:
+def answers(*each: HostCounters | None, endpoint: Endpoint = ONE) -> list[dict[str, ProxyHosts]]:
     """At one proxy; None where it does not know the endpoint."""
     return [{"gateway": ProxyHosts({endpoint: now} if now else {}, {})} for now in each]
 
 
 def counted(*each: HostCounters | None) -> Sample:
-    return sample(reduce(add, looks(*each), HostIncrease()), "green")
+    return sample(reduce(add, answers(*each), HostIncrease()), "green")
 
 
 OLD = HostCounters(1000, 3, 900, 90)
@@ -132,12 +132,12 @@ def test_requests_that_clients_gave_up() -> None:
 
 
 NUMBERS = ("started", "active", "ended")
-LOOKS = 6
+ANSWERS = 6
 
 
-def shown(begin: int, end: int, how: str, order: tuple[str, ...], look: int) -> HostCounters:
-    """What a look shows of a request that begins and ends at these moments, if the numbers are read in this order."""
-    moments = {name: look * len(NUMBERS) + order.index(name) for name in NUMBERS}
+def shown(begin: int, end: int, how: str, order: tuple[str, ...], answer: int) -> HostCounters:
+    """What an answer shows of a request that begins and ends at these moments, with the numbers read in this order."""
+    moments = {name: answer * len(NUMBERS) + order.index(name) for name in NUMBERS}
     ended = end <= moments["ended"]
     return HostCounters(
         started=int(begin <= moments["started"]),
@@ -150,15 +150,15 @@ def shown(begin: int, end: int, how: str, order: tuple[str, ...], look: int) -> 
 @pytest.mark.parametrize("order", list(permutations(NUMBERS)), ids=" ".join)
 @pytest.mark.parametrize("how", ["succeeds", "fails", "is given up"])
 def test_a_request_counts_once_and_is_never_taken_for_given_up(how: str, order: tuple[str, ...]) -> None:
-    """Whenever it begins and ends, also between two numbers of one look. They add up, so it holds for many as well."""
-    last = LOOKS * len(NUMBERS)
+    """Whenever it begins and ends, also between two numbers of one answer. They add up, so it holds for many too."""
+    last = ANSWERS * len(NUMBERS)
     for begin, end in combinations_with_replacement(range(last + 1), 2):
-        tally = HostIncrease()
-        for look in range(LOOKS):
-            tally = add(tally, looks(shown(begin, end, how, order, look))[0])
-            found = sample(tally, "green")
+        increase = HostIncrease()
+        for answer in range(ANSWERS):
+            increase = add(increase, answers(shown(begin, end, how, order, answer))[0])
+            found = sample(increase, "green")
             assert found.requests <= 1
-            assert found.bad <= (how != "succeeds" and end <= (look + 1) * len(NUMBERS)), (begin, end)
+            assert found.bad <= (how != "succeeds" and end <= (answer + 1) * len(NUMBERS)), (begin, end)
         if how != "is given up" and end <= last - len(NUMBERS):
             assert found.requests == (end > order.index("ended")), (begin, end)
 
@@ -184,7 +184,7 @@ def healthy(**numbers: int) -> ProxyHosts:
     ],
 )
 def test_a_proxy_that_is_cut_off(seen: list[ProxyHosts], expected: bool) -> None:
-    tally = reduce(add, ({"gateway": each, "other": healthy(green=1)} for each in seen), HostIncrease())
-    assert cut_off(tally, "green", ["gateway", "other"]) == (["gateway"] if expected else [])
-    assert cut_off(tally, "green", ["other"]) == []
-    assert cut_off(tally, "blue", ["gateway", "other"]) == []
+    increase = reduce(add, ({"gateway": each, "other": healthy(green=1)} for each in seen), HostIncrease())
+    assert cut_off(increase, "green", ["gateway", "other"]) == (["gateway"] if expected else [])
+    assert cut_off(increase, "green", ["other"]) == []
+    assert cut_off(increase, "blue", ["gateway", "other"]) == []

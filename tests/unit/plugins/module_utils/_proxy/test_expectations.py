@@ -43,7 +43,7 @@ def routes(*splits: tuple[int, int], config: str = "http.80") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("splits", "sidecar", "sight"),
+    ("splits", "sidecar", "expected"),
     [
         ([(80, 20)], False, Observation(True, "runs v1 80 %, v2 20 %", {"v1": 80, "v2": 20})),
         ([(4, 1), (8, 2)], True, Observation(True, "runs v1 80 %, v2 20 %", {"v1": 80, "v2": 20})),
@@ -53,11 +53,11 @@ def routes(*splits: tuple[int, int], config: str = "http.80") -> bytes:
         ([], True, Observation(True, "has no such route", concerned=False)),
     ],
 )
-def test_a_look_at_weights(splits: list[tuple[int, int]], sidecar: bool, sight: Observation) -> None:
-    assert WeightsExpectation(RULE)(lambda _: routes(*splits), sidecar) == sight
+def test_weights(splits: list[tuple[int, int]], sidecar: bool, expected: Observation) -> None:
+    assert WeightsExpectation(RULE)(lambda _: routes(*splits), sidecar) == expected
 
 
-def test_a_second_look_asks_for_the_known_configurations_alone() -> None:
+def test_only_known_configurations_are_asked_for_again() -> None:
     asked: list[str] = []
     answers = {routes_path(): routes((50, 50)), routes_path(["http.80"]): routes((80, 20))}
 
@@ -65,19 +65,19 @@ def test_a_second_look_asks_for_the_known_configurations_alone() -> None:
         asked.append(path)
         return answers[path]
 
-    look = WeightsExpectation(RULE)
-    assert [look(get, False).agrees for _time in range(3)] == [False, True, True]
+    observe = WeightsExpectation(RULE)
+    assert [observe(get, False).agrees for _time in range(3)] == [False, True, True]
     assert asked == [routes_path(), routes_path(["http.80"]), routes_path(["http.80"])]
 
 
 def test_a_route_that_moved_to_another_configuration_is_found() -> None:
     answers = {routes_path(): routes((80, 20)), routes_path(["http.80"]): b"{}"}
-    look = WeightsExpectation(RULE)
-    assert look(answers.__getitem__, False).agrees
+    observe = WeightsExpectation(RULE)
+    assert observe(answers.__getitem__, False).agrees
     answers[routes_path()] = routes((80, 20), config="http.8080")
     answers[routes_path(["http.8080"])] = routes((10, 90), config="http.8080")
-    assert look(answers.__getitem__, False).agrees
-    assert look(answers.__getitem__, False) == Observation(False, "runs v1 10 %, v2 90 %", {"v1": 10, "v2": 90})
+    assert observe(answers.__getitem__, False).agrees
+    assert observe(answers.__getitem__, False) == Observation(False, "runs v1 10 %, v2 90 %", {"v1": 10, "v2": 90})
 
 
 def clusters(**healthy: list[bool]) -> bytes:
@@ -97,7 +97,7 @@ def clusters(**healthy: list[bool]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("healthy", "sidecar", "sight"),
+    ("healthy", "sidecar", "expected"),
     [
         ({"v1": [True], "v2": [False, True]}, False, Observation(True, "has healthy hosts")),
         ({"v1": [True]}, False, Observation(False, "has no cluster for subset v2 of shop/pong")),
@@ -118,17 +118,17 @@ def clusters(**healthy: list[bool]) -> bytes:
         ({"v3": [True]}, True, Observation(True, "has no such cluster", concerned=False)),
     ],
 )
-def test_a_look_at_subsets(healthy: dict[str, list[bool]], sidecar: bool, sight: Observation) -> None:
-    assert SubsetsExpectation(frozenset({V1, V2}))(lambda _: clusters(**healthy), sidecar) == sight
+def test_subsets(healthy: dict[str, list[bool]], sidecar: bool, expected: Observation) -> None:
+    assert SubsetsExpectation(frozenset({V1, V2}))(lambda _: clusters(**healthy), sidecar) == expected
 
 
 @pytest.mark.parametrize(
-    ("split", "sight"),
+    ("split", "expected"),
     [
         ((100, 0), Observation(True, "has no route to it")),
         ((99, 1), Observation(False, "has routes to subset v2 of shop/pong")),
     ],
 )
-def test_a_look_at_what_should_be_gone(split: tuple[int, int], sight: Observation) -> None:
-    look = AbsenceExpectation(frozenset({V2}))
-    assert look({routes_path(): routes(split)}.__getitem__, False) == sight
+def test_absence(split: tuple[int, int], expected: Observation) -> None:
+    observe = AbsenceExpectation(frozenset({V2}))
+    assert observe({routes_path(): routes(split)}.__getitem__, False) == expected

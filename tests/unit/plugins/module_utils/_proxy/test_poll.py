@@ -38,7 +38,7 @@ class Source:
         return all(self.asked.acquire(timeout=30) for _time in range(2))
 
 
-def look(get: Get, sidecar: bool) -> Observation:
+def observe(get: Get, sidecar: bool) -> Observation:
     answer = get("/")
     return Observation(answer == b"yes", answer.decode())
 
@@ -50,45 +50,45 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def watch(threads: ThreadPoolExecutor) -> Iterator[Poll]:
-    with Poll(lambda: look, threads, time.monotonic()) as watch:
-        yield watch
+def poll(threads: ThreadPoolExecutor) -> Iterator[Poll]:
+    with Poll(lambda: observe, threads, time.monotonic()) as poll:
+        yield poll
 
 
-def follow(watch: Poll, seconds: float, *sources: Any) -> list[Proxy]:
-    return watch.follow(dict(zip([ONE], sources, strict=False)), time.monotonic() + seconds)
+def follow(poll: Poll, seconds: float, *sources: Any) -> list[Proxy]:
+    return poll.follow(dict(zip([ONE], sources, strict=False)), time.monotonic() + seconds)
 
 
-def test_what_a_closed_stream_still_brings_does_not_count(watch: Poll, threads: ThreadPoolExecutor) -> None:
+def test_what_a_closed_stream_still_brings_does_not_count(poll: Poll, threads: ThreadPoolExecutor) -> None:
     old, new = Source(b"yes", free=False), Source(b"no")
-    assert follow(watch, 0.05, old) == [ONE]
-    assert watch.shows(ONE) == "has not answered yet"
-    assert follow(watch, 0.05, new) == [ONE]
+    assert follow(poll, 0.05, old) == [ONE]
+    assert poll.shows(ONE) == "has not answered yet"
+    assert follow(poll, 0.05, new) == [ONE]
     old.free.set()
     threads.submit(lambda: None).result(30)  # by the thread that asked the old one
     assert new.has_been_seen()
-    assert watch.shows(ONE) == "no"
+    assert poll.shows(ONE) == "no"
 
 
-def test_a_proxy_with_another_stream_is_asked_anew(watch: Poll) -> None:
+def test_a_proxy_with_another_stream_is_asked_anew(poll: Poll) -> None:
     old, new = Source(b"yes"), Source(b"yes", free=False)
-    assert follow(watch, 30, old) == []
-    assert follow(watch, 0.05, new) == [ONE]
+    assert follow(poll, 30, old) == []
+    assert follow(poll, 0.05, new) == [ONE]
     new.free.set()
-    assert follow(watch, 30, new) == []
+    assert follow(poll, 30, new) == []
 
 
-def test_a_proxy_that_went_is_forgotten(watch: Poll) -> None:
-    assert follow(watch, 30, Source(b"yes")) == []
-    assert [live.proxy for live in watch.result()[0]] == [ONE]
-    assert follow(watch, 0) == []
-    assert watch.result() == ((), 0)
+def test_a_proxy_that_went_is_forgotten(poll: Poll) -> None:
+    assert follow(poll, 30, Source(b"yes")) == []
+    assert [live.proxy for live in poll.result()[0]] == [ONE]
+    assert follow(poll, 0) == []
+    assert poll.result() == ((), 0)
 
 
-def test_nobody_is_asked_any_more_when_it_is_over(watch: Poll, threads: ThreadPoolExecutor) -> None:
+def test_nobody_is_asked_any_more_when_it_is_over(poll: Poll, threads: ThreadPoolExecutor) -> None:
     source = Source(b"no")
-    follow(watch, 0.05, source)
-    watch.__exit__()
+    follow(poll, 0.05, source)
+    poll.__exit__()
     both = threading.Barrier(2)
     try:
         threads.submit(both.wait, 30)

@@ -64,7 +64,7 @@ def unread(readings: Readings) -> dict[str, str]:
     return {proxy.pod: why for proxy, why in readings.unread.items()}
 
 
-def test_some_paths_are_asked_for_seldom_and_their_answers_stay(mesh: Mesh, proxies: Proxies) -> None:
+def test_some_paths_are_read_less_often_and_their_answers_stay(mesh: Mesh, proxies: Proxies) -> None:
     now, later = f"{PATH}?now", f"{PATH}?later"
     reader = Reader(proxies, [PATH], PACE, {now: Interval(60), later: Interval(0.1, 0.1)})
     first = next(iter(reader.newest(0).answers.values())).bodies

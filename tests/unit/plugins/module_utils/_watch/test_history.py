@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.criteria import Criteria
-from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import MOST
+from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import MAX_KEPT
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import HistoryEntry, Phase, State
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
-from ansible_collections.progressive.istio.plugins.module_utils._watch.history import Period, periods, record
+from ansible_collections.progressive.istio.plugins.module_utils._watch.history import Period, measurements_of, periods
 from pong_mesh import virtual_service
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -87,7 +87,7 @@ def told(weight: int, *answers: Samples) -> dict[str, Any]:
         Target("pong", "shop", "v1", "v2"), service, None, replace(route, host="pong.shop.svc.cluster.local")
     )
     state = State("v1", "v2", Phase.PROGRESSING, weight, NOON)
-    return record(answers, Period(weight, NOON, at(1)), Criteria(), snapshot, state, "source").facts()
+    return measurements_of(answers, Period(weight, NOON, at(1)), Criteria(), snapshot, state, "source").facts()
 
 
 def test_each_moment_has_what_was_scraped_until_then() -> None:
@@ -95,7 +95,7 @@ def test_each_moment_has_what_was_scraped_until_then() -> None:
     assert facts["versions"]["v1"]["requests"] == 240
     assert (facts["versions"]["v2"]["requests"], facts["versions"]["v2"]["failed"]) == (120, 60)
     requests = [each["versions"]["v1"]["requests"] for each in facts["samples"]]
-    assert requests == [8 * number for number in range(1, MOST + 1)]
+    assert requests == [8 * number for number in range(1, MAX_KEPT + 1)]
     assert (facts["weights"], facts["seconds"]) == ({"v1": 80, "v2": 20}, 60.0)
 
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a look gives where some of them come too late: the reason that is reported is the true one."""
+"""What is measured where some counts come too late: the reason that is reported is the true one."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def counts(requests: int) -> Counts:
     return Counts(VersionCounts("v2", Sample(requests)), VersionCounts("v1", Sample(4 * requests)))
 
 
-class Meter(providers.Provider):
+class Scripted(providers.Provider):
     """Gives these counts, or fails with these, one after the other."""
 
     pace = 0.1
 
-    def __init__(self, *looks: Counts | Uncounted) -> None:
-        self._looks: Iterator[Counts | Uncounted] = iter(looks)
+    def __init__(self, *counts: Counts | Uncounted) -> None:
+        self._counts: Iterator[Counts | Uncounted] = iter(counts)
 
     def counts(self) -> Counts:
-        found = next(self._looks)
+        found = next(self._counts)
         if isinstance(found, Uncounted):
             raise found
         return found
@@ -47,39 +47,39 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return shown
 
 
-def analyst(*looks: Counts | Uncounted) -> Judge:
+def judge_of_counts(*counts: Counts | Uncounted) -> Judge:
     def now() -> datetime:
         return datetime(2026, 1, 31, tzinfo=UTC)
 
     call: Any = SimpleNamespace(cluster=SimpleNamespace(now=now))
     snapshot: Any = SimpleNamespace(shares={"v1": 80, "v2": 20}, state=None)
-    return Judge(call, Criteria(latency=None), snapshot, Meter(*looks), None)
+    return Judge(call, Criteria(latency=None), snapshot, Scripted(*counts), None)
 
 
 def test_a_late_answer_does_not_hide_that_there_are_too_few_requests(clock: SimpleNamespace) -> None:
-    watched = analyst(counts(7), LATE)
-    known = watched.measure()
+    judge = judge_of_counts(counts(7), LATE)
+    known = judge.measure()
     clock.seconds += 1
-    late = watched.measure()
+    late = judge.measure()
     assert "0 of 7 requests to v2 (0 %) failed, and 100 requests are needed" in late.judgement.why
     assert late.facts()["versions"] == known.facts()["versions"]
 
 
 def test_a_late_answer_passes_nothing(clock: SimpleNamespace) -> None:
-    watched = analyst(counts(1000), LATE, counts(1001))
-    assert watched.measure().judgement.result == "pass"
-    late = watched.measure()
+    judge = judge_of_counts(counts(1000), LATE, counts(1001))
+    assert judge.measure().judgement.result == "pass"
+    late = judge.measure()
     assert (late.judgement.result, late.judgement.why) == ("inconclusive", str(LATE))
-    assert watched.measure().judgement.result == "pass"
+    assert judge.measure().judgement.result == "pass"
 
 
 def test_who_stays_blind_is_told_with_what_was_known_before(clock: SimpleNamespace) -> None:
-    watched = analyst(counts(7), LATE)
-    watched.measure()
+    judge = judge_of_counts(counts(7), LATE)
+    judge.measure()
     clock.seconds += BLIND + 2
-    why = watched.measure().judgement.why
+    why = judge.measure().judgement.why
     assert why.startswith(f"nothing could be counted for {BLIND + 2:.0f} s: {LATE}; before that: 0 of 7 requests")
 
 
 def test_who_never_saw_anything_says_so(clock: SimpleNamespace) -> None:
-    assert analyst(LATE).measure().judgement.why == str(LATE)
+    assert judge_of_counts(LATE).measure().judgement.why == str(LATE)

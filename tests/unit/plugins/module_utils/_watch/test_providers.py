@@ -93,13 +93,13 @@ def test_prometheus_cannot_tell_pods_of_one_workload_and_revision_apart() -> Non
 )
 def test_why_latencies_are_unknown(pods: tuple[dict[str, Any], ...], workloads: list[str], why: str) -> None:
     prover: Any = SimpleNamespace(cluster=None)
-    meter = ProxyProvider(prover, snapshot(*pods))
+    provider = ProxyProvider(prover, snapshot(*pods))
     answered = "".join(
         f'istio_requests_total{{destination_workload="{each}",{_labels()}}} 7\n' for each in workloads
     ).encode()
     since = providers.parse(answered, "pong.shop.svc.cluster.local")
-    meter._series = add(add(Increase(), {"one": {}}), {"one": since})
-    found = meter._untimed(meter._whose.of([]), ["v2", "v1"])
+    provider._series = add(add(Increase(), {"one": {}}), {"one": since})
+    found = provider._untimed(provider._lookup.of([]), ["v2", "v1"])
     assert why in found
     assert bool(found) is bool(why)
     assert not why or found.endswith("; to judge without it set analysis.latency: false")
@@ -115,13 +115,13 @@ def test_a_workload_that_nobody_knows_is_looked_for_among_the_pods(monkeypatch: 
     later = snapshot(*APART, pod("web-teal", track="green"))
     asked: list[object] = []
     monkeypatch.setattr(providers, "pods_of", lambda _cluster, known: (asked.append(known), later)[1])
-    whose = WorkloadLookup(None, snapshot(*APART))  # type: ignore[arg-type]
+    versions = WorkloadLookup(None, snapshot(*APART))  # type: ignore[arg-type]
     seen = [Workload("web-teal", "shop", "latest")]
-    assert whose.of(seen).version_of(seen[0]) == ""  # not at once again
+    assert versions.of(seen).version_of(seen[0]) == ""  # not at once again
     clock.seconds = providers.LIST_AGAIN + 1
-    assert whose.of(seen).version_of(seen[0]) == "v2"
+    assert versions.of(seen).version_of(seen[0]) == "v2"
     clock.seconds *= 9
-    whose.of(seen)
+    versions.of(seen)
     assert len(asked) == 1  # all are known now
 
 

@@ -19,15 +19,15 @@ WITH = Envoy("one", 80, 20).routes("")
 WITHOUT = json.dumps({"configs": []}).encode()
 
 
-def lost(*looks: dict[Proxy, bytes]) -> str:
-    tally = RulePresence(rule_of(virtual_service(80, 20), 1))
-    for look in looks:
-        tally.add(look)
-    return tally.lost(looks[-1])
+def lost(*answers: dict[Proxy, bytes]) -> str:
+    presence = RulePresence(rule_of(virtual_service(80, 20), 1))
+    for answer in answers:
+        presence.add(answer)
+    return presence.lost(answers[-1])
 
 
 @pytest.mark.parametrize(
-    ("looks", "names"),
+    ("answers", "names"),
     [
         ([{ONE: WITH, TWO: WITH}] * 4, ""),
         ([{ONE: WITH, TWO: WITH}, *[{ONE: WITHOUT, TWO: WITH}] * LOST], "gateway gateways/one"),
@@ -42,5 +42,5 @@ def lost(*looks: dict[Proxy, bytes]) -> str:
         ([{ONE: WITH}, *[{ONE: b"no JSON"}] * 4], ""),
     ],
 )
-def test_which_proxies_have_lost_the_rule(looks: list[dict[Proxy, bytes]], names: str) -> None:
-    assert lost(*looks) == (f"shop/pong has no route any more in {names}" if names else "")
+def test_which_proxies_have_lost_the_rule(answers: list[dict[Proxy, bytes]], names: str) -> None:
+    assert lost(*answers) == (f"shop/pong has no route any more in {names}" if names else "")
