@@ -25,7 +25,7 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers im
     [
         (duration(0.31), "0.3 s"),
         (duration(59.4), "59 s"),
-        (duration(3600 * 26 + 60), "26 h 1 min"),
+        (duration(3600 * 26 + 62), "26 h 1 min"),
         (percent(0.00243).text, "0.243 %"),
         (percent(None).text, "\N{EN DASH}"),
         (milliseconds(None).text, "\N{EN DASH}"),

@@ -62,11 +62,11 @@ def test_commands_name_the_host_of_the_inventory() -> None:
 
 
 def test_stable_and_canary_come_first() -> None:
-    page = page_of(RESULT)
-    assert page["shares"] == (("v1", 70), ("v2", 20), ("v3", 10))
+    page = page_of({**RESULT, "stable": "v2", "canary": "v1"})
+    assert page["shares"] == (("v2", 20), ("v1", 70), ("v3", 10))
     assert [(node.name, node.role, node.share) for node in page["nodes"]] == [
-        ("v1", "stable", 70),
-        ("v2", "canary", 20),
+        ("v2", "stable", 20),
+        ("v1", "canary", 70),
         ("v3", "other", 10),
     ]
 
