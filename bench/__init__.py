@@ -1,1 +1,1 @@
-"""What the collection costs and what it loses, measured side by side with kubernetes.core and kubectl; not shipped."""
+"""Measure the cost and the lost requests of the collection beside kubernetes.core and kubectl. Not shipped."""

@@ -24,7 +24,7 @@ from lab.progress import LabError, Progress, duration
 CLUSTER = "bench"
 RESULTS = BUILD.parent / "bench.json"
 
-# A measure is a module of `measures` with a function `measure`, and a line here. They run in this order.
+# A measure is a module of `measures` with a function `measure`. They run in this order.
 MEASURES: dict[str, tuple[str, Callable[[Bench], Findings]]] = {
     "step": ("Step cost: canary, kubernetes.core and kubectl in turn", step.measure),
     "footprint": ("Memory and import time of the module process", footprint.measure),
@@ -35,7 +35,7 @@ MEASURES: dict[str, tuple[str, Callable[[Bench], Findings]]] = {
 
 
 def measured(measures: Collection[str], rounds: int) -> list[Findings]:
-    """Carry out measures and return what they found; whatever was made is removed."""
+    """Run the measures and return their findings; all that they created is removed."""
     cluster = Cluster(CLUSTER, ROOT / "bin", "", own_images=True)
     port = cluster.loopback_port()
     if port is None:

@@ -23,7 +23,7 @@ TAIL_LINES = 8
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended. memory_mb: the most that it held at once."""
+    """The end of a program. memory_mb: its peak."""
 
     command: str
     code: int
@@ -33,7 +33,7 @@ class Ended:
     memory_mb: float
 
     def succeeded(self) -> Ended:
-        """Return itself; LabError, with the end of what was said, if it failed."""
+        """Return itself; raise LabError with the end of the output if it failed."""
         if self.code:
             tail = "\n".join((self.output + self.errors).strip().splitlines()[-TAIL_LINES:])
             raise LabError(f"'{self.command}' ended with {self.code}: {tail}")
@@ -72,7 +72,7 @@ def run(
 
 
 def _log(*texts: str) -> None:
-    """Keep it for those who want to know more, and for the line that says what is being done."""
+    """Append to the log, which is also the source of the progress line."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with LOG.open("a", encoding="utf-8") as log:
         log.write("\n".join(filter(None, texts)) + "\n")
@@ -84,5 +84,5 @@ def _text(file: IO[bytes]) -> str:
 
 
 def own_memory_mb() -> float:
-    """Return the most that this process has held: Linux counts that for a child too, until the child holds more."""
+    """Return the peak of this process, which Linux counts for a child too until the child exceeds it."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""What every measure is given: how often to measure, and what says where the run stands."""
+"""The input of every measure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Bench:
-    """One run of the bench. rounds: how often what is measured is repeated; port: of the gateway, on loopback."""
+    """One run of the bench. rounds: repetitions; port: of the gateway, on loopback."""
 
     rounds: int
     progress: Progress

@@ -1,4 +1,4 @@
-"""When an Envoy took on the routes that it runs, as its own configuration dump says. Pure."""
+"""When an Envoy applied its routes, by its configuration dump. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a measure found: rows for people, numbers for machines."""
+"""The findings of a measure: rows of the table and numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. reached: whether the collection's own value reaches the aim; None where there is none."""
+    """A row of the table. reached: whether the collection's value reaches the aim; None without an aim."""
 
     what: str
     ours: str

@@ -1,4 +1,4 @@
-"""Fortio's load by its REST API: started, stopped, and what was answered."""
+"""Fortio's load by its REST API."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lab.progress import LabError
 
 START_SECONDS = 10.0
 STOP_SECONDS = 15.0
-PATIENCE = 10.0  # seconds for an answer that is not the load itself
+PATIENCE = 10.0  # seconds for an answer, other than that of a load
 RUNNING = 2
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What came back of the requests that were sent, by status; -1 stands for no answer at all."""
+    """The answers by status; -1 means no answer."""
 
     by_status: Counter[int]
     rate: float
@@ -34,12 +34,12 @@ class Answers:
 
     @property
     def lost(self) -> int:
-        """Everything but a 200."""
+        """All answers but 200."""
         return self.sent - self.by_status[200]
 
 
 def answers_of(report: Mapping[str, Any]) -> Answers:
-    """Read fortio's report of an HTTP run; LabError if it is none. Pure."""
+    """Read fortio's report of an HTTP run; raise LabError for anything else. Pure."""
     if "RetCodes" not in report or "ActualQPS" not in report:
         raise LabError(f"fortio gave no result: {report.get('message') or report.get('error') or sorted(report)}")
     counts = {int(status): int(count) for status, count in report["RetCodes"].items()}
@@ -47,7 +47,7 @@ def answers_of(report: Mapping[str, Any]) -> Answers:
 
 
 class Fortio:
-    """A fortio server, which carries out one load at a time."""
+    """A fortio server, which runs one load at a time."""
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -57,7 +57,7 @@ class Fortio:
         self._until(lambda: self._ask("status", {}, PATIENCE) is not None, "does not answer")
 
     def start(self, url: str, host: str, rate: float, connections: int, seconds: float) -> Load:
-        """Begin a load, which ends by itself after these seconds at the latest; return once it runs."""
+        """Start a load, which ends after these seconds at the latest; return once it runs."""
         query = {
             "url": url,
             "qps": f"{rate:g}",
@@ -75,11 +75,11 @@ class Fortio:
         return load
 
     def stop(self) -> None:
-        """End the load that runs, if one does."""
+        """Stop the load if one runs."""
         self._ask("stop", {"wait": "on"}, STOP_SECONDS)
 
     def carry_out(self, query: Mapping[str, str], seconds: float) -> Mapping[str, Any]:
-        """Carry a load out to its end and return fortio's report."""
+        """Run a load to its end and return fortio's report."""
         return self._ask("run", query, seconds + STOP_SECONDS)
 
     def _runs(self) -> bool:
@@ -110,7 +110,7 @@ class Fortio:
 
 
 class Load:
-    """A load that runs in a thread of its own."""
+    """A load that runs in its own thread."""
 
     def __init__(self, fortio: Fortio, query: Mapping[str, str], seconds: float) -> None:
         self._fortio = fortio
@@ -119,7 +119,7 @@ class Load:
         self._thread.start()
 
     def stop(self) -> Answers:
-        """End it and return what was answered."""
+        """Stop it and return the answers."""
         self._fortio.stop()
         self._thread.join(STOP_SECONDS)
         if self._report is None:

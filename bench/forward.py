@@ -15,7 +15,7 @@ CONNECT_SECONDS = 15.0
 
 @contextmanager
 def forwarded(namespace: str, target: str, port: int) -> Iterator[str]:
-    """Yield the URL that leads to this port of `pod/NAME` or `deployment/NAME` until the block ends."""
+    """Yield the URL of this port of `pod/NAME` or `deployment/NAME` until the block ends."""
     command = ["kubectl", "-n", namespace, "port-forward", "--address", "127.0.0.1", target, f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:

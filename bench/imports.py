@@ -1,4 +1,4 @@
-"""What `python -X importtime` says. Pure."""
+"""The report of `python -X importtime`. Pure."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ LINE = re.compile(r"^import time:\s+(\d+) \|\s+\d+ \|", re.MULTILINE)
 
 
 def import_seconds(errors: str) -> float:
-    """Return how long all imports of a process took together."""
+    """Return the seconds of all imports of a process."""
     return sum(map(int, LINE.findall(errors))) / 1e6

@@ -1,4 +1,4 @@
-"""The load that a release runs under: through the gateway from this machine, and from a pod in the mesh."""
+"""The load during a release: through the gateway from this machine, and from a pod in the mesh."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bench.forward import forwarded
 from lab.images import FORTIO_IMAGE
 from lab.progress import LabError
 
-RATE = 220.0  # requests a second from each of the two, so that at least 200 arrive
+RATE = 220.0  # requests per second of each load, so that at least 200 arrive
 LEAST = 200.0
 CONNECTIONS = 8
 LONGEST = 240.0  # seconds that a load lasts at most
-BEFORE, AFTER = 1.0, 3.0  # seconds of load around what is done meanwhile
+BEFORE, AFTER = 1.0, 3.0  # seconds of load before and after
 PORT = 8080
 PATH = "/version"
 SERVER = ("-grpc-port=disabled", "-tcp-port=disabled", "-udp-port=disabled", "-redirect-port=disabled", "-data-dir=")
@@ -29,7 +29,7 @@ SERVER = ("-grpc-port=disabled", "-tcp-port=disabled", "-udp-port=disabled", "-r
 
 @dataclass(frozen=True)
 class Both:
-    """What was answered to the two loads."""
+    """The answers to the two loads."""
 
     gateway: Answers
     mesh: Answers
@@ -45,7 +45,7 @@ class Both:
 
 @dataclass(frozen=True)
 class Site:
-    """Where requests go: a host behind the gateway, and the same service by its name in the mesh."""
+    """The target of requests: a host behind the gateway, and the same service by its name in the mesh."""
 
     gateway: str
     host: str
@@ -53,7 +53,7 @@ class Site:
 
 
 class Under:
-    """Both loads on one service, as often as asked for."""
+    """Both loads on one service."""
 
     def __init__(self, outside: Fortio, inside: Fortio, site: Site) -> None:
         self._outside, self._inside, self._site = outside, inside, site
@@ -61,7 +61,7 @@ class Under:
 
     @contextmanager
     def load(self) -> Iterator[None]:
-        """Keep the load on while the block runs; `answers` has what came of it afterwards."""
+        """Keep up the load while the block runs; its result is in `answers` afterwards."""
         self.answers, begin = None, time.monotonic()
         outside = self._outside.start(f"{self._site.gateway}{PATH}", self._site.host, RATE, CONNECTIONS, LONGEST)
         inside = self._inside.start(f"{self._site.mesh}{PATH}", "", RATE, CONNECTIONS, LONGEST)
@@ -75,7 +75,7 @@ class Under:
             both = Both(outside.stop(), inside.stop())
         for where, answers in (("through the gateway", both.gateway), ("in the mesh", both.mesh)):
             if answers.rate < LEAST:
-                raise LabError(f"only {answers.rate:.0f} requests a second went {where}, {LEAST:g} are needed")
+                raise LabError(f"only {answers.rate:.0f} requests per second went {where}, {LEAST:g} are needed")
         self.answers = both
 
 

@@ -1,4 +1,4 @@
-"""The machine and the versions that the numbers belong to."""
+"""The machine and the versions of a run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def busy() -> str:
-    """Return how many processes wanted a CPU in the last minute: what else the machine does changes all seconds."""
+    """Return the load average of the last minute: other work on the machine affects all numbers."""
     return f"{os.getloadavg()[0]:.1f}"
 
 
 def described(load: str) -> dict[str, dict[str, str]]:
-    """Return the facts by which somebody else can judge the numbers. load: before anything was measured."""
+    """Return the facts that the numbers depend on. load: before the measures."""
     return {
         "machine": {
             "cpus": str(os.cpu_count()),

@@ -1,4 +1,4 @@
-"""The very files that Ansible makes of module calls and runs, kept to be run on their own."""
+"""The files that Ansible makes of module calls, kept to run them on their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEEP = {"ANSIBLE_KEEP_REMOTE_FILES": "True", "ANSIBLE_PIPELINING": "False"}
 
 @contextmanager
 def made(weights: Sequence[int]) -> Iterator[Mapping[tuple[str, int], Path]]:
-    """Yield, by module and weight, the files of the calls that set these weights; making them sets them in order."""
+    """Yield the files of the calls that set these weights, by module and weight; making them sets the weights."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         turns.taken(weights, {**KEEP, "ANSIBLE_REMOTE_TMP": folder})
         files: dict[tuple[str, int], Path] = {}

@@ -1,4 +1,4 @@
-"""Run a playbook and read from Ansible's JSON output what each task took and gave."""
+"""Run a playbook and read the time and result of each task from Ansible's JSON output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Task:
-    """A task of a play that has ended: its name, what it took, and the result on its host."""
+    """A finished task: its name, seconds, and the result on its host."""
 
     name: str
     seconds: float
@@ -30,7 +30,7 @@ class Task:
 
 
 def run(playbook: str | Path, *, env: Mapping[str, str] | None = None, **variables: Any) -> list[Task]:
-    """Run a playbook by its file or its FQCN and return its tasks; LabError, in the task's own words, if one failed."""
+    """Run a playbook by its file or FQCN and return its tasks; raise LabError with the task's message if one failed."""
     program = os.environ.get("LAB_ANSIBLE_PLAYBOOK", "ansible-playbook")
     ended = commands.run(
         [program, playbook, "-e", json.dumps(variables)],
@@ -45,7 +45,7 @@ def run(playbook: str | Path, *, env: Mapping[str, str] | None = None, **variabl
 
 
 def named(tasks: list[Task], name: str) -> list[Task]:
-    """Return the tasks with this name; LabError if there is none that ran."""
+    """Return the tasks with this name; raise LabError if none ran."""
     found = [task for task in tasks if task.name.rpartition(" : ")[2] == name and not task.result.get("skipped")]
     if not found:
         raise LabError(f"no task '{name}' ran, so it could not be measured")
@@ -53,7 +53,7 @@ def named(tasks: list[Task], name: str) -> list[Task]:
 
 
 def tasks_of(output: str) -> Iterator[Task]:
-    """Read the tasks out of the JSON that the callback prints last. Pure."""
+    """Read the tasks from the JSON that the callback prints last. Pure."""
     start = output.find("{")
     if start < 0:
         return

@@ -1,4 +1,4 @@
-"""The five scenes in the life of a service, as the collection's users play them and as users of kubernetes.core do."""
+"""The five scenes in the life of a service, as users of the collection and of kubernetes.core run them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Play = Callable[[], Tasks]
 
 @dataclass(frozen=True)
 class Scene:
-    """play: what is done under load; prepare: what is done before there is any."""
+    """play: runs under load; prepare: runs before it."""
 
     play: Play
     prepare: Play = list
@@ -40,7 +40,7 @@ class Ours:
     service: Service
 
     def set_up(self) -> None:
-        """From where the other measures have left it."""
+        """Prepare what the other measures have left."""
         self._play("canary", "v1", "v2", weight=0)
         self.service.serve_mesh()
 
@@ -77,7 +77,7 @@ class Ours:
 
 @dataclass(frozen=True)
 class Plain:
-    """By tasks of kubernetes.core, the way they are written for want of something better (`plain/`)."""
+    """By plain tasks of kubernetes.core (`plain/`)."""
 
     settings: Mapping[str, Any]
 

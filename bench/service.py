@@ -1,4 +1,4 @@
-"""The service under release: set up by `site.yml`, with two routes like its own for others to write."""
+"""The service under release: set up by `site.yml`, with two copies of its route for the other tools."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VIRTUAL_SERVICE = f"{APP}-virtual-service"
 HOST = "pong.bench.test"
 MESH_HOST = f"{APP}-service.{NAMESPACE}.svc.cluster.local"
 
-# The VirtualServices that kubernetes.core and kubectl write, so that nobody has to wait for what another one wrote.
+# The VirtualServices that kubernetes.core and kubectl write, so that no tool waits for another's write.
 RIVALS = ("by-kubernetes-core", "by-kubectl")
 
 SETTINGS = {
@@ -30,7 +30,7 @@ IN_MESH = {"virtual_service_hosts": [HOST, MESH_HOST], "virtual_service_gateways
 
 
 class Service:
-    """The service, and what is done with it by the collection's own playbooks."""
+    """The service, handled by the playbooks of the collection."""
 
     def __init__(self) -> None:
         self.kube = Kube(NAMESPACE)
@@ -40,7 +40,7 @@ class Service:
         return playbooks.run(f"progressive.istio.{name}", **{**SETTINGS, **variables})
 
     def set_up(self) -> None:
-        """Bring it up, v1 with all requests and v2 with none, and the routes of the others."""
+        """Set it up, with all requests to v1, and the routes of the other tools."""
         self.play("site")
         model = self.kube.get("virtualservice", VIRTUAL_SERVICE)
         for name in RIVALS:
@@ -49,11 +49,11 @@ class Service:
             self.kube.apply({"apiVersion": model["apiVersion"], "kind": model["kind"], "metadata": meta, "spec": spec})
 
     def serve_mesh(self) -> None:
-        """Bind the route to the mesh too, for callers in it."""
+        """Add the gateway `mesh` to the route, for callers in it."""
         patch = {"spec": {"hosts": IN_MESH["virtual_service_hosts"], "gateways": IN_MESH["virtual_service_gateways"]}}
         self.kube.run("patch", "virtualservice", VIRTUAL_SERVICE, "--type=merge", "-p", json.dumps(patch))
 
 
 def remove(*namespaces: str) -> None:
-    """Delete namespaces with all that is in them."""
+    """Delete namespaces."""
     Kube("default").run("delete", "namespace", *namespaces, "--ignore-not-found", "--timeout=120s")

@@ -1,4 +1,4 @@
-"""Run the canary module; the last line of its standard error says when its write was answered, seen live and proven.
+"""Run the canary module and print, last on standard error, when its write was answered, seen live and proven.
 
 By this machine's clock, which the lab's node shares. It is proven when the module goes on: by then it has looked for
 more proxies.
@@ -24,7 +24,7 @@ patch, live = Cluster.patch, Prover.live
 
 def stamped_patch(self: Cluster, *arguments: Any, **options: Any) -> Any:
     answer = patch(self, *arguments, **options)
-    stamps.setdefault("written", time.time())  # what it writes later is a note
+    stamps.setdefault("written", time.time())  # a later write is a note
     return answer
 
 

@@ -11,7 +11,7 @@ VERDICTS = {True: "reached", False: "MISSED", None: ""}
 
 
 def table(findings: Iterable[Findings]) -> str:
-    """Return one block for each measure, all columns aligned."""
+    """Return one block per measure, with aligned columns."""
     blocks = [(each.title, [_cells(row) for row in each.rows]) for each in findings]
     lines = [cells for title, rows in blocks for cells in [(title, *HEAD), *rows]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -19,7 +19,7 @@ def table(findings: Iterable[Findings]) -> str:
 
 
 def missed(findings: Iterable[Findings]) -> list[str]:
-    """Return what does not reach its aim."""
+    """Return the rows that miss their aim."""
     return [f"{each.title}: {row.what}" for each in findings for row in each.rows if row.reached is False]
 
 

@@ -8,13 +8,13 @@ from bench import playbooks
 from bench.context import FOLDER
 from bench.service import NAMESPACE, RIVALS, VIRTUAL_SERVICE
 
-# By whom, and the name of the task.
+# The tool and the name of its task.
 TASKS = {"canary": "Step by canary", "core": "Write by kubernetes.core", "kubectl": "Write by kubectl"}
 BY_CORE, BY_KUBECTL = RIVALS
 
 
 def taken(weights: Sequence[int], env: Mapping[str, str] | None = None) -> list[playbooks.Task]:
-    """Let all three set one weight after the other, and return what each task took and gave."""
+    """Let all three set one weight after the other, and return their tasks."""
     return playbooks.run(
         FOLDER / "plays" / "turns.yml",
         env=env,

@@ -1,1 +1,1 @@
-"""One measure a file; each has `measure(bench)` that returns what it found."""
+"""One measure per file, with `measure(bench)`, which returns its findings."""

@@ -1,4 +1,4 @@
-"""How many bad answers users see of a canary that fails every request, until all is back on stable.
+"""How many bad answers users get from a canary that fails every request, until all requests are back on stable.
 
 100 requests/s through the gateway's loopback port, first step 20 %, analysis with its defaults. Measured the same way
 on this lab, users saw 380-421 with Flagger and 179-215 with Argo Rollouts.
@@ -25,7 +25,7 @@ from bench.load import CONNECTIONS, PATH
 from bench.service import APP, HOST, NAMESPACE, VIRTUAL_SERVICE, Service
 from lab.progress import LabError
 
-RATE = 100.0  # requests a second
+RATE = 100.0  # requests per second
 LONGEST = 60.0  # seconds of load, at most
 SETTLED = 2.0  # seconds of load before the step and after its end
 MOST_TURNS = 5
@@ -45,7 +45,7 @@ class Turn:
 
 
 def measure(bench: Bench) -> Findings:
-    """Take the first step of a bad canary, again and again."""
+    """Take the first step of a bad canary repeatedly."""
     with _failing(bench.service), load.outside() as fortio:
         turns = [_turn(bench, fortio) for _ in range(min(bench.rounds, MOST_TURNS))]
     return findings_of(turns)

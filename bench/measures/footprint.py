@@ -1,4 +1,4 @@
-"""What the module process needs: memory at most, and the time in which it only imports.
+"""Memory and import time of the module process.
 
 Both are measured on the very files that Ansible makes of a module call, which compile what they import each time.
 """
@@ -15,7 +15,7 @@ from bench.imports import import_seconds
 from lab.progress import LabError
 
 WEIGHTS = (30, 40)
-ENOUGH = 5  # both hardly differ from one time to the next
+ENOUGH = 5  # both hardly vary
 
 
 def measure(bench: Bench) -> Findings:
@@ -53,7 +53,7 @@ def findings_of(memory: Mapping[str, float], imports: Mapping[str, float]) -> Fi
 
 def _memory(ended: commands.Ended) -> float:
     if ended.memory_mb <= (own := commands.own_memory_mb()):
-        raise LabError(f"a module needs less than the bench itself ({own:.0f} MB), so how much cannot be told")
+        raise LabError(f"a module needs less than the bench itself ({own:.0f} MB), so its need is unknown")
     return ended.memory_mb
 
 

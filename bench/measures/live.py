@@ -1,4 +1,4 @@
-"""How late the proof is: when `canary` says that a weight is live, against when every gateway says it took it on.
+"""The delay of the proof: when `canary` reports a weight as live, against when every gateway applied it.
 
 Two gateways, asked over port-forwards of our own. Envoy notes when it took on a route configuration, by the clock of
 its node, which is this machine's; that is the fact.
@@ -28,14 +28,14 @@ from lab.progress import LabError
 WEIGHTS = (60, 70)
 GATEWAYS = 2
 ADMIN_PORT = 15000
-QUIET = 0.3  # seconds between two steps, so that istiod is done with the first
+QUIET = 0.3  # seconds between two steps, so that istiod has finished the first
 AIM_MS = 20
 SYSTEM, INGRESS = "istio-system", "istio-ingressgateway"
 
 
 @dataclass(frozen=True)
 class Times:
-    """When a weight was written, when every gateway ran it, and when that was seen and proven; seconds of the epoch."""
+    """When a weight was written, applied by every gateway, seen and proven; seconds of the epoch."""
 
     written: float
     fact: float
@@ -81,7 +81,7 @@ def findings_of(times: Sequence[Times]) -> Findings:
 
 @contextmanager
 def _gateways(number: int) -> Iterator[list[str]]:
-    """Yield the admin interfaces of so many gateways; afterwards there are as many gateways as before."""
+    """Yield the admin interfaces of so many gateways; restore their number afterwards."""
     kube = Kube(SYSTEM)
     before = kube.get("deployment", INGRESS)["spec"]["replicas"]
     with ExitStack() as cleanup:
@@ -104,7 +104,7 @@ def _timed(weight: int, admins: Sequence[str]) -> Times:
     stamps = _step(weight)
     facts = [_updated(admin) for admin in admins]
     if any(fact == old for fact, old in zip(facts, before, strict=True)):
-        raise LabError(f"a gateway does not say when it took {weight} % on, so how late the proof is cannot be told")
+        raise LabError(f"a gateway does not say when it took {weight} % on, so the delay of the proof is unknown")
     return Times(stamps["written"], max(facts), stamps["seen"], stamps["proven"])
 
 

@@ -1,4 +1,4 @@
-"""How many requests users lose while a service is released, by the collection and by plain tasks of kubernetes.core.
+"""How many requests are lost during releases by the collection and by plain tasks of kubernetes.core.
 
 Every scene is played under the same two loads: fortio through the gateway's loopback port, and fortio in a pod of the
 mesh. Lost is whatever was not answered with 200.
@@ -25,7 +25,7 @@ Side = Mapping[str, Both]
 
 
 def measure(bench: Bench) -> Findings:
-    """Play all scenes by both."""
+    """Run all scenes by both."""
     gateway = f"http://127.0.0.1:{bench.port}"
     us = Ours(bench.service)
     plain = Plain(
@@ -80,7 +80,7 @@ def findings_of(ours: Side, theirs: Side, requests: int) -> Findings:
 def _played(
     bench: Bench, by: str, scenes: Mapping[str, Scene], under: Under, tasks: dict[str, list[Task]]
 ) -> dict[str, Both]:
-    """Play each scene under load; `tasks` is filled with those of each scene."""
+    """Run each scene under load; `tasks` receives those of each scene."""
     found = {}
     for name, scene in scenes.items():
         scene.prepare()

@@ -1,4 +1,4 @@
-"""What one step costs: `canary`, which reads, checks, writes and proves, against bare writes by others.
+"""The cost of one step: `canary`, which reads, checks, writes and proves, against bare writes.
 
 As tasks of one playbook, and as bare processes of the very files that Ansible makes of the modules. All take turns, so
 that whatever else the machine does meets all of them alike.
@@ -24,7 +24,7 @@ Seconds = Mapping[str, list[float]]
 
 
 def measure(bench: Bench) -> Findings:
-    """Compare them; LabError unless each of them wrote each time."""
+    """Compare them; raise LabError unless each wrote each time."""
     tasks = _tasks(bench.rounds)
     requests, streams = _requests(tasks)
     as_tasks = {key: [task.seconds for task in playbooks.named(tasks, name)] for key, name in TASKS.items()}
@@ -80,7 +80,7 @@ def _tasks(rounds: int) -> list[playbooks.Task]:
 
 
 def _requests(tasks: list[playbooks.Task]) -> tuple[float, float]:
-    """Return requests to the API server and streams to proxies of one step; the latter are not among the former."""
+    """Return the requests to the API server and, separate from them, the streams to proxies of one step."""
     results = [task.result for task in playbooks.named(tasks, TASKS["canary"])]
     return median(each["api_requests"] for each in results), median(len(each["live"]) for each in results)
 
