@@ -192,32 +192,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._common.text import plural
-from ansible_collections.progressive.istio.plugins.module_utils._istio.ingress import NoSuchPort, port_of
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import POD, SERVICE, connect
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.conditions import is_live, is_ready
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.kubectl import forward, listed
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.portforward import Stream
-from ansible_collections.progressive.istio.plugins.module_utils._kiali.client import (
-    Kiali,
-    KialiError,
-    KialiOptions,
-    by_port_forward,
-    by_url,
-    is_url,
-    origin,
-    roots,
-)
-from ansible_collections.progressive.istio.plugins.module_utils._kiali.graph import (
-    GraphError,
-    as_result,
-    page_path,
-    read,
-    request_path,
-    table,
-)
+from ..module_utils._common.module import Module, answering
+from ..module_utils._common.text import plural
+from ..module_utils._istio.ingress import NoSuchPort, port_of
+from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ..module_utils._k8s.client import POD, SERVICE, connect
+from ..module_utils._k8s.conditions import is_live, is_ready
+from ..module_utils._k8s.kubectl import forward, listed
+from ..module_utils._k8s.portforward import Stream
+from ..module_utils._kiali.client import Kiali, KialiError, KialiOptions, by_port_forward, by_url, is_url, origin, roots
+from ..module_utils._kiali.graph import GraphError, as_result, page_path, read, request_path, table
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "namespace": {"type": "str", "required": True},

@@ -105,14 +105,14 @@ unanswered:
 
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import MESH, Object
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import SERVICE, Cluster, connect
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import whole_attachment
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proxies, Unproven
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import filters_gateway_clusters
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import service_of
+from ..module_utils._common.module import Module, answering
+from ..module_utils._istio.mesh import MESH, Object
+from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ..module_utils._k8s.client import SERVICE, Cluster, connect
+from ..module_utils._proxy.attachment import whole_attachment
+from ..module_utils._proxy.fleet import Proxies, Unproven
+from ..module_utils._proxy.sync_status import filters_gateway_clusters
+from ..module_utils._routing.hosts import service_of
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "gateways": {"type": "list", "elements": "str", "required": True},

@@ -245,14 +245,15 @@ waited:
 
 import re
 from functools import partial
-from math import isfinite
+from math import inf
 from ssl import SSLError
 from time import monotonic
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._common.text import plural
-from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe import (
+from ..module_utils._common.module import Module, answering
+from ..module_utils._common.text import plural
+from ..module_utils._common.values import number
+from ..module_utils._traffic.probe import (
     ProbeAnswer,
     ProbeTarget,
     header_mistakes,
@@ -261,7 +262,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._traffic.probe i
     url_mistakes,
     wait_for_answer,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._traffic.split import (
+from ..module_utils._traffic.split import (
     Split,
     SplitCriteria,
     is_success,
@@ -363,7 +364,7 @@ def as_result(criteria: SplitCriteria, split: Split) -> dict[str, Any]:
         "errors": dict(split.errors),
         "error_count": split.error_count,
         "error_samples": list(split.samples),
-        "statuses": {str(status): number for status, number in split.statuses.items()},
+        "statuses": {str(status): count for status, count in split.statuses.items()},
         "latency_ms": {name: round(seconds * 1000, 3) for name, seconds in split.latency.items()},
         "reconnects": split.reconnects,
     }
@@ -404,11 +405,8 @@ def _headers(params: dict[str, Any]) -> dict[str, str]:
 
 
 def _weight(value: Any) -> float | None:
-    try:
-        weight = float(value)
-    except (TypeError, ValueError):
-        return None
-    return weight if isfinite(weight) and weight >= 0 and not isinstance(value, bool) else None
+    weight = number(value)
+    return weight if weight is not None and 0 <= weight < inf else None
 
 
 def _weights(params: dict[str, Any], option: str) -> dict[str, float]:

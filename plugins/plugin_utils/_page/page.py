@@ -15,22 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._release.state import attempt
-from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers import (
-    THIN,
-    UNKNOWN,
-    Number,
-    duration,
-    milliseconds,
-    moment,
-    observed,
-    percent,
-    quotient,
-    rate,
-)
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.plots import multiples, timeline, where_live
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.steps import step_of
+from ...module_utils._release.state import attempt
+from . import charts
+from .numbers import THIN, UNKNOWN, Number, duration, milliseconds, moment, observed, percent, quotient, rate
+from .plots import multiples, timeline, where_live
+from .steps import step_of
 
 Result = Mapping[str, Any]
 

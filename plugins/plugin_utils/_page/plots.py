@@ -13,16 +13,10 @@ from datetime import datetime, timedelta
 from math import log10
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range
-from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.charts import Place, Plot, Shape, Span, Tick
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers import (
-    milliseconds,
-    moment,
-    observed,
-    percent,
-    success,
-)
+from ...module_utils._traffic.binomial import acceptance_range
+from . import charts
+from .charts import Place, Plot, Shape, Span, Tick
+from .numbers import milliseconds, moment, observed, percent, success
 
 Result = Mapping[str, Any]
 Curve = list[tuple[datetime, float]]

@@ -12,20 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.numbers import (
-    THIN,
-    Number,
-    count,
-    duration,
-    milliseconds,
-    moment,
-    observed,
-    percent,
-    quotient,
-    rate,
-    success,
-)
+from ...module_utils._traffic.binomial import acceptance_range
+from .numbers import THIN, Number, count, duration, milliseconds, moment, observed, percent, quotient, rate, success
 
 Result = Mapping[str, Any]
 
