@@ -29,3 +29,19 @@ attributes:
     membership:
       - progressive.istio.canary
 """
+
+    INFO = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and say what it would change, without changing it.
+    support: full
+    details:
+      - It only reads.
+  diff_mode:
+    description: Returns what it changed (or in C(check_mode) would change) when it runs in diff mode.
+    support: none
+  idempotent:
+    description: Running it twice in a row changes nothing the second time.
+    support: full
+"""

@@ -23,6 +23,7 @@ description:
     from then on can only roll back. With O(state=promoted) the action plugin of the same name on the controller calls
     the module once for each step, and shows each step as it happens.
 extends_documentation_fragment:
+  - progressive.istio.target
   - progressive.istio.attributes
   - progressive.istio.attributes.action_group
   - progressive.istio.auth
@@ -39,14 +40,6 @@ attributes:
     details:
       - O(state=advanced) takes another step each time, once the previous one has soaked.
 options:
-  name:
-    description: Name of the VirtualService.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the VirtualService.
-    type: str
-    default: default
   stable:
     description: Subset of the version that serves now.
     type: str
@@ -55,16 +48,6 @@ options:
     description: Subset of the new version.
     type: str
     required: true
-  route:
-    description:
-      - Name of the HTTP route in the VirtualService.
-      - The default is the one route that has destinations with the two subsets.
-    type: str
-  destination_host:
-    description:
-      - Host of the destinations, as in the VirtualService or fully qualified.
-      - It is needed only if the route has several services with subsets of these names.
-    type: str
   state:
     description:
       - V(weighted) gives the canary exactly O(weight).

@@ -19,28 +19,12 @@ description:
     would stop serving, it only shows more. Symptoms of a cause are listed with it.
   - It returns problems, and does not fail because of them. What it may not read is listed in RV(unseen).
 extends_documentation_fragment:
+  - progressive.istio.target
   - progressive.istio.auth
-  - progressive.istio.attributes
+  - progressive.istio.attributes.info
   - progressive.istio.attributes.action_group
   - progressive.istio.checks
-attributes:
-  check_mode:
-    support: full
-    details:
-      - It only reads.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
-  name:
-    description: Name of the VirtualService.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the VirtualService.
-    type: str
-    default: default
   stable:
     description:
       - The stable subset, as given to M(progressive.istio.canary).
@@ -50,19 +34,10 @@ options:
     description:
       - The released subset. Give it together with O(stable).
     type: str
-  destination_host:
-    description:
-      - The host of the destinations, if the route has several.
-    type: str
   min_ready:
     description:
       - How many ready pods a version needs to take all requests, as given to M(progressive.istio.canary).
     type: int
-  route:
-    description:
-      - Name of the HTTP route in the VirtualService.
-      - The default is the one route that has destinations with the two versions.
-    type: str
   proof:
     description: Which proxies are asked. V(none) asks none.
     type: str

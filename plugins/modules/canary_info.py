@@ -15,27 +15,11 @@ description:
     when the next step is due and what prevents it, the ready pods of each version, and problems.
   - A VirtualService that does not exist is a result, not a failure, so that one playbook can ask about many services.
 extends_documentation_fragment:
-  - progressive.istio.attributes
+  - progressive.istio.target
+  - progressive.istio.attributes.info
   - progressive.istio.attributes.action_group
   - progressive.istio.auth
-attributes:
-  check_mode:
-    support: full
-    details:
-      - It only reads.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
-  name:
-    description: Name of the VirtualService.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the VirtualService.
-    type: str
-    default: default
   stable:
     description:
       - Subset of the stable version. Give it together with O(canary).
@@ -45,16 +29,6 @@ options:
     description:
       - Subset of the canary. Give it together with O(stable).
       - The default is that of the present release, or else the second of the two destinations of the route.
-    type: str
-  route:
-    description:
-      - Name of the HTTP route in the VirtualService.
-      - The default is the one route that has destinations with the two subsets.
-    type: str
-  destination_host:
-    description:
-      - Host of the destinations, as in the VirtualService or fully qualified.
-      - It is needed only if the route has several services with subsets of these names.
     type: str
   prometheus:
     description:

@@ -17,17 +17,8 @@ description:
   - Kiali is at O(kiali_url), else it is the Service O(service) in the cluster, which is read over a port-forward.
 extends_documentation_fragment:
   - progressive.istio.auth
-  - progressive.istio.attributes
+  - progressive.istio.attributes.info
   - progressive.istio.attributes.action_group
-attributes:
-  check_mode:
-    support: full
-    details:
-      - It only reads.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   namespace:
     description: The namespace to return the edges of.

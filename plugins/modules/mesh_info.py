@@ -18,18 +18,9 @@ description:
   - It returns problems, and does not fail because of them.
 extends_documentation_fragment:
   - progressive.istio.auth
-  - progressive.istio.attributes
+  - progressive.istio.attributes.info
   - progressive.istio.attributes.action_group
   - progressive.istio.checks
-attributes:
-  check_mode:
-    support: full
-    details:
-      - It only reads.
-  diff_mode:
-    support: none
-  idempotent:
-    support: full
 options:
   name:
     description: Name of a VirtualService. Without it, all of the namespace are checked.
