@@ -26,14 +26,14 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._results import 
 
 MODULE = "progressive.istio.canary"
 STEPWISE = ("advanced", "promoted")
-ONCE = ("confirm", "adopt")  # a person's word counts for the first step only
-# What a rollback does not look at, and what it can do without: a mistake in either keeps no requests on the canary.
+ONCE = ("confirm", "adopt")  # they count for the first step only
+# What a rollback ignores, and what it can do without: a mistake in either keeps no requests on the canary.
 NOT_FOR_ROLLBACK = (
     *("weight", "steps", "step_weight", "max_weight", "interval", "on_failure", "confirm", "adopt", "watch", "drain"),
     *("skip_checks", "analysis"),
 )
 OPTIONAL_FOR_ROLLBACK = ("min_ready", "wait_timeout", "proof", "proof_timeout", "force")
-GLANCE = 0.2  # seconds between looks at what the module has to tell
+GLANCE = 0.2  # seconds between two reads of what the module has written
 
 display = Display()
 
@@ -56,14 +56,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         process = {"host": socket.gethostname(), "pid": controller, **process_here(controller)}
         arguments["run"] = {"id": secrets.token_hex(8), **process}
         if state == "promoted":
-            arguments.pop("watch", None)  # between two steps somebody must watch
+            arguments.pop("watch", None)  # the release is watched between two steps
         with self._shown() as progress:
             arguments["run"]["progress"] = progress
             result = self._execute(arguments, task_vars)
             self._say(result, progress)
-            while state == "promoted" and _goes_on(result) and not self._task.check_mode:
+            while state == "promoted" and _has_next_step(result) and not self._task.check_mode:
                 if os.getppid() != controller:
-                    raise AnsibleError("the play that this task belongs to has ended: nothing more is promoted")
+                    raise AnsibleError("the play that this task belongs to has ended: no further step is taken")
                 for name in ONCE:
                     arguments.pop(name, None)
                 following = self._execute(arguments, task_vars)
@@ -122,5 +122,5 @@ def _show(file: Path, over: threading.Event) -> None:
                 display.display(printable(line.rstrip("\n")))
 
 
-def _goes_on(result: Mapping[str, Any]) -> bool:
+def _has_next_step(result: Mapping[str, Any]) -> bool:
     return not result.get("failed") and result.get("next_weight") is not None

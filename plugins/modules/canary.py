@@ -878,7 +878,7 @@ PLAN = ("stable", "canary", "weight", "steps", "step_weight", "max_weight", "int
 LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0, "proof_timeout": 0.1}
 WANTS = {
     "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted
-    "cleaned": Want.HELD,  # no weight moves
+    "cleaned": Want.HELD,  # no weight changes
 }
 
 
@@ -1059,7 +1059,7 @@ def _soaked(session: Session, request: Request, counting: ProxyCounting | None =
 
 def _failure(mistakes: list[str]) -> dict[str, Any]:
     numbered = "; ".join(f"({number}) {mistake}" for number, mistake in enumerate(mistakes, start=1))
-    several = f"{len(mistakes)} things stand against it: {numbered}"
+    several = f"{len(mistakes)} mistakes: {numbered}"
     return {"msg": several if len(mistakes) > 1 else mistakes[0], "mistakes": mistakes}
 
 

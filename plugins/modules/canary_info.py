@@ -248,7 +248,7 @@ from ..module_utils._release.state import State
 from ..module_utils._report.status import status_of
 from ..module_utils._rollout.read import Refused, Snapshot, Target, read
 
-if TYPE_CHECKING:  # who asks no Prometheus need not compile what does
+if TYPE_CHECKING:  # not needed to run without Prometheus
     from ..module_utils._analysis.criteria import Criteria
 
 ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -48,7 +48,7 @@ def encode(state: State) -> str:
 
 
 def decode(text: str | None) -> State | Unreadable | None:
-    """What the annotation says: None where there is none, Damaged where it is not a legal state of version 1."""
+    """What the annotation says: None where there is none, Unreadable where it is not a legal state of version 1."""
     if text is None:
         return None
     try:
@@ -110,7 +110,7 @@ class _Fields:
         self._where = where
 
     def rest(self) -> dict[str, Any]:
-        """The fields that nobody asked for."""
+        """The fields that were not taken."""
         return self._left
 
     def take(self, key: str) -> object:

@@ -25,15 +25,15 @@ def cleanup(
 ) -> Transition | Wait | NoOp | Rejected:
     """Take out what has no requests, once it has had none for `drain` seconds."""
     if not isinstance(state, State):
-        return NoOp("no release is finished here: no version is over")
+        return NoOp("no release is finished here, so no version can be removed")
     over = _over(state)
     if over is None:
-        return NoOp(f"{state.canary} is {state.phase} at {state.weight} %: no version is over yet")
+        return NoOp(f"{state.canary} is {state.phase} at {state.weight} %: no version can be removed yet")
     shares = observed.weights
     if not state.matches(shares):
         return Rejected(
-            f"somebody moved the weights: {said(shares)} now, {said(state.weights)} when the release wrote them at "
-            f"{stamp(state.since)}; nothing is taken out of the route"
+            f"another writer changed the weights: {said(shares)} now, {said(state.weights)} when the release wrote "
+            f"them at {stamp(state.since)}; nothing is removed from the route"
         )
     if over not in shares:
         return NoOp(f"{over} is no destination any more")

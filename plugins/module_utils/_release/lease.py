@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Who runs: written into the lease, so that others can say whom they met and see whether it is still alive.
+"""Who runs: written into the lease, so that other runs can name the holder and see whether it has ended.
 
 Host names repeat, containers on a host's network share its name, and pids are used again. A process is named for good
 by the boot of its machine, its pid namespace, its pid and the time it began.
@@ -67,7 +67,7 @@ def _boot() -> str:
     if _has_proc():
         return (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     card = uuid.getnode()
-    return "" if card >> 40 & 1 else f"{card:012x}"  # that bit: there is no card, and the number was drawn by lot
+    return "" if card >> 40 & 1 else f"{card:012x}"  # that bit: there is no card, and the number is random
 
 
 def _pid_namespace() -> str:
@@ -78,7 +78,7 @@ def _pid_namespace() -> str:
 
 
 def _stat(pid: int) -> tuple[str, str]:
-    """State of a process, and when it began, in ticks since the boot; empty text where it is not told."""
+    """State of a process, and when it began, in ticks since the boot; empty text where it is not known."""
     if not _has_proc():
         return "", ""
     try:
@@ -98,7 +98,7 @@ def _has_proc() -> bool:
 
 
 def _who() -> str:
-    """The account, or the AWX user and job, which tell more than the account inside a container."""
+    """The account, or the AWX user and job, which say more than the account of a container."""
     job = os.environ.get("AWX_JOB_ID")
     try:
         name = os.environ.get("AWX_USER_NAME") or getpass.getuser()

@@ -103,7 +103,7 @@ def released(state: State) -> State:
     return replace(state, holder=None)
 
 
-# What each command does, once nothing stands against it.
+# What each command does, once nothing prevents it.
 
 
 def _advance(case: Case, state: State) -> Decision:
@@ -114,11 +114,11 @@ def _advance(case: Case, state: State) -> Decision:
         why = f"{state.canary} has no ready pod left: {reason_of(case.observed.canary)}"
         return _fail(case, state, Verdict("fail", why, case.now))
     if not confirm and (state.failed or state.phase in (Phase.HELD, Phase.ROLLED_BACK)):
-        return Rejected(f"{stopped(state)}; to go on all the same set confirm: true, else release another canary")
+        return Rejected(f"{stopped(state)}; set confirm: true to continue anyway, or release another canary")
     if state.phase is Phase.PAUSED and not confirm:
         return NoOp(
-            f"{where(state)} waits for a person since {stamp(state.since)}: "
-            "set confirm: true to go on, or state: rolled_back to go back"
+            f"{where(state)} waits for confirmation since {stamp(state.since)}: "
+            "set confirm: true to continue, or state: rolled_back to roll back"
         )
     soaked = state.soaks_until(case.plan.interval)
     if case.now < soaked and state.weight > 0 and state.phase in (Phase.PROGRESSING, Phase.PAUSED, Phase.WEIGHTED):
@@ -162,13 +162,13 @@ def _end(case: Case, state: State, steps: tuple[Step, ...]) -> Decision:
     if state.weight == 100:
         return NoOp(f"{state.canary} has all requests since {stamp(state.since)}: there is nothing to do")
     if not steps:
-        return Rejected("there are no steps to go: give steps, such as [5, 20, 50, 100]")
+        return Rejected("there are no steps: set steps, such as [5, 20, 50, 100]")
     weights = ", ".join(str(step.weight) for step in steps)
-    return NoOp(f"{state.canary} is at {state.weight} %, the end of its steps {weights}: give a higher one to go on")
+    return NoOp(f"{state.canary} is at {state.weight} %, the end of its steps {weights}: add a higher one to continue")
 
 
 def _confirm(case: Case, state: State) -> Transition:
-    """A person releases a pause or a hold, and no weight follows yet. A pause that is released goes on soaking."""
+    """End a pause or a hold without raising the weight. A weight that paused continues to soak."""
     why = f"confirmed at {state.weight} % by {case.command.by.who}"
     since = state.since if state.phase is Phase.PAUSED else case.now
     if state.weight == 100:
@@ -182,7 +182,7 @@ def _weigh(case: Case, state: State) -> Decision:
         return NoOp(f"{state.canary} has {weight} % already")
     higher = weight > min(state.weight, present)
     if higher and state.failed and not confirm:
-        return Rejected(f"{stopped(state)}; to give it {weight} % all the same set confirm: true")
+        return Rejected(f"{stopped(state)}; set confirm: true to give it {weight} % anyway")
     obstacle = _blocked(case, weight) or _prepare(case, state)
     if obstacle:
         return obstacle
@@ -200,7 +200,7 @@ def _hold(case: Case, state: State) -> Decision:
 def _watch(case: Case, state: State | None) -> Decision:
     watched = case.command.since and to_milliseconds(case.command.since)
     if state is None or state.since != watched or not same_release(case, state):
-        return Rejected(f"this run stops, for what it watched is no more: {latest(state)}")
+        return Rejected(f"this run stops because the watched release has changed: {latest(state)}")
     if not state.judgeable:
         return NoOp(f"{stopped(state)}: there is nothing to watch")
     verdict = case.command.verdict
@@ -219,12 +219,12 @@ def _watch(case: Case, state: State | None) -> Decision:
 
 
 def _fail(case: Case, state: State, verdict: Verdict) -> Transition:
-    """The failure of the present weight. No request is sent to a stable version that has no ready pod."""
+    """Act on a failure of the present weight. No request is sent to a stable version that has no ready pod."""
     stable, policy = case.ready(state.stable), case.plan.on_failure
     if policy == "hold":
         return _stay(case, state, Event.FAILED, f"failed: {verdict.why}", verdict)
     if stable.filled <= 0:
-        why = f"failed: {verdict.why}; not rolled back, for {state.stable} takes no requests: {reason_of(stable)}"
+        why = f"failed: {verdict.why}; not rolled back because {state.stable} takes no requests: {reason_of(stable)}"
         return _stay(case, state, Event.FAILED, why, verdict)
     lower = max((step.weight for step in state.steps if step.weight < state.weight), default=0)
     weight, phase = (lower, Phase.HELD) if policy == "step_down" and lower else (0, Phase.ROLLED_BACK)
@@ -234,7 +234,7 @@ def _fail(case: Case, state: State, verdict: Verdict) -> Transition:
 
 
 def _roll_back(case: Case, state: State | Unreadable | None) -> Decision:
-    """All to stable, over leases, drift and damage. Which stable: the state knows better than an old playbook.
+    """All requests to stable, whatever the lease, drift or annotation. The stable version is that of the state.
 
     Where stable lacks pods and the canary has some, stable gets what it can carry now, and the rest as its pods come.
     """
@@ -259,7 +259,7 @@ def _roll_back(case: Case, state: State | Unreadable | None) -> Decision:
     if noted or (kept == present and unnotable):
         return Wait(
             None,
-            f"{base.canary} keeps {kept} % of the requests, for {rest}; "
+            f"{base.canary} keeps {kept} % of the requests because {rest}; "
             "state: rolled_back again completes it once they are ready, force: true (canary_force=true) at once",
         )
     moved = f"from {present} back to {kept} %" if kept < present else f"stays at {kept} %"
@@ -282,12 +282,12 @@ def _kept(case: Case, state: State) -> Share:
 
 
 def _returning(state: State) -> bool:
-    """Whether a rollback has begun and waits for pods of stable."""
+    """Whether a rollback waits for pods of stable."""
     return state.phase is Phase.HELD and bool(state.history) and state.history[-1].event == Event.ROLLED_BACK
 
 
 def _adopt(case: Case, state: State | None) -> Decision:
-    """Take on the weights that are there, as if set by hand."""
+    """Adopt the present weights, as if set by hand."""
     if not _is_release(case):
         return reject_no_release(case)
     if state is None:
@@ -299,14 +299,14 @@ def _adopt(case: Case, state: State | None) -> Decision:
         state = _fresh(case, state)
     verdict = state.verdict if state.failed else None
     state = replace(state, phase=Phase.WEIGHTED, weight=case.share(state.canary), since=case.now, verdict=verdict)
-    return _write(case, state, Event.ADOPTED, f"took on {shares_of(case)}", again=True)
+    return _write(case, state, Event.ADOPTED, f"adopted {shares_of(case)}", again=True)
 
 
 # Which release a command is about.
 
 
 def _take_up(case: Case, state: State | None) -> State | Wait | Rejected | Transition:
-    """The state to go on from: that of the plan's release, or of a new one where the plan names other versions."""
+    """The state to continue from: that of the plan's release, or of a new one if the plan names other versions."""
     plan = case.plan
     if state is None:
         return _idle(case)
@@ -332,14 +332,14 @@ def _take_up(case: Case, state: State | None) -> State | Wait | Rejected | Trans
 
 
 def _left_before(case: Case, state: State) -> Rejected | None:
-    """A canary that was begun before and left unfinished: an old schedule must not bring it back over a newer one."""
+    """A canary that was started before and left unfinished: an old schedule must not bring it back over a newer one."""
     canary = case.plan.canary
     last = next((past for past in reversed(state.history) if past.canary == canary), None)
     if last is None or last.weight == 100 or case.command.confirm:
         return None
     return Rejected(
-        f"{canary} was begun before and left at {stamp(last.at)} ({last.event}: {last.why}); "
-        "to begin it again set confirm: true"
+        f"{canary} was started before and left at {stamp(last.at)} ({last.event}: {last.why}); "
+        "set confirm: true to start it again"
     )
 
 
@@ -358,7 +358,7 @@ def _finished(state: State) -> bool:
     return state.weight == 100 and state.phase in (Phase.PROMOTED, Phase.WEIGHTED)
 
 
-# What may stand against a command.
+# What may prevent a command.
 
 
 def _other_holder(case: Case, state: State) -> LeaseHolder | None:
@@ -381,7 +381,7 @@ def _is_release(case: Case) -> bool:
 
 
 def _blocked(case: Case, weight: int) -> Wait | None:
-    """A version that would get more requests than its ready pods can carry."""
+    """Wait for a version that would get more requests than its ready pods can carry."""
     stable, canary, present = case.observed.stable, case.observed.canary, case.share(case.plan.canary)
     if weight > present and canary.upto < weight:
         return Wait(None, f"{case.plan.canary} cannot take {weight} % yet: {reason_of(canary)}")
@@ -391,7 +391,7 @@ def _blocked(case: Case, weight: int) -> Wait | None:
 
 
 def _starved(case: Case, state: State) -> Wait | None:
-    """A version without the ready pods for the requests that it has: all may be as asked, but users get errors."""
+    """Wait for a version that has too few ready pods for its requests: the weight is set, but users get errors."""
     for name in (state.canary, state.stable):
         share, ready = case.share(name), case.ready(name)
         if ready.filled * 100 < share * ENOUGH:
@@ -401,7 +401,7 @@ def _starved(case: Case, state: State) -> Wait | None:
 
 
 def _prepare(case: Case, state: State) -> Transition | None:
-    """A destination must be in the route, and its cluster in the proxies, before it gets requests."""
+    """Add missing destinations at 0 %: their clusters must be in the proxies before they get requests."""
     missing = [name for name in (state.stable, state.canary) if name not in case.observed.weights]
     if not missing:
         return None

@@ -20,8 +20,8 @@ from .state import ANNOTATION, LeaseHolder, Phase, State, Unreadable
 
 def reject_unreadable(state: Unreadable) -> Rejected:
     return Rejected(
-        f"the annotation {ANNOTATION} cannot be read, for {state.reason}: set adopt: true to go on from the weights "
-        "that are set, or state: rolled_back to go back"
+        f"the annotation {ANNOTATION} cannot be read because {state.reason}: set adopt: true to continue from the "
+        "present weights, or state: rolled_back to roll back"
     )
 
 
@@ -38,16 +38,16 @@ def reject_drift(case: Case, state: State | None) -> Rejected:
         return reject_no_release(case)
     written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
     return Rejected(
-        f"someone else moved the weights: {shares_of(case)} now, {written} when this release wrote them at "
-        f"{stamp(state.since)}; set adopt: true to go on from there, state: weighted to set another weight, "
-        "or state: rolled_back to go back"
+        f"another writer changed the weights: {shares_of(case)} now, {written} when this release wrote them at "
+        f"{stamp(state.since)}; set adopt: true to continue from there, state: weighted to set another weight, "
+        "or state: rolled_back to roll back"
     )
 
 
 def reject_no_release(case: Case) -> Rejected:
     return Rejected(
         f"{shares_of(case)} is no release from {case.plan.stable} to {case.plan.canary}, which must share all "
-        "requests: name the two versions that do, or set state: rolled_back to go back"
+        "requests: name the two versions that do, or set state: rolled_back to roll back"
     )
 
 
@@ -64,7 +64,7 @@ def requester_of(case: Case) -> str:
 
 
 def where(state: State) -> str:
-    """The canary, its weight, and the step where it stands on one."""
+    """The canary, its weight, and the step if it is at one."""
     place = f"{state.canary} at {state.weight} %"
     if state.step >= 0 and state.steps[state.step].weight == state.weight:
         place = f"{place} (step {state.step + 1} of {len(state.steps)})"
@@ -72,7 +72,7 @@ def where(state: State) -> str:
 
 
 def stopped(state: State) -> str:
-    """The canary, where it stands since when, and why."""
+    """The canary, its phase and weight, since when, and why."""
     if state.failed and state.verdict and state.phase is Phase.WEIGHTED:
         return f"{state.canary} failed at {stamp(state.verdict.at)} ({state.verdict.why})"
     last = next((past for past in reversed(state.history) if past.canary == state.canary), None)
@@ -82,6 +82,6 @@ def stopped(state: State) -> str:
 
 def latest(state: State | None) -> str:
     if state is None:
-        return f"the annotation {ANNOTATION} is gone"
+        return f"the annotation {ANNOTATION} was removed"
     by = f", by {state.history[-1].by}" if state.history else ""
     return f"{stopped(state)}{by}"

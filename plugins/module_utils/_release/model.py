@@ -18,11 +18,7 @@ from .plan import Plan
 from .state import Phase, State, Verdict
 
 LEASE = timedelta(seconds=60)  # how long a write keeps other runs away
-
-
 LEASE_SLACK = timedelta(seconds=60)  # by which the clocks of two runs may differ
-
-
 RENEW = LEASE / 2  # a watching run renews its lease when less than this is left
 
 
@@ -30,7 +26,7 @@ class Want(StrEnum):
     """What can be asked for.
 
     weighted: exactly this weight, by hand. advanced: the next step, if its time has come. rolled_back: all to stable.
-    held: stay where it is until a person confirms. watched: keep the lease while a step soaks, and act on its verdict.
+    held: keep the weight until a user confirms. watched: keep the lease while a step soaks, and act on its verdict.
     """
 
     WEIGHTED = "weighted"
@@ -62,8 +58,8 @@ class Event(StrEnum):
 class Run:
     """Who asks. id: the same for all calls of one play; who: a person or account; host, pid: where the run lives.
 
-    boot: the boot of that machine; pid_namespace: where the pid counts; start: when the process began, in the words of
-    its kernel. Together with the pid they name one process for good; each is empty where it is not known.
+    boot: the boot of that machine; pid_namespace: where the pid counts; start: when the process began, as its
+    kernel says it. Together with the pid they name one process for good; each is empty where it is not known.
     """
 
     id: str
@@ -95,7 +91,7 @@ class Observed:
     weights: percent by subset, of every destination of the route that the plan or the state names (absent = not a
         destination of the route); destinations of other services are left out, and the rest is scaled to 100.
     stable, canary: readiness of the plan's two versions.
-    holder_ended: the state's holder ran on this host and its process is gone.
+    holder_ended: the state's holder ran on this host and its process has ended.
     others: readiness of the versions that only the state names.
     """
 
@@ -115,10 +111,10 @@ class Command:
     verdict: for advanced and watched: the analysis of the present weight, if there is one.
     evidence: for advanced: the present weight must have passed an analysis before a higher one follows.
     since: for watched: State.since of the weight that is watched and that the verdict is about.
-    confirm: a person takes the responsibility: ends a pause or a hold, begins again what failed. It never shortens a
+    confirm: a user takes the responsibility: ends a pause or a hold, restarts what failed. It never shortens a
         soak. A caller that asks in a loop confirms with its first request only.
-    adopt: take on weights that someone else wrote, or an annotation that cannot be read.
-    why: for rolled_back and held: the person's reason.
+    adopt: accept weights of another writer, or an annotation that cannot be read.
+    why: for rolled_back and held: the user's reason.
     force: for rolled_back: all requests at once, whatever the stable version can carry.
     begun: for rolled_back: what stable could carry has been written already, or cannot be noted in the annotation.
     """
@@ -178,13 +174,13 @@ class Transition:
 
     @property
     def changed(self) -> bool:
-        """Whether this is a change to a person: renewals of the lease and notes of a passed step are none."""
+        """Whether this is a change to a user: a renewed lease or a passed step is none."""
         return self.event not in (Event.JUDGED, Event.RENEWED)
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Not yet. until: when to ask again; None: as soon as the pods are ready, which no clock tells."""
+    """Not yet. until: when to ask again; None: as soon as the pods are ready."""
 
     until: datetime | None
     why: str
@@ -192,14 +188,14 @@ class Wait:
 
 @dataclass(frozen=True)
 class NoOp:
-    """Nothing to do, and that is well."""
+    """Nothing to do; no error."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Not done, and a person must look. why: what stands against it, since when, and what to do."""
+    """Not done, and a user must act. why: what prevents it, since when, and what to do."""
 
     why: str
 
@@ -221,7 +217,7 @@ class Case:
         return self.observed.weights.get(name, 0)
 
     def ready(self, name: str) -> Ready:
-        """Readiness of a version; one that nobody could look at does not stand in the way."""
+        """Readiness of a version; one that could not be read counts as ready."""
         known = {**self.observed.others, self.plan.stable: self.observed.stable, self.plan.canary: self.observed.canary}
         return known.get(name, Ready())
 

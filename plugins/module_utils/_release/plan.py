@@ -25,7 +25,7 @@ class Step:
     """One weight of a plan.
 
     weight: percent of the requests that go to the canary, 1 to 100.
-    pause: the step waits for a person (a request with confirm) before the next one.
+    pause: the step waits for a command with confirm before the next one.
     extra: fields of a newer writer, kept as they were read.
     """
 
@@ -36,14 +36,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a caller wants; made by validate().
+    """What a caller asks for; made by validate().
 
     stable, canary: subset names, different from each other.
     steps: strictly rising. Empty means: the steps that the cluster's state already holds. A last step below 100 is a
         partial release, which stays `progressing` at that weight until a plan with a higher step is given.
     interval: seconds that each weight above 0 stays before it may be raised, 0 to LONGEST_INTERVAL.
-    on_failure: `rollback` (all to stable at once), `hold` (stay, wait for a person) or `step_down` (to the step before,
-        then wait for a person; from the first step it is a rollback).
+    on_failure: `rollback` (all to stable at once), `hold` (keep the weight, wait for a confirm) or `step_down` (to the
+        step before, then wait for a confirm; from the first step it is a rollback).
     weight: that of `state: weighted`, 0 to 100.
     """
 

@@ -24,16 +24,16 @@ ANNOTATION = "progressive.istio/canary"
 HISTORY = 20  # transitions that are kept
 UNVERIFIED = ("unverified", "unproven")  # the note of a write that was not seen live, and its name until 1.1
 LONGEST_WHY = 400  # characters of a reason that are kept
-PROCESS = ("boot", "pid_namespace", "start")  # what tells one process from another with the same host name and pid
+PROCESS = ("boot", "pid_namespace", "start")  # distinguish processes with the same host name and pid
 
 Result = Literal["pass", "fail", "inconclusive"]
 
 
 class Phase(StrEnum):
-    """Where a release stands.
+    """Where a release is.
 
     none: nothing was begun (never written). progressing: a weight below 100 is set and soaks. paused: the step waits
-    for a person. held: stopped by a verdict or by a person. promoted: finished at 100. rolled_back: finished at 0.
+    for a user. held: stopped by a verdict or by a user. promoted: finished at 100. rolled_back: finished at 0.
     weighted: the weight was set by hand.
     """
 
@@ -76,7 +76,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One transition that was made. weight: that of the canary after it; by: the person or account that asked."""
+    """One transition that was made. weight: that of the canary after it; by: the user or account that asked."""
 
     at: datetime
     event: str
@@ -95,7 +95,7 @@ class State:
     steps, interval: those of the plan that the last transition was made by.
     since: when the present weight or phase was reached.
     run: the run that wrote last; holder: its lease, or None after it let go.
-    verdict: the last one about the present weight; a `fail` stays until a person confirms or another release begins.
+    verdict: the last one about the present weight; a `fail` stays until a user confirms or another release begins.
     before: percent by subset that the VirtualService had before the last transition.
     history: the last HISTORY transitions, oldest first, also those of earlier releases.
     """
@@ -131,7 +131,7 @@ class State:
 
     @property
     def failed(self) -> bool:
-        """Whether the last verdict is a failure. What is promoted in spite of one, a person confirmed."""
+        """Whether the last verdict is a failure. A user confirmed what is promoted in spite of one."""
         return self.verdict is not None and self.verdict.result == "fail" and self.phase is not Phase.PROMOTED
 
     @property
@@ -156,8 +156,7 @@ class Unreadable:
 def attempt(past: Sequence[tuple[str, str, Share]], canary: str) -> int:
     """Where the last attempt to release a canary begins in a history, given as events, canaries and weights.
 
-    That is after what another canary did, for a version may return that was released long ago; and after the last
-    return to 0 before it, for which it may have ended with another.
+    That is after the last entry of another canary, and after the last return to 0 before it.
     """
     end = len(past)
     while end and past[end - 1][1:] == (canary, 0):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Lines that show a release on its way to the person who waits for it.
+"""Lines that show a user how a release progresses.
 
 A module cannot print while it runs. It writes lines to a file, and the action plugin shows them as they come.
 """
@@ -35,7 +35,7 @@ def teller(file: str | None) -> Callable[[Snapshot, str], None]:
 
 
 def weight_bar(weight: Share) -> str:
-    """The weight as people see it, in plain characters for any terminal and log."""
+    """The weight as a bar, in plain characters for any terminal and log."""
     filled = round(weight * WIDTH / 100)
     return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {weight!s:>3} %"
 

@@ -50,7 +50,7 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
 
 
 def _transition(written: Transition, route: Route, settled: float | None) -> dict[str, Any]:
-    """One write. Every one that matters to a person is the last in the history that it writes."""
+    """One write. Each that changes something is the last entry of the history that it writes."""
     past = written.state.history[-1]
     return {
         "at": stamp(past.at),
@@ -63,7 +63,7 @@ def _transition(written: Transition, route: Route, settled: float | None) -> dic
 
 
 def _live(outcome: Outcome) -> str:
-    """Where the weights were seen, and how soon; nothing where nobody was asked or some proxy disagreed."""
+    """Where the weights were seen, and how soon; empty where no proxy was asked or one disagreed."""
     if not outcome.live or isinstance(outcome.decision, Rejected):
         return ""
     sample = outcome.extent.sample if outcome.extent else ""
@@ -84,7 +84,7 @@ def _proxies(extent: Extent) -> dict[str, Any]:
 
 
 def warnings_of(outcome: Outcome) -> list[str]:
-    """What a person should hear of although the call went well."""
+    """What to report although the request went well."""
     snapshot = outcome.snapshot
     unanswered = outcome.extent.unanswered if outcome.extent else ()
     warnings = [*snapshot.problems, *outcome.warnings, *unanswered]
@@ -114,7 +114,7 @@ def _short(outcome: Outcome, name: str, share: Share) -> str:
 
 
 def release_of(snapshot: Snapshot) -> dict[str, Any]:
-    """The release as its state tells it."""
+    """The release by its state."""
     state = snapshot.state
     if not isinstance(state, State):
         return {"phase": "unreadable" if isinstance(state, Unreadable) else Phase.NONE.value, "finished": False}
@@ -141,7 +141,7 @@ def diff_of(outcome: Outcome) -> dict[str, str]:
 
 
 def next_weight(state: State | Unreadable | None, steps: tuple[Step, ...]) -> int | None:
-    """What the next step would set; None where the release is at its end or waits for a person."""
+    """What the next step would set; None where the release is at its end or waits for a user."""
     if not isinstance(state, State) or state.phase not in (Phase.PROGRESSING, Phase.WEIGHTED):
         return None
     return next((step.weight for step in steps or state.steps if step.weight > state.weight), None)

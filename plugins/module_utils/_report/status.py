@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""A canary as people want to see it: everything that is known, as data and as one paragraph. Pure."""
+"""The status of a canary, as data and as one paragraph. Pure."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def _next(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) -> str
     return f"refused: {decision.why}" if isinstance(decision, Rejected) else decision.why
 
 
-def _holder(holder: LeaseHolder, gone: bool, now: datetime) -> dict[str, Any]:
+def _holder(holder: LeaseHolder, ended: bool, now: datetime) -> dict[str, Any]:
     return {
         "who": holder.who,
         "host": holder.host,
         "pid": holder.pid,
         "since": stamp(holder.since),
         "until": stamp(holder.until),
-        "alive": not gone and leased(holder, now),
+        "alive": not ended and leased(holder, now),
     }
 
 
@@ -83,7 +83,9 @@ def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
         found.append(f"the annotation of the release cannot be read: {state.reason}")
     if isinstance(state, State) and not state.matches(snapshot.shares):
         wrote = said(state.weights)
-        found.append(f"somebody moved the weights: {said(snapshot.shares)} now, {wrote} when the release wrote them")
+        found.append(
+            f"another writer changed the weights: {said(snapshot.shares)} now, {wrote} when the release wrote them"
+        )
     if isinstance(state, State) and unverified(state):
         found.append(f"{said(state.weights)} were set at {stamp(state.since)} and not seen to be live in every proxy")
     for version in versions:

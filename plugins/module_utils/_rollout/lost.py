@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""A canary that has lost its last ready pod: users of its share get errors, so nothing is waited for."""
+"""A canary that has lost its last ready pod: its requests fail, so the rollback waits for nothing."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Prover:
         self._open.close()
 
     def know(self, discovered: DiscoveredGateways | None) -> None:
-        """What somebody has just read of the gateways need not be read again."""
+        """Use gateways that were just read."""
         self.discovered = discovered
 
     def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
@@ -59,7 +59,7 @@ class Prover:
     def live(self, snapshot: Snapshot, since: float, meanwhile: Callable[[], None] | None = None) -> Proof:
         """That the weights are live which were written then (monotonic), from when on the time for it counts.
 
-        meanwhile: is called twice a second until then, and may raise what makes an end of it.
+        meanwhile: is called twice a second until then, and may raise to end it.
         """
         proofs = []
         for route in snapshot.routes:
@@ -80,7 +80,7 @@ class Prover:
         return Reader(self._of(snapshot), paths, pace, intervals or {})
 
     def _of(self, snapshot: Snapshot) -> Proxies:
-        """The proxies where the route of this snapshot is bound now; others may have bound it elsewhere meanwhile."""
+        """The proxies where the route of this snapshot is bound now; another writer may have bound it elsewhere."""
         attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
         if self._proxies is None or self._proxies.attachment != attachment:
             self._open.close()

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What a move tells of the other ways to a version, read after its write so that nothing waits for it."""
+"""Other ways to a version, read after the write so that nothing waits for it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> tuple[ReadOb
 
 
 def _allowed(read: Callable[[], Iterable[Object]]) -> tuple[tuple[Object, ...], list[str]]:
-    """The objects, or the words in which they were refused."""
+    """The objects, or the error if they may not be read."""
     try:
         return tuple(read()), []
     except ClusterError as error:
@@ -70,7 +70,7 @@ def _allowed(read: Callable[[], Iterable[Object]]) -> tuple[tuple[Object, ...], 
 
 
 def _callers(cluster: Cluster, snapshot: Snapshot) -> bool:
-    """Whether anybody in the mesh could call; where that may not be seen, somebody might."""
+    """Whether a sidecar in the mesh could send requests; true where that may not be read."""
     own = snapshot.pods or ()
     try:
         found, more = cluster.some(POD, MOST + len(own), INJECTED)

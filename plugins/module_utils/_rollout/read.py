@@ -38,7 +38,7 @@ LONGER = 8.0  # the same where the first read was quick: then the rest is late b
 
 
 class Refused(Exception):
-    """Everything that stands against the request, one sentence each."""
+    """Everything that prevents the request, one sentence each."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = list(dict.fromkeys(mistakes))
@@ -64,13 +64,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The VirtualService, what it says, and who stands behind it.
+    """The VirtualService, what it says, and the pods behind it.
 
     deployments: all of the Service's namespace; None if they may not be read.
     also: other routes between the same versions, which a rollback moves too where it cannot tell which one is meant.
     foreign: the annotation is that of another release on this VirtualService, and is not ours to write.
     unnoted: the weights are written, and the annotation does not say so.
-    lenient: it was read for a rollback, which takes what it finds.
+    lenient: it was read for a rollback, which accepts what it finds.
     mesh: the objects as they were read, with all other VirtualServices if they were asked for.
     problems: what could not be made sure of.
     """
@@ -103,7 +103,7 @@ class Snapshot:
 
     @property
     def selector(self) -> str:
-        """The Service's, as the API server wants it."""
+        """The Service's, in the syntax of the API server."""
         return as_text(self.selects)
 
     @cached_property
@@ -128,7 +128,7 @@ class Snapshot:
         return examine(name, {**self.selects, **subset.labels}, self.pods or (), self.deployments)
 
     def observed(self, holder_ended: bool = False) -> Observed:
-        """What the state machine asks for. Pods that could not be read do not stand in its way."""
+        """What the state machine asks for. Pods that could not be read count as ready."""
         if self.pods is None:
             return Observed(self.shares, holder_ended=holder_ended)
         minimum = self.target.min_ready
@@ -208,7 +208,7 @@ def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
         problems = _mistakes(snapshot)
     except TimeoutError:
         unseen = f"the API server did not answer within {bound:g} s"
-        problems = [f"the pods of {target.stable} were not looked at before the write, for {unseen}"]
+        problems = [f"the pods of {target.stable} were not read before the write because {unseen}"]
     except ClusterError as error:
         problems = [str(error)]
     return replace(snapshot, problems=(*snapshot.problems, *problems))
@@ -331,15 +331,13 @@ def _canary(target: Target, state: State | Unreadable | None) -> str:
 
 
 def _taken(target: Target, routes: list[Route], virtual_service: Object) -> tuple[str, ...]:
-    """What a person should hear of the routes that were taken in place of the one that was named."""
+    """A warning where other routes were used than the one that was named."""
     names = " and ".join(route.name for route in routes)
     if target.route and not has_route(virtual_service, target.route):
-        return (
-            f"{target.place} has no HTTP route {target.route}: taken was what splits between the versions, {names}",
-        )
+        return (f"{target.place} has no HTTP route {target.route}: used instead: {names}, which split the versions",)
     if len(routes) > 1:
         return (
-            f"{target.place} splits between the versions in {len(routes)} HTTP routes, and all were taken: {names}",
+            f"{target.place} splits between the versions in {len(routes)} HTTP routes, and all were changed: {names}",
         )
     return ()
 
@@ -387,14 +385,14 @@ def _asked_for(target: Target) -> str:
 
 
 def _completed(target: Target, virtual_service: Object, state: State | Unreadable | None) -> Target:
-    """The target with the versions of the release, or else those that the route tells."""
+    """The target with the versions of the release, or else those of the route."""
     if isinstance(state, State):
         return replace(target, stable=state.stable, canary=state.canary)
     versions = pair(virtual_service, name=target.route)
     if versions is None:
         has = "; ".join(described(virtual_service, target.route)) or "no HTTP route"
         wish = "name them by `stable` and `canary`"
-        raise Refused([f"{target.place} tells no two versions apart (it has {has}): {wish}"])
+        raise Refused([f"{target.place} does not distinguish two versions (it has {has}): {wish}"])
     return replace(target, stable=versions[0], canary=versions[1])
 
 

@@ -271,7 +271,7 @@ class TestConflicts:
                 edit(server, set_weights(70, 30))
 
         server.before = interfere
-        assert "someone else moved the weights: v1 70 %, v2 30 % now, v1 90 %, v2 10 %" in call(**advanced())["msg"]
+        assert "another writer changed the weights: v1 70 %, v2 30 % now, v1 90 %, v2 10 %" in call(**advanced())["msg"]
         assert weights_of(server) == {"v1": 70, "v2": 30}
 
     def test_somebody_who_never_stops_is_given_up(self, server: ApiServer, call: Call) -> None:
@@ -678,7 +678,7 @@ class TestRollbackToFewPods:
         reason = "v1 cannot take more yet: 1 of 2 pods ready: pod pong-v1-2 container pong crashes (CrashLoopBackOff, 4"
         for sentence in (
             f"v2: from 100 back to 50 %: no good; {reason}",
-            f"v2 keeps 50 % of the requests, for {reason}",
+            f"v2 keeps 50 % of the requests because {reason}",
             "force: true (canary_force=true) at once; waited 0 s, the weights stay v1 50 %, v2 50 %",
         ):
             assert sentence in result["msg"]
@@ -864,7 +864,7 @@ class TestSoak:
         assert "failed, from 10 back to 0 %: v2 has no ready pod left: it has no pods" in result["msg"]
         assert weights_of(server) == {"v1": 100, "v2": 0}
         assert agree(server)
-        assert "to go on all the same set confirm: true" in call(**advanced())["msg"]
+        assert "set confirm: true to continue anyway" in call(**advanced())["msg"]
 
     @pytest.mark.parametrize("moment", range(1, 9))
     def test_a_canary_that_dies_at_any_moment_of_a_step_is_taken_back(
@@ -915,7 +915,7 @@ class TestSoak:
                 server.before = lambda number, request: None
 
         server.before = moved
-        assert "someone else moved the weights" in call(**advanced(interval=30))["msg"]
+        assert "another writer changed the weights" in call(**advanced(interval=30))["msg"]
 
     def test_nothing_is_watched_any_more_when_it_is_over(self, server: ApiServer, call: Call) -> None:
         meanwhile(server, lambda: server.put("pods", pod("v2", ready=False)))
@@ -938,7 +938,7 @@ class TestSoak:
         server.delete("pods", "pong-v1-1", NAMESPACE)
         meanwhile(server, lambda: server.delete("pods", "pong-v2-1", NAMESPACE))
         result = call(**advanced(interval=30))
-        assert "not rolled back, for v1 takes no requests: it has no pods" in result["msg"]
+        assert "not rolled back because v1 takes no requests: it has no pods" in result["msg"]
         assert weights_of(server) == {"v1": 90, "v2": 10}
 
     def test_a_writer_who_never_stops_ends_the_watch(self, server: ApiServer, call: Call) -> None:
@@ -971,12 +971,12 @@ class TestSoak:
         result = call(**advanced(interval=30))
         assert time.monotonic() - started < 15
         assert (result["failed"], result["changed"]) == (True, True)
-        assert "this run stops, for what it watched is no more: v2 is rolled back" in result["msg"]
+        assert "this run stops because the watched release has changed: v2 is rolled back" in result["msg"]
         assert weights_of(server) == {"v1": 100, "v2": 0}
 
     def test_weights_that_move_are_noticed(self, server: ApiServer, call: Call) -> None:
         meanwhile(server, lambda: edit(server, set_weights(60, 40)))
-        assert "someone else moved the weights: v1 60 %, v2 40 % now" in call(**advanced(interval=30))["msg"]
+        assert "another writer changed the weights: v1 60 %, v2 40 % now" in call(**advanced(interval=30))["msg"]
         assert state_of(server)["holder"] is None
 
     def test_other_edits_do_not_matter(self, server: ApiServer, call: Call) -> None:
@@ -1119,7 +1119,7 @@ class TestCleanup:
     def test_nothing_leaves_that_has_requests_again(self, server: ApiServer, call: Call) -> None:
         call(**advanced(steps=[100]))
         edit(server, set_weights(30, 70))
-        assert "somebody moved the weights" in call(state="cleaned", drain=0)["msg"]
+        assert "another writer changed the weights" in call(state="cleaned", drain=0)["msg"]
 
     def test_other_users_are_named(self, server: ApiServer, call: Call) -> None:
         other = virtual_service(100, versions=("v1",))

@@ -83,7 +83,7 @@ def test_a_bad_canary_is_rolled_back_and_that_is_live(mesh: Istio, server: ApiSe
     assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
     assert "requests to v2 (100 %) failed" in result["msg"]
     assert len(result["live"]) == 1
-    assert "to go on all the same set confirm: true" in call()["msg"]
+    assert "set confirm: true to continue anyway" in call()["msg"]
 
 
 def test_a_bad_canary_may_be_held(mesh: Istio, server: ApiServer, call: Call) -> None:

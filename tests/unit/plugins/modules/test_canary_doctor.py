@@ -168,7 +168,7 @@ def test_no_such_virtual_service(doctor: Doctor) -> None:
 
 
 def test_no_route_of_that_name(doctor: Doctor) -> None:
-    assert "tells no two versions apart" in alone(doctor(route="nix"), "release_found")["problem"]
+    assert "does not distinguish two versions" in alone(doctor(route="nix"), "release_found")["problem"]
 
 
 def test_no_istio_is_a_failure(doctor: Doctor, server: ApiServer) -> None:

@@ -110,7 +110,7 @@ def test_drift_is_told(server: ApiServer, info: Call, release: Call) -> None:
         entry["weight"] = weight
     server.put("virtualservices", service)
     assert info()["problems"] == [
-        "somebody moved the weights: v1 60 %, v2 40 % now, v1 90 %, v2 10 % when the release wrote them"
+        "another writer changed the weights: v1 60 %, v2 40 % now, v1 90 %, v2 10 % when the release wrote them"
     ]
 
 
@@ -132,7 +132,7 @@ def test_weights_in_doubt_are_told(server: ApiServer, info: Call, release: Call)
         ({"namespace": "nah"}, "namespace nah does not exist"),
         (
             {"route": "static"},
-            "tells no two versions apart (it has static: files without subset, so every pod behind it): name",
+            "does not distinguish two versions (it has static: files without subset, so every pod behind it): name",
         ),
         ({"stable": "v8", "canary": "v9"}, "has no destination with subset v8 or v9"),
     ],

@@ -85,7 +85,7 @@ class TestWhere:
         result = call("rolled_back", route="primary")
         assert (result["changed"], result["route"], weights_of(server)) == (True, "main", {"v1": 100, "v2": 0})
         assert warned == [
-            "VirtualService shop/pong has no HTTP route primary: taken was what splits between the versions, main"
+            "VirtualService shop/pong has no HTTP route primary: used instead: main, which split the versions"
         ]
         assert state_of(server)["phase"] == result["phase"] == "rolled_back"
         assert not call("rolled_back", route="primary")["changed"]
@@ -260,7 +260,7 @@ class TestRefusedNote:
         again = call("rolled_back")
         assert (again.get("failed", False), again["changed"]) == (False, False)
         server.before = lambda number, request: None
-        assert "someone else moved the weights" in call("advanced", steps=[20, 100])["msg"]
+        assert "another writer changed the weights" in call("advanced", steps=[20, 100])["msg"]
 
     def test_a_patch_that_is_refused_for_itself_is_told_with_its_own_reason(
         self, server: ApiServer, call: Call
@@ -294,7 +294,7 @@ class TestSlow:
         patched = sent[[each.method for each in server.requests].index("PATCH")] - begin
         assert (result["changed"], weights_of(server)) == (True, {"v1": 100, "v2": 0})
         assert 1.0 <= patched < 1.6  # two reads in a row would take 1.6
-        assert "were not looked at before the write" in warned[0]
+        assert "were not read before the write" in warned[0]
 
     def test_what_is_late_by_accident_is_waited_for(
         self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch

@@ -275,7 +275,7 @@ def test_other_steps_go_on_above_the_present_weight(steps: tuple[int, ...], answ
 
 def test_no_steps_at_all() -> None:
     assert ask(None, "advanced", plan=replace(PLAN, steps=())) == Rejected(
-        "there are no steps to go: give steps, such as [5, 20, 50, 100]"
+        "there are no steps: set steps, such as [5, 20, 50, 100]"
     )
 
 
@@ -285,7 +285,7 @@ def test_a_partial_release_stays_progressing_until_there_is_a_higher_step() -> N
     assert short(last) == "progressing 30"
     later = replace(released(last.state), since=NOW - seconds(60))
     assert ask(later, "advanced", plan=plan) == NoOp(
-        "v2 is at 30 %, the end of its steps 10, 30: give a higher one to go on"
+        "v2 is at 30 %, the end of its steps 10, 30: add a higher one to continue"
     )
     assert short(ask(later, "advanced", plan=plan, verdict=FAIL)) == "rolled_back 0"
     assert short(ask(later, "advanced")) == "paused 50"
@@ -293,8 +293,8 @@ def test_a_partial_release_stays_progressing_until_there_is_a_higher_step() -> N
 
 def test_a_pause_says_how_it_ends() -> None:
     assert ask(state("paused", 50), "advanced") == NoOp(
-        "v2 at 50 % (step 3 of 4) waits for a person since 2026-01-31T11:59:00Z: "
-        "set confirm: true to go on, or state: rolled_back to go back"
+        "v2 at 50 % (step 3 of 4) waits for confirmation since 2026-01-31T11:59:00Z: "
+        "set confirm: true to continue, or state: rolled_back to roll back"
     )
 
 
@@ -420,7 +420,7 @@ def test_a_failure_sends_nothing_to_a_stable_version_without_pods(policy: Any) -
         ask(state("promoted", 100), "watched", verdict=FAIL, observed=gone, plan=replace(PLAN, on_failure=policy))
     )
     assert short(held) == "held 100"
-    assert held.why == "v2: failed: errors 7 %; not rolled back, for v1 takes no requests: v1 has no ready pod"
+    assert held.why == "v2: failed: errors 7 %; not rolled back because v1 takes no requests: v1 has no ready pod"
 
 
 def test_a_failure_goes_back_to_a_stable_version_that_has_but_some_of_its_pods() -> None:
@@ -500,17 +500,17 @@ def test_a_weight_that_is_there_is_well_with_enough_pods(
         (
             state("rolled_back", 0, verdict=FAIL, story="failed, from 30 back to 0 %: errors 7 %"),
             "v2 is rolled back at 0 % since 2026-01-31T11:59:00Z (failed, from 30 back to 0 %: errors 7 %); "
-            "to go on all the same set confirm: true, else release another canary",
+            "set confirm: true to continue anyway, or release another canary",
         ),
         (
             state("held", 30, story="lunch"),
             "v2 is held at 30 % since 2026-01-31T11:59:00Z (lunch); "
-            "to go on all the same set confirm: true, else release another canary",
+            "set confirm: true to continue anyway, or release another canary",
         ),
         (
             state("weighted", 20, verdict=FAIL),
             "v2 failed at 2026-01-31T12:00:00Z (errors 7 %); "
-            "to go on all the same set confirm: true, else release another canary",
+            "set confirm: true to continue anyway, or release another canary",
         ),
     ],
 )
@@ -615,8 +615,8 @@ def test_a_rollback_leaves_to_the_canary_what_stable_cannot_carry_yet(
     waiting = ask(part.state, "rolled_back", observed=observed)
     assert waiting == Wait(
         None,
-        f"v2 keeps {kept} % of the requests, for {reason}; state: rolled_back again completes it once they are ready, "
-        "force: true (canary_force=true) at once",
+        f"v2 keeps {kept} % of the requests because {reason}; state: rolled_back again completes it once they are "
+        "ready, force: true (canary_force=true) at once",
     )
     refused = ask(part.state, "advanced", observed=observed)
     assert isinstance(refused, Rejected)
@@ -808,14 +808,14 @@ def test_a_passed_step_is_noted_once() -> None:
 )
 def test_a_verdict_about_something_else_does_nothing(present: State, fields: dict[str, Any]) -> None:
     assert ask(present, "watched", verdict=FAIL, **fields) == Rejected(
-        "this run stops, for what it watched is no more: v2 is progressing at 30 % since 2026-01-31T11:59:00Z "
+        "this run stops because the watched release has changed: v2 is progressing at 30 % since 2026-01-31T11:59:00Z "
         "(a story), by carol"
     )
 
 
 def test_a_watch_without_annotation_stops() -> None:
     assert ask(None, "watched") == Rejected(
-        "this run stops, for what it watched is no more: the annotation progressive.istio/canary is gone"
+        "this run stops because the watched release has changed: the annotation progressive.istio/canary was removed"
     )
 
 
@@ -835,9 +835,9 @@ MOVED = {"v1": 60, "v2": 40}
 @pytest.mark.parametrize("name", [name for name in REQUESTS if not name.startswith(("weigh", "back"))])
 def test_drift_is_reported_with_both_numbers(name: str) -> None:
     assert ask(state("progressing", 30), weights=MOVED, **REQUESTS[name]) == Rejected(
-        "someone else moved the weights: v1 60 %, v2 40 % now, v1 70 %, v2 30 % when this release wrote them at "
-        "2026-01-31T11:59:00Z; set adopt: true to go on from there, state: weighted to set another weight, "
-        "or state: rolled_back to go back"
+        "another writer changed the weights: v1 60 %, v2 40 % now, v1 70 %, v2 30 % when this release wrote them at "
+        "2026-01-31T11:59:00Z; set adopt: true to continue from there, state: weighted to set another weight, "
+        "or state: rolled_back to roll back"
     )
 
 
@@ -867,7 +867,7 @@ def test_drift_does_not_hide_behind_another_release() -> None:
 def test_adopt_takes_the_weights_on_and_then_the_soak_begins() -> None:
     adopted = made(ask(state("progressing", 30), "advanced", adopt=True, weights=MOVED))
     assert (short(adopted), adopted.moves, adopted.again) == ("weighted 40", False, True)
-    assert adopted.why == "v2: took on v1 60 %, v2 40 %"
+    assert adopted.why == "v2: adopted v1 60 %, v2 40 %"
     assert short(ask(adopted.state, "advanced", adopt=True)) == "wait"
     assert short(ask(adopted.state, "advanced", adopt=True, now=NOW + seconds(60))) == "paused 50"
 
@@ -901,15 +901,15 @@ def test_adopt_names_the_release_anew() -> None:
 def test_two_versions_that_do_not_carry_all_are_no_release(present: State | None, fields: dict[str, Any]) -> None:
     assert ask(present, weights={"v1": 50, "v2": 20, "v3": 30}, **fields) == Rejected(
         "v1 50 %, v2 20 %, v3 30 % is no release from v1 to v2, which must share all requests: "
-        "name the two versions that do, or set state: rolled_back to go back"
+        "name the two versions that do, or set state: rolled_back to roll back"
     )
 
 
 def test_damage_is_named_and_can_be_adopted() -> None:
     damaged = Unreadable("its version is 2, and this collection reads version 1")
     assert ask(damaged, "advanced") == Rejected(
-        "the annotation progressive.istio/canary cannot be read, for its version is 2, and this collection reads "
-        "version 1: set adopt: true to go on from the weights that are set, or state: rolled_back to go back"
+        "the annotation progressive.istio/canary cannot be read because its version is 2, and this collection reads "
+        "version 1: set adopt: true to continue from the present weights, or state: rolled_back to roll back"
     )
     adopted = made(ask(damaged, "advanced", adopt=True, weights=MOVED))
     assert (short(adopted), adopted.again) == ("weighted 40", True)
@@ -958,8 +958,8 @@ def test_an_old_schedule_does_not_bring_back_what_was_superseded() -> None:
     steps = run_through(state("progressing", 50), NEXT, {"v1": 50, "v2": 50})
     refused = ask(steps[-1].state, "advanced", weights={"v1": 80, "v2": 0, "v3": 20})
     assert refused == Rejected(
-        "v2 was begun before and left at 2026-01-31T12:00:00Z (superseded: from 50 back to 0 %: superseded by v3); "
-        "to begin it again set confirm: true"
+        "v2 was started before and left at 2026-01-31T12:00:00Z (superseded: from 50 back to 0 %: superseded by v3); "
+        "set confirm: true to start it again"
     )
     back = run_through(steps[-1].state, PLAN, {"v1": 80, "v2": 0, "v3": 20}, confirm=True)
     assert back[-1].weights == {"v1": 90, "v2": 10}
