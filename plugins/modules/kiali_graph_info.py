@@ -191,7 +191,7 @@ from ..module_utils._k8s.client import POD, SERVICE, connect
 from ..module_utils._k8s.conditions import is_live, is_ready
 from ..module_utils._k8s.kubectl import forward, listed
 from ..module_utils._k8s.portforward import Stream
-from ..module_utils._kiali.client import Kiali, KialiError, KialiOptions, by_port_forward, by_url, is_url, origin, roots
+from ..module_utils._kiali.client import Kiali, KialiError, by_port_forward, by_url, is_url, origin, roots
 from ..module_utils._kiali.graph import GraphError, as_result, page_path, read, request_path, table
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -280,13 +280,14 @@ def first_ready(pods: Iterable[Object]) -> Object | None:
 
 
 @contextmanager
-def connected(params: dict[str, Any], options: KialiOptions) -> Iterator[Kiali]:
-    if options.url:
-        yield by_url(options)
+def connected(params: dict[str, Any]) -> Iterator[Kiali]:
+    url, token, timeout = params["kiali_url"], params["kiali_token"] or "", params["kiali_timeout"]
+    if url:
+        yield by_url(url, token, timeout, params["kiali_ca_cert"] or "", params["kiali_validate_certs"])
         return
     stream, where = in_cluster(params)
     with closing(stream):
-        yield by_port_forward(stream, where, options)
+        yield by_port_forward(stream, where, token, timeout)
 
 
 def graph_of(kiali: Kiali, namespaces: list[str], duration: int) -> dict[str, Any]:
@@ -309,28 +310,22 @@ def graph_of(kiali: Kiali, namespaces: list[str], duration: int) -> dict[str, An
 def run(params: dict[str, Any], istioctl: bool) -> dict[str, Any]:
     """The result; one that failed still says how to open the graph."""
     namespaces = list(dict.fromkeys([params["namespace"], *params["source_namespaces"]]))
-    options = KialiOptions(
-        params["kiali_url"],
-        params["kiali_token"] or "",
-        params["kiali_ca_cert"] or "",
-        params["kiali_validate_certs"],
-        params["kiali_timeout"],
-    )
+    url = params["kiali_url"]
 
     def links(root: str) -> dict[str, str]:
         page = f"{root}{page_path(namespaces, params['duration'])}"
         return {
-            "command": "" if options.url else forwarding(params, istioctl),
-            "graph_url": f"{origin(options.url) or f'http://localhost:{LOCAL_PORT}'}{page}",
+            "command": "" if url else forwarding(params, istioctl),
+            "graph_url": f"{origin(url) or f'http://localhost:{LOCAL_PORT}'}{page}",
         }
 
     try:
-        with connected(params, options) as kiali:
+        with connected(params) as kiali:
             return {**links(kiali.root), **graph_of(kiali, namespaces, params["duration"])}
     except NoService as error:
         return {"failed": True, "msg": str(error)}
     except (ClusterError, KialiError) as error:
-        return {"failed": True, "msg": str(error), **links(roots(options.url)[0])}
+        return {"failed": True, "msg": str(error), **links(roots(url)[0])}
 
 
 @answering

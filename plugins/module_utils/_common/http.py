@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from typing import Any
 
@@ -46,36 +46,30 @@ class Answer:
             return None
 
 
+@dataclass
 class HttpClient:
     """A server that is asked over connections that are kept.
 
     Redirects are not followed, for credentials are for this server alone, and proxies of the environment are not used.
-    url: to which the paths are appended. what: the server in messages. error: raised with one sentence, without the
-    secrets. timeout: seconds until an answer begins, and between its parts.
+    what: the server in messages. error: raised with one sentence, without the secrets. timeout: seconds until an answer
+    begins, and between its parts.
     """
 
-    def __init__(
-        self,
-        url: str,
-        what: str,
-        error: type[Exception],
-        *,
-        timeout: float,
-        ca_cert: str = "",
-        ca_option: str = "ca_cert",
-        validate_certs: bool = True,
-        secrets: Iterable[str] = (),
-    ) -> None:
-        self._url = url
-        self._what = what
-        self._error = error
-        self._timeout = timeout
-        self._ca_option = ca_option
-        self._secrets = tuple(secrets)
+    url: str
+    what: str
+    error: type[Exception]
+    timeout: float
+    ca_cert: str = ""
+    validate_certs: bool = True
+    ca_option: str = "ca_cert"
+    secrets: Iterable[str] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
         try:
-            context = tls_context(validate_certs, file=ca_cert) if url.startswith("https") else None
-        except (OSError, ValueError) as problem:
-            raise error(f"{ca_cert}, the {ca_option} for {what}, cannot be read: {problem}") from problem
+            context = tls_context(self.validate_certs, file=self.ca_cert) if self.url.startswith("https") else None
+        except (OSError, ValueError) as error:
+            name = f"{self.ca_cert}, the {self.ca_option} for {self.what},"
+            raise self.error(f"{name} cannot be read: {error}") from error
         self._pool = pool(context, maxsize=2)
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: str | None = None) -> Answer:
@@ -85,10 +79,10 @@ class HttpClient:
         try:
             response = self._pool.request(
                 method,
-                f"{self._url}{path}",
+                f"{self.url}{path}",
                 body=body,
                 headers=dict(headers),
-                timeout=urllib3.Timeout(total=self._timeout),
+                timeout=urllib3.Timeout(total=self.timeout),
                 retries=False,
                 preload_content=False,
             )
@@ -96,13 +90,13 @@ class HttpClient:
         except transport_errors() as error:
             unreached = isinstance(error, urllib3.exceptions.NewConnectionError)  # a kind of timeout to urllib3
             late = isinstance(error, urllib3.exceptions.TimeoutError) and not unreached
-            why = f"no answer within {self._timeout:g} s" if late else excerpt(brief(error), secrets=self._secrets)
-            trust = f"does {self._ca_option} name its authority"
+            why = f"no answer within {self.timeout:g} s" if late else excerpt(brief(error), secrets=self.secrets)
+            trust = f"does {self.ca_option} name its authority"
             hint = trust if distrusts(error) else "is its url right, and is it up"
-            raise self._error(f"{self._what} cannot be asked: {why}; {hint}?") from error
+            raise self.error(f"{self.what} cannot be asked: {why}; {hint}?") from error
         if len(content) > LARGEST:
             response.close()
-            raise self._error(f"{self._what} answered with more than {LARGEST >> 20} MiB: ask for less")
+            raise self.error(f"{self.what} answered with more than {LARGEST >> 20} MiB: ask for less")
         return Answer(response.status, response.headers, content)
 
 

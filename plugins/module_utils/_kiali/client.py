@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
@@ -26,17 +26,6 @@ Ask: TypeAlias = Callable[[str, str, Mapping[str, str], "str | None"], Answer]
 
 class KialiError(Exception):
     """One sentence: what was asked, what came back, and why."""
-
-
-@dataclass(frozen=True)
-class KialiOptions:
-    """The address of a Kiali, empty for one in the cluster, and the credentials for it."""
-
-    url: str = ""
-    token: str = field(default="", repr=False)
-    ca_cert: str = ""
-    validate_certs: bool = True
-    timeout: float = 10.0
 
 
 class Kiali:
@@ -107,29 +96,17 @@ class Kiali:
         return excerpt(text, secrets=(self._token,))
 
 
-def by_url(options: KialiOptions) -> Kiali:
+def by_url(url: str, token: str, timeout: float, ca_cert: str = "", validate_certs: bool = True) -> Kiali:
     """The Kiali at a URL, which may be that of one of its pages or have no path."""
-    where = f"Kiali at {origin(options.url)}{_path(options.url)}"
-    client = HttpClient(
-        origin(options.url),
-        where,
-        KialiError,
-        timeout=options.timeout,
-        ca_cert=options.ca_cert,
-        ca_option="canary_kiali_ca (kiali_ca_cert)",
-        validate_certs=options.validate_certs,
-        secrets=(options.token,),
-    )
-    return Kiali(where, roots(options.url), options.token, client.ask)
+    where = f"Kiali at {origin(url)}{_path(url)}"
+    option = "canary_kiali_ca (kiali_ca_cert)"
+    client = HttpClient(origin(url), where, KialiError, timeout, ca_cert, validate_certs, option, (token,))
+    return Kiali(where, roots(url), token, client.ask)
 
 
-def by_port_forward(stream: Stream, where: str, options: KialiOptions) -> Kiali:
+def by_port_forward(stream: Stream, where: str, token: str, timeout: float) -> Kiali:
     """The Kiali in a pod."""
-
-    def ask(method: str, path: str, headers: Mapping[str, str], body: str | None) -> Answer:
-        return stream.ask(method, path, headers, body, options.timeout)
-
-    return Kiali(where, roots(), options.token, ask)
+    return Kiali(where, roots(), token, partial(stream.ask, timeout=timeout))
 
 
 def is_url(url: str) -> bool:

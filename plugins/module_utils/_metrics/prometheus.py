@@ -51,14 +51,9 @@ class Prometheus:
             self._headers["Authorization"] = f"Bearer {options.bearer_token}"
         self._where = f"Prometheus at {options.url}"
         self._secrets = (options.bearer_token, *options.headers.values())
+        tls = options.ca_cert, options.validate_certs
         self._client = HttpClient(
-            options.url,
-            self._where,
-            PrometheusError,
-            timeout=options.timeout,
-            ca_cert=options.ca_cert,
-            validate_certs=options.validate_certs,
-            secrets=self._secrets,
+            options.url, self._where, PrometheusError, options.timeout, *tls, secrets=self._secrets
         )
 
     def number(self, query: str) -> float:

@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The binomial distribution, exactly: which counts a weight explains, and how unlikely an observed count is.
+"""The exact binomial distribution: which counts a weight explains, and how unlikely an observed count is.
 
-Envoy draws a version for each request independently of all others, so of n requests the number that reaches a version
-of weight p is Binomial(n, p). All sums here run over the probabilities themselves: no normal approximation, which is
-wrong just where a canary starts (a small weight, few requests).
+Envoy draws a version for each request independently, so of n requests Binomial(n, p) reach a version of weight p. A
+normal approximation is wrong where a canary starts: at a small weight with few requests.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ from itertools import accumulate, takewhile
 from math import fsum
 from operator import add, mul
 
-# Counts less likely than this part of the likeliest one are left out: a float goes hardly lower, and it bounds the work
-# to 37 standard deviations a side.
-_NEGLIGIBLE = 1e-300
+_NEGLIGIBLE = 1e-300  # relative to the likeliest count; bounds the work to 37 standard deviations on each side
 
 
 @dataclass(frozen=True)
@@ -42,9 +39,8 @@ def acceptance_range(n: int, p: float, confidence: float = 0.999) -> Range:
     """The central acceptance range of Binomial(n, p): each tail outside it holds at most (1 - confidence) / 2.
 
     Low is the smallest count k with P(X <= k) > alpha / 2, high the largest with P(X >= k) > alpha / 2, where alpha is
-    1 - confidence. It is the equal-tailed range between the quantiles alpha / 2 and 1 - alpha / 2, and holds exactly
-    the counts whose p_value exceeds alpha. This asks "which counts does this weight explain?"; the Clopper-Pearson
-    interval is the inverse question, "which weights explain this count?".
+    1 - confidence: the counts with a p_value above alpha. The Clopper-Pearson interval answers the inverse question,
+    which weights explain a count.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, and is {confidence}")
@@ -65,15 +61,15 @@ def tails(count: int, n: int, p: float) -> tuple[float, float]:
 
 
 def p_value(count: int, n: int, p: float) -> float:
-    """How unlikely a count at least as far out as this one is, on either side: twice its smaller tail, at most 1."""
+    """The probability of a count at least as far out, on either side: twice the smaller tail, at most 1."""
     return min(1.0, 2 * min(tails(count, n, p)))
 
 
 def _probabilities(n: int, p: float) -> tuple[int, list[float]]:
-    """The first count whose probability is not negligible, and the probabilities from there on without a gap.
+    """The first count with a probability that is not negligible, and the probabilities from there on.
 
-    They are built outward from the likeliest count by the ratio of neighbours and divided by their sum in the end. So
-    no factorial and no logarithm appears, and nothing can overflow or cancel, whatever n is.
+    They are built outward from the likeliest count by the ratio of neighbours and then divided by their sum, so nothing
+    can overflow or cancel for any n.
     """
     if n < 0 or not 0 <= p <= 1:
         raise ValueError(f"a binomial distribution needs n >= 0 and 0 <= p <= 1, and got n = {n} and p = {p}")

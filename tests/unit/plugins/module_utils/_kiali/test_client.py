@@ -13,7 +13,6 @@ from ansible_collections.progressive.istio.plugins.module_utils._common.http imp
 from ansible_collections.progressive.istio.plugins.module_utils._kiali.client import (
     Kiali,
     KialiError,
-    KialiOptions,
     by_url,
     is_url,
     origin,
@@ -110,7 +109,7 @@ def test_a_kiali_at_a_url_is_asked_over_http() -> None:
     served = Served(token="right", graph=CANARY)
     with serving(served) as server:
         url = server.url.replace("//", "//user:pass@") + "/kiali/console/graph"
-        found = by_url(KialiOptions(url, "right"))
+        found = by_url(url, "right", 5)
         assert found.get("/api/namespaces/graph") == CANARY
     assert found.where == f"Kiali at {server.url}/kiali"
     assert served.asked[-1][2]["Cookie"] == "; ".join(SESSION)
