@@ -41,9 +41,10 @@ def failure(act: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-def once(*replies: bytes) -> str:
+def once(*replies: bytes, closed: threading.Semaphore | None = None) -> str:
     """The URL of a server that answers its first connections with these bytes, closing each."""
     listener = socket.create_server(("127.0.0.1", 0))
+    closed = closed or threading.Semaphore(0)
 
     def serve() -> None:
         with closing(listener):
@@ -52,6 +53,7 @@ def once(*replies: bytes) -> str:
                 with connection:
                     connection.recv(65536)
                     connection.sendall(reply)
+                closed.release()
 
     threading.Thread(target=serve, daemon=True).start()
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -105,8 +107,11 @@ def test_a_larger_answer_is_refused(server: Server, monkeypatch: pytest.MonkeyPa
 
 def test_a_kept_connection_that_was_closed_is_made_anew() -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-    asked = client(once(reply, reply))
-    assert [asked.ask("GET", "/", {}).body for _time in range(2)] == [b"ok"] * 2
+    closed = threading.Semaphore(0)
+    asked = client(once(reply, reply, closed=closed))
+    for _time in range(2):
+        assert asked.ask("GET", "/", {}).body == b"ok"
+        assert closed.acquire(timeout=10)
 
 
 def test_an_answer_that_breaks_off_is_an_error() -> None:
