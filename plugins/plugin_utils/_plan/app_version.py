@@ -1,20 +1,21 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds what stands against a Service and a Deployment of these names."""
+#
+# PRIVATE to this collection: it may change in any release.
+"""Whether the Service and the Deployment of a version can be written."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import Object, is_managed, named, not_ours
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Object, is_managed, named, not_ours
 
 NO_SITE = "a service that is there already needs no site.yml, only a route with both versions; for one of its own"
 
 
-def app_version_problems(
+def problems(
     services: list[Object],
     deployments: list[Object],
     *,
@@ -27,10 +28,10 @@ def app_version_problems(
     """One sentence for each of the two that is there and cannot be written; no service means that none is written."""
     found = named(services, service) if service else None
     problem = _service(found, app) if found else ""
-    problems = [f"Service {namespace}/{service}: {problem}"] if problem else []
+    result = [f"Service {namespace}/{service}: {problem}"] if problem else []
     found = named(deployments, deployment)
     problem = _deployment(found, app, version) if found else ""
-    return [*problems, f"Deployment {namespace}/{deployment}: {problem}"] if problem else problems
+    return [*result, f"Deployment {namespace}/{deployment}: {problem}"] if problem else result
 
 
 def _service(current: Object, app: str) -> str:
@@ -56,11 +57,3 @@ def _deployment(current: Object, app: str, version: str) -> str:
         f"it selects pods by {json.dumps(selector)}, not by app={app} and version={version}, and a selector cannot be "
         f"changed: give another name as {name}"
     )
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., list[str]]]:
-        """Name it."""
-        return {"app_version_problems": app_version_problems}

@@ -1,19 +1,21 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
 """Plans what of the versions that no route leads to is removed, and says why the rest stays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import Object, changed, is_managed
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Object, changed, is_managed
 
 Result = Mapping[str, Any]
 
 
-def cleanup_plan(deployments: list[Object], rules: list[Object], *, result: Result) -> dict[str, Any]:
+def plan(deployments: list[Object], rules: list[Object], *, result: Result) -> dict[str, Any]:
     """What to write into the DestinationRule (or None), which Deployments to delete, and a sentence for all that stays.
 
     deployments: of the application; a version is named by the label `version`. rules: the one DestinationRule, if it is
@@ -93,11 +95,3 @@ def _since(deployment: Object) -> str:
 
 def _only_names(subset: Object) -> bool:
     return bool(subset == {"name": subset["name"], "labels": {"version": subset["name"]}})
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., dict[str, Any]]]:
-        """Name it."""
-        return {"cleanup_plan": cleanup_plan}

@@ -1,18 +1,20 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
 """Plans what to write of a DestinationRule."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import identity
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import (
     Object,
     Refused,
+    about,
     changed,
     named,
     new,
@@ -20,15 +22,11 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._objects import 
 )
 
 
-def destination_rule_plan(
-    found: Mapping[str, Any], *, name: str, namespace: str, host: str, subsets: list[str]
-) -> Object:
+def plan(found: Mapping[str, Any], *, name: str, namespace: str, host: str, subsets: list[str]) -> Object:
     """Make sure of one subset a version; other subsets and all policies stay."""
-    try:
-        definition = _definition(objects_of(found, "DestinationRule"), name, namespace, host, list(subsets))
-    except Refused as refused:
-        return {"problem": printable(f"DestinationRule {namespace}/{name}: {refused}"), "definition": None}
-    return {"problem": "", "definition": definition}
+    with about("DestinationRule", namespace, name):
+        objects = objects_of(found, "DestinationRule")
+        return {"definition": _definition(objects, name, namespace, host, list(subsets))}
 
 
 def _definition(objects: list[Object], name: str, namespace: str, host: str, subsets: list[str]) -> Object | None:
@@ -73,11 +71,3 @@ def _same(rule: Object, namespace: str, host: str) -> bool:
 
 def _subset(version: str) -> Object:
     return {"name": version, "labels": {"version": version}}
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., Object]]:
-        """Name it."""
-        return {"destination_rule_plan": destination_rule_plan}

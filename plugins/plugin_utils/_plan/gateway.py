@@ -1,17 +1,19 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
 """Plans what to write of a Gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import (
     Object,
     Refused,
+    about,
     changed,
     missing,
     named,
@@ -20,7 +22,7 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._objects import 
 )
 
 
-def gateway_plan(
+def plan(
     found: Mapping[str, Any],
     *,
     name: str,
@@ -30,11 +32,9 @@ def gateway_plan(
     hosts: list[str],
 ) -> Object:
     """Make sure of one HTTP server with these hosts; all other servers stay."""
-    try:
-        definition = _definition(objects_of(found, "Gateway"), name, namespace, dict(selector), int(port), list(hosts))
-    except Refused as refused:
-        return {"problem": printable(f"Gateway {namespace}/{name}: {refused}"), "definition": None}
-    return {"problem": "", "definition": definition}
+    with about("Gateway", namespace, name):
+        objects = objects_of(found, "Gateway")
+        return {"definition": _definition(objects, name, namespace, dict(selector), int(port), list(hosts))}
 
 
 def _definition(
@@ -72,11 +72,3 @@ def _server(name: str, port: int, hosts: list[str]) -> Object:
 
 def _labels(selector: Mapping[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in selector.items()) or "no labels"
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., Object]]:
-        """Name it."""
-        return {"gateway_plan": gateway_plan}

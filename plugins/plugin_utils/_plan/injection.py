@@ -1,28 +1,67 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds out whether a namespace is in the mesh in another way than is asked for."""
+#
+# PRIVATE to this collection: it may change in any release.
+"""The labels that have the pods of a namespace injected, and whether they may be set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.selectors import selects
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
 
 REVISION = "istio.io/rev"
 AMBIENT = "istio.io/dataplane-mode"
 INJECTION = "istio-injection"
+Webhooks = list[Mapping[str, Any]]
 
 
-def injection_problem(labels: Mapping[str, str], *, namespace: str, mode: str, revision: str) -> str:
-    """Which label would have to go, and which setting keeps it; empty where none has to.
+def plan(
+    labels: Mapping[str, str], *, namespace: str, mode: str, revision: str, webhooks: Webhooks
+) -> dict[str, dict[str, str | None]]:
+    """The labels to write, None for one to remove.
 
-    labels: of the namespace. mode: sidecar, ambient or none, which takes the namespace out as it is asked to.
+    labels: of the namespace. mode: sidecar, ambient or none, which removes all of them.
+    webhooks: the webhook configurations of the cluster, for the mode sidecar.
     """
+    if text := problem(labels, namespace=namespace, mode=mode, revision=revision):
+        raise Refused(text)
+    sidecar = {REVISION: revision} if revision else {INJECTION: "enabled"}
+    wanted = {"sidecar": sidecar, "ambient": {AMBIENT: "ambient"}, "none": {}}[mode]
+    if mode == "sidecar" and not injectors(webhooks, wanted):
+        label = ", ".join(f"{key}={value}" for key, value in wanted.items())
+        names = ", ".join(one["metadata"]["name"] for one in webhooks)
+        raise Refused(
+            f"No injector of Istio selects a namespace with the label {label} (webhook configurations: {names}): "
+            "give the revision or tag of the Istio that runs as injection_revision or canary_revision"
+        )
+    surplus = {label: None for label in (INJECTION, REVISION, AMBIENT) if label in labels and label not in wanted}
+    return {"labels": {**wanted, **surplus}}
+
+
+def problem(labels: Mapping[str, str], *, namespace: str, mode: str, revision: str) -> str:
+    """Which label would have to be removed, and which setting keeps it; empty if there is none."""
     label, remedy = _against(labels, mode, revision)
     if not label:
         return ""
     return (
         f"namespace {namespace} has the label {label}={labels[label]}, and its pods would leave that part of the mesh: "
         f"give {remedy}, or remove the label"
+    )
+
+
+def injectors(webhooks: Webhooks, labels: Mapping[str, str]) -> list[str]:
+    """The sidecar injectors that select a namespace with these labels, for a pod that asks for nothing itself."""
+    return sorted(
+        f"{configuration['metadata']['name']}/{webhook['name']}"
+        for configuration in webhooks
+        for webhook in configuration.get("webhooks") or []
+        if webhook["name"].endswith("sidecar-injector.istio.io")
+        and selects(webhook.get("namespaceSelector") or {}, labels)
+        and selects(webhook.get("objectSelector") or {}, {})
     )
 
 
@@ -38,11 +77,3 @@ def _against(labels: Mapping[str, str], mode: str, revision: str) -> tuple[str, 
         if labels.get(INJECTION) == "enabled":
             return INJECTION, "canary_injection=sidecar"
     return "", ""
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., str]]:
-        """Name it."""
-        return {"injection_problem": injection_problem}

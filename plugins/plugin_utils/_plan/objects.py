@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 Object = dict[str, Any]
@@ -18,6 +19,15 @@ MANAGED_BY = {"app.kubernetes.io/managed-by": "progressive.istio"}
 
 class Refused(ValueError):
     """One sentence: which object cannot be kept as it is and taken into use too, why, and what to do."""
+
+
+@contextmanager
+def about(kind: str, namespace: str, name: str) -> Iterator[None]:
+    """Name the object in what is refused meanwhile."""
+    try:
+        yield
+    except Refused as refused:
+        raise Refused(f"{kind} {namespace}/{name}: {refused}") from None
 
 
 def objects_of(found: Mapping[str, Any], kind: str) -> list[Object]:

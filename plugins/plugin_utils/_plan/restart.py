@@ -1,32 +1,49 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
 """Finds what must be restarted so that its pods come into the mesh."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.owners import owner_of
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import is_managed
-from ansible_collections.progressive.istio.plugins.plugin_utils._pods import Pod, has_sidecar, is_member
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import is_managed
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.pods import Pod, has_sidecar, is_member
 
 RESTARTABLE = ("Deployment", "StatefulSet", "DaemonSet")
 
 
-def restart_plan(
+def without_sidecar(pods: list[Pod]) -> list[str]:
+    """The names of the pods that should have a sidecar and have none."""
+    return sorted(pod["metadata"]["name"] for pod in pods if is_member(pod) and not has_sidecar(pod))
+
+
+def problems(pods: list[Pod], *, namespace: str) -> list[str]:
+    """One sentence if pods have no sidecar."""
+    names = without_sidecar(pods)
+    return names and [
+        f"these pods of namespace {namespace} have no sidecar: {', '.join(names)}. Bring the namespace into the mesh "
+        "by the role progressive.istio.injection first"
+    ]
+
+
+def plan(
     pods: list[Pod],
-    replica_sets: list[Mapping[str, Any]],
     *,
-    sidecar: bool = True,
-    deployments: list[Mapping[str, Any]] | None = None,
+    replica_sets: list[Mapping[str, Any]],
+    deployments: list[Mapping[str, Any]],
+    sidecar: bool,
+    all_owners: bool,
 ) -> dict[str, list[Any]]:
     """The workloads whose pods lack the sidecar (or have one they should not), and pods that none can restart.
 
-    With `deployments` only those of them are restarted that this collection made, and all else is left.
+    Without `all_owners` only those Deployments are restarted that this collection made, and all else is left.
     """
-    made = None if deployments is None else {one["metadata"]["name"] for one in deployments if is_managed(one)}
+    made = None if all_owners else {one["metadata"]["name"] for one in deployments if is_managed(one)}
     parents = {one["metadata"]["name"]: owner_of(one) for one in replica_sets}
     workloads: set[tuple[str, str]] = set()
     stuck: list[str] = []
@@ -48,11 +65,3 @@ def restart_plan(
         "left": left if made is None else [*left, *(f"pod {one}" for one in sorted(stuck))],
         "stuck": sorted(stuck) if made is None else [],
     }
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., dict[str, list[Any]]]]:
-        """Name it."""
-        return {"restart_plan": restart_plan}

@@ -1,19 +1,21 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
 """Finds what cannot be meant among the settings of a canary."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import InvalidPlan, validate
-from ansible_collections.progressive.istio.plugins.plugin_utils._spelling import meant
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.spelling import meant
 
 PLAN = {
     "stable": "stable_version",
@@ -25,7 +27,7 @@ PLAN = {
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_NAMES = ("app", "namespace", "stable_version", "version", "service")
 PREFIX = "canary_"
-SPECIFICATIONS = Path(__file__).parents[2] / "roles" / "canary" / "meta" / "argument_specs.yml"
+SPECIFICATIONS = Path(__file__).parents[3] / "roles" / "canary" / "meta" / "argument_specs.yml"
 # What playbooks read, and what the role hands to other tasks.
 OTHERS = (
     *("canary_hosts", "canary_serial", "canary_max_fail_percentage", "canary_python_interpreter"),
@@ -35,17 +37,17 @@ OTHERS = (
 VERSION_KEYS = frozenset({"deployment", "image", "env", "replicas"})
 
 
-def canary_mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
+def mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
     """All mistakes, one sentence each; settings are named without their prefix canary_.
 
     names: of all variables with it. One that nobody reads is a mistake if it is nearly the name of a setting.
     """
-    mistakes = _misspelt(names)
+    found = _misspelt(names)
     try:
         validate(weight=settings.get("weight"), **{option: settings[name] for option, name in PLAN.items()})
     except InvalidPlan as invalid:
-        mistakes += [_of_settings(text) for text in invalid.mistakes]
-    mistakes += [
+        found += [_of_settings(text) for text in invalid.mistakes]
+    found += [
         f"canary_{name} is {settings[name]!r}: it must be a name of small letters, digits and dashes, at most 63"
         for name in LABEL_NAMES
         if not LABEL.fullmatch(str(settings[name]))
@@ -53,11 +55,11 @@ def canary_mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> l
     for version, fields in settings["versions"].items():
         unknown = sorted(set(fields) - VERSION_KEYS)
         if unknown:
-            mistakes.append(
+            found.append(
                 f"canary_versions.{version} has {', '.join(unknown)}: "
                 f"a version has only {', '.join(sorted(VERSION_KEYS))}"
             )
-    return mistakes
+    return found
 
 
 def _of_settings(mistake: str) -> str:
@@ -88,11 +90,3 @@ def _misspelt(names: Iterable[str]) -> list[str]:
 def _settings() -> frozenset[str]:
     specs = yaml.safe_load(SPECIFICATIONS.read_text(encoding="utf-8"))["argument_specs"]
     return frozenset(specs["main"]["options"]) | frozenset(OTHERS)
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., list[str]]]:
-        """Name it."""
-        return {"canary_mistakes": canary_mistakes}

@@ -1,6 +1,8 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
 """Finds all that stands against setting a service up, before the first object is written."""
 
 from __future__ import annotations
@@ -8,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.filter.app_version_problems import app_version_problems
-from ansible_collections.progressive.istio.plugins.filter.destination_rule_plan import destination_rule_plan
-from ansible_collections.progressive.istio.plugins.filter.gateway_plan import gateway_plan
-from ansible_collections.progressive.istio.plugins.filter.injection_problem import injection_problem
-from ansible_collections.progressive.istio.plugins.filter.virtual_service_plan import virtual_service_plan
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName, identity
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import (
+    app_version,
+    destination_rule,
+    gateway,
+    injection,
+    virtual_service,
+)
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
 
 Found = Mapping[str, Any]
 
 
-def site_problems(found: list[Found], settings: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+def problems(found: list[Found], settings: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
     """One sentence each.
 
     found: what k8s_info found of each kind in the namespace, with the kind as `item.kind`.
@@ -26,7 +31,7 @@ def site_problems(found: list[Found], settings: Mapping[str, Any], labels: Mappi
     """
     by_kind = {one["item"]["kind"]: one for one in found}
     return [
-        *_problem(injection_problem(labels, **_of(settings, "namespace", mode="injection", revision="revision"))),
+        *_problem(injection.problem(labels, **_of(settings, "namespace", mode="injection", revision="revision"))),
         *_host(settings),
         *_workloads(by_kind, settings),
         *_routing(by_kind, settings),
@@ -49,10 +54,10 @@ def _host(settings: Mapping[str, Any]) -> list[str]:
 
 def _workloads(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[str]:
     services, deployments = (found[kind]["resources"] for kind in ("Service", "Deployment"))
-    problems = []
+    found_: list[str] = []
     for version, service in ((settings["stable_version"], settings["service"]), (settings["version"], "")):
         given = settings["versions"].get(version) or {}
-        problems += app_version_problems(
+        found_ += app_version.problems(
             services,
             deployments,
             version=version,
@@ -60,7 +65,7 @@ def _workloads(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[
             deployment=given.get("deployment") or f"{settings['app']}-{version}",
             **_of(settings, "namespace", "app"),
         )
-    return problems
+    return found_
 
 
 def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[str]:
@@ -68,13 +73,13 @@ def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[st
     plans: list[tuple[str, Callable[..., Mapping[str, Any]], dict[str, Any]]] = [
         (
             "DestinationRule",
-            destination_rule_plan,
+            destination_rule.plan,
             _of(settings, "namespace", "host", name="destination_rule")
             | {"subsets": [settings["stable_version"], settings["version"]]},
         ),
         (
             "Gateway",
-            gateway_plan,
+            gateway.plan,
             _of(
                 settings,
                 "namespace",
@@ -86,7 +91,7 @@ def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[st
         ),
         (
             "VirtualService",
-            virtual_service_plan,
+            virtual_service.plan,
             _of(
                 settings,
                 *("namespace", "host", "port", "route"),
@@ -101,17 +106,17 @@ def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[st
     return [
         problem
         for kind, plan, arguments in plans
-        if found[kind].get("api_found", True) and (problem := plan(found[kind], **arguments)["problem"])
+        if found[kind].get("api_found", True) and (problem := _refusal(plan, found[kind], arguments))
     ]
+
+
+def _refusal(plan: Callable[..., object], found: Found, arguments: Mapping[str, Any]) -> str:
+    try:
+        plan(found, **arguments)
+    except Refused as refused:
+        return str(refused)
+    return ""
 
 
 def _of(settings: Mapping[str, Any], *names: str, **renamed: str) -> dict[str, Any]:
     return {name: settings[name] for name in names} | {name: settings[setting] for name, setting in renamed.items()}
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., list[str]]]:
-        """Name it."""
-        return {"site_problems": site_problems}

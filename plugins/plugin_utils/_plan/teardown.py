@@ -1,15 +1,17 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
 """Finds what a teardown may remove, and in which order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName, identity
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import is_managed
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import is_managed
 
 Object = Mapping[str, Any]
 
@@ -18,23 +20,24 @@ ORDER = ("VirtualService", "Gateway", "DestinationRule", "Deployment", "Service"
 WORKLOADS = ("Deployment", "Service")
 
 
-def teardown_plan(
+def plan(
     objects: list[Object],
     names: Mapping[str, str],
     *,
     app: str,
     host: str,
     route: str,
-    cluster: list[Object] | None = None,
+    routes: Mapping[str, Any],
 ) -> dict[str, list[Any]]:
     """Sort what there is into routing, workloads, and what other people have a part in.
 
     Looked at are the objects of these names, a name for each kind, and all Deployments of the application.
-    cluster: the VirtualServices of all namespaces; None where they may not be read.
+    routes: what k8s_info found of the VirtualServices of all namespaces; no `resources` if it may not read them.
     """
+    cluster = routes.get("resources")
     ours = [one for one in objects if _is_meant(one, names, app)]
     ours.sort(key=lambda one: (ORDER.index(one["kind"]), one["metadata"]["name"]))
-    plan: dict[str, list[Any]] = {"routing": [], "workloads": [], "kept": []}
+    sorted_: dict[str, list[Any]] = {"routing": [], "workloads": [], "kept": []}
     gone: list[Object] = []
     for one in ours:
         kind, metadata = one["kind"], one["metadata"]
@@ -43,13 +46,13 @@ def teardown_plan(
         others = [other for other in cluster or [] if _namespace(other) != metadata["namespace"]]
         reason = _foreign(one, route) or _use(one, [*staying, *others], host) or _unseen(one, cluster)
         if reason:
-            plan["kept"].append(f"{kind} {metadata['namespace']}/{metadata['name']} stays: {reason}")
+            sorted_["kept"].append(f"{kind} {metadata['namespace']}/{metadata['name']} stays: {reason}")
         else:
             gone.append(one)
-            plan["workloads" if kind in WORKLOADS else "routing"].append(
+            sorted_["workloads" if kind in WORKLOADS else "routing"].append(
                 {"api_version": one["apiVersion"], "kind": kind, "name": metadata["name"]}
             )
-    return plan
+    return sorted_
 
 
 def _is_meant(one: Object, names: Mapping[str, str], app: str) -> bool:
@@ -134,11 +137,3 @@ def _additions(one: Object, route: str) -> str:
         ]
         return f"it has other subsets too ({', '.join(more)})" if more else ""
     return ""
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., dict[str, list[Any]]]]:
-        """Name it."""
-        return {"teardown_plan": teardown_plan}

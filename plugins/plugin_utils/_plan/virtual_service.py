@@ -1,19 +1,22 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+#
+# PRIVATE to this collection: it may change in any release.
 """Plans what to write of a VirtualService."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import identity
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import (
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import (
     Object,
     Refused,
+    about,
     changed,
     missing,
     named,
@@ -44,18 +47,12 @@ class Wanted:
         }
 
 
-def virtual_service_plan(found: Mapping[str, Any], **settings: Any) -> Object:
+def plan(found: Mapping[str, Any], **settings: Any) -> Object:
     """Make sure of a route with both versions as destinations; weights that are there, and all else, stay."""
     wanted = Wanted(**{**settings, "port": int(settings["port"])})
-    try:
+    with about("VirtualService", wanted.namespace, wanted.name):
         definition, note = _definition(objects_of(found, "VirtualService"), wanted)
-    except Refused as refused:
-        return {
-            "problem": printable(f"VirtualService {wanted.namespace}/{wanted.name}: {refused}"),
-            "definition": None,
-            "note": "",
-        }
-    return {"problem": "", "definition": definition, "note": printable(note)}
+    return {"definition": definition, "note": printable(note)}
 
 
 def _definition(objects: list[Object], wanted: Wanted) -> tuple[Object | None, str]:
@@ -161,11 +158,3 @@ def _destinations(route: list[Object], wanted: Wanted) -> tuple[list[Object], st
             f"it stays as it is, and {wanted.canary} gets its place there when its canary run starts."
         )
     return route, ""
-
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., Object]]:
-        """Name it."""
-        return {"virtual_service_plan": virtual_service_plan}

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a new Deployment gets of a Kubernetes that may be older than its fields."""
+"""What a new Deployment gets."""
 
 from __future__ import annotations
 
@@ -16,15 +16,26 @@ from ansible.template import Templar, trust_as_template
 FILE = Path(__file__).parents[3] / "roles" / "app_version" / "vars" / "main.yml"
 
 
+def templated(name: str, **variables: Any) -> Any:
+    text = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return Templar(loader=DataLoader(), variables=variables).template(trust_as_template(text[name]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("v2", "v2"), ('say "hi"', 'say "hi"'), (True, "true"), (False, "false"), (0.5, "0.5"), (7, "7"), ("7", "7")],
+)
+def test_the_environment_is_text_as_yaml_has_it(value: object, text: str) -> None:
+    found = templated("__app_version_environment", app_version_env={"NAME": value})
+    assert found == [{"name": "NAME", "value": text}]
+
+
 def sleeps(version: str, *deployments: dict[str, Any]) -> bool:
     text = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    variables: dict[str, Any] = {
-        "__app_version_cluster": {"version": {"server": {"kubernetes": {"gitVersion": version}}}},
-        "__app_version_deployments": {"resources": list(deployments)},
-        "__app_version_present": trust_as_template(text["__app_version_present"]),
-    }
-    templar = Templar(loader=DataLoader(), variables=variables)
-    return bool(templar.template(trust_as_template(text["__app_version_sleeps"])))
+    cluster = {"version": {"server": {"kubernetes": {"gitVersion": version}}}}
+    present = trust_as_template(text["__app_version_present"])
+    found = {"__app_version_deployments": {"resources": list(deployments)}, "__app_version_present": present}
+    return bool(templated("__app_version_sleeps", __app_version_cluster=cluster, **found))
 
 
 def deployment(**container: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ TEXTS = [
 ]
 # Whole programs that only these make; their commands are in _k8s/kubectl.py, or open a port of this machine.
 DOCUMENTED = ("DOCUMENTATION", "EXAMPLES", "RETURN")
-MAKERS = {"kubectl.py", "kiali_graph_info.py", "_objects.py", "page.py"}
+MAKERS = {"kubectl.py", "kiali_graph_info.py", "objects.py", "page.py"}
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.cleanup_plan import cleanup_plan
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import cleanup
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY
 
 
 def subset(name: str, **more: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def leftover(version: str, used_by: list[str] | None = None, why: str = "") -> d
 
 def plan(deployments: list[dict[str, Any]], rules: list[dict[str, Any]], **result: Any) -> dict[str, Any]:
     given = {"stable": "v2", "canary": "v3", "removed": None, "used_by": [], "leftovers": []}
-    return cleanup_plan(deployments, rules, result=given | result)
+    return cleanup.plan(deployments, rules, result=given | result)
 
 
 def test_the_version_that_is_over_goes_with_its_subset_and_its_pods() -> None:

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.destination_rule_plan import destination_rule_plan
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import destination_rule as planned
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, Refused
 
 HOST = "pong.shop.svc.cluster.local"
 
@@ -23,7 +24,7 @@ def rule(*subsets: dict[str, Any], name: str = "pong-rule", host: str = HOST, **
 
 def plan(*objects: dict[str, Any], api_found: bool = True) -> dict[str, Any]:
     found = {"api_found": api_found, "resources": list(objects)}
-    return destination_rule_plan(found, name="pong-rule", namespace="shop", host=HOST, subsets=["v1", "v2"])
+    return planned.plan(found, name="pong-rule", namespace="shop", host=HOST, subsets=["v1", "v2"])
 
 
 def test_a_new_rule_has_a_subset_a_version() -> None:
@@ -40,7 +41,7 @@ def test_a_missing_subset_joins_those_of_other_people(host: str) -> None:
 
 
 def test_subsets_that_are_there_need_no_write() -> None:
-    assert plan(rule(subset("v2"), subset("v1"), subset("v0"))) == {"problem": "", "definition": None}
+    assert plan(rule(subset("v2"), subset("v1"), subset("v0"))) == {"definition": None}
 
 
 def test_other_hosts_are_no_rivals() -> None:
@@ -58,10 +59,10 @@ def test_other_hosts_are_no_rivals() -> None:
     ],
 )
 def test_what_cannot_be_shared_is_refused(current: dict[str, Any], reason: str) -> None:
-    answer = plan(current)
-    assert answer["problem"].startswith(f"DestinationRule shop/pong-rule: {reason}")
-    assert answer["definition"] is None
+    with pytest.raises(Refused, match=re.escape(f"DestinationRule shop/pong-rule: {reason}")):
+        plan(current)
 
 
 def test_a_cluster_without_istio_is_named() -> None:
-    assert "is Istio 1.22 or newer installed?" in plan(api_found=False)["problem"]
+    with pytest.raises(Refused, match=r"is Istio 1[.]22 or newer installed"):
+        plan(api_found=False)

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.gateway_plan import gateway_plan
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import gateway as planned
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, Refused
 
 INGRESS = {"istio": "ingressgateway"}
 
@@ -28,7 +29,7 @@ def gateway(*servers: dict[str, Any], selector: dict[str, str] | None = None) ->
 
 def plan(*objects: dict[str, Any], hosts: list[str] | None = None, api_found: bool = True) -> dict[str, Any]:
     found = {"api_found": api_found, "resources": list(objects)}
-    return gateway_plan(
+    return planned.plan(
         found, name="pong-gateway", namespace="shop", selector=INGRESS, port=80, hosts=hosts or ["pong.example.com"]
     )
 
@@ -45,7 +46,7 @@ def test_a_new_gateway_is_whole_and_says_who_made_it() -> None:
     ids=["the same", "wildcard", "with a namespace"],
 )
 def test_hosts_that_are_there_need_no_write(hosts: list[str]) -> None:
-    assert plan(gateway(server("web", 80, hosts))) == {"problem": "", "definition": None}
+    assert plan(gateway(server("web", 80, hosts))) == {"definition": None}
 
 
 def test_a_missing_host_joins_the_server_of_its_port() -> None:
@@ -69,10 +70,10 @@ def test_a_missing_port_gets_a_server_with_a_free_name(taken: str, name: str) ->
     ],
 )
 def test_what_cannot_be_shared_is_refused(current: dict[str, Any], reason: str) -> None:
-    answer = plan(current)
-    assert answer["problem"].startswith(f"Gateway shop/pong-gateway: {reason}")
-    assert answer["definition"] is None
+    with pytest.raises(Refused, match=re.escape(f"Gateway shop/pong-gateway: {reason}")):
+        plan(current)
 
 
 def test_a_cluster_without_istio_is_named() -> None:
-    assert "is Istio 1.22 or newer installed?" in plan(api_found=False)["problem"]
+    with pytest.raises(Refused, match=r"is Istio 1[.]22 or newer installed"):
+        plan(api_found=False)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.injectors import injectors
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.injection import injectors, plan
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
 
 
 def key(name: str, operator: str, *values: str) -> dict[str, Any]:
@@ -68,3 +69,29 @@ def test_only_the_injector_that_selects_the_namespace_counts(labels: dict[str, s
 def test_a_label_of_any_value_can_be_asked_for() -> None:
     assert injectors([REQUIRED], {"istio-injection": "x"}) == ["any/namespace.sidecar-injector.istio.io"]
     assert injectors([REQUIRED], {}) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "mode", "revision", "written"),
+    [
+        ({}, "sidecar", "", {"istio-injection": "enabled"}),
+        ({"istio-injection": "disabled"}, "sidecar", "default", {"istio.io/rev": "default", "istio-injection": None}),
+        (
+            {"istio.io/rev": "old", "istio-injection": "disabled", "team": "a"},
+            "none",
+            "",
+            {"istio.io/rev": None, "istio-injection": None},
+        ),
+        ({"istio.io/dataplane-mode": "none"}, "ambient", "", {"istio.io/dataplane-mode": "ambient"}),
+    ],
+)
+def test_one_way_of_injection_is_labelled_and_no_other(
+    labels: dict[str, str], mode: str, revision: str, written: dict[str, str | None]
+) -> None:
+    webhooks = [DEFAULT] if mode == "sidecar" else []
+    assert plan(labels, namespace="shop", mode=mode, revision=revision, webhooks=webhooks) == {"labels": written}
+
+
+def test_a_label_that_no_injector_selects_is_refused() -> None:
+    with pytest.raises(Refused, match=r"label istio.io/rev=1-99 \(webhook configurations: istio-sidecar-injector\)"):
+        plan({}, namespace="shop", mode="sidecar", revision="1-99", webhooks=[DEFAULT])

@@ -1,21 +1,30 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters that judge pods: who lacks a sidecar, what to restart, why a pod is not ready."""
+"""Which pods lack a sidecar, and what to restart."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.pod_troubles import pod_troubles
-from ansible_collections.progressive.istio.plugins.filter.restart_plan import restart_plan
-from ansible_collections.progressive.istio.plugins.filter.without_sidecar import without_sidecar
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import restart
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY
 
 
 def owned_by(kind: str, name: str) -> dict[str, Any]:
     return {"ownerReferences": [{"kind": kind, "name": name, "controller": True}]}
+
+
+def plan(
+    pods: list[dict[str, Any]],
+    replica_sets: list[dict[str, Any]],
+    deployments: list[dict[str, Any]] | None = None,
+    sidecar: bool = True,
+) -> dict[str, list[Any]]:
+    """All workloads are restarted unless it is known which were made by this collection."""
+    given = {"replica_sets": replica_sets, "deployments": deployments or [], "sidecar": sidecar}
+    return restart.plan(pods, **given, all_owners=deployments is None)
 
 
 def pod(name: str = "pong", *containers: str, **fields: Any) -> dict[str, Any]:
@@ -47,7 +56,10 @@ NATIVE = {"initContainers": [{"name": "istio-init"}, {"name": "istio-proxy"}]}
     ],
 )
 def test_only_members_of_the_mesh_lack_a_sidecar(one: dict[str, Any], missing: bool) -> None:
-    assert without_sidecar([one]) == (["pong"] if missing else [])
+    assert restart.without_sidecar([one]) == (["pong"] if missing else [])
+    assert [text.partition(". ")[0] for text in restart.problems([one], namespace="shop")] == (
+        ["these pods of namespace shop have no sidecar: pong"] if missing else []
+    )
 
 
 def test_a_restart_reaches_the_workload_behind_the_pods() -> None:
@@ -59,7 +71,7 @@ def test_a_restart_reaches_the_workload_behind_the_pods() -> None:
         pod("agent-x", metadata=owned_by("DaemonSet", "agent")),
         pod("done", "app", "istio-proxy", metadata=owned_by("DaemonSet", "injected")),
     ]
-    assert restart_plan(pods, sets) == {
+    assert plan(pods, sets) == {
         "workloads": [
             {"kind": "DaemonSet", "name": "agent"},
             {"kind": "Deployment", "name": "pong"},
@@ -80,7 +92,7 @@ def test_what_no_restart_can_change_is_named_with_its_owner() -> None:
         pod("lone-a", metadata=owned_by("ReplicaSet", "lone")),
         pod("rolled-a", metadata=owned_by("ReplicaSet", "rolled")),
     ]
-    assert restart_plan(pods, sets) == {
+    assert plan(pods, sets) == {
         "workloads": [],
         "left": [],
         "stuck": [
@@ -99,7 +111,7 @@ def test_what_others_made_is_left_and_named() -> None:
         *(pod(f"{name}-1-a", metadata=owned_by("ReplicaSet", f"{name}-1")) for name in ("pong", "shop")),
     ]
     deployments = [{"metadata": {"name": "pong", "labels": MANAGED_BY}}, {"metadata": {"name": "shop"}}]
-    assert restart_plan(pods, sets, deployments=deployments) == {
+    assert plan(pods, sets, deployments=deployments) == {
         "workloads": [{"kind": "Deployment", "name": "pong"}],
         "left": ["Deployment shop", "StatefulSet cache", "pod bare (it has no owner)"],
         "stuck": [],
@@ -111,84 +123,4 @@ def test_ambient_mode_restarts_those_that_still_have_a_sidecar() -> None:
         pod("a", "app", "istio-proxy", metadata=owned_by("DaemonSet", "old")),
         pod("b", metadata=owned_by("DaemonSet", "plain")),
     ]
-    assert restart_plan(pods, [], sidecar=False)["workloads"] == [{"kind": "DaemonSet", "name": "old"}]
-
-
-def waits(reason: str, message: str = "") -> dict[str, Any]:
-    return {"name": "app", "ready": False, "state": {"waiting": {"reason": reason, "message": message}}}
-
-
-@pytest.mark.parametrize(
-    ("status", "sentence"),
-    [
-        (
-            {"containerStatuses": [waits("ImagePullBackOff", 'Back-off pulling image "nope"')]},
-            'container app: ImagePullBackOff: Back-off pulling image "nope"',
-        ),
-        (
-            {
-                "containerStatuses": [
-                    waits("CrashLoopBackOff") | {"lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}
-                ]
-            },
-            "container app: CrashLoopBackOff (exit code 3, Error)",
-        ),
-        (
-            {"containerStatuses": [{"name": "app", "ready": False, "state": {"terminated": {"exitCode": 1}}}]},
-            "container app ended (exit code 1, no reason)",
-        ),
-        (
-            {"containerStatuses": [{"name": "app", "ready": False, "state": {"running": {}}}]},
-            "container app runs, but its readiness probe does not succeed",
-        ),
-        (
-            {"initContainerStatuses": [waits("CreateContainerConfigError", "no secret x")]},
-            "container app: CreateContainerConfigError: no secret x",
-        ),
-        (
-            {
-                "conditions": [
-                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
-                ]
-            },
-            "Unschedulable: 0/1 nodes",
-        ),
-        ({"containerStatuses": [waits("ContainerCreating")]}, "is Running and not ready"),
-        (
-            {
-                "initContainerStatuses": [
-                    {"name": "istio-init", "ready": True, "state": {"terminated": {"exitCode": 0}}}
-                ]
-            },
-            "is Running and not ready",
-        ),
-    ],
-)
-def test_trouble_is_told_in_the_clusters_own_words(status: dict[str, Any], sentence: str) -> None:
-    assert pod_troubles([pod(**status)]) == [f"Pod pong: {sentence}"]
-
-
-def test_ready_and_leaving_pods_are_no_trouble() -> None:
-    ready = pod(conditions=[{"type": "Ready", "status": "True"}])
-    assert pod_troubles([ready, pod(metadata={"deletionTimestamp": "now"})]) == []
-
-
-def test_an_owner_says_why_it_has_no_pods() -> None:
-    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
-    progress = {"type": "Progressing", "status": "True", "reason": "x", "message": "y"}
-    over = failure | {"status": "False"}
-    owner = {"kind": "Deployment", "metadata": {"name": "pong"}, "status": {"conditions": [progress, over, failure]}}
-    assert pod_troubles([], [owner]) == ["Deployment pong: FailedCreate: exceeded quota"]
-
-
-def test_a_container_that_has_recovered_is_no_trouble() -> None:
-    recovered = {"name": "a", "ready": True, "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}
-    assert pod_troubles([pod(containerStatuses=[recovered, waits("ImagePullBackOff")])]) == [
-        "Pod pong: container app: ImagePullBackOff"
-    ]
-
-
-def test_a_message_forges_no_line() -> None:
-    waiting = {"waiting": {"reason": "Bad", "message": "a\x1b[2J\r\nPod forged: ready"}}
-    broken = pod(containerStatuses=[{"name": "app", "ready": False, "state": waiting}])
-    assert pod_troubles([broken]) == [r"Pod pong: container app: Bad: a\x1b[2J\r\nPod forged: ready"]
+    assert plan(pods, [], sidecar=False)["workloads"] == [{"kind": "DaemonSet", "name": "old"}]

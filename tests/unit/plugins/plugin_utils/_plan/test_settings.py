@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.canary_mistakes import (
-    _settings as canary_mistakes_settings,
-)
-from ansible_collections.progressive.istio.plugins.filter.canary_mistakes import canary_mistakes
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import settings as checked
 
 NAME = "it must be a name of small letters, digits and dashes, at most 63"
 GOOD: dict[str, Any] = {
@@ -29,12 +26,12 @@ GOOD: dict[str, Any] = {
 
 @pytest.mark.parametrize("more", [{}, {"weight": 0}, {"weight": "100"}])
 def test_what_can_be_meant_is_no_mistake(more: dict[str, Any]) -> None:
-    assert canary_mistakes(GOOD | more) == []
+    assert checked.mistakes(GOOD | more) == []
 
 
 @pytest.mark.parametrize("weight", [-1, 101, "abc", "10%", 1.5, "", True])
 def test_a_weight_is_a_whole_percentage(weight: object) -> None:
-    assert canary_mistakes(GOOD | {"weight": weight}) == [
+    assert checked.mistakes(GOOD | {"weight": weight}) == [
         f"weight is {weight!r}: it must be a whole number from 0 to 100"
     ]
 
@@ -64,12 +61,12 @@ def test_a_weight_is_a_whole_percentage(weight: object) -> None:
     ],
 )
 def test_each_mistake_says_what_would_be_right(settings: dict[str, Any], sentence: str) -> None:
-    assert canary_mistakes(GOOD | settings) == [sentence]
+    assert checked.mistakes(GOOD | settings) == [sentence]
 
 
 def test_all_mistakes_come_at_once() -> None:
     bad = GOOD | {"weight": 101, "steps": [20, 20], "app": "-", "on_failure": "pray"}
-    assert len(canary_mistakes(bad)) == 4
+    assert len(checked.mistakes(bad)) == 4
 
 
 @pytest.mark.parametrize(
@@ -84,22 +81,22 @@ def test_all_mistakes_come_at_once() -> None:
 )
 def test_a_misspelt_setting_is_a_mistake(name: str, meant: str) -> None:
     sentence = f"{name} is no setting and nobody reads it: is {meant} meant?"
-    assert canary_mistakes(GOOD, [name]) == [sentence]
+    assert checked.mistakes(GOOD, [name]) == [sentence]
 
 
 def test_names_that_are_known_or_like_no_setting_are_none() -> None:
-    known = [name for name in canary_mistakes_settings() if name.startswith("canary_")]
+    known = [name for name in checked._settings() if name.startswith("canary_")]
     assert {"canary_analysis", "canary_watch", "canary_result", "canary_hosts"} <= set(known)
     own = ["canary_image_tag", "canary_team", "canary_x", "canary_build_number", "other"]
-    assert canary_mistakes(GOOD, [*known, *own]) == []
+    assert checked.mistakes(GOOD, [*known, *own]) == []
 
 
 def test_what_the_role_hands_to_others_is_known() -> None:
-    roles = Path(__file__).parents[4] / "roles"
+    roles = Path(__file__).parents[5] / "roles"
     texts = [file.read_text(encoding="utf-8") for file in roles.glob("*/[tv]a*s/*.yml")]
     handed = {name for text in texts for name in re.findall(r"(?:register: |^)(canary_\w+)", text, re.MULTILINE)}
-    assert {"canary_result", "canary_page_file"} <= handed <= canary_mistakes_settings()
+    assert {"canary_result", "canary_page_file"} <= handed <= checked._settings()
 
 
 def test_all_misspelt_settings_come_with_all_other_mistakes() -> None:
-    assert len(canary_mistakes(GOOD | {"app": "-"}, ["canary_setps", "canary_intervall"])) == 3
+    assert len(checked.mistakes(GOOD | {"app": "-"}, ["canary_setps", "canary_intervall"])) == 3

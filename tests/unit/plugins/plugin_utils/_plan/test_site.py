@@ -8,10 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.app_version_problems import app_version_problems
-from ansible_collections.progressive.istio.plugins.filter.injection_problem import injection_problem
-from ansible_collections.progressive.istio.plugins.filter.site_problems import site_problems
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import app_version, injection, site
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY
 
 HOST = "cart.shop.svc.cluster.local"
 SETTINGS: dict[str, Any] = {
@@ -78,7 +76,7 @@ def nothing() -> list[dict[str, Any]]:
 
 
 def problems(found: list[dict[str, Any]], labels: dict[str, str] | None = None, **settings: Any) -> list[str]:
-    return site_problems(found, SETTINGS | settings, labels or {})
+    return site.problems(found, SETTINGS | settings, labels or {})
 
 
 def test_where_nothing_is_nothing_stands_against_it() -> None:
@@ -140,9 +138,9 @@ def test_a_service_of_ours_that_selects_too_little() -> None:
         "spec": {"selector": {"app": "cart", "version": "v1"}},
     }
     names = {"namespace": "shop", "app": "cart", "version": "v1", "deployment": "cart-v1"}
-    (text,) = app_version_problems([service], [], service="cart", **names)
+    (text,) = app_version.problems([service], [], service="cart", **names)
     assert 'selects pods by {"app": "cart", "version": "v1"}' in text
-    assert app_version_problems([service], [], service="", **names) == []
+    assert app_version.problems([service], [], service="", **names) == []
 
 
 @pytest.mark.parametrize(
@@ -163,6 +161,6 @@ def test_a_service_of_ours_that_selects_too_little() -> None:
 def test_no_label_that_has_pods_in_the_mesh_goes_silently(
     labels: dict[str, str], mode: str, revision: str, remedy: str
 ) -> None:
-    text = injection_problem(labels, namespace="shop", mode=mode, revision=revision)
+    text = injection.problem(labels, namespace="shop", mode=mode, revision=revision)
     assert (remedy in text) if remedy else (text == "")
     assert bool(problems(nothing(), labels, injection=mode, revision=revision)) == bool(remedy)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.teardown_plan import teardown_plan
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import teardown
 
 OURS = {"app.kubernetes.io/managed-by": "progressive.istio"}
 NAMES = {"VirtualService": "routes", "Gateway": "gateway", "DestinationRule": "rule", "Service": "pong"}
@@ -23,13 +23,13 @@ def thing(kind: str, name: str = "", labels: dict[str, str] | None = None, **spe
 
 
 def plan(*objects: dict[str, Any], cluster: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    return teardown_plan(
+    return teardown.plan(
         list(objects),
         NAMES,
         app="pong",
         host="pong.shop.svc.cluster.local",
         route="primary",
-        cluster=[] if cluster is None else cluster,
+        routes={"resources": cluster or []},
     )
 
 
@@ -127,7 +127,9 @@ def test_a_gateway_that_other_namespaces_are_bound_to_stays(gateway: str, stays:
 
 
 def test_a_gateway_stays_where_other_namespaces_may_not_be_read() -> None:
-    answer = teardown_plan([thing("Gateway"), thing("Service")], NAMES, app="pong", host="pong", route="primary")
+    answer = teardown.plan(
+        [thing("Gateway"), thing("Service")], NAMES, app="pong", host="pong", route="primary", routes={}
+    )
     assert [one["kind"] for one in answer["workloads"]] == ["Service"]
     assert answer["routing"] == []
     assert "may not be read (list virtualservices in the cluster)" in answer["kept"][0]

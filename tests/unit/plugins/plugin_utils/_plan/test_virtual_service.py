@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.filter.virtual_service_plan import virtual_service_plan
-from ansible_collections.progressive.istio.plugins.plugin_utils._objects import MANAGED_BY
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import virtual_service as planned
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, Refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +48,7 @@ def plan(*objects: dict[str, Any], api_found: bool = True, **settings: Any) -> d
         "gateways": ["pong-gateway"],
         "hosts": ["*"],
     }
-    return virtual_service_plan({"api_found": api_found, "resources": list(objects)}, **(defaults | settings))
+    return planned.plan({"api_found": api_found, "resources": list(objects)}, **(defaults | settings))
 
 
 def test_a_new_service_sends_everything_to_stable_and_names_both() -> None:
@@ -67,7 +68,7 @@ def test_weights_and_foreign_routes_stay_whatever_they_are(weights: list[int], o
     split = route(*(to(subset, weight) for subset, weight in zip(names, weights, strict=False)))
     current = service(*(route(to("x", host="other"), name=name) for name in others), split)
     before = copy.deepcopy(current)
-    assert plan(current) == {"problem": "", "definition": None, "note": ""}
+    assert plan(current) == {"definition": None, "note": ""}
     assert current == before
 
 
@@ -151,9 +152,8 @@ def test_gateways_and_hosts_are_added_and_never_taken_away(
     ],
 )
 def test_what_cannot_be_understood_is_refused(current: dict[str, Any], reason: str) -> None:
-    answer = plan(current)
-    assert answer["problem"].startswith(f"VirtualService shop/pong-routes: {reason}")
-    assert answer["definition"] is None
+    with pytest.raises(Refused, match=re.escape(f"VirtualService shop/pong-routes: {reason}")):
+        plan(current)
 
 
 @pytest.mark.parametrize("spec", [{"hosts": ["a"]}, {"gateways": ["other"]}, {"gateways": None}])
@@ -162,4 +162,5 @@ def test_another_host_or_gateway_is_no_rival(spec: dict[str, Any]) -> None:
 
 
 def test_a_cluster_without_istio_is_named() -> None:
-    assert "is Istio 1.22 or newer installed?" in plan(api_found=False)["problem"]
+    with pytest.raises(Refused, match=r"is Istio 1[.]22 or newer installed"):
+        plan(api_found=False)
