@@ -47,12 +47,28 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Check that every pod has its sidecar
+- name: Read the Gateways
+  kubernetes.core.k8s_info:
+    api_version: networking.istio.io/v1
+    kind: Gateway
+    namespace: default
+  register: gateways
+
+- name: Plan what to write of one
   progressive.istio.plan:
-    of: sidecars
+    of: gateway
     given:
-      pods: "{{ pods.resources }}"
-      namespace: shop
+      found: "{{ gateways }}"
+      name: pong-server-gateway
+      namespace: default
+      selector: {istio: ingressgateway}
+      port: 80
+      hosts: [pong.example.com]
 """
 
-RETURN = r"""#"""
+RETURN = r"""
+definition:
+  description: What to write of an object. Null if nothing is missing. Other plans return what their role needs.
+  returned: for an object
+  type: dict
+"""
