@@ -89,4 +89,4 @@ def _misspelt(names: Iterable[str]) -> list[str]:
 @cache
 def _settings() -> frozenset[str]:
     specs = yaml.safe_load(SPECIFICATIONS.read_text(encoding="utf-8"))["argument_specs"]
-    return frozenset(specs["main"]["options"]) | frozenset(OTHERS)
+    return frozenset(specs["canary"]["options"]) | frozenset(OTHERS)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-ROLES = sorted(path.parent.parent for path in (Path(__file__).parents[3] / "roles").glob("*/tasks/main.yml"))
+ROLES = sorted(path.parent.parent for path in (Path(__file__).parents[3] / "roles").glob("*/defaults/main.yml"))
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def specs_of(role: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_defaults_are_those_that_the_specification_names(role: Path) -> None:
-    options = specs_of(role)["main"]["options"]
+    options = next(iter(specs_of(role).values()))["options"]
     stated = {name: option["default"] for name, option in options.items() if "default" in option}
     defaults = {
         name: value

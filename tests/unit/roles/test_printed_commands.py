@@ -45,7 +45,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the role prints to be run next, for the options of a play."""
     folder = tmp_path_factory.mktemp("play")
     names = ["__canary_again", "__canary_next", "__canary_next_finished"]
-    role = {"name": "progressive.istio.canary", "tasks_from": "main", "public": True}
+    role = {"name": "progressive.istio.canary", "tasks_from": "check", "public": True}
     tasks = [
         {"ansible.builtin.include_role": role},
         {"ansible.builtin.copy": {"dest": str(folder / "told"), "content": "{{ told | to_json }}"}},
