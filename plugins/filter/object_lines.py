@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.pods import has_sidecar
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.pods import has_sidecar
 
 Object = Mapping[str, Any]
 

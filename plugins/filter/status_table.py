@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import zip_longest
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._common.text import aligned
 
 Service = Mapping[str, Any]
 Line = dict[str, str]
@@ -34,7 +34,7 @@ def status_table(services: list[Service]) -> list[Line]:
     """
     rows = [(service, list(_rows(service))) for service in services]
     cells = [(service["name"] if first else "", *row) for service, some in rows for first, row in _marked(some)]
-    head, *texts = _aligned([HEADINGS, *cells])
+    head, *texts = aligned([HEADINGS, *cells])
     lines, rest = [_line(head)], iter(texts)
     for service, some in rows:
         lines += [_line(next(rest), _tone(service)) for _row in some]
@@ -168,11 +168,6 @@ def _percent(share: float | None) -> str:
 
 def _marked(rows: list[tuple[str, ...]]) -> Iterator[tuple[bool, tuple[str, ...]]]:
     return ((index == 0, row) for index, row in enumerate(rows))
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
 def _line(text: str, tone: str = "plain") -> Line:

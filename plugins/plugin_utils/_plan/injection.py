@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.selectors import selects
+from ansible_collections.progressive.istio.plugins.module_utils._istio.injection import injectors
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
 
 REVISION = "istio.io/rev"
@@ -50,18 +50,6 @@ def problem(labels: Mapping[str, str], *, namespace: str, mode: str, revision: s
     return (
         f"namespace {namespace} has the label {label}={labels[label]}, and its pods would leave that part of the mesh: "
         f"give {remedy}, or remove the label"
-    )
-
-
-def injectors(webhooks: Webhooks, labels: Mapping[str, str]) -> list[str]:
-    """The sidecar injectors that select a namespace with these labels, for a pod that asks for nothing itself."""
-    return sorted(
-        f"{configuration['metadata']['name']}/{webhook['name']}"
-        for configuration in webhooks
-        for webhook in configuration.get("webhooks") or []
-        if webhook["name"].endswith("sidecar-injector.istio.io")
-        and selects(webhook.get("namespaceSelector") or {}, labels)
-        and selects(webhook.get("objectSelector") or {}, {})
     )
 
 

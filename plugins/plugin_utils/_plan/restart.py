@@ -10,11 +10,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.conditions import is_live
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.owners import owner_of
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.pods import has_sidecar
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import is_managed
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.pods import Pod, has_sidecar, is_member
 
+Pod = Mapping[str, Any]
+
+OPT_OUT = "sidecar.istio.io/inject"
+MIRROR = "kubernetes.io/config.mirror"
 RESTARTABLE = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+def is_member(pod: Pod) -> bool:
+    """Whether the pod stays and takes part in the mesh: Istio injects no other pod, and a Job's pod ends by itself."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    marks = [metadata.get(place) or {} for place in ("labels", "annotations")]
+    return not (
+        not is_live(pod)
+        or spec.get("hostNetwork")
+        or MIRROR in marks[1]
+        or any(mark.get(OPT_OUT) == "false" for mark in marks)
+        or owner_of(pod)[0] == "Job"
+    )
 
 
 def without_sidecar(pods: list[Pod]) -> list[str]:

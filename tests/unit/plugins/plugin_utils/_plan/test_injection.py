@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.injection import injectors, plan
+from ansible_collections.progressive.istio.plugins.module_utils._istio.injection import injectors
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.injection import plan
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
 
 
@@ -52,6 +53,10 @@ REQUIRED = {
 }
 
 
+def found_by(configurations: list[dict[str, Any]], labels: dict[str, str]) -> list[str]:
+    return [f"{one['metadata']['name']}/{webhook['name']}" for one, webhook in injectors(configurations, labels)]
+
+
 @pytest.mark.parametrize(
     ("labels", "found"),
     [
@@ -63,12 +68,12 @@ REQUIRED = {
     ],
 )
 def test_only_the_injector_that_selects_the_namespace_counts(labels: dict[str, str], found: list[str]) -> None:
-    assert injectors([OTHER, OFF, DEFAULT], labels) == found
+    assert found_by([OTHER, OFF, DEFAULT], labels) == found
 
 
 def test_a_label_of_any_value_can_be_asked_for() -> None:
-    assert injectors([REQUIRED], {"istio-injection": "x"}) == ["any/namespace.sidecar-injector.istio.io"]
-    assert injectors([REQUIRED], {}) == []
+    assert found_by([REQUIRED], {"istio-injection": "x"}) == ["any/namespace.sidecar-injector.istio.io"]
+    assert found_by([REQUIRED], {}) == []
 
 
 @pytest.mark.parametrize(
