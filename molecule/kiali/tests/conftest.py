@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-CHARTS = Path(__file__).parents[1] / "files" / "charts"
+HERE = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +22,8 @@ def installed(kube):
         "observability_namespace": "kiali",
         "observability_expose": "node_port",
         "observability_scrape_interval": 2,
-        "observability_prometheus_chart": str(CHARTS / "prometheus"),
+        "observability_prometheus_chart": str(HERE.parents[1] / "lab" / "charts" / "prometheus"),
         "observability_prometheus_values": {"image": image("prometheus")},
-        "observability_kiali_chart": str(CHARTS / "kiali-server"),
+        "observability_kiali_chart": str(HERE / "files" / "charts" / "kiali-server"),
         "observability_kiali_values": {"image": image("kiali")},
     }

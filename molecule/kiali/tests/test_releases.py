@@ -42,13 +42,6 @@ def test_the_charts_get_what_the_role_knows(kube):
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_what_helm_has_installed_stays_so_whatever_the_method(play, installed):
-    run = play("observability", **installed, observability_method="manifests").succeeded()
-    assert run.changed == 0
-    assert "Prometheus answers at http://" in run.output
-
-
-@pytest.mark.usefixtures("unchanged")
 def test_check_mode_predicts_another_value(play, installed):
     run = play("observability", "--check", **{**installed, "observability_retention": "2h"}).succeeded()
     assert run.changed == 1
@@ -104,7 +97,7 @@ def test_a_prometheus_that_cannot_be_had_fails_for_canaries_need_it(play, instal
     run = play("observability", **{**installed, **away})
     assert run.code != 0
     assert "Chart prometheus 28.13.0 of https://charts.invalid/helm is not installed as release kiali/" in said(run)
-    assert "'-e observability_method=manifests'" in said(run)
+    assert "observability_prometheus_url of a Prometheus that is there" in said(run)
 
 
 @pytest.mark.usefixtures("unchanged")

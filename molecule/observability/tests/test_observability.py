@@ -135,32 +135,10 @@ def test_without_one_and_without_the_word_to_install_it_says_what_to_do(play):
     assert "-e observability_install=true" in run.output
 
 
-def test_check_mode_predicts_the_installation_and_writes_nothing(play, kube):
-    manifests = {"observability_install": True, "observability_method": "manifests", "observability_kiali": False}
-    run = play("observability", "--check", observability_namespace="elsewhere", **manifests).succeeded()
-    # Namespace, account, its rights, configuration, Deployment, Service.
-    assert run.changed == 6
-    assert "would be installed as Service elsewhere/prometheus" in run.output
-    assert kube("default").run("get", "namespace", "elsewhere", "--ignore-not-found") == ""
-
-
-def test_what_manifests_have_installed_stays_so_whatever_the_method(play):
-    run = play(
-        "observability",
-        "--check",
-        observability_namespace="observability-prometheus",
-        observability_install=True,
-        observability_kiali=False,
-        observability_retention="2h",
-    ).succeeded()
-    assert "Install chart" not in run.output
-    assert "Deployment observability-prometheus/prometheus" in run.output
-
-
 def test_somebody_elses_stays_as_it_is(play, kube, url):
     theirs = kube("observability-prometheus")
-    label = ("label", "--overwrite", "service", "prometheus")
-    theirs.run(*label, "app.kubernetes.io/managed-by=somebody")
+    note = ("annotate", "--overwrite", "service", "prometheus")
+    theirs.run(*note, "meta.helm.sh/release-name=theirs")
     before = theirs.versions()
     run = play(
         "observability",
@@ -172,7 +150,7 @@ def test_somebody_elses_stays_as_it_is(play, kube, url):
     assert theirs.versions() == before
     assert run.changed == 0
     assert f"Prometheus answers at {url};" in run.output
-    theirs.run(*label, "app.kubernetes.io/managed-by=progressive.istio")
+    theirs.run(*note, "meta.helm.sh/release-name=progressive-istio-prometheus")
 
 
 def test_one_that_only_pods_reach_is_said_with_how_to_reach_it(play, kube):
