@@ -236,10 +236,7 @@ def run(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
         "ok": not diagnosis.errors,
         "problems": [{**each, "command": ready(each["command"])} for each in problems],
         "unseen": list(diagnosis.unseen),
-        "checks": [
-            {"name": each.check, "rule": each.rule, "result": each.mark, "skipped": each.skipped}
-            for each in examination.results
-        ],
+        "checks": [each.facts() for each in examination.results],
         "lines": lines(diagnosis, ready),
         **cluster.facts(),
     }

@@ -203,10 +203,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
         "msg": "; ".join([verdict(results), *errors]),
         "ok": not errors,
         "findings": [finding.facts() for finding in found],
-        "checks": [
-            {"name": result.check, "rule": result.rule, "result": result.mark, "skipped": result.skipped}
-            for result in results
-        ],
+        "checks": [each.facts() for each in results],
         "virtual_services": [str(name_of(each)) for each in mesh.focused()],
         "report": render(mesh, results),
         "requests": cluster.requests,

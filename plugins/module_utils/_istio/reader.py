@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Read the snapshot that the mesh rules are checked on, in two rounds of concurrent requests."""
+"""Read the snapshot that the mesh rules check, by two rounds of concurrent requests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 from .._k8s.auth import ClusterError
@@ -40,7 +41,7 @@ VALIDATING_WEBHOOK = Kind(
 
 Read = Callable[[], list[Any]]
 
-# What can be asked for at once: it is about other namespaces too, for that is where rivals and gateways are.
+# The first round: of all namespaces, since other routes and gateways may be anywhere.
 _EVERYWHERE = {
     "virtual_services": VIRTUAL_SERVICE,
     "destination_rules": DESTINATION_RULE,
@@ -57,66 +58,63 @@ _OWN = {
     "pods": POD,
 }
 _CONNECTIONS = 4
-INJECTED = "security.istio.io/tlsMode=istio"  # the label that injection gives to every pod with a sidecar
-SIDECARS = 200  # how many of them are looked at
+INJECTED = "security.istio.io/tlsMode=istio"  # the label of every pod with an injected sidecar
+SIDECARS = 200  # how many of them are read
 
 
 def read(cluster: Cluster, focus: Focus, needs: Collection[str]) -> Mesh:
-    """The fields that are needed.
+    """A snapshot with the fields that are needed.
 
-    What may not be read is noted in `unread`. Without the VirtualServices there is nothing to be said, so that failure
-    is raised like every other one.
+    `unread` has the fields that the account may not read. Without VirtualServices nothing can be checked, so that
+    refusal is raised (ClusterError), as every other failure is.
     """
+    reads: list[tuple[str, Read]] = [(field, partial(cluster.list, kind)) for field, kind in _EVERYWHERE.items()]
+    reads.append(("sidecars", lambda: cluster.some(POD, SIDECARS, INJECTED)[0]))
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
-
-        def gather(reads: list[tuple[str, Read]], mesh: Mesh) -> Mesh:
-            answers = pool.map(lambda one: (one[0], *_attempt(*one)), reads)
-            found: dict[str, dict[tuple[str, ...], Object]] = {field: {} for field, _read in reads}
-            unread = dict(mesh.unread)
-            for field, objects, refusal in answers:
-                found[field].update({name_of(thing): thing for thing in objects})
-                if refusal:
-                    unread[field] = refusal
-            fields: dict[str, Any] = {field: tuple(things.values()) for field, things in found.items()}
-            return replace(mesh, unread=unread, **fields)
-
-        everywhere = [(field, _lister(cluster, kind)) for field, kind in _EVERYWHERE.items() if field in needs]
-        sidecars = [("sidecars", _sidecars(cluster))] if "sidecars" in needs else []
-        mesh = gather([*everywhere, *sidecars], Mesh(focus))
-        return gather([(field, one) for field, one in _behind(cluster, mesh) if field in needs], mesh)
+        mesh = _gather(pool.map, reads, needs, Mesh(focus))
+        return _gather(pool.map, _behind(cluster, mesh), needs, mesh)
 
 
 def read_own(cluster: Cluster, focus: Focus, why: str) -> Mesh:
-    """The VirtualService and its namespace, for those who may see no more. why: the refusal of all else."""
-    unread = {
-        field.name: why for field in fields(Mesh) if field.name not in (*_OWN, "focus", "unread", "virtual_services")
-    }
-    mesh = Mesh(focus, unread=unread)
-    virtual_service = cluster.get(VIRTUAL_SERVICE, focus.name, focus.namespace)
-    mesh = replace(mesh, virtual_services=(virtual_service,) if virtual_service else ())
-    for name, kind in _OWN.items():
-        objects, refusal = _attempt(name, _lister(cluster, kind, focus.namespace))
-        found: dict[str, Any] = {name: tuple(objects)}
-        mesh = replace(mesh, unread={**mesh.unread, **({name: refusal} if refusal else {})}, **found)
-    return mesh
+    """The VirtualService and what is in its namespace, for accounts that may read no more. why: of the refusal."""
+    reads: list[tuple[str, Read]] = [
+        (name, partial(cluster.list, kind, focus.namespace)) for name, kind in _OWN.items()
+    ]
+    reads.append(("virtual_services", partial(_named, cluster, VIRTUAL_SERVICE, focus.name, focus.namespace)))
+    known = {"focus", "unread", *dict(reads)}
+    unread = {field.name: why for field in fields(Mesh) if field.name not in known}
+    return _gather(map, reads, known, Mesh(focus, unread=unread))
 
 
-def _behind(cluster: Cluster, mesh: Mesh) -> Iterable[tuple[str, Read]]:
-    """What is read once it is known where the focused VirtualServices lead."""
+def _gather(run: Any, reads: Iterable[tuple[str, Read]], needs: Collection[str], mesh: Mesh) -> Mesh:
+    """The snapshot with the needed fields added. run: `map` or that of a pool."""
+    needed = [(field, one) for field, one in reads if field in needs]
+    found: dict[str, dict[tuple[str, ...], Object]] = {field: {} for field, _read in needed}
+    unread = dict(mesh.unread)
+    for field, objects, refusal in run(lambda one: (one[0], *_attempt(*one)), needed):
+        found[field].update({name_of(thing): thing for thing in objects})
+        if refusal:
+            unread[field] = refusal
+    values: dict[str, Any] = {field: tuple(things.values()) for field, things in found.items()}
+    return replace(mesh, unread=unread, **values)
+
+
+def _behind(cluster: Cluster, mesh: Mesh) -> Iterator[tuple[str, Read]]:
+    """What is read once the destinations of the VirtualServices are known."""
     destinations = {each.service.namespace for each in mesh.destinations() if each.service}
     for namespace in sorted(destinations | {mesh.focus.namespace} - {""}):
-        yield "namespaces", _getter(cluster, namespace)
+        yield "namespaces", partial(_named, cluster, NAMESPACE, namespace)
     for namespace in sorted(destinations):
-        yield "deployments", _lister(cluster, DEPLOYMENT, namespace)
-        yield "pods", _lister(cluster, POD, namespace)
+        yield "deployments", partial(cluster.list, DEPLOYMENT, namespace)
+        yield "pods", partial(cluster.list, POD, namespace)
     for selector in sorted(_gateway_selectors(mesh)):
-        yield "proxies", _lister(cluster, POD, labels=selector)
+        yield "proxies", partial(cluster.list, POD, labels=selector)
     for namespace in sorted(_injector_namespaces(mesh)):
-        yield "injectors", _lister(cluster, POD, namespace)
+        yield "injectors", partial(cluster.list, POD, namespace)
 
 
 def _gateway_selectors(mesh: Mesh) -> set[str]:
-    """By what the pods of the Gateways are found, wherever they are."""
+    """The selectors of the Gateways of the focused VirtualServices."""
     names = {name for each in mesh.focused() for name in gateway_names(each)}
     gateways = [gateway for gateway in mesh.gateways if name_of(gateway) in names]
     selectors = [gateway["spec"].get("selector") or {} for gateway in gateways]
@@ -132,24 +130,13 @@ def _injector_namespaces(mesh: Mesh) -> set[str]:
     }
 
 
-def _lister(cluster: Cluster, kind: Kind, namespace: str | None = None, labels: str = "") -> Read:
-    return lambda: cluster.list(kind, namespace, labels)
-
-
-def _sidecars(cluster: Cluster) -> Read:
-    return lambda: cluster.some(POD, SIDECARS, INJECTED)[0]
-
-
-def _getter(cluster: Cluster, namespace: str) -> Read:
-    def get() -> list[Any]:
-        found = cluster.get(NAMESPACE, namespace)
-        return [found] if found else []
-
-    return get
+def _named(cluster: Cluster, kind: Kind, name: str, namespace: str | None = None) -> list[Any]:
+    found = cluster.get(kind, name, namespace)
+    return [found] if found else []
 
 
 def _attempt(field: str, read: Read) -> tuple[list[Any], str]:
-    """The objects, or the words in which they were refused."""
+    """The objects, or the message of the refusal."""
     try:
         return read(), ""
     except ClusterError as error:

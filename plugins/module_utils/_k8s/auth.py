@@ -45,46 +45,37 @@ class ClusterError(Exception):
         return [str(self)]
 
 
-def _environment(*names: str) -> tuple[Any, list[str]]:
-    return env_fallback, [f"K8S_AUTH_{name}" for name in names]
+def _option(name: str, kind: str = "str", *aliases: str, **more: Any) -> dict[str, dict[str, Any]]:
+    """An option that can be given as a variable of the environment, also by its aliases."""
+    last = name.rpartition(".")[2]
+    variables = [f"K8S_AUTH_{each.replace('.', '_').upper()}" for each in (name, *aliases)]
+    spec = {"type": kind, "fallback": (env_fallback, variables)} | ({"aliases": list(aliases)} if aliases else {})
+    return {last: spec | more}
 
 
 AUTH_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "kubeconfig": {"type": "raw", "no_log": True, "fallback": _environment("KUBECONFIG")},
-    "context": {"type": "str", "fallback": _environment("CONTEXT")},
-    "host": {"type": "str", "fallback": _environment("HOST")},
-    "api_key": {"type": "str", "no_log": True, "fallback": _environment("API_KEY")},
-    "username": {"type": "str", "fallback": _environment("USERNAME")},
-    "password": {"type": "str", "no_log": True, "fallback": _environment("PASSWORD")},
-    "validate_certs": {
-        "type": "bool",
-        "aliases": ["verify_ssl"],
-        "fallback": _environment("VALIDATE_CERTS", "VERIFY_SSL"),
-    },
-    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": _environment("CA_CERT", "SSL_CA_CERT")},
-    "client_cert": {"type": "path", "aliases": ["cert_file"], "fallback": _environment("CLIENT_CERT", "CERT_FILE")},
-    "client_key": {
-        "type": "path",
-        "aliases": ["key_file"],
-        "no_log": False,  # the path of a file, not the key
-        "fallback": _environment("CLIENT_KEY", "KEY_FILE"),
-    },
-    "proxy": {"type": "str", "fallback": _environment("PROXY")},
-    "no_proxy": {"type": "str", "fallback": _environment("NO_PROXY")},
+    **_option("kubeconfig", "raw", no_log=True),
+    **_option("context"),
+    **_option("host"),
+    **_option("api_key", no_log=True),
+    **_option("username"),
+    **_option("password", no_log=True),
+    **_option("validate_certs", "bool", "verify_ssl"),
+    **_option("ca_cert", "path", "ssl_ca_cert"),
+    **_option("client_cert", "path", "cert_file"),
+    **_option("client_key", "path", "key_file", no_log=False),  # the path of a file, not the key
+    **_option("proxy"),
+    **_option("no_proxy"),
     "proxy_headers": {
         "type": "dict",
         "options": {
-            "proxy_basic_auth": {
-                "type": "str",
-                "no_log": True,
-                "fallback": _environment("PROXY_HEADERS_PROXY_BASIC_AUTH"),
-            },
-            "basic_auth": {"type": "str", "no_log": True, "fallback": _environment("PROXY_HEADERS_BASIC_AUTH")},
-            "user_agent": {"type": "str", "fallback": _environment("PROXY_HEADERS_USER_AGENT")},
+            **_option("proxy_headers.proxy_basic_auth", no_log=True),
+            **_option("proxy_headers.basic_auth", no_log=True),
+            **_option("proxy_headers.user_agent"),
         },
     },
-    "impersonate_user": {"type": "str", "fallback": _environment("IMPERSONATE_USER")},
-    "impersonate_groups": {"type": "list", "elements": "str", "fallback": _environment("IMPERSONATE_GROUPS")},
+    **_option("impersonate_user"),
+    **_option("impersonate_groups", "list", elements="str"),
 }
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -3,17 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Which HTTP proxy leads to a server, by the rules of the `kubernetes` library, so that all tasks take the same.
+"""Which HTTP proxy is used for a server, by the rules of the `kubernetes` library, so that all tasks use the same.
 
-An explicit proxy (an option or the kubeconfig's proxy-url) goes before HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in upper
-or lower case, by the scheme of the server; NO_PROXY, or an option in its place, excepts servers from each of them.
+An explicit proxy (an option or the kubeconfig's proxy-url) overrides HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in upper or
+lower case, by the scheme of the server; NO_PROXY, or an option instead of it, excepts servers from all of them.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # not in typeshed
 
 
 def proxy_for(server: str, explicit: str, excepted: str | None) -> str:
@@ -26,15 +26,9 @@ def proxy_for(server: str, explicit: str, excepted: str | None) -> str:
 def is_excepted(server: str, excepted: str) -> bool:
     """Whether a server matches one of the entries: `*`, a host, a domain with all below it, HOST:PORT or a network."""
     parts = urlsplit(server)
-    host, place = (parts.hostname or "").lower(), parts.netloc.rpartition("@")[2].lower()
-    return any(_matches(host, place, entry.strip().lower()) for entry in excepted.split(",") if entry.strip())
-
-
-def _matches(host: str, place: str, entry: str) -> bool:
-    if entry == "*" or _within(host, entry):
-        return True
-    domain = entry.lstrip(".")
-    return any(name == domain or name.endswith(f".{domain}") for name in (host, place))
+    place = parts.netloc.rpartition("@")[2]
+    entries = [entry.strip() for entry in excepted.split(",")]
+    return any(proxy_bypass_environment(place, {"no": each}) or _within(parts.hostname or "", each) for each in entries)
 
 
 def _within(host: str, network: str) -> bool:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The shape of a kubeconfig: what must be text, a flag, a list or a mapping, so that its readers need not ask. Pure."""
+"""The types of the fields of a kubeconfig, so that its readers need not check them. Pure."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from typing import Any
 from .._common.values import show
 
 SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
-
-_TEXT, _FLAG, _TEXTS, _MAPPING = "text", "true or false", "a list of texts", "a mapping"
-_SHAPES: Mapping[str, Mapping[str, str]] = {
+_PEM = ("certificate-authority", "client-certificate", "client-key")
+_FIELDS: Mapping[str, Mapping[str, type]] = {
     "cluster": {
-        **dict.fromkeys(("server", "tls-server-name", "proxy-url"), _TEXT),
-        **dict.fromkeys(("certificate-authority", "certificate-authority-data"), _TEXT),
-        "insecure-skip-tls-verify": _FLAG,
+        **dict.fromkeys(("server", "tls-server-name", "proxy-url", _PEM[0], f"{_PEM[0]}-data"), str),
+        "insecure-skip-tls-verify": bool,
     },
-    "context": {"cluster": _TEXT, "user": _TEXT},
+    "context": {"cluster": str, "user": str},
     "user": {
-        **dict.fromkeys(("token", "tokenFile", "username", "password", "as"), _TEXT),
-        **dict.fromkeys(("client-certificate", "client-certificate-data", "client-key", "client-key-data"), _TEXT),
-        "as-groups": _TEXTS,
-        "exec": _MAPPING,
-        "auth-provider": _MAPPING,
+        **dict.fromkeys(("token", "tokenFile", "username", "password", "as", *_PEM[1:]), str),
+        **dict.fromkeys((f"{name}-data" for name in _PEM[1:]), str),
+        "as-groups": list,
+        "exec": Mapping,
+        "auth-provider": Mapping,
     },
 }
+_TYPES = {str: "text", bool: "true or false", list: "a list of texts", Mapping: "a mapping"}
 
 
 def mistakes(config: object) -> list[str]:
-    """All that is wrong with the shape, a clause each. Secrets are not repeated."""
+    """All fields of the wrong type, a clause each. Secrets are not repeated."""
     if not isinstance(config, Mapping):
         return ["it must be a mapping with clusters, contexts and users"]
-    found = [] if _is(config.get("current-context"), _TEXT) else [_wrong("current-context", config, _TEXT)]
+    found = list(_wrong("current-context", config.get("current-context"), str))
     for section, kind in SECTIONS.items():
         entries = config.get(section)
-        if entries is not None and not isinstance(entries, (list, tuple)):
+        entries = [] if entries is None else entries
+        if not isinstance(entries, (list, tuple)):
             found.append(f"{section} is {show(type(entries).__name__)}: it must be a list")
             continue
-        for index, entry in enumerate(entries or []):
+        for index, entry in enumerate(entries):
             found += _of_entry(f"{section}[{index}]", entry, kind)
     return found
 
@@ -52,28 +52,18 @@ def _of_entry(where: str, entry: object, kind: str) -> Iterator[str]:
         yield f"{where} must be a mapping with name and {kind}"
         return
     values = entry.get(kind)
-    if values is None:
-        return
-    if not isinstance(values, Mapping):
+    if values is not None and not isinstance(values, Mapping):
         yield f"{where}.{kind} must be a mapping"
         return
-    for name, wish in _SHAPES[kind].items():
-        if not _is(values.get(name), wish):
-            yield _wrong(name, values, wish, f"{where}.{kind}.")
-    command = (values.get("exec") or {}).get("command") if isinstance(values.get("exec"), Mapping) else None
-    if not _is(command, _TEXT):
-        yield _wrong("exec.command", {"exec.command": command}, _TEXT, f"{where}.{kind}.")
+    for name, kind_of_value in _FIELDS[kind].items():
+        yield from _wrong(f"{where}.{kind}.{name}", (values or {}).get(name), kind_of_value)
+    plugin = (values or {}).get("exec")
+    if isinstance(plugin, Mapping):
+        yield from _wrong(f"{where}.{kind}.exec.command", plugin.get("command"), str)
 
 
-def _is(value: object, wish: str) -> bool:
-    """Whether a value is what it must be; one that is missing is."""
-    kinds: dict[str, type | tuple[type, ...]] = {_TEXT: str, _FLAG: bool, _TEXTS: (list, tuple), _MAPPING: Mapping}
-    if value is None:
-        return True
-    if wish == _TEXTS and isinstance(value, (list, tuple)):
-        return all(isinstance(each, str) for each in value)
-    return isinstance(value, kinds[wish])
-
-
-def _wrong(name: str, values: Mapping[str, Any], wish: str, where: str = "") -> str:
-    return f"{where}{name} is of type {type(values[name]).__name__}: it must be {wish}"
+def _wrong(where: str, value: Any, wanted: type) -> Iterator[str]:
+    """Nothing for a value that is missing."""
+    fits = isinstance(value, (list, tuple) if wanted is list else wanted)
+    if value is not None and not (fits and (wanted is not list or all(isinstance(each, str) for each in value))):
+        yield f"{where} is of type {type(value).__name__}: it must be {_TYPES[wanted]}"

@@ -46,6 +46,10 @@ class Result:
         severities = {finding.severity for finding in self.findings}
         return "skipped" if self.skipped else ERROR if ERROR in severities else min(severities, default="ok")
 
+    def facts(self) -> dict[str, str]:
+        """As part of a module's result."""
+        return {"name": self.check, "rule": self.rule, "result": self.mark, "skipped": self.skipped}
+
 
 def _check(find: Callable[[Mesh], Iterator[Finding]], *needs: str) -> MeshCheck:
     return MeshCheck(find, frozenset({"virtual_services", *needs}))
