@@ -17,14 +17,14 @@ from .._k8s.kubectl import forward
 
 Object = Mapping[str, Any]
 
-# The names that Istio's gateway Services give to the port of a scheme, best first, and the port if none has them.
+# By scheme: the usual port names of Istio's gateway Services, best first, and the port number if no name matches.
 _PORT_NAMES = {"http": ("http2", "http"), "https": ("https",)}
 _PORT_NUMBERS = {"http": 80, "https": 443}
 _LOCAL_PORTS = {"http": 8080, "https": 8443}
 
 
 class NoSuchPort(Exception):
-    """One sentence that says which port was looked for and which there are."""
+    """One sentence: which port was looked for, and which there are."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Address:
 
 
 def port_of(service: Object, scheme: str, wanted: str = "") -> Object:
-    """The Service's port of the wanted name or number; by default the one that is usual for the scheme."""
+    """The port of the Service with this name or number, else the usual one of the scheme. Raises NoSuchPort."""
     ports: list[Object] = service["spec"].get("ports") or []
     names = (wanted,) if wanted else _PORT_NAMES[scheme]
     number = wanted or str(_PORT_NUMBERS[scheme])
@@ -62,7 +62,7 @@ def port_of(service: Object, scheme: str, wanted: str = "") -> Object:
 
 
 def from_load_balancer(service: Object, port: Object, scheme: str) -> Address | None:
-    """The address that a load balancer has been given, by IP or else by name."""
+    """The address of the load balancer: its IP, or else its host name."""
     for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress") or []:
         for key in ("ip", "hostname"):
             if entry.get(key):
@@ -71,7 +71,7 @@ def from_load_balancer(service: Object, port: Object, scheme: str) -> Address | 
 
 
 def from_node(port: Object, scheme: str, nodes: Iterable[Object]) -> Address | None:
-    """The port that every node has open for the Service, on the first ready node that has an internal IP."""
+    """The node port of the Service, on the first ready node with an internal IP."""
     if not port.get("nodePort"):
         return None
     for node in sorted(nodes, key=lambda node: str(node["metadata"]["name"])):
@@ -82,7 +82,7 @@ def from_node(port: Object, scheme: str, nodes: Iterable[Object]) -> Address | N
 
 
 def from_port_forward(service: Object, port: Object, scheme: str, context: str = "") -> Address:
-    """An address on this machine that answers while a command is running, which works with every Service."""
+    """An address on this machine that answers while a command is running; it works for every Service."""
     metadata = service["metadata"]
     local = _LOCAL_PORTS[scheme]
     options = ["--context", context] if context else []
@@ -91,16 +91,15 @@ def from_port_forward(service: Object, port: Object, scheme: str, context: str =
 
 
 def pending(service: Object) -> bool:
-    """Whether a load balancer is wanted and has no address yet."""
+    """Whether the load balancer of the Service has no address yet."""
     given = service.get("status", {}).get("loadBalancer", {}).get("ingress")
     return bool(service["spec"].get("type") == "LoadBalancer" and not given)
 
 
 def patience(service: Object, timeout: float, now: datetime) -> float:
-    """Seconds worth waiting for the load balancer: the timeout, counted from the Service's creation.
+    """Seconds left to wait for the load balancer, if the timeout begins with the creation of the Service.
 
-    A Service that has long been without an address is in a cluster without a load balancer, and no call needs to wait
-    for that again.
+    An older Service without an address is in a cluster without a load balancer, so no call waits for it again.
     """
     created = datetime.fromisoformat(service["metadata"]["creationTimestamp"])
     left = (created + timedelta(seconds=timeout) - now).total_seconds()
@@ -108,18 +107,18 @@ def patience(service: Object, timeout: float, now: datetime) -> float:
 
 
 def only_nodes_with_pods(service: Object) -> bool:
-    """Whether a node passes requests to the pods on it alone."""
+    """Whether a node sends requests only to its own pods."""
     return bool(service["spec"].get("externalTrafficPolicy") == "Local")
 
 
 def nodes_with_pods(nodes: Iterable[Object], pods: Iterable[Object]) -> list[Object]:
-    """The nodes on which one of the pods is ready."""
+    """The nodes with one of the pods that is ready."""
     names: Container[str] = {pod["spec"].get("nodeName", "") for pod in pods if is_ready(pod)}
     return [node for node in nodes if node["metadata"]["name"] in names]
 
 
 def reason(service: Object, address: Address) -> str:
-    """Why it is this address."""
+    """Why it is this address, in one sentence."""
     name = f"Service {service['metadata']['namespace']}/{service['metadata']['name']}"
     type_ = service["spec"].get("type", "ClusterIP")
     said = "is of type LoadBalancer without an address" if pending(service) else f"is of type {type_}"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""One snapshot of what traffic depends on, and how its objects refer to each other as Istio reads them. Pure."""
+"""A snapshot of what traffic depends on, and how its objects refer to each other, as Istio reads them. Pure."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .._routing.subsets import Subset, subsets_of
 
 Object = Mapping[str, Any]
 
-MESH = "mesh"  # the name under which a VirtualService binds to all sidecars instead of a Gateway
+MESH = "mesh"  # in place of a Gateway: all sidecars
 ROOT_NAMESPACE = "istio-system"
 
 
 @dataclass(frozen=True)
 class Focus:
-    """What is looked at: one VirtualService, all of a namespace, or all there are.
+    """What is checked: one VirtualService, all of a namespace, or all.
 
-    service: the one that is released, version: what is released of it; without them, whatever the routes lead to.
+    service and version: those of a release; without them, whatever the routes lead to.
     """
 
     namespace: str = ""
@@ -41,7 +41,7 @@ class Focus:
 
 @dataclass(frozen=True)
 class RuleDestination:
-    """One destination of a rule. share: the percent of the rule's requests that it really takes."""
+    """One destination of a rule. share: the percentage of the rule's requests that it really gets."""
 
     virtual_service: Object
     rule: Rule
@@ -62,7 +62,7 @@ class RuleDestination:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of a VirtualService: `http`, `tls` or `tcp`, its place in that list, and what stands there."""
+    """One rule of a VirtualService: in which list (`http`, `tls` or `tcp`), its index and its content."""
 
     protocol: str
     index: int
@@ -76,7 +76,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Server:
-    """One port of a Gateway with the hosts it takes, each with the namespace whose VirtualServices it is for."""
+    """One port of a Gateway and its hosts, each as (namespace of the VirtualServices, host)."""
 
     gateway: Object
     port: int
@@ -84,11 +84,11 @@ class Server:
 
     @property
     def listener(self) -> str:
-        """What Gateways with the same selector and port share: one port of the same proxies."""
+        """Equal for Gateways with the same selector and port: one port of the same pods."""
         return f"{as_text(self.gateway['spec'].get('selector') or {})}:{self.port}"
 
     def takes(self, host: str, namespace: str) -> bool:
-        """Whether requests for the host of a VirtualService in the namespace come in here."""
+        """Whether it accepts this host of a VirtualService in this namespace."""
         own = self.gateway["metadata"]["namespace"]
         return any(
             (whose in ("*", namespace) or (whose == "." and own == namespace)) and hosts_overlap(host, taken)
@@ -98,9 +98,9 @@ class Server:
 
 @dataclass(frozen=True)
 class Mesh:
-    """The raw objects. proxies: the gateways' pods. injectors: the pods of the injectors' namespaces.
-    sidecars: some of the pods with a sidecar, of all namespaces.
-    unread: the fields that may not be read, each with the words of the refusal.
+    """The objects as the API server returned them. proxies: pods of gateways. injectors: pods of their namespaces.
+
+    sidecars: some of the pods with a sidecar, of all namespaces. unread: by field, why it may not be read.
     """
 
     focus: Focus = Focus()
@@ -120,11 +120,11 @@ class Mesh:
     unread: Mapping[str, str] = field(default_factory=dict)
 
     def focused(self) -> list[Object]:
-        """The VirtualServices that are looked at; the others are there to be compared with."""
+        """The VirtualServices to check; the others are for comparison."""
         return [each for each in self.virtual_services if self.focus.holds(each)]
 
     def owns(self, service: ServiceName) -> bool:
-        """Whether a Service, with its DestinationRule and Deployments, belongs to those who are looked at."""
+        """Whether a Service, with its DestinationRule and Deployments, belongs to the focused VirtualServices."""
         namespaces = {each["metadata"]["namespace"] for each in self.focused()}
         return service.namespace in namespaces and self.focus.service in (None, service)
 
@@ -133,7 +133,7 @@ class Mesh:
         return [each for virtual_service in self.focused() for each in destinations_of(virtual_service)]
 
     def targets(self) -> list[tuple[Object, list[RuleDestination]]]:
-        """The Services that the focused VirtualServices lead to and that exist, each with its destinations."""
+        """The existing Services of the focused VirtualServices, each with its destinations."""
         found: dict[ServiceName, list[RuleDestination]] = {}
         for destination in self.destinations():
             if destination.service:
@@ -147,17 +147,17 @@ class Mesh:
         return next((gateway for gateway in self.gateways if name_of(gateway) == name), None)
 
     def bound_gateways(self, virtual_service: Object) -> list[Object]:
-        """The Gateways of a VirtualService that exist."""
+        """The existing Gateways of a VirtualService."""
         found = [self.gateway(name) for name in gateway_names(virtual_service)]
         return [gateway for gateway in found if gateway]
 
     def gateway_pods(self, gateway: Object) -> list[Object]:
-        """The pods that a Gateway configures, in whatever namespace; one without a selector configures all."""
+        """The pods that a Gateway configures, of any namespace; without a selector, all."""
         selector = gateway["spec"].get("selector") or {}
         return [pod for pod in self.proxies if is_live(pod) and includes(selector, labels_of(pod))]
 
     def rules_for(self, service: ServiceName) -> list[Object]:
-        """The DestinationRules for a Service that are for all its clients."""
+        """The DestinationRules for a Service that apply to all clients."""
         return [
             rule
             for rule in self.destination_rules
@@ -166,13 +166,13 @@ class Mesh:
         ]
 
     def subset(self, destination: RuleDestination) -> Subset | None:
-        """The definition of a destination's subset, in the Service's namespace if there is one."""
+        """The definition of a destination's subset, preferably that in the namespace of its Service."""
         own = destination.service.namespace if destination.service else ""
         rules = sorted(self.destination_rules, key=lambda rule: bool(rule["metadata"]["namespace"] != own))
         return subsets_of(destination.host, destination.namespace, rules).get(destination.subset)
 
     def client_namespaces(self, virtual_service: Object) -> set[str]:
-        """The namespaces of the gateway proxies that a VirtualService configures."""
+        """The namespaces of the gateway pods that a VirtualService configures."""
         gateways = self.bound_gateways(virtual_service)
         return {pod["metadata"]["namespace"] for gateway in gateways for pod in self.gateway_pods(gateway)}
 
@@ -183,7 +183,7 @@ def name_of(thing: Object) -> ServiceName:
 
 
 def behind(service: Object, pods: Iterable[Object], labels: Mapping[str, str] | None = None) -> list[Object]:
-    """Those of the pods that a Service selects and that have these labels too; none for one without a selector."""
+    """The live pods that a Service selects, with these labels if given; none for a Service without a selector."""
     selector = service["spec"].get("selector") or {}
     namespace = service["metadata"]["namespace"]
     return [
@@ -205,7 +205,7 @@ def serves(deployment: Object, service: Object) -> bool:
 
 
 def rules_of(virtual_service: Object) -> list[Rule]:
-    """All rules of a VirtualService, in the order in which they are tried."""
+    """All rules of a VirtualService, in order."""
     spec = virtual_service["spec"]
     return [
         Rule(protocol, index, content)
@@ -215,7 +215,7 @@ def rules_of(virtual_service: Object) -> list[Rule]:
 
 
 def destinations_of(virtual_service: Object) -> Iterator[RuleDestination]:
-    """All destinations of a VirtualService. Istio does not look at the weight of a destination that is alone."""
+    """All destinations of a VirtualService. Istio ignores the weight of a single destination."""
     for rule in rules_of(virtual_service):
         routes = rule.content.get("route") or []
         total = sum(route.get("weight") or 0 for route in routes)
@@ -227,7 +227,7 @@ def destinations_of(virtual_service: Object) -> Iterator[RuleDestination]:
 
 
 def gateway_names(virtual_service: Object) -> list[ServiceName]:
-    """The Gateways a VirtualService names, in each of the ways in which Istio lets it."""
+    """The Gateways that a VirtualService names, in any of the notations of Istio."""
     namespace = virtual_service["metadata"]["namespace"]
     found = []
     for reference in virtual_service["spec"].get("gateways") or []:
@@ -241,7 +241,7 @@ def gateway_names(virtual_service: Object) -> list[ServiceName]:
 
 
 def in_mesh(virtual_service: Object) -> bool:
-    """Whether it configures the sidecars, as it does when it names no gateway."""
+    """Whether it configures sidecars, as it does without a gateway."""
     return MESH in (virtual_service["spec"].get("gateways") or [MESH])
 
 
@@ -254,7 +254,7 @@ def servers_of(gateway: Object) -> list[Server]:
 
 
 def hosts_overlap(one: str, other: str) -> bool:
-    """Whether there are requests for both hosts; each may be a wildcard."""
+    """Whether a request can match both hosts; each may be a wildcard."""
     return (
         one == other
         or (one.startswith("*") and other.endswith(one[1:]))

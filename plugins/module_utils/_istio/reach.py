@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""How requests reach a version beside the weight of its route: a version at 0 % may have users all the same. Pure.
+"""How requests reach a version otherwise than by its weight: a version at 0 % may still get some. Pure.
 
-A destination leads to a version if all pods of the version carry the labels that the destination selects by: the same
-subset, one that overlaps with it, the Service without a subset, or another Service in front of the same pods.
-A consistent hash is no such way: Envoy chooses the weighted destination first, and hashes among the pods behind it.
+A destination leads to a version if all pods of the version have the labels that the destination selects by: the same
+subset, one that overlaps with it, the Service without a subset, or another Service of the same pods.
+A consistent hash is no such way: Envoy chooses the weighted destination first, and hashes among its pods.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._common.text import listing
 from .._k8s.selectors import includes
 from .._routing.hosts import ServiceName, identity, service_of
 from .._routing.subsets import subsets_of
-from .mesh import Object, Rule, RuleDestination, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
+from .mesh import Mesh, Object, Rule, RuleDestination, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
 
 _DOMAIN = "cluster.local"  # for wildcards alone; a full host is compared by its Service
 NAMED = 3  # how many conditions of a match a sentence names
-MOST = 5  # how many bypasses are told of one version
+MOST = 5  # how many bypasses of a version are listed
 _NAMES = {"headers": "header", "withoutHeaders": "without header", "queryParams": "parameter", "sourceLabels": "label"}
 
 
@@ -41,17 +42,8 @@ class MovedRule:
 
 
 @dataclass(frozen=True)
-class ReadObjects:
-    """What else was read; a Service that was not is never said to lead anywhere."""
-
-    virtual_services: tuple[Object, ...]
-    destination_rules: tuple[Object, ...]
-    services: tuple[Object, ...]
-
-
-@dataclass(frozen=True)
 class Bypass:
-    """One way to a version beside its weight. thing: the object where it is; problem: half a sentence about that."""
+    """A way to a version otherwise than by its weight. thing: the object with it; problem: half a sentence about it."""
 
     version: str
     kind: str
@@ -63,8 +55,8 @@ class Bypass:
         return self.sentence
 
 
-def bypasses(split: MovedRule, version: str, world: ReadObjects) -> Iterator[Bypass]:
-    """The rules, wherever they are, that lead to the version beside its weight; its own VirtualService first."""
+def bypasses(split: MovedRule, version: str, world: Mesh) -> Iterator[Bypass]:
+    """The rules of any VirtualService that lead to the version otherwise; those of its own first."""
     own, ours = name_of(split.virtual_service), _Pods.of(split, version, world)
     others = [each for each in world.virtual_services if name_of(each) != own]
     for virtual_service in (split.virtual_service, *others):
@@ -81,8 +73,8 @@ def bypasses(split: MovedRule, version: str, world: ReadObjects) -> Iterator[Byp
                 yield _through(version, virtual_service, rule, part, "also gets copies by", "copies requests to")
 
 
-def unrouted_callers(split: MovedRule, version: str, world: ReadObjects) -> Bypass | None:
-    """That callers inside the mesh get pods of any version, since no VirtualService routes the Service for them."""
+def unrouted_callers(split: MovedRule, version: str, world: Mesh) -> Bypass | None:
+    """Set if callers inside the mesh get pods of any version, since no VirtualService routes the Service for them."""
     service = service_of(split.host, split.namespace)
     found = next((each for each in world.services if name_of(each) == service), None)
     if service is None or found is None:
@@ -102,13 +94,13 @@ def unrouted_callers(split: MovedRule, version: str, world: ReadObjects) -> Bypa
     return Bypass(version, "Service", found, problem, sentence)
 
 
-def sentences(split: MovedRule, version: str, world: ReadObjects, callers: bool = True) -> tuple[str, ...]:
-    """All that is to be told of the version, bounded. callers: whether anybody in the mesh is there to call it."""
+def sentences(split: MovedRule, version: str, world: Mesh, callers: bool = True) -> tuple[str, ...]:
+    """The bypasses of a version, at most MOST of them. callers: whether a pod in the mesh could call it."""
     found = [*bypasses(split, version, world), *([unrouted_callers(split, version, world)] if callers else [])]
-    told = list(dict.fromkeys(str(each) for each in found if each))
-    more = len(told) - MOST
+    listed = list(dict.fromkeys(str(each) for each in found if each))
+    more = len(listed) - MOST
     rest = (f"{version} is also reached by {more} more places, which the module mesh_info lists",) if more > 0 else ()
-    return (*told[:MOST], *rest)
+    return (*listed[:MOST], *rest)
 
 
 def _through(version: str, virtual_service: Object, rule: Rule, part: str, passive: str, active: str) -> Bypass:
@@ -120,7 +112,7 @@ def _through(version: str, virtual_service: Object, rule: Rule, part: str, passi
 
 @dataclass(frozen=True)
 class _Pods:
-    """The pods of a version, and the labels that each of them is known to carry."""
+    """The pods of a version, and the labels that all of them have."""
 
     service: ServiceName | str
     version: str
@@ -128,7 +120,7 @@ class _Pods:
     labels: Mapping[str, str]
 
     @classmethod
-    def of(cls, split: MovedRule, version: str, world: ReadObjects) -> _Pods:
+    def of(cls, split: MovedRule, version: str, world: Mesh) -> _Pods:
         service = identity(split.host, split.namespace)
         selector = _selector(service, world) or {}
         subset = subsets_of(split.host, split.namespace, world.destination_rules).get(version)
@@ -137,8 +129,8 @@ class _Pods:
     def is_named(self, host: str, subset: str, namespace: str) -> bool:
         return subset == self.version and identity(host, namespace) == self.service
 
-    def behind(self, destination: RuleDestination, world: ReadObjects) -> bool:
-        """Whether a destination leads to them, as far as labels tell."""
+    def behind(self, destination: RuleDestination, world: Mesh) -> bool:
+        """Whether a destination leads to them, judged by labels."""
         if self.is_named(destination.host, destination.subset, destination.namespace):
             return True
         service = identity(destination.host, destination.namespace)
@@ -159,14 +151,14 @@ class _Pods:
         return service.namespace == self.service.namespace and includes(wanted, self.labels)
 
 
-def _selector(service: ServiceName | str, world: ReadObjects) -> Mapping[str, str] | None:
-    """What a Service selects by; None where that is not known or it selects nothing."""
+def _selector(service: ServiceName | str, world: Mesh) -> Mapping[str, str] | None:
+    """The selector of a Service; None if it is unknown or selects nothing."""
     found = next((each for each in world.services if name_of(each) == service), None)
     return (found["spec"].get("selector") or None) if found else None
 
 
 def _routes_callers(virtual_service: Object, service: ServiceName) -> bool:
-    """Whether it configures the sidecars for requests to the Service."""
+    """Whether it configures sidecars for requests to the Service."""
     namespace, full = virtual_service["metadata"]["namespace"], f"{service.name}.{service.namespace}.svc.{_DOMAIN}"
     return in_mesh(virtual_service) and any(
         identity(host, namespace) == service or (host.startswith("*") and hosts_overlap(host, full))
@@ -198,11 +190,10 @@ def _called(destination: RuleDestination) -> str:
 
 
 def _matched(rule: Rule) -> str:
-    """What a rule takes, in a few words."""
+    """The conditions of a rule, the first NAMED of them."""
     matches: Iterable[Mapping[str, Any]] = rule.content.get("match") or []
-    words = list(dict.fromkeys(word for match in matches for word in _conditions(match)))
-    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return f" ({', '.join(words[:NAMED])}{more})" if words else ""
+    conditions = list(dict.fromkeys(one for match in matches for one in _conditions(match)))
+    return f" ({listing(conditions, NAMED)})" if conditions else ""
 
 
 def _conditions(match: Mapping[str, Any]) -> Iterator[str]:

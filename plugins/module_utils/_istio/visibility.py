@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Which sidecars istiod gives a route to, as far as objects of the cluster tell. Pure.
+"""Which sidecars get a route from istiod, judged by objects of the cluster. Pure.
 
-A sidecar is left out only where its configuration surely lacks the route or the Service behind it: by `exportTo`, by
-the `Sidecar` resource that counts for its pod, or by the sources in the matches of the rule. Whatever these objects
-leave open, such as the defaults of the mesh configuration, counts as reachable.
+A sidecar is excluded only if its configuration surely lacks the route or its Service: by `exportTo`, by the `Sidecar`
+resource that applies to its pod, or by the sources in the matches of the rule. Whatever these objects leave open, such
+as the defaults of the mesh configuration, counts as reachable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ADDED_LABELS = "topology."  # labels that istiod adds to those of a pod begin wi
 
 @dataclass(frozen=True)
 class SourceMatch:
-    """The pods that a match of a rule is for: with these labels and, if it is named, in this namespace."""
+    """The pods that a match applies to: with these labels and, if set, in this namespace."""
 
     labels: Labels
     namespace: str = ""
@@ -42,8 +42,8 @@ class SourceMatch:
 class Visibility:
     """A rule of a VirtualService as sidecars see it. namespace, hosts, export_to: of the VirtualService, as written.
 
-    sources: one for each match that sidecars may meet, None where every sidecar may. services: what the rule leads to;
-    None where it also leads to hosts that are no Service.
+    sources: one for each match that applies to sidecars, None if all do. services: those of the rule; None if it also
+    leads to hosts that are no Service.
     """
 
     namespace: str
@@ -53,9 +53,9 @@ class Visibility:
     services: frozenset[ServiceName] | None = None
 
     def reaches(self, pod: Object, services: Iterable[Object], sidecars: Sequence[Object]) -> bool:
-        """Whether the sidecar of this pod may carry requests of the rule.
+        """Whether the sidecar of this pod may have the rule.
 
-        services: those of the rule, as far as they are known; sidecars: all `Sidecar` resources of the mesh.
+        services: the known ones of the rule; sidecars: all `Sidecar` resources of the mesh.
         """
         namespace = pod["metadata"]["namespace"]
         if not _exported(self.export_to, self.namespace, namespace):
@@ -69,7 +69,7 @@ class Visibility:
         return sidecar is None or self._imported(sidecar, namespace)
 
     def _imported(self, sidecar: Object, namespace: str) -> bool:
-        """Whether the `egress` of this resource holds one of the hosts, for pods of the namespace."""
+        """Whether the `egress` of this resource has one of the hosts, for pods of the namespace."""
         egress = (sidecar.get("spec") or {}).get("egress") or []
         entries = [entry for listener in egress for entry in listener.get("hosts") or []]
         return not egress or any(self._named(entry, namespace) for entry in entries)
@@ -77,20 +77,20 @@ class Visibility:
     def _named(self, entry: str, namespace: str) -> bool:
         where, _slash, host = entry.partition("/")
         where = namespace if where == "." else where
-        # An entry that begins with ~ takes hosts away: it is left out of account, and so more sidecars are asked.
+        # An entry that begins with ~ removes hosts: it is ignored, so that more sidecars are asked.
         if where not in ("*", self.namespace):
             return False
         return any(hosts_overlap(self._full(each, host), host) for each in self.hosts)
 
     def _full(self, host: str, like: str) -> str:
-        """A host of the VirtualService as istiod completes it, in the domain that the other one ends with."""
+        """A host of the VirtualService as istiod completes it, in the domain of the other host."""
         if "." in host or host == "*":
             return host
         return f"{host}.{self.namespace}.svc.{like.partition('.svc.')[2] or 'cluster.local'}"
 
 
 def visibility_of(virtual_service: Object, index: int) -> Visibility:
-    """That of the rule with this index."""
+    """The visibility of the rule with this index."""
     meta, spec = virtual_service["metadata"], virtual_service["spec"]
     rule = spec["http"][index]
     hosts = [entry["destination"]["host"] for entry in rule.get("route") or []]
@@ -107,13 +107,13 @@ def visibility_of(virtual_service: Object, index: int) -> Visibility:
 
 
 def _source(match: Object) -> SourceMatch:
-    if match.get("gateways"):  # then istiod does not look at the sources
+    if match.get("gateways"):  # istiod ignores the sources then
         return SourceMatch({})
     return SourceMatch(match.get("sourceLabels") or {}, match.get("sourceNamespace") or "")
 
 
 def _exported(export_to: Sequence[str], own: str, namespace: str) -> bool:
-    """Whether an object of the namespace `own` is exported to a namespace; without a word of its own it may be."""
+    """Whether an object of the namespace `own` may be exported to a namespace; by default it may."""
     if "*" in export_to:
         return True
     return not export_to or ("~" not in export_to and namespace in [own if each == "." else each for each in export_to])
@@ -125,7 +125,7 @@ def _is_exported(service: Object, namespace: str) -> bool:
 
 
 def _sidecar_of(pod: Object, sidecars: Sequence[Object]) -> Object | None:
-    """The one resource that counts: with a selector before without, the oldest first, at last that of the mesh."""
+    """The one that applies: the oldest with a selector, else the oldest without, else that of the mesh."""
     namespace = pod["metadata"]["namespace"]
     oldest = sorted(sidecars, key=lambda each: each["metadata"].get("creationTimestamp") or "")
     chosen = [each for each in oldest if each["metadata"]["namespace"] == namespace]

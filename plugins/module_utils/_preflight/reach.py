@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from .._common.shares import Share
 from .._istio.mesh import Mesh, Object, behind, destinations_of, name_of
-from .._istio.reach import Bypass, MovedRule, ReadObjects, bypasses, unrouted_callers
+from .._istio.reach import Bypass, MovedRule, bypasses, unrouted_callers
 from .._k8s.conditions import is_live
 from .._k8s.kubectl import show
 from .._routing.hosts import identity
@@ -22,14 +22,14 @@ from .finding import Finding, warning
 def reached_by_weight_alone(mesh: Mesh) -> Iterator[Finding]:
     """A version gets no requests but those of its weight: no other rule, mirror or VirtualService leads to it."""
     for split, version in _released(mesh):
-        for bypass in bypasses(split, version, _world(mesh)):
+        for bypass in bypasses(split, version, mesh):
             yield _finding(bypass, f"give it the same weights, or remove it, unless it leads to {version} on purpose")
 
 
 def callers_routed(mesh: Mesh) -> Iterator[Finding]:
     """Callers inside the mesh, if there are any, are routed like those that come through a gateway."""
     for split, version in _released(mesh):
-        bypass = unrouted_callers(split, version, _world(mesh))
+        bypass = unrouted_callers(split, version, mesh)
         if bypass and callers(mesh.sidecars, behind(bypass.thing, mesh.sidecars)):
             yield _finding(bypass, f"bind a route with the same weights for host {split.host} to mesh, if it matters")
 
@@ -60,10 +60,6 @@ def _released(mesh: Mesh) -> Iterator[tuple[MovedRule, str]]:
         for split, shares in found.values():
             if len(shares) > 1:
                 yield from ((split, version) for version in versions_of(shares, mesh.focus.version))
-
-
-def _world(mesh: Mesh) -> ReadObjects:
-    return ReadObjects(mesh.virtual_services, mesh.destination_rules, mesh.services)
 
 
 def _finding(bypass: Bypass, remedy: str) -> Finding:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from .._istio.mesh import Object
-from .._istio.reach import MovedRule, ReadObjects, sentences, unrouted_callers
+from .._istio.mesh import Mesh, Object
+from .._istio.reach import MovedRule, sentences, unrouted_callers
 from .._istio.reader import INJECTED
 from .._k8s.auth import ClusterError
 from .._k8s.client import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster
@@ -40,7 +40,7 @@ def also_reached(cluster: Cluster, snapshot: Snapshot, skip: Collection[str], ri
     return (*found, *([f"whether requests reach a version by another way was not seen: {unseen}"] if unseen else []))
 
 
-def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> tuple[ReadObjects, str]:
+def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> tuple[Mesh, str]:
     """All that leads somewhere, as far as it was not read before and may be; and what may not."""
     mesh, service = snapshot.mesh, service_of(snapshot.route.host, snapshot.target.namespace)
     services, rules, routes = mesh.services, mesh.destination_rules, mesh.virtual_services
@@ -56,7 +56,7 @@ def _world(cluster: Cluster, snapshot: Snapshot, complete: bool) -> tuple[ReadOb
         if why:
             routes, why = _allowed(lambda: cluster.list(VIRTUAL_SERVICE, snapshot.target.namespace))
         refused += why
-    return ReadObjects(routes, rules, services), next(iter(refused), "")
+    return Mesh(virtual_services=routes, destination_rules=rules, services=services), next(iter(refused), "")
 
 
 def _allowed(read: Callable[[], Iterable[Object]]) -> tuple[tuple[Object, ...], list[str]]:

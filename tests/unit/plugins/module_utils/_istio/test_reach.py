@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Mesh
 from ansible_collections.progressive.istio.plugins.module_utils._istio.reach import (
     MOST,
     MovedRule,
-    ReadObjects,
     bypasses,
     sentences,
     unrouted_callers,
@@ -53,14 +53,13 @@ def subsets(name: str, host: str = HOST, **labels: dict[str, str]) -> dict[str, 
 
 
 WEIGHTED = {"route": [to("blue", 100), to("green", 0)]}
-PLAIN = ReadObjects(
-    (),
-    (subsets("checkout", blue={"track": "blue"}, green={"track": "green"}),),
-    (service("checkout", {"workload": "checkout"}),),
+PLAIN = Mesh(
+    destination_rules=(subsets("checkout", blue={"track": "blue"}, green={"track": "green"}),),
+    services=(service("checkout", {"workload": "checkout"}),),
 )
 
 
-def told(own: dict[str, Any], *others: dict[str, Any], world: ReadObjects = PLAIN, version: str = "green") -> list[str]:
+def told(own: dict[str, Any], *others: dict[str, Any], world: Mesh = PLAIN, version: str = "green") -> list[str]:
     """The sentences about rules; the weighted rule is the first one that has both versions."""
     rule = next(index for index, each in enumerate(own["spec"]["http"]) if each.get("route", [])[1:])
     everything = replace(world, virtual_services=(own, *others))
