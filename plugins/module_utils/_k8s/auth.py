@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Where the API server is and as whom it is asked: module options, kubeconfig or the pod's service account.
+"""The API server and the credentials for it, by module options, a kubeconfig or the service account of the pod.
 
-Plain kubeconfigs (certificates, tokens, basic auth) are read here, since loading the `kubernetes` library costs more
-time than all requests of a step. Users with `exec` or `auth-provider` get their credentials from that library.
+Plain kubeconfigs (certificates, tokens, basic auth) are read here, since the import of the `kubernetes` library takes
+longer than all requests of a step. `exec` and `auth-provider` are left to that library.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .kubectl import version
 
 
 class ClusterError(Exception):
-    """One sentence: what failed, where and why. `status` and `reason` are the API server's own, if it answered."""
+    """One sentence: what failed, where and why. `status` and `reason` are those of the API server, if it answered."""
 
     def __init__(self, message: str, status: int | None = None, reason: str = "") -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class ClusterError(Exception):
 
     @property
     def mistakes(self) -> list[str]:
-        """As part of a list of all that is wrong."""
+        """As the mistakes of other errors."""
         return [str(self)]
 
 
@@ -85,7 +85,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 @dataclass(frozen=True)
 class Access:
-    """Everything a request needs; certificates are PEM text."""
+    """The access to an API server; certificates are PEM text."""
 
     server: str
     context: str
@@ -101,7 +101,7 @@ class Access:
     impersonate_groups: tuple[str, ...] = ()
 
     def headers(self) -> list[tuple[str, str]]:
-        """The headers that say who asks; a group is a header each."""
+        """The headers with the credentials; each group is a header."""
         found = [("Authorization", self.authorization)] if self.authorization else []
         if self.impersonate_user:
             found.append(("Impersonate-User", self.impersonate_user))
@@ -120,7 +120,7 @@ class Access:
 
 
 def load(params: Mapping[str, Any]) -> Access:
-    """Access as the module options (or their K8S_AUTH_* variables) say, found in the order that kubernetes.core has."""
+    """The access by module options or K8S_AUTH_* variables, in the order of kubernetes.core. Raises ClusterError."""
     access = _override(_found(params), params)
     if access.cert and not access.key:
         raise ClusterError(
@@ -135,7 +135,7 @@ def load(params: Mapping[str, Any]) -> Access:
 
 
 def _url(text: str, schemes: tuple[str, ...], what: str) -> str:
-    """The same, where it is a URL of such a scheme with a host. A password in it is not repeated."""
+    """The text, if it is a URL of such a scheme with a host. A password in it is not repeated."""
     try:
         parts = urlsplit(text)
         sound = parts.scheme in schemes and parts.hostname and parts.port != 0 and _GRAPHIC.fullmatch(text)
@@ -149,7 +149,7 @@ def _url(text: str, schemes: tuple[str, ...], what: str) -> str:
 
 
 def _require_sendable(headers: Sequence[tuple[str, str]]) -> None:
-    """Values are not repeated, for they may be secret."""
+    """Values are not repeated, since they may be secret."""
     for name, value in headers:
         if not _HEADER_VALUE.fullmatch(value):
             raise ClusterError(
@@ -215,7 +215,7 @@ def _require_shape(config: object, what: str) -> None:
 
 
 def _read_kubeconfig(paths: str, asked_for: bool) -> dict[str, Any]:
-    """One kubeconfig or several joined by `:`; as with kubectl the first to name something wins."""
+    """One kubeconfig or several joined by `:`; of equal names the first applies, as with kubectl."""
     import yaml
 
     merged: dict[str, Any] = {"clusters": [], "contexts": [], "users": []}
@@ -243,7 +243,7 @@ def _read_kubeconfig(paths: str, asked_for: bool) -> dict[str, Any]:
 
 
 def _absolute(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """File names in a kubeconfig are relative to it."""
+    """An entry with absolute file names: those of a kubeconfig are relative to its folder."""
 
     def resolved(values: Any, names: Sequence[str]) -> Any:
         return {key: str(folder / value) if key in names and value else value for key, value in (values or {}).items()}

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The objects of a kind, and then each change of them without a gap: a list, and a watch from its resourceVersion.
+"""List the objects of a kind, and watch from that resourceVersion, so that no change is missed.
 
-A watch alone begins with what is there when it opens, so it never tells of what was deleted before.
+A watch alone begins with the objects that exist when it opens, so it misses earlier deletions.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 
 from .client import Cluster, Kind, Object, Objects, Watch
 
-LONGEST = 60.0  # seconds until a watch ends and all is listed anew, in case that its connection has died unnoticed
+LONGEST = 60.0  # seconds until a watch ends and all is listed again, in case its connection was lost unnoticed
 
 
 class Changes:
-    """Of one kind in one namespace, as far as the label selector matches. For one thread, but for `close`."""
+    """The changes of one kind in one namespace that match the label selector. For one thread, except `close`."""
 
     def __init__(self, cluster: Cluster, kind: Kind, namespace: str, labels: str = "") -> None:
         self._cluster = cluster
@@ -30,12 +30,12 @@ class Changes:
         self._closed = False
 
     def list(self) -> Objects:
-        """All of them now."""
+        """All objects now."""
         found, self._version = self._cluster.list_versioned(self._kind, self._namespace, self._labels)
         return found
 
     def follow(self, seconds: float) -> Iterator[tuple[str, Object]]:
-        """Each change since the last list, as (type, object). When it ends, or breaks off (ClusterError), list anew."""
+        """Each change since the last list, as (type, object). When it ends or raises ClusterError, list again."""
         seconds = min(seconds, LONGEST)
         self._watch = self._cluster.watch(
             self._kind, self._namespace, seconds, labels=self._labels, since=self._version
@@ -45,7 +45,7 @@ class Changes:
         return iter(self._watch)
 
     def close(self) -> None:
-        """End `follow`, from any thread and for good."""
+        """End `follow` for good; from any thread."""
         self._closed = True
         if self._watch:
             self._watch.close()

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The only door to the API server: known paths and no discovery, timeouts and bounded retries on every request."""
+"""All requests to the API server: known paths instead of discovery, with timeouts and bounded retries."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ Objects = list[Object]  # `list` is a method below
 
 CONNECT_TIMEOUT = 4.0
 READ_TIMEOUT = 15.0
-PATIENCE = 3.0  # seconds in which a failure that may pass is tried again
-PAUSES = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one repeats
+PATIENCE = 3.0  # seconds for retries of a temporary failure
+PAUSES = (0.1, 0.2, 0.4, 0.8)  # seconds between retries; the last one repeats
 PAGE = 500
 PASSING = frozenset({429, 500, 502, 503, 504})
-SAME_TIME = timedelta(seconds=2)  # clocks that differ by less are taken as one
+SAME_TIME = timedelta(seconds=2)  # a smaller difference of clocks is ignored
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object and where the API server keeps it."""
+    """A kind of object and its path in the API."""
 
     group: str
     version: str
@@ -85,7 +85,7 @@ MUTATING_WEBHOOK = Kind(
 
 
 class Cluster:
-    """One API server, asked over one kept-alive connection; `requests` counts what it was asked."""
+    """One API server, over kept-alive connections. `requests` counts them. Every failure is a ClusterError."""
 
     def __init__(self, authenticate: Callable[[], Access], patience: float = PATIENCE) -> None:
         self._authenticate = authenticate
@@ -101,7 +101,7 @@ class Cluster:
 
     @property
     def context(self) -> str:
-        """The name people know this cluster by."""
+        """The context of the kubeconfig, or the URL without one."""
         return self.access.context
 
     @property
@@ -109,15 +109,15 @@ class Cluster:
         return self.access.server
 
     def facts(self) -> dict[str, Any]:
-        """What a module's result says about the access."""
+        """The access, as part of a module's result."""
         return {"context": self.context, "server": self.server, "api_requests": self.requests}
 
     def now(self) -> datetime:
-        """The time by the API server's clock, so that all controllers agree."""
+        """The time by the clock of the API server, so that all controllers agree."""
         return datetime.now(UTC) + self._ahead
 
     def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
-        """The object, or None if there is none of that name."""
+        """The object, or None if it does not exist."""
         try:
             return self._object("GET", kind, name, namespace)
         except ClusterError as error:
@@ -126,33 +126,33 @@ class Cluster:
             raise
 
     def list(self, kind: Kind, namespace: str | None = None, labels: str = "") -> Objects:
-        """All objects of a kind, in one namespace or in all, which the label selector matches."""
+        """All objects of a kind, of one namespace or of all, that match the label selector."""
         return self.list_versioned(kind, namespace, labels)[0]
 
     def some(self, kind: Kind, most: int, labels: str = "") -> tuple[Objects, bool]:
-        """At most so many objects of all namespaces, and whether there are more."""
+        """At most `most` objects of all namespaces, and whether there are more."""
         page = self._object("GET", kind, None, None, {"limit": str(most), "labelSelector": labels})
         return page["items"], bool(page["metadata"].get("continue"))
 
     def list_versioned(self, kind: Kind, namespace: str | None = None, labels: str = "") -> tuple[Objects, str]:
-        """The same, and the resourceVersion from which a watch tells all that came after it."""
+        """The objects as `list` has them, and the resourceVersion from which a watch continues."""
         query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
         found: Objects = []
         while True:
             page = self._object("GET", kind, None, namespace, query)
-            found += page.get("items") or []  # null, where a server writes an empty list so
+            found += page.get("items") or []  # some servers write null for an empty list
             following = (page.get("metadata") or {}).get("continue")
             if not following:
                 return found, (page.get("metadata") or {}).get("resourceVersion", "")
             query["continue"] = following
 
     def patch(self, kind: Kind, name: str, namespace: str | None, operations: Objects, dry_run: bool = False) -> Object:
-        """Apply a JSON patch, whole or not at all, and return the new object."""
+        """Apply a JSON patch, all or nothing, and return the new object."""
         query = {"fieldManager": "progressive.istio"} | ({"dryRun": "All"} if dry_run else {})
         return self._object("PATCH", kind, name, namespace, query, operations)
 
     def review(self, kind: Kind, spec: Mapping[str, Any]) -> Object:
-        """What the API server says of a question about the account, which is kept nowhere."""
+        """The status of a review about the account, which is not stored."""
         question = {"apiVersion": f"{kind.group}/{kind.version}", "kind": kind.kind, "spec": spec}
         answer: Object = self._object("POST", kind, None, None, None, question).get("status") or {}
         return answer
@@ -160,9 +160,9 @@ class Cluster:
     def watch(
         self, kind: Kind, namespace: str, seconds: float, *, name: str = "", labels: str = "", since: str = ""
     ) -> Watch:
-        """Each change of the selected objects, as (type, object); it ends when the API server ends it.
+        """Each change of the selected objects, as (type, object), until the API server ends it.
 
-        Without `since`, a resourceVersion, it begins with all objects that are there.
+        Without `since`, a resourceVersion, it begins with all existing objects.
         """
         query = {"watch": "true", "timeoutSeconds": str(max(1, round(seconds)))}
         if name:
@@ -205,7 +205,7 @@ class Cluster:
         body: Objects | Object | None,
         read_timeout: float,
     ) -> Any:
-        """Send until it is answered, refused for good, or patience has run out."""
+        """Send, and retry temporary failures until patience is over."""
         import urllib3
 
         url = f"{self.access.server}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -213,7 +213,7 @@ class Cluster:
         pauses = iter(PAUSES)
         pause = 0.0
         deadline = time.monotonic() + self._patience
-        logged_in_anew = False
+        logged_in_again = False
         while True:
             self.requests += 1
             try:
@@ -235,8 +235,8 @@ class Cluster:
                     return response
                 failure = self._refused(what, response.status, response.data)
                 passing = response.status in PASSING
-                if response.status == 401 and not logged_in_anew:  # short-lived tokens run out during a soak
-                    logged_in_anew = True
+                if response.status == 401 and not logged_in_again:  # short-lived tokens expire during a soak
+                    logged_in_again = True
                     self._log_in()
                     continue
             pause = next(pauses, pause)
@@ -283,7 +283,7 @@ class Cluster:
 
 
 class Watch:
-    """An open watch. One thread iterates over it, once; `close` ends that, from any thread."""
+    """An open watch, for one iteration by one thread; `close` ends it from any thread."""
 
     def __init__(self, what: str, response: Any) -> None:
         self._what = what
@@ -296,7 +296,7 @@ class Watch:
             for line in self._response:
                 if line.strip():
                     event = from_json(line)
-                    if event["type"] == "ERROR":  # `since` is too old: the caller reads anew
+                    if event["type"] == "ERROR":  # `since` is too old: the caller lists again
                         return
                     yield event["type"], event["object"]
         except broken as error:
@@ -306,17 +306,17 @@ class Watch:
             self._response.close()
 
     def close(self) -> None:
-        """Wake the thread that waits for the next change: for it, the watch has ended."""
+        """End the watch, also for a thread that waits for the next change."""
         self._closed = True
-        link = getattr(self._response.connection, "sock", None)  # None once the answer has come to its end
+        link = getattr(self._response.connection, "sock", None)  # None after the end of the answer
         if link is not None:
-            with suppress(OSError):  # the other side may have closed it
-                # Below TLS, whose own shutdown is not for two threads at once.
+            with suppress(OSError):  # it may be closed already
+                # Below TLS, which is not safe for two threads.
                 socket.socket.shutdown(getattr(link, "socket", link), socket.SHUT_RDWR)
 
 
 def connect(params: Mapping[str, Any]) -> Cluster:
-    """The cluster that the module options, the environment or the kubeconfig name."""
+    """The cluster of the module options, the environment or the kubeconfig."""
     try:
         return Cluster(lambda: load(params))
     except ImportError as error:
@@ -340,7 +340,7 @@ def _pool(access: Access) -> Any:
 
 
 def _headers(access: Access) -> Any:
-    from urllib3._collections import HTTPHeaderDict  # carries a header twice, which groups need
+    from urllib3._collections import HTTPHeaderDict  # for several headers of one name, as groups need
 
     headers = HTTPHeaderDict(HEADERS)
     for name, value in access.headers():
@@ -355,24 +355,24 @@ def _with_content_type(headers: Any, method: str) -> Any:
 
 
 def _is_object(answer: object) -> bool:
-    """Whether it has what every object has."""
+    """Whether it is an object with a name."""
     metadata = answer.get("metadata") if isinstance(answer, dict) else None
     return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
 
 
 def _is_list(answer: Object) -> bool:
-    """Whether it is a list of objects; a server may write null for an empty one."""
+    """Whether it is a list of objects; some servers write null for an empty one."""
     items, metadata = answer.get("items") or [], answer.get("metadata") or {}
     return "kind" in answer and isinstance(metadata, dict) and isinstance(items, list) and all(map(_is_object, items))
 
 
 def _is_segment(name: str) -> bool:
-    """Whether a name can stand in a path, by the rule of the API server."""
+    """Whether a name is valid in a path, by the rule of the API server."""
     return name not in ("", ".", "..") and not {"/", "%"} & set(name)
 
 
 def _moment(date: str | None) -> datetime | None:
-    """What a Date header says; None where it says nothing that can be understood, as proxies in between may do."""
+    """Parse a Date header; None if it is invalid, as one of a proxy may be."""
     try:
         moment = parsedate_to_datetime(date) if date else None
         return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What Kubernetes says of the state of a pod, a node or a Deployment. Pure."""
+"""The conditions of pods, nodes and Deployments. Pure."""
 
 from __future__ import annotations
 

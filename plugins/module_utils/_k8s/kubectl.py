@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""All commands that are printed, as people paste them at night without a second thought. Pure.
+"""All commands that are printed, safe to paste without a second thought. Pure.
 
-Most of them only show something. One that changes something changes one object, which is the service's own; what would
-stop pods that serve, expose a service, or touch what others rely on, is left to whoever decides about it.
+Most of them only show something. The others change one object of the service. Nothing that would stop serving pods,
+expose a service or change objects of others is ever printed.
 """
 
 from __future__ import annotations
@@ -19,54 +19,54 @@ from typing import Any
 Operation = Mapping[str, Any]
 Object = Mapping[str, Any]
 
-_RESOURCES = {"Gateway": "gateways.networking.istio.io"}  # the bare word may mean those of the Gateway API
+_RESOURCES = {"Gateway": "gateways.networking.istio.io"}  # the short name may mean those of the Gateway API
 
 
 def resource(kind: str) -> str:
-    """What kubectl calls a kind."""
+    """The name of a kind for kubectl."""
     return _RESOURCES.get(kind, kind.lower())
 
 
 def show(kind: str, thing: Object) -> str:
-    """The whole object."""
+    """Show an object."""
     return _kubectl("get", *_named(kind, thing), "-o", "yaml")
 
 
 def describe(kind: str, thing: Object) -> str:
-    """The object with its events."""
+    """Describe an object, with its events."""
     return _kubectl("describe", *_named(kind, thing))
 
 
 def describe_pods(namespace: str, labels: str) -> str:
-    """All pods of a namespace with these labels, each with its events."""
+    """Describe the pods of a namespace with these labels."""
     return _kubectl("describe", "pods", "-n", namespace, "-l", labels)
 
 
 def listed(kind: str, namespace: str = "", labels: str = "") -> str:
-    """What there is of a kind, in one namespace or in all."""
+    """List a kind, in one namespace or in all."""
     where = ("-n", namespace) if namespace else ("-A",)
     return _kubectl("get", resource(kind), *where, *(("-l", labels) if labels else ()), "--show-labels")
 
 
 def logs(pod: Object, container: str, *, previous: bool = False) -> str:
-    """What a container of a pod has said; previous: before it was started anew."""
+    """Show the log of a container; previous: before its restart."""
     meta = pod["metadata"]
     again = ("--previous",) if previous else ("--tail=50",)
     return _kubectl("logs", "-n", meta["namespace"], meta["name"], "-c", container, *again)
 
 
 def forward(cluster: Iterable[str], namespace: str, service: str, ports: str) -> str:
-    """Bring a port of a Service to this machine, while the command runs."""
+    """Forward a port of a Service to this machine. cluster: the options that name the cluster."""
     return _kubectl(*cluster, "port-forward", "-n", namespace, f"service/{service}", ports)
 
 
 def version(context: str) -> str:
-    """Ask the API server for its version: the least that shows whether a credential works."""
+    """Ask the API server for its version, to test credentials."""
     return _kubectl("--context", context, "get", "--raw", "/version")
 
 
 def patch(kind: str, thing: Object, operations: Iterable[Operation]) -> str:
-    """A JSON patch of one object that is refused if its content has changed since; empty if nothing is to change."""
+    """A JSON patch of one object, refused if the object has changed since; empty without operations."""
     changes = list(operations)
     if not changes:
         return ""
@@ -88,22 +88,22 @@ def scale(deployment: Object, replicas: int) -> str:
 
 
 def restart(deployment: Object) -> str:
-    """New pods in place of all of one Deployment, as its strategy has it."""
+    """Restart the pods of a Deployment by its strategy."""
     return _kubectl("rollout", "restart", *_named("Deployment", deployment))
 
 
 def undo(deployment: Object) -> str:
-    """Back to the revision before."""
+    """Go back to the previous revision."""
     return _kubectl("rollout", "undo", *_named("Deployment", deployment))
 
 
 def playbook(name: str, service: str, *options: str) -> str:
-    """A playbook of this collection. service: the options by which it finds the service, as they are to be typed."""
+    """Run a playbook of this collection. service: the options that find the service."""
     return " ".join(filter(None, (f"ansible-playbook progressive.istio.{name}", service, *options)))
 
 
 def on(cluster: Iterable[str], command: str) -> str:
-    """The command with the options by which kubectl finds the cluster."""
+    """The command with the options that name the cluster, if it is one of kubectl."""
     if not cluster or not command.startswith("kubectl "):
         return command
     return f"kubectl {shlex.join(cluster)} {command.removeprefix('kubectl ')}"
@@ -118,7 +118,7 @@ def add(path: str, value: object) -> Operation:
 
 
 def _unchanged(thing: Object) -> list[Operation]:
-    """The test that nobody has written the object in the meantime; only of its content where that has a number."""
+    """The test that the object has not changed: of its generation, if it has one, since its status may change."""
     meta = thing["metadata"]
     field = next((each for each in ("generation", "resourceVersion") if each in meta), "")
     return [{"op": "test", "path": f"/metadata/{field}", "value": meta[field]}] if field else []

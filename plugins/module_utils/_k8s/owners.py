@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Who made a pod. Pure."""
+"""The controllers of pods. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HASH = "pod-template-hash"  # the label whose value a Deployment appends to the 
 
 
 def owner_of(thing: Mapping[str, Any]) -> tuple[str, str]:
-    """Kind and name of the controller that made a pod or ReplicaSet; empty for one that was made by hand."""
+    """Kind and name of the controller of a pod or ReplicaSet; empty without one."""
     for reference in thing["metadata"].get("ownerReferences") or []:
         if reference.get("controller"):
             return reference["kind"], reference["name"]
@@ -24,12 +24,12 @@ def owner_of(thing: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def deployment_of(pod: Mapping[str, Any]) -> str:
-    """The Deployment that made a pod, which is in the name of its ReplicaSet; empty if another thing made it."""
+    """The Deployment of a pod, by the name of its ReplicaSet; empty for other controllers."""
     kind, name = owner_of(pod)
     suffix = f"-{labels_of(pod).get(HASH, '')}"
     return name.removesuffix(suffix) if kind == "ReplicaSet" and name.endswith(suffix) else ""
 
 
 def workload_of(pod: Mapping[str, Any]) -> str:
-    """The name by which Istio's metrics know the workload of a pod, such as that of its Deployment."""
+    """The name of the workload of a pod in Istio's metrics, such as that of its Deployment."""
     return deployment_of(pod) or owner_of(pod)[1] or str(pod["metadata"]["name"])

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""HTTP requests to a port that a pod opens for itself alone, over one port-forward that stays open.
+"""HTTP requests to a port of a pod, over one port-forward that stays open.
 
-The `kubernetes` library has a port-forward too, but it polls: a request takes a second there and 2 ms here.
+The port-forward of the `kubernetes` library polls: a request takes a second there, and 2 ms here.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from .client import Cluster
 
 T = TypeVar("T")
 
-TIMEOUT = 4.0  # seconds for one request, with the connection that it may need
-HANGS_UP = 2  # times in a row are no accident
+TIMEOUT = 4.0  # seconds for one request, including a new connection
+HANGS_UP = 2  # times in a row: the server does not accept several requests at once
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERRORS = 0, 1  # the two channels of a forwarded port
 
 
 class Stream:
-    """One pod's port. It connects when it must, also anew, and serves one thread at a time."""
+    """A port of a pod. It connects, and reconnects, when needed, and serves one thread at a time."""
 
     def __init__(self, cluster: Cluster, namespace: str, pod: str, port: int) -> None:
         self._cluster = cluster
@@ -47,10 +47,10 @@ class Stream:
         self._connection: _Connection | None = None
         self._turn = threading.Lock()
         self._aborted = False
-        self._hung_up = 0  # how often in a row, after it had answered one of several requests
+        self._hung_up = 0  # times in a row, after the first of several answers
 
     def open(self, timeout: float = TIMEOUT) -> None:
-        """Connect now what the next request would have to connect."""
+        """Connect now, so that the next request need not."""
         with self._turn:
             try:
                 self._connected(time.monotonic() + timeout)
@@ -62,7 +62,7 @@ class Stream:
         return self._body(path, self.ask("GET", path, timeout=timeout))
 
     def get_all(self, paths: Sequence[str], timeout: float = TIMEOUT) -> dict[str, bytes]:
-        """The same for several paths, which are asked for at once and answered one after the other."""
+        """The bodies for several paths, which are requested at once."""
         answers = self._tried(partial(self._ask_all, paths=paths), timeout)
         return {path: self._body(path, answer) for path, answer in zip(paths, answers, strict=True)}
 
@@ -74,7 +74,7 @@ class Stream:
         body: str | None = None,
         timeout: float = TIMEOUT,
     ) -> Answer:
-        """Whatever is answered."""
+        """The answer, of any status."""
         return self._tried(partial(self._ask, method=method, path=path, body=body, headers=headers or {}), timeout)
 
     def close(self) -> None:
@@ -82,14 +82,14 @@ class Stream:
             self._drop()
 
     def abort(self) -> None:
-        """Let whoever waits for an answer fail at once, and who asks from now on. Close it all the same."""
+        """Let waiting and later requests fail at once. It still has to be closed."""
         self._aborted = True
         connection = self._connection
         if connection:
             connection.pipe.abort()
 
     def _tried(self, ask: Callable[[float], T], timeout: float) -> T:
-        """What is answered within the time. A connection that turns out to be closed is made anew and has it again."""
+        """The answer within the timeout. If the connection was closed meanwhile, it reconnects, with a new timeout."""
         deadline = time.monotonic() + timeout
         with self._turn:
             used = self._connection is not None
@@ -109,11 +109,11 @@ class Stream:
             connection.request(method, path, body, headers)
             return Answer.of(connection.getresponse())
         except BaseException:
-            self._drop()  # the rest of that answer may still come
+            self._drop()  # the rest of that answer may still arrive
             raise
 
     def _ask_all(self, deadline: float, paths: Sequence[str]) -> list[Answer]:
-        """At once, for a line may be long; one by one at a server that hangs up when it is asked so."""
+        """All requests at once, since a round trip may be slow; one by one if the server does not accept that."""
         pipe = self._connected(deadline).pipe
         together = self._hung_up < HANGS_UP
         requests = [b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode() for path in paths]
@@ -176,7 +176,7 @@ class Stream:
 
 
 class _Connection(HTTPConnection):
-    """An HTTP connection over a pipe that is there already."""
+    """An HTTP connection over an open pipe."""
 
     auto_open = 0
 
@@ -187,7 +187,7 @@ class _Connection(HTTPConnection):
 
 
 class _Pipe:
-    """The bytes of one port-forward: as much of a socket as `http.client` asks for."""
+    """The bytes of one port-forward, with the methods of a socket that `http.client` uses."""
 
     def __init__(self, access: Access, path: str, deadline: float) -> None:
         self.deadline = deadline
@@ -215,7 +215,7 @@ class _Pipe:
         self._frames.send_binary(bytes([DATA]) + data)
 
     def makefile(self, mode: str) -> _File:
-        """For one answer, as `http.client` asks. What is read too much of that is of the next one."""
+        """The same file for all answers, since it may have read a part of the next one."""
         return self._file
 
     def receive(self, size: int) -> bytes:
@@ -240,7 +240,7 @@ class _Pipe:
 
     def abort(self) -> None:
         with suppress(OSError):
-            # Not the method of a TLS socket, which takes its state away from the thread that reads.
+            # Not the method of a TLS socket, which is not safe for two threads.
             socket.socket.shutdown(self._link, socket.SHUT_RDWR)
 
     def _left(self) -> float:
@@ -254,11 +254,11 @@ class _File(io.BufferedReader):
     """Stays open from one answer to the next."""
 
     def close(self) -> None:
-        """It is of no more use when its pipe is closed."""
+        """Nothing: the pipe is closed instead."""
 
 
 class _Reader(io.RawIOBase):
-    """A pipe as a file."""
+    """A pipe as a raw file."""
 
     def __init__(self, pipe: _Pipe) -> None:
         self._pipe = pipe
@@ -324,7 +324,7 @@ def _address(url: str) -> tuple[bool, str, int]:
 
 
 def _websocket() -> Any:
-    import websocket  # takes 10 ms, which a module that reads no proxy need not spend
+    import websocket  # imported late, since it takes 10 ms
 
     return websocket
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Which rights a move needs, and which of them the account does not have."""
+"""The rights that a move needs, and which of them the account lacks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LISTED = "docs/examples/permissions.yml has all that a move needs"
 
 @dataclass(frozen=True)
 class Right:
-    """To do something with objects of a kind. namespace: empty for all of them; name: of one object only."""
+    """A verb on a kind. namespace: empty for all; name: of one object only; part: a subresource."""
 
     verb: str
     kind: Kind
@@ -42,8 +42,8 @@ class Right:
         where = f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
         return f"{self.verb} {what} {f'{self.name} ' if self.name else ''}{where}"
 
-    def is_given(self, rule: Mapping[str, Any]) -> bool:
-        """Whether a rule of a role gives it."""
+    def is_granted(self, rule: Mapping[str, Any]) -> bool:
+        """Whether a rule of a role grants it."""
         resources = {self.kind.plural, "*"}
         if self.part:
             resources = {f"{self.kind.plural}/{self.part}", f"*/{self.part}", "*"}
@@ -56,7 +56,7 @@ class Right:
         )
 
     def attributes(self) -> dict[str, str]:
-        """The same as a review of the API server wants it."""
+        """The right as a SelfSubjectAccessReview has it."""
         return {
             "verb": self.verb,
             "group": self.kind.group,
@@ -68,7 +68,7 @@ class Right:
 
 
 def of_a_move(namespace: str, name: str, service_namespace: str, *, watches: bool) -> list[Right]:
-    """What moving the weights of a VirtualService needs. watches: the step is watched while it soaks."""
+    """The rights to move the weights of a VirtualService. watches: with a soak."""
     verbs = ["get", "patch", *(["watch"] if watches else [])]
     rights = [Right(verb, VIRTUAL_SERVICE, namespace, name) for verb in verbs]
     rights += [Right("list", DESTINATION_RULE, each) for each in dict.fromkeys((namespace, service_namespace))]
@@ -77,7 +77,7 @@ def of_a_move(namespace: str, name: str, service_namespace: str, *, watches: boo
 
 
 def of_a_proof(gateways: Iterable[str], proxies: Iterable[str]) -> list[Right]:
-    """What asking proxies needs; the namespaces of the Gateways and of the pods."""
+    """The rights to ask proxies. gateways, proxies: their namespaces."""
     rights = [Right("get", GATEWAY, each) for each in dict.fromkeys(gateways)]
     forwards = [
         Right(verb, POD, each, part="portforward") for each in dict.fromkeys(proxies) for verb in ("get", "create")
@@ -86,21 +86,21 @@ def of_a_proof(gateways: Iterable[str], proxies: Iterable[str]) -> list[Right]:
 
 
 def missing(cluster: Cluster, rights: Iterable[Right]) -> list[Right]:
-    """Those that the API server says the account does not have; none where it cannot say."""
+    """Those that the account lacks by the API server; none if it may not ask."""
     wanted = list(rights)
     try:
         rules = {each: _rules(cluster, each) for each in dict.fromkeys(right.namespace for right in wanted) if each}
         return [
             right
             for right in wanted
-            if not any(right.is_given(rule) for rule in rules.get(right.namespace, ())) and not _may(cluster, right)
+            if not any(right.is_granted(rule) for rule in rules.get(right.namespace, ())) and not _may(cluster, right)
         ]
-    except ClusterError:  # whoever may not ask about rights meets the refusals themselves
+    except ClusterError:  # the requests themselves will be refused then
         return []
 
 
 def _rules(cluster: Cluster, namespace: str) -> list[Mapping[str, Any]]:
-    """All that the account may do in a namespace, or a part of it where the API server does not know all."""
+    """The rules of the account in a namespace, as far as the API server knows them."""
     status = cluster.review(SELF_SUBJECT_RULES_REVIEW, {"namespace": namespace})
     return list(status.get("resourceRules") or [])
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Label selectors as the API server reads them. Pure."""
+"""Label selectors by the rules of the API server. Pure."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def template_labels(deployment: Mapping[str, Any]) -> Labels:
 
 
 def includes(wanted: Labels, labels: Labels) -> bool:
-    """Whether all the wanted labels are among the labels."""
+    """Whether the labels include all the wanted ones."""
     # Not by comparing items(): Ansible gives filters mappings whose items() is a generator.
     return all(key in labels and labels[key] == value for key, value in wanted.items())
 
 
 def as_text(wanted: Labels) -> str:
-    """The wanted labels as the API server takes them, and kubectl after -l."""
+    """The labels as a selector of the API server, and of kubectl -l."""
     return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
 
 
 def selects(selector: Mapping[str, Any], labels: Labels) -> bool:
-    """Whether a selector of `matchLabels` and `matchExpressions` selects what has these labels; an empty one does."""
+    """Whether a selector of `matchLabels` and `matchExpressions` matches these labels; an empty one does."""
     return includes(selector.get("matchLabels") or {}, labels) and all(
         _holds(expression, labels) for expression in selector.get("matchExpressions") or []
     )

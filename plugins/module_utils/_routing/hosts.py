@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Names of hosts as Istio reads them: which Service a destination's host means."""
+"""Which Service a host means, by the rules of Istio. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ServiceName(NamedTuple):
 def service_of(host: str, namespace: str) -> ServiceName | None:
     """The Service that `host` means in an object of `namespace`; None for a host outside the cluster.
 
-    Istio completes bare names only: whatever has a dot is taken as it stands, so `name.namespace` is no Service.
+    Istio completes only names without a dot, so `name.namespace` is no Service.
     """
     if "." not in host:
         return ServiceName(namespace, host)
@@ -34,7 +34,7 @@ def service_of(host: str, namespace: str) -> ServiceName | None:
 
 
 def identity(host: str, namespace: str) -> ServiceName | str:
-    """What two hosts have in common exactly if they mean the same."""
+    """Equal for two hosts exactly if they mean the same."""
     return service_of(host, namespace) or host
 
 

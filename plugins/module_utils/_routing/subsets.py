@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The subsets that DestinationRules define for a host."""
+"""The subsets that DestinationRules define for a host. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .hosts import identity
 
 @dataclass(frozen=True)
 class Subset:
-    """One version of a Service: the labels its pods carry beside those that the Service selects."""
+    """One version of a Service: its labels, beside those that the Service selects by."""
 
     name: str
     labels: Mapping[str, str]
@@ -24,7 +24,7 @@ class Subset:
 
 
 def subsets_of(host: str, namespace: str, destination_rules: Iterable[Mapping[str, Any]]) -> dict[str, Subset]:
-    """All subsets, by name, of the host that an object of `namespace` names; of equal names Istio takes the first."""
+    """All subsets, by name, of a host in an object of `namespace`; of equal names the first, as in Istio."""
     wanted = identity(host, namespace)
     found: dict[str, Subset] = {}
     for rule in destination_rules:

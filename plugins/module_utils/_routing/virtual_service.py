@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""The HTTP route of a VirtualService that splits traffic between versions: find it, read it, patch its weights. Pure.
+"""The HTTP route of a VirtualService that splits requests between versions: find it, read it, patch weights. Pure.
 
-Shares here are percentages of what the versions of a release have together. That is everything in the usual route, and
-in a route with further destinations what those leave: their own weights are never touched.
+Shares are percentages of what the versions of a release have together. That is everything in the usual route; in a
+route with further destinations it is the rest, and the weights of those are never changed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ EVERY_POD = "without subset, so every pod behind it"
 
 
 class RouteError(Exception):
-    """One sentence that says why no route can be moved."""
+    """One sentence: why no route can be moved."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """One version's place in a rule. weight: as Istio takes it, which is not always as it is written."""
+    """A version in a rule. weight: as Istio applies it, which may differ from the written one."""
 
     index: int
     weight: int
@@ -41,10 +41,10 @@ class Destination:
 
 @dataclass(frozen=True)
 class Route:
-    """One rule of `spec.http` as far as it leads to one host.
+    """One rule of `spec.http`, and its destinations of one host.
 
-    label: its name, if it has one. destinations: by subset. total: what all destinations of the rule weigh, also those
-    of other hosts. elsewhere: the weights of those, by host and subset.
+    label: its name, or empty. destinations: by subset. total: the sum of all weights of the rule, including those of
+    other hosts. elsewhere: the weights of those, by host and subset.
     """
 
     rule: int
@@ -57,23 +57,23 @@ class Route:
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Its name, or else its number."""
         return self.label or f"number {self.rule + 1}"
 
     def weights(self, versions: Iterable[str]) -> dict[str, int]:
-        """The numbers of those versions that are destinations."""
+        """The weights of those versions that are destinations."""
         return {name: self.destinations[name].weight for name in versions if name in self.destinations}
 
     def shares(self, versions: Iterable[str]) -> dict[str, Share]:
-        """The percentages of these versions, of what they have together."""
+        """The percentage of each version, of what they have together."""
         weights = self.weights(versions)
         whole = sum(weights.values())
         return {name: share_of(weight, whole) if whole else 0 for name, weight in weights.items()}
 
     def of_all(self, shares: Mapping[str, Share]) -> dict[str, Share]:
-        """These shares of versions as percentages of all requests of the rule, and beside them what others have.
+        """These shares as percentages of all requests of the rule, and those of its other destinations.
 
-        Another destination is called by its host, and by its subset if it is one of the same host.
+        Another destination is named by its host, or by its subset if it has the same host.
         """
         others = {name: place.weight for name, place in self.destinations.items() if name not in shares}
         others = {name or self.host: weight for name, weight in others.items()} | {
@@ -87,7 +87,7 @@ class Route:
         return mine | {name: share_of(weight, self.total) for name, weight in others.items()}
 
     def numbers(self, before: Iterable[str], shares: Mapping[str, Share]) -> dict[str, int]:
-        """The weights to write for these shares of what the versions in `before` have now."""
+        """The weights to write for these shares of what the versions in `before` have now. Raises RouteError."""
         present = sum(self.weights(before).values())
         whole = 100 if present == self.total else present
         if not whole:
@@ -99,8 +99,8 @@ class Route:
             possible = ", ".join(str(share) for share in range(101) if not share * whole % 100)
             raise RouteError(
                 f"{', '.join(f'{name} {share} %' for name, share in shares.items())} cannot be set in HTTP route "
-                f"{self.name}: its other destinations leave {whole} of {self.total}, and of that the whole numbers are "
-                f"these percentages: {possible}"
+                f"{self.name}: its other destinations leave {whole} of {self.total}, and possible "
+                f"percentages of that are: {possible}"
             )
         return {name: int(share * whole // 100) for name, share in shares.items()}
 
@@ -108,7 +108,7 @@ class Route:
 def locate(
     virtual_service: Mapping[str, Any], versions: Iterable[str], *, name: str | None = None, host: str | None = None
 ) -> Route:
-    """The one rule, and the one host in it, that has the most of these versions."""
+    """The one rule, with one host, that has the most of these versions. Raises RouteError if several have."""
     wanted = frozenset(versions)
     best = candidates(virtual_service, wanted, name=name, host=host)
     if len(best) > 1:
@@ -125,7 +125,7 @@ def locate(
 def candidates(
     virtual_service: Mapping[str, Any], versions: Iterable[str], *, name: str | None = None, host: str | None = None
 ) -> list[Route]:
-    """All rules, each with one host, that have the most of these versions; RouteError if none has any."""
+    """All rules, each with one host, that have the most of these versions. Raises RouteError if none has any."""
     meta = virtual_service["metadata"]
     namespace, wanted = meta["namespace"], frozenset(versions)
     place = f"VirtualService {namespace}/{meta['name']}"
@@ -152,12 +152,12 @@ def candidates(
 
 
 def has_route(virtual_service: Mapping[str, Any], name: str) -> bool:
-    """Whether an HTTP route has this name."""
+    """Whether there is an HTTP route of this name."""
     return any(rule.get("name") == name for rule in (virtual_service.get("spec") or {}).get("http") or [])
 
 
 def users(virtual_service: Mapping[str, Any], host: str, namespace: str, version: str) -> list[str]:
-    """The rules of any kind that lead to a version of the host that an object of `namespace` names, at any weight."""
+    """The rules of any kind that lead to a version of a host, at any weight. namespace: where the host is read."""
     meta, spec, found = virtual_service["metadata"], virtual_service.get("spec") or {}, []
     for kind in ("http", "tcp", "tls"):
         for index, rule in enumerate(spec.get(kind) or []):
@@ -172,7 +172,7 @@ def users(virtual_service: Mapping[str, Any], host: str, namespace: str, version
 
 
 def pair(virtual_service: Mapping[str, Any], *, name: str | None = None) -> tuple[str, str] | None:
-    """The two versions that one rule, and no other, splits requests between; in the order of its destinations."""
+    """The two versions of the only rule that splits requests between two, in the order of its destinations."""
     found = set()
     for rule in (virtual_service.get("spec") or {}).get("http") or []:
         subsets = [entry["destination"].get("subset") for entry in rule.get("route") or []]
@@ -188,19 +188,19 @@ def move(
     shares: Mapping[str, Share],
     note: str | None,
 ) -> Operations:
-    """The patch that gives these versions these shares in each of the routes, if nobody has written in between.
+    """The patch that gives these versions these shares in each route, unless the object has changed since.
 
-    note: what the annotation is to say; None leaves it as it is.
+    note: the new annotation; None keeps the present one.
     """
     changes = [change for route in routes for change in _changes(route, before, shares)]
     return _guarded(virtual_service, changes, note)
 
 
 def _changes(route: Route, before: Iterable[str], shares: Mapping[str, Share]) -> Operations:
-    """Those in one route.
+    """The changes of one route.
 
-    A version that has no destination takes over that of one in `before` which has no weight and is wanted no more;
-    if there is none, it gets one of its own.
+    A version without a destination takes over one of a version in `before` that has no weight and is no longer
+    needed, or else gets a new one.
     """
     base = f"/spec/http/{route.rule}/route"
     numbers = route.numbers(before, shares)
@@ -221,18 +221,18 @@ def _changes(route: Route, before: Iterable[str], shares: Mapping[str, Share]) -
 
 
 def remove(virtual_service: Mapping[str, Any], route: Route, version: str, note: str) -> Operations:
-    """The patch that takes a version out of the route and writes the note."""
+    """The patch that removes a version from the route and writes the annotation."""
     path = f"/spec/http/{route.rule}/route/{route.destinations[version].index}"
     return _guarded(virtual_service, [{"op": "remove", "path": path}], note)
 
 
 def annotate(virtual_service: Mapping[str, Any], note: str) -> Operations:
-    """The patch that writes the note and nothing else."""
+    """The patch that writes only the annotation."""
     return _guarded(virtual_service, [], note)
 
 
 def patched(virtual_service: Mapping[str, Any], operations: Operations) -> dict[str, Any]:
-    """What the API server makes of one of the patches above, for predictions that go further than one write."""
+    """The object after one of the patches above, for predictions of several writes."""
     result: dict[str, Any] = deepcopy(dict(virtual_service))
     for operation in operations:
         *way, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
@@ -249,7 +249,7 @@ def patched(virtual_service: Mapping[str, Any], operations: Operations) -> dict[
 
 
 def note_of(virtual_service: Mapping[str, Any]) -> str | None:
-    """The note, if there is one."""
+    """The annotation, or None."""
     note = (virtual_service["metadata"].get("annotations") or {}).get(ANNOTATION)
     return None if note is None else str(note)
 
@@ -272,7 +272,7 @@ def _set(path: str, value: Any) -> dict[str, Any]:
 
 def _route(index: int, rule: Mapping[str, Any], key: object, namespace: str, wanted: frozenset[str]) -> Route:
     entries = rule["route"]
-    # Istio ignores the weight of a destination that is alone.
+    # Istio ignores the weight of a single destination.
     weights = [100] if len(entries) == 1 else [entry.get("weight") or 0 for entry in entries]
     destinations: dict[str, Destination] = {}
     elsewhere: dict[tuple[str, str], int] = {}
@@ -299,7 +299,7 @@ def _name(index: int, rule: Mapping[str, Any]) -> str:
 
 
 def described(virtual_service: Mapping[str, Any], name: str | None = None) -> list[str]:
-    """Where each rule leads, or the one of that name."""
+    """The destinations of each rule, or of the one of that name."""
     rules = (virtual_service.get("spec") or {}).get("http") or []
     named = [(_name(index, rule), rule) for index, rule in enumerate(rules) if not name or rule.get("name") == name]
     return [f"{label}: {_described(rule)}" for label, rule in named]
