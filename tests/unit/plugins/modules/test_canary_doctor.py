@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.progressive.istio.plugins.doc_fragments import checks
+from ansible_collections.progressive.istio.plugins.doc_fragments import checks, target
 from ansible_collections.progressive.istio.plugins.module_utils._doctor import examine
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import NAMES
 from ansible_collections.progressive.istio.plugins.modules import canary_doctor
@@ -53,7 +53,11 @@ def alone(result: dict[str, Any], check: str, place: str = PLACE) -> dict[str, A
 
 
 def test_documentation_and_arguments_agree() -> None:
-    texts = (canary_doctor.DOCUMENTATION, checks.ModuleDocFragment.DOCUMENTATION)
+    texts = (
+        canary_doctor.DOCUMENTATION,
+        checks.ModuleDocFragment.DOCUMENTATION,
+        target.ModuleDocFragment.DOCUMENTATION,
+    )
     documented = {name: option for text in texts for name, option in yaml.safe_load(text)["options"].items()}
     assert set(documented) == set(canary_doctor.ARGUMENTS)
     for name, argument in canary_doctor.ARGUMENTS.items():
