@@ -14,13 +14,11 @@ from typing import Any
 
 import pytest
 from molecule_helpers import module
+from page_service import FILES, SERVICE, TARGET
 from playwright.sync_api import Browser, Page, sync_playwright
 
-FILES = Path(__file__).parents[1] / "files"
 # What a busy test machine keeps too.
 ANALYSIS = {"latency": {"threshold_ms": 10000}, "minimum_requests": 80}
-SERVICE = {"canary_namespace": "canary-page", "canary_gateway_hosts": ["page.test"], "canary_probe_requests": 0}
-TARGET = {"name": "pong-server-virtual-service", "namespace": "canary-page", "stable": "v1", "canary": "v2"}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import FILES, SERVICE, TARGET
 from molecule_helpers import Kube, module
+from page_service import FILES, SERVICE, TARGET
 
 ROWS = {"Requests": "requests", "Failed": "failed", "p50": "p50", "p95": "p95", "p99": "p99"}
 

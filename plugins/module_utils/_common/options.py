@@ -26,10 +26,8 @@ class Options:
         self._path = path
         self._mistakes = mistakes
         self._known: list[str] = []
-        self._given: Mapping[Any, Any] = {}
-        if isinstance(given, Mapping):
-            self._given = given
-        elif given is not None:
+        self._given: Mapping[Any, Any] = given if isinstance(given, Mapping) else {}
+        if not isinstance(given, (Mapping, type(None))):
             self.wrong("", given, "a mapping")
 
     def wrong(self, key: str, value: object, wanted: str) -> None:
@@ -44,10 +42,10 @@ class Options:
         given = self.raw(key)
         if given is None and optional:
             return None
-        on = None if given is None or isinstance(given, Mapping) else truth(given)
+        on = truth(given)
         if on is False:
             return None
-        if on is None and given is not None and not isinstance(given, Mapping):
+        if on is None and not isinstance(given, (Mapping, type(None))):
             self.wrong(key, given, "a mapping, or false")
         return Options(self._place(key), given if isinstance(given, Mapping) else {}, self._mistakes)
 
