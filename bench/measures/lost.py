@@ -1,7 +1,7 @@
 """How many requests are lost during releases by the collection and by plain tasks of kubernetes.core.
 
 Every scene is played under the same two loads: fortio through the gateway's loopback port, and fortio in a pod of the
-mesh. Lost is whatever was not answered with 200.
+mesh. A request is lost if its answer is not 200.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The cost of one step: `canary`, which reads, checks, writes and proves, against bare writes.
 
-As tasks of one playbook, and as bare processes of the very files that Ansible makes of the modules. All take turns, so
-that whatever else the machine does meets all of them alike.
+As tasks of one playbook, and as processes of the files that Ansible makes of the modules. All take turns, so that other
+work on the machine affects all of them alike.
 """
 
 from __future__ import annotations

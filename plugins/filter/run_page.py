@@ -10,7 +10,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.printable import for_people
+from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable_values
 from ansible_collections.progressive.istio.plugins.plugin_utils._page import page
 from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 
@@ -23,7 +23,7 @@ def run_page(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], app: str = 
     app: the service as people call it. limit: the host of the inventory, for the commands in it.
     """
     results = [found] if isinstance(found, Mapping) else list(found)
-    result = for_people(reduce(together, results))
+    result = printable_values(reduce(together, results))
     shown = page.page_of(page.of_status(result) if "exists" in result else result, app, limit)
     return str(_template().render(page=shown))
 

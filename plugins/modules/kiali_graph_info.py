@@ -32,7 +32,7 @@ options:
     elements: str
     default: [istio-system]
   duration:
-    description: Seconds that the graph looks back.
+    description: Seconds of traffic in the graph.
     type: int
     default: 60
   kiali_url:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .printable import for_people, printable
+from .printable import printable, printable_values
 from .secrets import concealed, leaves, mappings, password_in, secrets_in
 from .values import show
 
@@ -39,9 +39,9 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
             wrong = unfit(self.argument_spec, self.params)
             self.fail_json("; ".join(wrong) or f"the options cannot be read: {type(error).__name__}: {error}")
         secret = list(mappings(self.argument_spec, self.params))
-        beside = {text for each in secret for text in leaves(each)}
-        inside = {text for each in secret for text in secrets_in(each)} | password_in(self.params.get("proxy") or "")
-        self.no_log_values = (self.no_log_values - beside) | inside
+        values = {text for each in secret for text in leaves(each)}
+        secrets = {text for each in secret for text in secrets_in(each)} | password_in(self.params.get("proxy") or "")
+        self.no_log_values = (self.no_log_values - values) | secrets
         kubeconfig = self.params.get("kubeconfig")
         if isinstance(kubeconfig, str):  # messages name its path; only its contents are secret
             self.no_log_values.discard(kubeconfig)
@@ -66,7 +66,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
         )
 
     def _shown(self, result: dict[str, Any]) -> dict[str, Any]:
-        shown: dict[str, Any] = for_people(result, LINES)
+        shown: dict[str, Any] = printable_values(result, LINES)
         if isinstance(getattr(self, "params", None), dict):
             shown["invocation"] = {"module_args": concealed(self.argument_spec, self.params)}
         return shown

@@ -34,12 +34,12 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
-def for_people(value: Any, lines: frozenset[str] = frozenset(), _name: str = "") -> Any:
+def printable_values(value: Any, lines: frozenset[str] = frozenset(), _name: str = "") -> Any:
     """A value with all its text printable, at any depth. lines: names of fields with line ends of ours."""
     if isinstance(value, str):
         return printable_lines(value) if _name in lines else printable(value)
     if isinstance(value, Mapping):
-        return {for_people(key): for_people(each, lines, str(key)) for key, each in value.items()}
+        return {printable_values(key): printable_values(each, lines, str(key)) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [for_people(each, lines) for each in value]
+        return [printable_values(each, lines) for each in value]
     return value

@@ -48,7 +48,7 @@ class Kiali:
         return self._read(self._ask("GET", f"{self.root}{path}", self._headers, None))
 
     def _found(self, roots: Sequence[str]) -> tuple[str, str]:
-        """Its root, and its authentication strategy, which it tells without credentials."""
+        """Its root, and its authentication strategy, for which no credentials are needed."""
         for root in roots:
             answer = self._ask("GET", f"{root}/api/auth/info", self._headers, None)
             said = answer.json

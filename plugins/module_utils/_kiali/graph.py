@@ -98,27 +98,19 @@ def as_result(edge: Edge, namespace: str) -> dict[str, Any]:
 
 def request_path(namespaces: Sequence[str], seconds: int) -> str:
     """The path of the graph of versioned apps and their services, below the root of Kiali's API."""
-    wanted = {
-        "namespaces": ",".join(namespaces),
-        "graphType": "versionedApp",
-        "injectServiceNodes": "true",
-        "duration": f"{seconds}s",
-        "appenders": "responseTime",
-        "responseTime": "95",
-    }
-    return f"/api/namespaces/graph?{urlencode(wanted, safe=',')}"
+    query = _query(namespaces, duration=f"{seconds}s", appenders="responseTime", responseTime="95")
+    return f"/api/namespaces/graph?{query}"
 
 
 def page_path(namespaces: Sequence[str], seconds: int) -> str:
     """The path of the same graph in the browser."""
-    wanted = {
-        "namespaces": ",".join(namespaces),
-        "graphType": "versionedApp",
-        "injectServiceNodes": "true",
-        "duration": str(seconds),
-        "edges": "trafficRate,trafficDistribution,responseTime,rt95",
-    }
-    return f"/console/graph/namespaces?{urlencode(wanted, safe=',')}"
+    query = _query(namespaces, duration=str(seconds), edges="trafficRate,trafficDistribution,responseTime,rt95")
+    return f"/console/graph/namespaces?{query}"
+
+
+def _query(namespaces: Sequence[str], **fields: str) -> str:
+    shown = {"namespaces": ",".join(namespaces), "graphType": "versionedApp", "injectServiceNodes": "true"}
+    return urlencode(shown | fields, safe=",")
 
 
 def _node(data: Mapping[str, Any]) -> Node:

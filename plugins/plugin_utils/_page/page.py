@@ -25,7 +25,7 @@ Result = Mapping[str, Any]
 
 # By phase: its name, its tone, and the next commands as (purpose, playbook).
 _BACK = ("Send all requests to stable", "rollback")
-_DOCTOR = ("See what is wrong", "doctor")
+_DOCTOR = ("Find the cause", "doctor")
 _STATUS = ("See the status", "status")
 _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "promoted": ("promoted", "good", (("Remove the old version", "cleanup"), _BACK)),
@@ -33,7 +33,7 @@ _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "held": ("held", "bad", (_DOCTOR, _BACK, ("Continue anyway", "canary -e canary_confirm=true"))),
     "paused": ("waits for confirmation", "open", (("Continue", "advance -e canary_confirm=true"), _BACK)),
     "progressing": ("under way", "open", (("Continue", "canary"), _BACK, _STATUS)),
-    "weighted": ("set by hand", "open", (("Take all steps", "canary"), _BACK)),
+    "weighted": ("set manually", "open", (("Take all steps", "canary"), _BACK)),
     "none": ("not started", "open", (("Take all steps", "canary"),)),
     "unreadable": ("cannot be read", "bad", (_DOCTOR, _BACK)),
 }

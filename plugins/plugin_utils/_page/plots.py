@@ -46,7 +46,7 @@ def timeline(result: Result, span: Span, canary: str) -> Plot:
     shapes = [Shape("grid", charts.level(each, y)) for each in (0, 25, 50, 75, 100)]
     for each in _watched(result):
         shapes += _seen(each, canary, span, y)
-    shapes.append(Shape("wanted", charts.steps(points, span.end, span, y)))
+    shapes.append(Shape("weight", charts.steps(points, span.end, span, y)))
     for each in written:
         if each.get("live") is not None:
             at, weight = moment(each["at"]) + timedelta(milliseconds=each["live"]), each["weights"].get(canary, 0)

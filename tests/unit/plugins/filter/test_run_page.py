@@ -176,7 +176,7 @@ def test_it_needs_no_script_and_nothing_from_elsewhere() -> None:
         ({"phase": "promoted"}, "v1 → v2, promoted", "progressive.istio.cleanup"),
         ({"phase": "rolled_back", "failed": True}, "v1 → v2, rolled back", "progressive.istio.doctor"),
         ({"phase": "paused"}, "v1 → v2, waits for confirmation", "advance -e canary_confirm=true"),
-        ({"phase": "weighted", "judged": []}, "v1 → v2, set by hand", "nothing was counted"),
+        ({"phase": "weighted", "judged": []}, "v1 → v2, set manually", "nothing was counted"),
         ({"failed": True}, "v1 → v2, under way, stopped", "✗ under way, stopped"),
         (
             {"judged": [{**JUDGED, "versions": {}, "samples": []}]},

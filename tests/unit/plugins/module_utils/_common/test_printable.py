@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import (
-    for_people,
     printable,
     printable_lines,
+    printable_values,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +46,7 @@ def test_line_ends_of_ours_stay() -> None:
 
 def test_a_result_is_printable_at_any_depth() -> None:
     result = {"msg": "a\nb", "report": "c\nd\x07", "list": [{"e\n": ("f\x9b", 1, None, True)}], "report2": ["g\n"]}
-    assert for_people(result, frozenset({"report"})) == {
+    assert printable_values(result, frozenset({"report"})) == {
         "msg": "a\\nb",
         "report": "c\nd\\x07",
         "list": [{"e\\n": ["f\\x9b", 1, None, True]}],

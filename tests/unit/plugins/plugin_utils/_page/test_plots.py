@@ -49,8 +49,8 @@ RUN: dict[str, Any] = {
 
 def test_the_timeline_has_weights_live_moments_and_observed_shares() -> None:
     plot = timeline(RUN, SPAN, "v2")
-    assert kinds(plot) == ["range", "seen", "at seen", "wanted", "live"]
-    assert paths(plot, "wanted") == ["M0.0 1000.0H0.0V800.0H500.0V500.0H1000.0"]
+    assert kinds(plot) == ["range", "seen", "at seen", "weight", "live"]
+    assert paths(plot, "weight") == ["M0.0 1000.0H0.0V800.0H500.0V500.0H1000.0"]
     assert paths(plot, "live") == ["M5.0 800.0h0"]
     assert paths(plot, "seen") == ["M250.0 800.0L500.0 750.0"]
     tips = [shape.tip for shape in plot.shapes if shape.tip]
@@ -59,8 +59,8 @@ def test_the_timeline_has_weights_live_moments_and_observed_shares() -> None:
 
 
 def test_a_timeline_without_samples_has_the_weights_alone() -> None:
-    assert kinds(timeline({**RUN, "judged": [judged()]}, SPAN, "v2")) == ["wanted", "live"]
-    assert kinds(timeline({**RUN, "judged": [judged(sample(25, 0, 0))]}, SPAN, "v2")) == ["wanted", "live"]
+    assert kinds(timeline({**RUN, "judged": [judged()]}, SPAN, "v2")) == ["weight", "live"]
+    assert kinds(timeline({**RUN, "judged": [judged(sample(25, 0, 0))]}, SPAN, "v2")) == ["weight", "live"]
     assert timeline({**RUN, "transitions": []}, SPAN, "v2").says.endswith(": nothing was written.")
 
 
