@@ -20,11 +20,14 @@ from ansible_collections.progressive.istio.plugins.module_utils._doctor.pods imp
     GATEWAY_PODS_READY,
     PODS_READY,
     UnreadyPods,
+    unready_gateways,
+    unready_versions,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._doctor.report import ago, lines, verdict
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import NAMES, Result
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import Finding
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.timestamps import Timestamp
+from broken_mesh import World, found, made, not_ready, pod
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -179,3 +182,73 @@ def test_no_line_of_words_is_too_long_and_no_command_is_broken() -> None:
 )
 def test_times_as_people_say_them(seconds: float, words: str) -> None:
     assert ago(seconds) == f"{words} ago"
+
+
+def causes_in(world: World) -> dict[str, list[str]]:
+    """The causes that the doctor would tell, as CHECK NAME, each with the checks that follow from it."""
+    mesh = world.mesh()
+    ill = [*unready_versions(mesh, NOON), *unready_gateways(mesh, NOON)]
+    return {
+        f"{each.finding.check} {each.finding.name}": [symptom.check for symptom in each.symptoms]
+        for each in problems(found(world), ill, [])
+        if each.finding.severity == "error"
+    }
+
+
+def running() -> World:
+    """The world with pods that their Deployments have made."""
+    world = World()
+    made(world)
+    for each in world.pods:
+        each["spec"]["containers"].append({"name": "istio-proxy"})
+    return world
+
+
+def broken(thing: dict[str, Any]) -> None:
+    """A pod that crashes."""
+    not_ready(thing)
+    state = {"waiting": {"reason": "CrashLoopBackOff"}}
+    thing["status"]["containerStatuses"] = [{"name": "app", "state": state, "restartCount": 3}]
+
+
+def test_a_cause_has_the_symptoms_of_its_own_version_only() -> None:
+    world = running()
+    broken(world.pods[0])
+    world.destination_rules[0]["spec"]["subsets"][1]["labels"] = {"version": "v7"}
+    assert causes_in(world) == {
+        "pods_ready pong-v1": ["subset_selects_ready_pods"],
+        "subset_selects_ready_pods pong-server-service": [],
+    }
+
+
+def test_a_pod_that_crashes_is_no_symptom_of_an_injector_that_is_down() -> None:
+    world = running()
+    broken(world.pods[1])
+    not_ready(world.injectors[0])
+    assert causes_in(world) == {
+        "pods_ready pong-v2": ["subset_selects_ready_pods"],
+        "injector_ready istio-sidecar-injector": [],
+    }
+    world.pods.pop()
+    assert causes_in(world) == {"injector_ready istio-sidecar-injector": ["pods_ready", "subset_selects_ready_pods"]}
+
+
+def test_one_gateway_pod_that_is_not_ready_is_the_cause_of_nothing_while_others_are() -> None:
+    world = running()
+    world.proxies.append(pod("ingress-b", "istio-system", istio="ingressgateway"))
+    broken(world.proxies[1])
+    assert causes_in(world) == {"gateway_pods_ready ingress-b": []}
+    broken(world.proxies[0])
+    found = causes_in(world)
+    assert sorted(found) == ["gateway_pods_ready ingress-a", "gateway_pods_ready ingress-b"]
+    assert sorted(found.values()) == [[], ["gateway_selector_matches"]]
+
+
+def test_a_service_that_selects_one_version_explains_the_others_alone() -> None:
+    world = running()
+    broken(world.pods[0])
+    world.services[0]["spec"]["selector"]["version"] = "v1"
+    assert causes_in(world) == {
+        "pods_ready pong-v1": ["subset_selects_ready_pods"],
+        "service_selector_without_version pong-server-service": ["subset_selects_ready_pods"],
+    }

@@ -1,0 +1,128 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules for Gateways: each broken one is one finding."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._preflight import gateways
+from broken_mesh import (
+    HOST,
+    Case,
+    assert_found,
+    assert_others_only_shown,
+    assert_reads_what_it_needs,
+    assert_safe,
+    checks_of,
+    elsewhere,
+    gateway,
+    not_ready,
+)
+
+CASES: list[Case] = [
+    (
+        "gateway_exists",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.virtual_services[0]["spec"].update(gateways=["other/pong-gateway"]),
+        "names Gateway other/pong-gateway, which does not exist; name an existing one, if it is meant: "
+        "default/pong-gateway",
+    ),
+    (
+        "gateway_selector_matches",
+        "error",
+        "Gateway default/pong-gateway",
+        lambda w: w.gateways[0]["spec"].update(selector={"istio": "ingress"}),
+        "selects no pod of any namespace by istio=ingress; ",
+    ),
+    (
+        "gateway_selector_matches",
+        "error",
+        "Gateway default/pong-gateway",
+        lambda w: not_ready(w.proxies[0]),
+        "selects 1 pod by istio=ingressgateway, and none is ready; see why: "
+        "kubectl describe pods -n istio-system -l istio=ingressgateway",
+    ),
+    (
+        "gateway_selector_matches",
+        "error",
+        "Gateway default/pong-gateway",
+        lambda w: w.proxies[0]["metadata"].update(deletionTimestamp="now"),
+        "selects no pod of any namespace by istio=ingressgateway; ",
+    ),
+    (
+        "gateway_port_served",
+        "warning",
+        "Gateway default/pong-gateway",
+        lambda w: w.gateways[0]["spec"]["servers"].append({"port": {"number": 8081}, "hosts": ["a.example"]}),
+        "opens port 8081, which Service istio-system/istio-ingressgateway does not have; use one of its ports (80)",
+    ),
+    (
+        "host_in_gateway",
+        "error",
+        "VirtualService default/pong",
+        lambda w: (
+            w.gateways.__setitem__(0, gateway(hosts=["*.example.com"])),
+            w.virtual_services[0]["spec"].update(hosts=["pong.example.com", "pong.example.org"]),
+        ),
+        "is for host pong.example.org, which Gateway default/pong-gateway does not accept: it accepts *.example.com",
+    ),
+    (
+        "host_in_gateway",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.gateways.__setitem__(0, gateway(hosts=["other/*"])),
+        "is for host *, which Gateway default/pong-gateway does not accept",
+    ),
+    (
+        "one_gateway_per_host",
+        "warning",
+        "Gateway default/pong-gateway",
+        lambda w: w.gateways.append(gateway("other", "edge")),
+        "and Gateway edge/other both accept host * on the same port of the pods istio=ingressgateway",
+    ),
+    (
+        "one_route_per_gateway_host",
+        "error",
+        "VirtualService default/pong",
+        lambda w: w.virtual_services.append(elsewhere("rival", "edge", gateways=["default/pong-gateway"])),
+        "and VirtualService edge/rival both route host * on the same gateway",
+    ),
+    (
+        "one_route_per_gateway_host",
+        "error",
+        "VirtualService default/pong",
+        lambda w: (
+            w.virtual_services[0]["spec"].update(gateways=[], hosts=[HOST]),
+            w.virtual_services.append(elsewhere("rival", gateways=["mesh"], hosts=["pong-server-service"])),
+        ),
+        "and VirtualService default/rival both route host default/pong-server-service on the same gateway",
+    ),
+]
+IDS = [case[0] for case in CASES]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_a_broken_rule_is_one_finding(case: Case) -> None:
+    assert_found(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("everything", [False, True], ids=["one", "everything"])
+def test_a_command_is_safe(case: Case, everything: bool) -> None:
+    assert_safe(case, everything)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_what_belongs_to_others_is_only_shown(case: Case) -> None:
+    assert_others_only_shown(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_a_check_reads_what_it_needs(case: Case) -> None:
+    assert_reads_what_it_needs(case)
+
+
+def test_every_check_has_a_case() -> None:
+    assert set(IDS) == checks_of(gateways)

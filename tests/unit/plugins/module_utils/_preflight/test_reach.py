@@ -1,0 +1,105 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules for requests that reach a version otherwise: each broken one is one finding."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus
+from ansible_collections.progressive.istio.plugins.module_utils._preflight import reach
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
+from broken_mesh import (
+    HOST,
+    Case,
+    World,
+    assert_found,
+    assert_others_only_shown,
+    assert_reads_what_it_needs,
+    assert_safe,
+    checks_of,
+    destination,
+    found,
+    pod,
+    virtual_service,
+)
+
+CASES: list[Case] = [
+    (
+        "reached_by_weight_alone",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.http.insert(
+            0, {"match": [{"headers": {"x-canary": {"exact": "1"}}}], "route": [destination("v2", None)]}
+        ),
+        "sends requests to v2 beside its weight, by HTTP route number 1 (header x-canary); give it the same weights, "
+        "or remove it, unless it leads to v2 on purpose: kubectl get virtualservice -n default pong -o yaml",
+    ),
+    (
+        "reached_by_weight_alone",
+        "warning",
+        "VirtualService edge/admin",
+        lambda w: w.virtual_services.append(
+            virtual_service("admin", "edge", hosts=["admin.example"], http=[{"route": [destination(None, None)]}])
+        ),
+        "sends requests to v2 beside its weight, by HTTP route number 1; give it",
+    ),
+    (
+        "reached_by_weight_alone",
+        "warning",
+        "VirtualService default/pong",
+        lambda w: w.http[0].update(mirror=destination("v2", None)["destination"]),
+        "copies requests to v2 beside its weight, by the mirror of HTTP route primary (uri prefix /); give it",
+    ),
+    (
+        "callers_routed",
+        "warning",
+        "Service default/pong-server-service",
+        lambda w: w.sidecars.append(pod("caller", "edge")),
+        "leads callers inside the mesh to all its pods, also to those of v2: no VirtualService bound to mesh routes "
+        f"it; bind a route with the same weights for host {HOST} to mesh, if it matters: "
+        "kubectl get service -n default pong-server-service -o yaml",
+    ),
+]
+IDS = [case[0] for case in CASES]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_a_broken_rule_is_one_finding(case: Case) -> None:
+    assert_found(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("everything", [False, True], ids=["one", "everything"])
+def test_a_command_is_safe(case: Case, everything: bool) -> None:
+    assert_safe(case, everything)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_what_belongs_to_others_is_only_shown(case: Case) -> None:
+    assert_others_only_shown(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_a_check_reads_what_it_needs(case: Case) -> None:
+    assert_reads_what_it_needs(case)
+
+
+def test_every_check_has_a_case() -> None:
+    assert set(IDS) == checks_of(reach)
+
+
+def test_what_is_released_is_named_by_who_looks() -> None:
+    world = World()
+    world.weights(20, 80)
+    world.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [destination("v2", None)]})
+    assert found(world) == []
+    world.focus = Focus("default", "pong", version="v2")
+    assert [finding.check for finding in found(world)] == ["reached_by_weight_alone"]
+    world.focus = Focus("default", "pong", ServiceName("default", "files"), "v2")
+    assert found(world) == []
+    world.http[1]["route"] = [destination("v1", 0), destination("v2", 100)]
+    world.focus = Focus("default", "pong", version="v2")
+    world.http[0]["route"] = [destination("v1", None)]
+    (finding,) = found(world)
+    assert "sends requests to v1 beside its weight" in finding.problem
