@@ -195,110 +195,169 @@ options:
         description:
           - Who counts. V(envoy) reads the proxies that O(proof) asks, up to ten times a second each. How requests end
             is what they count for each endpoint of a subset, a retry as one more; how long they take is what Istio's
-            metrics tell. V(prometheus) asks Prometheus for Istio's metrics. V(probe) sends requests of its own, for
-            services that too few others send any to.
-        type: raw
+            metrics say. V(prometheus) asks Prometheus for Istio's metrics. V(probe) sends requests of its own, for
+            services that get too few others.
+        type: str
+        choices: [envoy, prometheus, probe]
         default: envoy
       success:
         description:
-          - How many requests may fail, as a dictionary. An answer of 500 and above fails, and a request without answer.
-          - C(max_error) (V(0.01)) is a share that is well, C(bad_error) (V(0.05)) one that is not. C(alpha) (V(0.01))
-            is the highest chance that a good canary fails, C(beta) (V(0.05)) that a bad one passes. With C(dry_run) it
-            is only reported. V(false) switches it off.
+          - How many requests may fail. An answer of 500 and above fails, and a request without answer.
+          - A dictionary, or V(false) to switch it off. Shares may be percent as text, such as V(1%).
         type: raw
+        suboptions:
+          max_error:
+            description: The highest share of failures of a good canary.
+            type: float
+            default: 0.01
+          bad_error:
+            description: The lowest share of failures of a bad canary.
+            type: float
+            default: 0.05
+          alpha: &alpha
+            description: The highest chance that a good canary fails.
+            type: float
+            default: 0.01
+          beta: &beta
+            description: The highest chance that a bad canary passes.
+            type: float
+            default: 0.05
+          dry_run: &dry_run
+            description: Whether the result is only reported.
+            type: bool
+            default: false
       worse_than_stable:
         description:
-          - Whether a canary fails that is worse than the stable version, even within the limit. A dictionary with
-            C(max_ratio) (V(1.5)), how many times the failures of stable it may have, C(alpha) and C(dry_run).
+          - Whether a canary fails that is worse than the stable version, even within the limit.
           - Where stable is as bad, the canary is not blamed, and the verdict is that the baseline is bad.
+          - A dictionary, or V(false) to switch it off.
         type: raw
+        suboptions:
+          max_ratio:
+            description: How many times the failures of stable the canary may have, V(1) or more.
+            type: float
+            default: 1.5
+          alpha: *alpha
+          dry_run: *dry_run
       latency:
         description:
-          - How many requests may be slow. A dictionary with C(threshold_ms) (V(500)), which must be one of Envoy's
-            bucket edges, C(max_slow) (V(0.01)), C(bad_slow) (V(0.05)), C(alpha), C(beta) and C(dry_run).
+          - How many requests may be slow.
+          - A dictionary, or V(false) to switch it off. Shares may be percent as text, such as V(1%).
         type: raw
+        suboptions:
+          threshold_ms:
+            description: Milliseconds from which on a request is slow, one of the edges of Envoy's histogram buckets.
+            type: float
+            default: 500
+          max_slow:
+            description: The highest share of slow requests of a good canary.
+            type: float
+            default: 0.01
+          bad_slow:
+            description: The lowest share of slow requests of a bad canary.
+            type: float
+            default: 0.05
+          alpha: *alpha
+          beta: *beta
+          dry_run: *dry_run
       unattributed:
         description:
           - Whether failures count that belong to no version, such as those where no endpoint was healthy, and whether a
             canary fails that the proxies have no way to any more, as when its subset is removed.
           - What names no service, or another one, never counts.
+          - A dictionary, or V(false) to switch it off.
         type: raw
+        suboptions:
+          dry_run: *dry_run
       minimum_requests:
         description: How many requests the canary must have answered before it can pass.
-        type: raw
+        type: int
         default: 100
       deadline:
         description: Seconds after the interval until a verdict must have come.
-        type: raw
+        type: float
         default: 600
       on_inconclusive:
-        description: What to do if none has come then, V(hold) or V(rollback).
-        type: raw
+        description: What to do if none has come then.
+        type: str
+        choices: [hold, rollback]
         default: hold
       queries:
         description:
-          - Queries of your own to Prometheus, a list of dictionaries with C(name), C(query), C(min), C(max) and
-            C(dry_run). Each must give one number, which must lie between C(min) and C(max).
-        type: raw
+          - Queries of your own to Prometheus, each with a range. One of its ends must be given, or
+            O(analysis.queries[].dry_run).
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Its name in messages. It must be given.
+            type: str
+          query:
+            description: PromQL that gives one number. It must be given.
+            type: str
+          min:
+            description: The lowest number that passes.
+            type: float
+          max:
+            description: The highest number that passes.
+            type: float
+          dry_run: *dry_run
       prometheus:
         description: Where Prometheus is, for O(analysis.source=prometheus) and for O(analysis.queries).
         type: dict
         suboptions:
           url:
-            description: Its URL, from where the module runs.
-            type: raw
+            description: Its URL, from where the module runs. It must be given.
+            type: str
           reporter:
             description: Whose metrics count, V(source) for the gateways and callers or V(destination) for the sidecars.
-            type: raw
-          headers:
-            description: Headers of each request. Their values are never shown.
+            type: str
+            choices: [source, destination]
+            default: source
+          headers: &headers
+            description: Headers of each request, such as C(Host). Their values are never shown.
             type: dict
           bearer_token:
             description: A token to log in with. It is never shown.
             type: str
-          ca_cert:
-            description: Path of the certificates of who signed its certificate.
-            type: raw
-          validate_certs:
-            description: Whether its certificate is checked.
-            type: raw
-          timeout:
-            description: Seconds for one query.
-            type: raw
+          ca_cert: &ca_cert
+            description: Path of the certificates of the authority that signed the server's certificate.
+            type: path
+          validate_certs: &validate_certs
+            description: Whether the server's certificate is checked.
+            type: bool
+            default: true
+          timeout: &timeout
+            description: Seconds for one request.
+            type: float
+            default: 5
       probe:
         description:
-          - Our own requests, for O(analysis.source=probe). They go through the gateway as those of users do, and only
-            while a weight soaks.
+          - Requests of its own, for O(analysis.source=probe). They go through the gateway as those of users do, and
+            only while a weight soaks.
           - An answer of 500 and above fails, and a request without answer. Those that do not name their version are
-            judged by C(unattributed). They are the canary's if it is heard of less often than its weight explains.
+            judged by O(analysis.unattributed). They are the canary's if it answers less often than its weight explains.
         type: dict
         suboptions:
           url:
-            description: A URL whose answers name the version that gave them, from where the module runs.
-            type: raw
-          headers:
-            description: Headers of each request, such as C(Host). Their values are never shown.
-            type: dict
+            description: A URL whose answers name their version, from where the module runs. It must be given.
+            type: str
+          headers: *headers
           version_header:
             description: The header of the answer that names its version. The default is to search its body.
-            type: raw
+            type: str
           version_pattern:
             description:
               - A regular expression for the version, in its group C(version) or its first one.
               - The default finds the subsets' names and the pods' label C(version) as whole words.
-            type: raw
+            type: str
           per_second:
-            description: How many requests are sent a second, V(1) to V(100). The default is V(20).
-            type: raw
-          ca_cert:
-            description: Path of the certificates of who signed the gateway's certificate.
-            type: raw
-          validate_certs:
-            description: Whether its certificate is checked.
-            type: raw
-          timeout:
-            description: Seconds for one request. The default is V(5).
-            type: raw
+            description: How many requests are sent a second, V(1) to V(100).
+            type: int
+            default: 20
+          ca_cert: *ca_cert
+          validate_certs: *validate_certs
+          timeout: *timeout
   run:
     description:
       - The run that a call belongs to, for callers that take several steps. Set by the action plugin.
@@ -773,6 +832,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ..module_utils._analysis.spec import ANALYSIS
 from ..module_utils._common.clock import stamp
 from ..module_utils._common.module import Module, answering
 from ..module_utils._common.values import from_json
@@ -827,38 +887,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "proof": {"type": "str", "choices": ["all", "gateways", "none"], "default": "all"},
     "proof_timeout": {"type": "float", "default": 30},
     "skip_checks": {"type": "list", "elements": "str", "default": []},
-    "analysis": {
-        "type": "dict",
-        "options": {
-            **{
-                name: {"type": "raw"} for name in ("success", "worse_than_stable", "latency", "unattributed", "queries")
-            },
-            "source": {"type": "raw", "default": "envoy"},
-            "minimum_requests": {"type": "raw", "default": 100},
-            "deadline": {"type": "raw", "default": 600},
-            "on_inconclusive": {"type": "raw", "default": "hold"},
-            "probe": {
-                "type": "dict",
-                "options": {
-                    **{name: {"type": "raw"} for name in ("url", "version_header", "version_pattern", "per_second")},
-                    **{name: {"type": "raw"} for name in ("ca_cert", "validate_certs", "timeout")},
-                    "headers": {"type": "dict", "no_log": True},
-                },
-            },
-            "prometheus": {
-                "type": "dict",
-                "options": {
-                    "url": {"type": "raw"},
-                    "reporter": {"type": "raw"},
-                    "ca_cert": {"type": "raw"},
-                    "validate_certs": {"type": "raw"},
-                    "timeout": {"type": "raw"},
-                    "headers": {"type": "dict", "no_log": True},
-                    "bearer_token": {"type": "str", "no_log": True},
-                },
-            },
-        },
-    },
+    "analysis": {"type": "dict", "options": ANALYSIS},
     "run": {
         "type": "dict",
         "options": {

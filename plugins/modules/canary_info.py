@@ -38,11 +38,13 @@ options:
     version_added: 1.1.0
     suboptions:
       url:
-        description: Its URL, from where the module runs.
-        type: raw
+        description: Its URL, from where the module runs. It must be given.
+        type: str
       reporter:
         description: Whose metrics count, V(source) for the gateways and callers or V(destination) for the sidecars.
-        type: raw
+        type: str
+        choices: [source, destination]
+        default: source
       headers:
         description: Headers of each request. Their values are never shown.
         type: dict
@@ -50,14 +52,16 @@ options:
         description: A token to log in with. It is never shown.
         type: str
       ca_cert:
-        description: Path of the certificates of who signed its certificate.
-        type: raw
+        description: Path of the certificates of the authority that signed the server's certificate.
+        type: path
       validate_certs:
-        description: Whether its certificate is checked.
-        type: raw
+        description: Whether the server's certificate is checked.
+        type: bool
+        default: true
       timeout:
-        description: Seconds for one query.
-        type: raw
+        description: Seconds for one request.
+        type: float
+        default: 5
 requirements:
   - Istio 1.22 or newer in the cluster
 seealso:
@@ -240,6 +244,7 @@ api_requests:
 
 from typing import TYPE_CHECKING, Any
 
+from ..module_utils._analysis.spec import PROMETHEUS
 from ..module_utils._common.module import Module, answering
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ..module_utils._k8s.client import Cluster, connect
@@ -258,14 +263,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "canary": {"type": "str"},
     "route": {"type": "str"},
     "destination_host": {"type": "str"},
-    "prometheus": {
-        "type": "dict",
-        "options": {
-            **{name: {"type": "raw"} for name in ("url", "reporter", "ca_cert", "validate_certs", "timeout")},
-            "headers": {"type": "dict", "no_log": True},
-            "bearer_token": {"type": "str", "no_log": True},
-        },
-    },
+    "prometheus": {"type": "dict", "options": PROMETHEUS},
 }
 TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
 

@@ -51,6 +51,9 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
         super().exit_json(**self._shown(kwargs))
 
     def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:  # type: ignore[misc]
+        if Module.current is not self and getattr(self, "validation_result", None):
+            # Ansible has checked the options and reports the first mistake only.
+            msg = "; ".join([msg, *self.validation_result.error_messages[1:]])
         super().fail_json(printable(msg), **self._shown(kwargs))
 
     def warn(self, warning: str, **kwargs: Any) -> None:
@@ -92,7 +95,7 @@ def unfit(spec: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> 
     """Why options with suboptions that are no mappings cannot be read."""
     for name, option in spec.items():
         value, place = given.get(name), f"{path}{name}"
-        if not option.get("options") or value is None or isinstance(value, (str, list)):
+        if option.get("type") == "raw" or not option.get("options") or value is None or isinstance(value, (str, list)):
             continue
         if isinstance(value, Mapping):
             yield from unfit(option["options"], value, f"{place}.")

@@ -348,3 +348,23 @@ def test_counting_begins_when_a_weight_is_live_and_not_when_that_is_noted(
     server.before = slow
     assert call({"deadline": 30}, interval=60)["phase"] == "rolled_back"
     assert looks[0] > 5
+
+
+def test_options_of_a_wrong_type_are_all_reported(call: Call) -> None:
+    wrong = {"source": "promtheus", "minimum_requests": "many", "sucess": {}, "probe": {"per_second": "often"}}
+    message = call(wrong)["msg"]
+    assert "value of source must be one of: envoy, prometheus, probe, got: promtheus found in analysis" in message
+    for words in ("'minimum_requests'", "'per_second'", "analysis.sucess. Supported parameters include: deadline"):
+        assert words in message
+
+
+def test_options_may_come_as_text_and_parts_may_be_off(mesh: Istio, server: ApiServer, call: Call) -> None:
+    mesh.traffic = WELL
+    given = {"deadline": "30", "minimum_requests": "10", "success": {"max_error": "1%"}, "unattributed": "false"}
+    result = call(given)
+    assert [check["name"] for check in result["analysis"]["checks"]] == ["errors", "worse_than_stable"]
+
+
+def test_a_rollback_needs_no_valid_analysis(mesh: Istio, server: ApiServer, call: Call) -> None:
+    call({"deadline": 30}, state="weighted", weight=10)
+    assert call({"deadline": -1, "success": {"max_error": 2}}, state="rolled_back")["changed"]
