@@ -14,6 +14,12 @@ from typing import Any
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet
+from ansible_collections.progressive.istio.plugins.modules import canary
+from api_server import ApiServer
+from istio_mesh import Istio
+from loopback_mesh import istiod, running
+from pong_mesh import virtual_service
 
 REASONS = {403: "Forbidden", 404: "NotFound"}
 
@@ -83,3 +89,20 @@ def run_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         return result
 
     return run
+
+
+@pytest.fixture
+def mesh(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Istio]:
+    monkeypatch.setattr(fleet, "FIRST_QUESTION", 0.1)
+    server.put("virtualservices", virtual_service(100, 0, gateways=["gateway"]))
+    with running(Istio(server)) as mesh:
+        istiod(mesh)
+        yield mesh
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the module warns of; with the controller's code in the same process, results do not have it."""
+    warnings: list[str] = []
+    monkeypatch.setattr(canary.Module, "warn", lambda module, warning: warnings.append(warning))
+    return warnings
