@@ -84,5 +84,5 @@ notes:
     E(K8S_AUTH_VERIFY_SSL) and E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH), in which commas separate the items of a list.
 requirements:
   - Python library C(kubernetes), where the module runs. What it installs with it is enough for certificates, tokens
-    and service accounts, C(urllib3), C(PyYAML) and C(websocket-client).
+    and service accounts, C(urllib3) (2 or newer), C(PyYAML) and C(websocket-client).
 """
