@@ -60,7 +60,14 @@ def test_a_route_without_gateways_is_for_sidecars() -> None:
 
 @pytest.mark.parametrize(
     ("weights", "shares"),
-    [((80, 20), [80, 20]), ((1, 3), [25, 75]), ((None, 40), [0, 100]), ((7,), [100]), ((None, None), [0, 0])],
+    [
+        ((80, 20), [80, 20]),
+        ((1, 3), [25, 75]),
+        ((None, 40), [0, 100]),
+        ((7,), [100]),
+        ((None,), [100]),
+        ((None, None), [0, 0]),
+    ],
 )
 def test_the_share_that_a_destination_really_gets(weights: tuple[int | None, ...], shares: list[float]) -> None:
     route = [destination(f"v{number}", weight) for number, weight in enumerate(weights)]
@@ -90,7 +97,8 @@ def test_pods_behind_a_service() -> None:
 def test_a_service_selects_the_pods_of_a_deployment() -> None:
     (service, *others) = World().services
     assert serves(deployment("v1"), service)
-    assert not any(serves(deployment("v1"), each) for each in others)
+    far = {**service, "metadata": {**service["metadata"], "namespace": "other"}}
+    assert not any(serves(deployment("v1"), each) for each in [*others, far, {**service, "spec": {}}])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import Access
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.changes import Changes
@@ -31,4 +33,6 @@ def test_what_changes_after_the_list_is_followed(server: ApiServer, changes: Cha
 def test_a_follow_after_the_close_ends_at_once(changes: Changes) -> None:
     changes.list()
     changes.close()
+    began = monotonic()
     assert list(changes.follow(5)) == []
+    assert monotonic() - began < 2
