@@ -851,8 +851,7 @@ from ..module_utils._rollout.prover import Prover
 from ..module_utils._rollout.reach import also_reached
 from ..module_utils._rollout.read import Refused, Target, read
 from ..module_utils._rollout.write import UncertainWrite
-from ..module_utils._watch.soak import soak, soaking, soaks_until
-from ..module_utils._watch.unwatched import judge_unwatched
+from ..module_utils._watch.soak import judge_unwatched, soak, soaking, soaks_until
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
     from ..module_utils._analysis.criteria import Criteria

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from .._common.clock import stamp
+from .._routing.virtual_service import ANNOTATION
 from .model import (
     Case,
     Ready,
@@ -15,7 +16,7 @@ from .model import (
     Want,
     same_release,
 )
-from .state import ANNOTATION, LeaseHolder, Phase, State, Unreadable
+from .state import LeaseHolder, Phase, State, Unreadable
 
 
 def reject_unreadable(state: Unreadable) -> Rejected:

@@ -20,7 +20,6 @@ from typing import Any, Literal
 from .._common.shares import Share, rest_of
 from .plan import Step
 
-ANNOTATION = "progressive.istio/canary"
 HISTORY = 20  # transitions that are kept
 UNVERIFIED = ("unverified", "unproven")  # the note of a write that was not seen live, and its name until 1.1
 LONGEST_WHY = 400  # characters of a reason that are kept

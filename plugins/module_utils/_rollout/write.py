@@ -15,8 +15,8 @@ from .._k8s.auth import ClusterError
 from .._k8s.client import VIRTUAL_SERVICE
 from .._k8s.kubectl import on, show
 from .._release.model import Event, Transition
-from .._release.state import ANNOTATION, State, pending_verification, verified
-from .._routing.virtual_service import Operations, RouteError, annotate, move, note_of, patched, remove
+from .._release.state import State, pending_verification, verified
+from .._routing.virtual_service import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
 from .context import Request, Session
 from .read import Object, Refused, Snapshot
 

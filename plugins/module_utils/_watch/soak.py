@@ -5,7 +5,7 @@
 # PRIVATE to this collection: it may change in any release.
 """The time between two steps: keep the lease, judge the canary, stop when others take over.
 
-Nothing here raises a weight.
+A watch raises no weight.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .._release.state import Phase, State, Verdict
 from .._rollout.context import Outcome, Request, Session
 from .._rollout.decide import watching, without_lease
 from .._rollout.lost import loss
+from .._rollout.pipeline import carry_out
 from .._rollout.prove import prove
 from .._rollout.read import Object, Refused, Snapshot
 from .._rollout.step import step_once
@@ -93,6 +94,24 @@ def soak(session: Session, request: Request, outcome: Outcome, latest: datetime,
     except (Refused, ClusterError) as error:
         decision = Rejected("; ".join([*error.mistakes, *watch.try_to_release_lease()]))
     return replace(outcome, snapshot=watch.snapshot, decision=decision)
+
+
+def judge_unwatched(session: Session, request: Request, outcome: Outcome, judge: Judge | None) -> Outcome:
+    """The outcome of the request with the verdict; as it was where there is none yet, or nothing to judge."""
+    state, criteria = outcome.snapshot.state, request.criteria
+    if not criteria or not judge or outcome.written or not isinstance(state, State):
+        return outcome
+    now, soaked = session.cluster.now(), state.soaks_until(request.plan.interval)
+    try:
+        record = judge.measure()
+    finally:
+        judge.close()
+    deadline = soaked + timedelta(seconds=criteria.deadline)
+    verdict = record.judgement.verdict(now, soaked, deadline, criteria.on_inconclusive)
+    if verdict is None:
+        return replace(outcome, record=record)
+    judged = replace(request, command=replace(request.command, verdict=verdict))
+    return replace(carry_out(session, judged), record=record)
 
 
 class _SoakWatch:
