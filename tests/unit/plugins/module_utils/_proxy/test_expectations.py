@@ -132,3 +132,14 @@ def test_subsets(healthy: dict[str, list[bool]], sidecar: bool, expected: Observ
 def test_absence(split: tuple[int, int], expected: Observation) -> None:
     observe = AbsenceExpectation(frozenset({V2}))
     assert observe({routes_path(): routes(split)}.__getitem__, False) == expected
+
+
+@pytest.mark.parametrize(
+    ("healthy", "expected"),
+    [
+        ({"v1": [False], "v2": []}, Observation(True, "has a cluster for each")),
+        ({"v1": [True]}, Observation(False, "has no cluster for subset v2 of shop/pong")),
+    ],
+)
+def test_subsets_that_may_be_empty(healthy: dict[str, list[bool]], expected: Observation) -> None:
+    assert SubsetsExpectation(frozenset({V1, V2}), empty=True)(lambda _: clusters(**healthy), False) == expected

@@ -15,13 +15,11 @@ from ansible_collections.progressive.istio.plugins.module_utils._analysis.criter
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.increase import Increase, add
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import Workload
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from ansible_collections.progressive.istio.plugins.module_utils._routing.subsets import Subset
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from ansible_collections.progressive.istio.plugins.module_utils._watch import providers
-from ansible_collections.progressive.istio.plugins.module_utils._watch.endpoints import Uncounted, clusters_of
+from ansible_collections.progressive.istio.plugins.module_utils._watch.endpoints import Uncounted
 from ansible_collections.progressive.istio.plugins.module_utils._watch.providers import (
     PrometheusProvider,
     ProxyProvider,
@@ -123,12 +121,6 @@ def test_a_workload_that_nobody_knows_is_looked_for_among_the_pods(monkeypatch: 
     clock.seconds *= 9
     versions.of(seen)
     assert len(asked) == 1  # all are known now
-
-
-def test_the_clusters_of_both_versions() -> None:
-    found = clusters_of(snapshot())
-    place = ServiceName("shop", "pong")
-    assert found.versions == {HostSubset(place, "v1"): "v1", HostSubset(place, "v2"): "v2"}
 
 
 def test_what_answers_call_a_version() -> None:
