@@ -193,7 +193,7 @@ from functools import partial
 from typing import Any
 
 from ..module_utils._common.module import Module, answering
-from ..module_utils._doctor.examine import ExaminationRequest, diagnose
+from ..module_utils._doctor.examine import diagnose
 from ..module_utils._doctor.report import lines, verdict
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ..module_utils._k8s.client import Cluster, connect
@@ -226,17 +226,15 @@ def run(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
         params["destination_host"] or None,
         params["min_ready"],
     )
-    examination = diagnose(
-        cluster, ExaminationRequest(target, params["skip_checks"], params["proof"], params["playbook_options"])
-    )
-    diagnosis, ready = examination.diagnosis, partial(on, _options(cluster, params))
+    diagnosis, results = diagnose(cluster, target, params["skip_checks"], params["proof"], params["playbook_options"])
+    ready = partial(on, _options(cluster, params))
     problems = [each.facts() for each in diagnosis.problems]
     return {
         "msg": verdict(diagnosis),
         "ok": not diagnosis.errors,
         "problems": [{**each, "command": ready(each["command"])} for each in problems],
         "unseen": list(diagnosis.unseen),
-        "checks": [each.facts() for each in examination.results],
+        "checks": [each.facts() for each in results],
         "lines": lines(diagnosis, ready),
         **cluster.facts(),
     }

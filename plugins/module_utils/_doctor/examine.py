@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from .._common.shares import said
@@ -39,29 +39,15 @@ GLANCE = 0.5  # the same if it is known already why they lag
 Scope = Literal["all", "gateways", "none"]
 
 
-@dataclass(frozen=True)
-class ExaminationRequest:
-    """playbook: the options by which playbooks find the service, as a user types them."""
+def diagnose(
+    cluster: Cluster, target: Target, skip: Collection[str] = (), scope: Scope = "all", playbook: str = ""
+) -> tuple[Diagnosis, list[Result]]:
+    """What is wrong with a canary, as far as the account may read it, and the results of all checks of the mesh.
 
-    target: Target
-    skip: Collection[str] = ()
-    scope: Scope = "all"
-    playbook: str = ""
-
-
-@dataclass(frozen=True)
-class Examination:
-    """A diagnosis, and the results of all checks of the mesh."""
-
-    diagnosis: Diagnosis
-    results: tuple[Result, ...]
-
-
-def diagnose(cluster: Cluster, order: ExaminationRequest) -> Examination:
-    """What is wrong with a canary, as far as the account may read it."""
-    target = order.target
-    mesh = _mesh(cluster, order)
-    results = examine(mesh, order.skip)
+    skip: names of checks. scope: the proxies to ask. playbook: the options by which playbooks find the service.
+    """
+    mesh = _mesh(cluster, target, skip)
+    results = examine(mesh, skip)
     found = [_with_command(cluster, mesh, finding) for finding in findings(results)]
     missing = unseen(results)
     unready = [*unready_versions(mesh, cluster.now()), *unready_gateways(mesh, cluster.now())]
@@ -74,34 +60,32 @@ def diagnose(cluster: Cluster, order: ExaminationRequest) -> Examination:
         if virtual_service:
             found.append(release.unfound(target, error.mistakes, virtual_service))
     if snapshot:
-        of_state = list(release.of_release(snapshot, order.playbook, cluster.now()))
+        of_state = list(release.of_release(snapshot, playbook, cluster.now()))
         found += of_state
-        step = dry_run(cluster, target, order.skip)
+        step = dry_run(cluster, target, skip)
         known = {(each.check, each.place) for each in found}
         found += [each for each in step.found if (each.check, each.place) not in known]
         if step.mistakes and not any(each.severity == ERROR for each in of_state):  # which reject a step, too
             found.append(release.refused(snapshot, step.mistakes))
         missing += step.unseen
         status = f"{said(snapshot.all_shares)}; {status}"
-        if order.scope != "none":
-            live, lagging, unproven = _proxies(cluster, snapshot, order.scope, _patience(found, unready))
+        if scope != "none":
+            live, lagging, unproven = _proxies(cluster, snapshot, scope, _patience(found, unready))
             found += lagging
             missing += unproven
             status += f", {live}" if live else ""
     events, unread_events = _events(cluster, unready)
     place = f"VirtualService {target.namespace}/{target.name} in {cluster.context}"
     unknown = (*missing, *unread_events)
-    diagnosis = Diagnosis(place, cluster.now(), status, problems(found, unready, events), unknown)
-    return Examination(diagnosis, tuple(results))
+    return Diagnosis(place, cluster.now(), status, problems(found, unready, events), unknown), results
 
 
-def _mesh(cluster: Cluster, order: ExaminationRequest) -> Mesh:
+def _mesh(cluster: Cluster, target: Target, skip: Collection[str]) -> Mesh:
     """All relevant objects of the cluster; only those of the namespace if the account may not list others."""
-    target = order.target
     service = service_of(target.destination_host, target.namespace) if target.destination_host else None
     focus = Focus(target.namespace, target.name, service, target.canary)
     try:
-        return read(cluster, focus, needs(order.skip))
+        return read(cluster, focus, needs(skip))
     except ClusterError as error:
         if error.status != 403:
             raise

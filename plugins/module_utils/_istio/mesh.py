@@ -48,7 +48,6 @@ class RuleDestination:
     host: str
     subset: str
     port: int | None
-    weight: int | None
     share: float
 
     @property
@@ -220,10 +219,10 @@ def destinations_of(virtual_service: Object) -> Iterator[RuleDestination]:
         routes = rule.content.get("route") or []
         total = sum(route.get("weight") or 0 for route in routes)
         for route in routes:
-            weight, target = route.get("weight"), route["destination"]
-            share = 100.0 if len(routes) == 1 else 100 * (weight or 0) / total if total else 0.0
+            target = route["destination"]
+            share = 100.0 if len(routes) == 1 else 100 * (route.get("weight") or 0) / total if total else 0.0
             port = (target.get("port") or {}).get("number")
-            yield RuleDestination(virtual_service, rule, target["host"], target.get("subset", ""), port, weight, share)
+            yield RuleDestination(virtual_service, rule, target["host"], target.get("subset", ""), port, share)
 
 
 def gateway_names(virtual_service: Object) -> list[ServiceName]:

@@ -177,7 +177,7 @@ def _mirrors(virtual_service: Object) -> Iterator[tuple[Rule, RuleDestination]]:
             if share:
                 port = (target.get("port") or {}).get("number")
                 subset = target.get("subset", "")
-                yield rule, RuleDestination(virtual_service, rule, target["host"], subset, port, None, share)
+                yield rule, RuleDestination(virtual_service, rule, target["host"], subset, port, share)
 
 
 def _place(rule: Rule) -> str:

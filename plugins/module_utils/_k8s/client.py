@@ -22,9 +22,7 @@ from urllib.parse import quote, urlencode
 from .._common.http import HEADERS, brief, distrusts, pool, transport_errors
 from .._common.text import excerpt
 from .._common.values import from_json, show
-from .auth import AUTH_ARGUMENTS, Access, ClusterError, load
-
-__all__ = ["AUTH_ARGUMENTS", "Cluster", "ClusterError", "Kind", "connect"]
+from .auth import Access, ClusterError, load
 
 Object = dict[str, Any]
 Objects = list[Object]  # `list` is a method below
@@ -67,8 +65,6 @@ POD = Kind("", "v1", "pods", "Pod")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
-REPLICA_SET = Kind("apps", "v1", "replicasets", "ReplicaSet")
-ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 SELF_SUBJECT_RULES_REVIEW = Kind(
     "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False
 )

@@ -51,33 +51,24 @@ def host_resolves(mesh: Mesh) -> Iterator[Finding]:
     """Every host of a destination, and of a DestinationRule in its namespace, is a Service or a ServiceEntry."""
     entries = [host for entry in mesh.service_entries for host in entry["spec"].get("hosts") or []]
     for destination in _first_of_each(mesh, lambda one: one.host):
-        if not _resolves(mesh, destination.host, destination.namespace, entries):
-            problem = f"sends {destination.rule.label} to host {destination.host}, {_nowhere(destination.host)}"
-            near = _nearest(mesh, destination.host, destination.namespace)
-            certain = near and _is_meant(mesh, destination, near)
-            command = _rewritten(destination, "host", near) if certain else listed("services", _wanted_of(destination))
-            since = written(destination.virtual_service, "spec", destination.rule.protocol, later=True)
-            remedy = _right_host(mesh, destination.host, destination.namespace)
-            yield error(
-                _VIRTUAL_SERVICE, destination.virtual_service, problem, remedy, command, since, [_rule(destination)]
-            )
+        host, thing = destination.host, destination.virtual_service
+        if not _resolves(mesh, host, destination.namespace, entries):
+            near = _nearest(mesh, host, destination.namespace)
+            command = _rewritten(destination, "host", near) if near and _is_meant(mesh, destination, near) else ""
+            problem = f"sends {destination.rule.label} to host {host}"
+            since = written(thing, "spec", destination.rule.protocol, later=True)
+            yield _unresolved(_VIRTUAL_SERVICE, thing, problem, host, near, command, since, [_rule(destination)])
     for rule in mesh.destination_rules:
         host, namespace = rule["spec"].get("host", ""), _namespace(rule)
         mine = namespace in {_namespace(each) for each in mesh.focused()}
         if mine and "*" not in host and not _resolves(mesh, host, namespace, entries):
-            problem = f"is for host {host}, {_nowhere(host)}"
             near = _nearest(mesh, host, namespace)
-            certain = near and _is_ours(mesh, rule, near)
-            command = (
-                patch(_DESTINATION_RULE, rule, [replace("/spec/host", near)])
-                if certain
-                else listed("services", _wanted(host, namespace))
-            )
-            since = written(rule, "spec", "host", later=True)
+            fixed = [replace("/spec/host", near)] if near and _is_ours(mesh, rule, near) else []
+            command, since = patch(_DESTINATION_RULE, rule, fixed), written(rule, "spec", "host", later=True)
             meant = service_of(near, namespace) if near else None
             names = [each["name"] for each in rule["spec"].get("subsets") or []]
             theirs = [about.version(meant, name) for name in names] if meant else []
-            yield error(_DESTINATION_RULE, rule, problem, _right_host(mesh, host, namespace), command, since, theirs)
+            yield _unresolved(_DESTINATION_RULE, rule, f"is for host {host}", host, near, command, since, theirs)
 
 
 def destination_port_exists(mesh: Mesh) -> Iterator[Finding]:
@@ -312,9 +303,20 @@ def _nowhere(host: str) -> str:
     return "which is no Service and no ServiceEntry"
 
 
-def _right_host(mesh: Mesh, host: str, namespace: str) -> str:
-    near = _nearest(mesh, host, namespace)
-    return f"write {near}" if near else "see which Services there are"
+def _unresolved(
+    kind: str,
+    thing: Object,
+    problem: str,
+    host: str,
+    near: str,
+    command: str,
+    since: Timestamp | None,
+    theirs: list[str],
+) -> Finding:
+    """near: the host that is probably meant; command: sets it, if it surely is."""
+    remedy = f"write {near}" if near else "see which Services there are"
+    command = command or listed("services", _wanted(host, _namespace(thing)))
+    return error(kind, thing, f"{problem}, {_nowhere(host)}", remedy, command, since, theirs)
 
 
 def _nearest(mesh: Mesh, host: str, namespace: str) -> str:
@@ -362,10 +364,6 @@ def _is_ours(mesh: Mesh, rule: Object, near: str) -> bool:
         return False
     wanted = {each.subset for each in mesh.destinations() if each.service == service and each.subset}
     return service is not None and mesh.owns(service) and any(_defines(rule, subset) for subset in wanted)
-
-
-def _wanted_of(destination: RuleDestination) -> str:
-    return _wanted(destination.host, destination.namespace)
 
 
 def _is_own(mesh: Mesh, rule: Object) -> bool:
