@@ -179,7 +179,7 @@ report:
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -265,7 +265,8 @@ def in_cluster(params: dict[str, Any]) -> tuple[Stream, str]:
             "or install one by 'ansible-playbook progressive.istio.observability -e observability_install=true'"
         )
     selector = ",".join(f"{key}={value}" for key, value in (service["spec"].get("selector") or {}).items())
-    pod = first_ready(cluster.list(POD, namespace, selector)) if selector else None
+    pods = cluster.list(POD, namespace, selector) if selector else []
+    pod = next((each for each in pods if is_live(each) and is_ready(each)), None)
     if pod is None:
         raise ClusterError(f"{what} has no ready pod: see why by '{listed('pods', namespace, selector)}'")
     try:
@@ -273,10 +274,6 @@ def in_cluster(params: dict[str, Any]) -> tuple[Stream, str]:
     except NoSuchPort as error:
         raise ClusterError(f"{what}: {error}") from error
     return Stream(cluster, namespace, pod["metadata"]["name"], number), f"Kiali of Service {namespace}/{name}"
-
-
-def first_ready(pods: Iterable[Object]) -> Object | None:
-    return next((pod for pod in pods if is_live(pod) and is_ready(pod)), None)
 
 
 @contextmanager

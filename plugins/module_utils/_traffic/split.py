@@ -148,9 +148,7 @@ def table(criteria: SplitCriteria, split: Split) -> str:
     lines = aligned(rows, _NUMBERS) if split.shares else []
     lines.append("  ".join([f"errors   {split.error_count}", *(f"{kind} {n}" for kind, n in split.errors.items())]))
     if split.latency:
-        lines.append(
-            "  ".join(["latency", *(f"{name} {seconds * 1000:.1f} ms" for name, seconds in split.latency.items())])
-        )
+        lines.append("  ".join(["latency", *(f"{name} {each * 1000:.1f} ms" for name, each in split.latency.items())]))
     return "\n".join(lines)
 
 
@@ -165,9 +163,8 @@ def _classify(criteria: SplitCriteria, answer: ProbeAnswer) -> tuple[str, str]:
         return "", f"http_{answer.status}"
     if len(named) == 1:
         return named.pop(), ""
-    if not criteria.versions_required:
-        return "", ""
-    return "", "several_versions" if named else "no_version"
+    missing = "several_versions" if named else "no_version"
+    return "", missing if criteria.versions_required else ""
 
 
 def versions_in(pattern: re.Pattern[str], text: str) -> set[str]:
