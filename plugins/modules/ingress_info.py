@@ -156,8 +156,8 @@ from socket import create_connection
 from time import monotonic, sleep
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._istio.ingress import (
+from ..module_utils._common.module import Module, answering
+from ..module_utils._istio.ingress import (
     Address,
     NoSuchPort,
     Object,
@@ -171,9 +171,9 @@ from ansible_collections.progressive.istio.plugins.module_utils._istio.ingress i
     port_of,
     reason,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import NODE, POD, SERVICE, Cluster, connect
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.selectors import as_text
+from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ..module_utils._k8s.client import NODE, POD, SERVICE, Cluster, connect
+from ..module_utils._k8s.selectors import as_text
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "default": "istio-ingressgateway"},
@@ -222,7 +222,7 @@ def absence(cluster: Cluster, name: str, namespace: str) -> str:
     try:
         services = cluster.list(SERVICE, labels=GATEWAY_LABEL)
     except ClusterError as error:
-        return f"{gone} Services with the label {GATEWAY_LABEL} cannot be looked for: {error}"
+        return f"{gone} Services with the label {GATEWAY_LABEL} cannot be listed: {error}"
     names = sorted(f"{service['metadata']['namespace']}/{service['metadata']['name']}" for service in services)
     if not names:
         return f"{gone} No Service of any namespace has the label {GATEWAY_LABEL}"

@@ -177,14 +177,14 @@ requests:
 
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module, answering
-from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus, name_of
-from ansible_collections.progressive.istio.plugins.module_utils._istio.reader import read
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
-from ansible_collections.progressive.istio.plugins.module_utils._preflight.checks import NAMES, examine, findings, needs
-from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import ERROR
-from ansible_collections.progressive.istio.plugins.module_utils._preflight.report import render, verdict
+from ..module_utils._common.module import Module, answering
+from ..module_utils._istio.mesh import Focus, name_of
+from ..module_utils._istio.reader import read
+from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from ..module_utils._k8s.client import connect
+from ..module_utils._preflight.checks import NAMES, examine, findings, needs
+from ..module_utils._preflight.finding import ERROR
+from ..module_utils._preflight.report import render, verdict
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},

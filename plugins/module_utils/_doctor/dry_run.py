@@ -41,7 +41,7 @@ class DryRun:
 
 
 def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
-    """What an operator would be told who takes a step now."""
+    """What a step would report now."""
     command = Command(Want.WEIGHTED, Run("doctor", "doctor", "", 0), weight=WHOLE, confirm=True)
     found: tuple[Finding, ...] = ()
     mistakes: Sequence[str] = ()

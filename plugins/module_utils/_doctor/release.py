@@ -111,7 +111,7 @@ def _unreadable(snapshot: Snapshot, state: Unreadable) -> Finding:
 def _moved(snapshot: Snapshot, state: State) -> Finding:
     route, wrote, thing = snapshot.route, state.weights, snapshot.virtual_service
     problem = (
-        f"has the weights {said(snapshot.shares)}, but the release wrote {said(wrote)}: somebody else changed them"
+        f"has the weights {said(snapshot.shares)}, but the release wrote {said(wrote)}: something else changed them"
     )
     remedy, command = "keep them with canary_adopt=true at the next step, or restore those of the release", ""
     canary = state.canary  # requests may have been taken from it for a reason
@@ -121,7 +121,7 @@ def _moved(snapshot: Snapshot, state: State) -> Finding:
         command = patch(_KIND, thing, [add(path, number) for path, number in places.items()])
     else:
         command = show(_KIND, thing)
-        remedy += ", as whoever changed them decides"
+        remedy += ", as their author decides"
     return error(_KIND, thing, problem, remedy, command, written(thing, "spec", "http"), check=WEIGHTS_KEPT)
 
 

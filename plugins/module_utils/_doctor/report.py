@@ -28,7 +28,8 @@ def verdict(diagnosis: Diagnosis) -> str:
     wrong = [each.finding for each in diagnosis.errors]
     if wrong:
         return f"{_headline(diagnosis)}: {'; '.join(f'{each.place} {each.problem}' for each in wrong)}"
-    return "; ".join(filter(None, (f"{_headline(diagnosis)}: {diagnosis.status}", _unseen(diagnosis))))
+    rest = f"; not everything could be checked: {'; '.join(diagnosis.unseen)}" if diagnosis.unseen else ""
+    return f"{_headline(diagnosis)}: {diagnosis.status}{rest}"
 
 
 def lines(diagnosis: Diagnosis, command: Callable[[str], str]) -> list[Line]:
@@ -53,10 +54,6 @@ def _headline(diagnosis: Diagnosis) -> str:
     return f"{wrong} with {diagnosis.place}{more}"
 
 
-def _unseen(diagnosis: Diagnosis) -> str:
-    return f"not everything could be checked: {'; '.join(diagnosis.unseen)}" if diagnosis.unseen else ""
-
-
 def _numbered(number: int, problem: Problem, now: datetime, command: Callable[[str], str]) -> Iterator[Line]:
     finding, head = problem.finding, f"{number:3d}. "
     sentence = f"{finding.place} {finding.problem}"
@@ -64,7 +61,7 @@ def _numbered(number: int, problem: Problem, now: datetime, command: Callable[[s
     yield from _field("since", _since(finding, now))
     for event in problem.events:
         times = f" ({event.times} times)" if event.times > 1 else ""
-        yield from _field("event", f"{_clock(event.at)}, {_ago(now, event.at)}: {event.reason}{times}: {event.message}")
+        yield from _field("event", f"{_when(event.at, now)}: {event.reason}{times}: {event.message}")
     yield from _field("remedy", finding.remedy)
     if finding.command:
         yield _line(f"{' ' * _INDENT}{command(finding.command)}", COMMAND)
@@ -75,15 +72,11 @@ def _since(finding: Finding, now: datetime) -> str:
     since = finding.since
     if since is None:
         return "unknown: no object has the time"
-    return f"{'not before ' if since.later else ''}{_clock(since.at)}, {_ago(now, since.at)} ({since.source})"
+    return f"{'not before ' if since.later else ''}{_when(since.at, now)} ({since.source})"
 
 
-def _clock(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _ago(now: datetime, moment: datetime) -> str:
-    return ago((now - moment).total_seconds())
+def _when(moment: datetime, now: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {ago((now - moment).total_seconds())}"
 
 
 def _field(name: str, text: str) -> Iterator[Line]:
@@ -102,10 +95,8 @@ def _line(text: str, tone: str = PLAIN) -> Line:
 
 def ago(seconds: float) -> str:
     """How long ago, in the two greatest units, such as "3 min 5 s ago"."""
-    rest = int(seconds)
-    parts: list[str] = []
+    parts, rest = [], int(seconds)
     for size, unit in _UNITS:
-        if rest >= size and len(parts) < 2:
-            parts.append(f"{rest // size} {unit}")
-            rest %= size
-    return f"{' '.join(parts) or '0 s'} ago"
+        number, rest = divmod(rest, size)
+        parts += [f"{number} {unit}"] if number else []
+    return f"{' '.join(parts[:2]) or '0 s'} ago"

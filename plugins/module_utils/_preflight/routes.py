@@ -401,7 +401,7 @@ def _rewritten(wrong: RuleDestination, field: str, value: object) -> str:
 
 
 def _takes_all_of(before: Rule, rule: Rule) -> bool:
-    """Whether the earlier rule leaves nothing of the later one, as far as can be told without weighing matches."""
+    """Whether the earlier rule matches all requests of the later one, judged by equal matches alone."""
     earlier, later = before.content.get("match") or [], rule.content.get("match") or []
     return (
         not earlier

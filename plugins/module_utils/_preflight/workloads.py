@@ -156,7 +156,7 @@ def _relabel(mesh: Mesh, version: _Version) -> tuple[str, Timestamp | None]:
 
 
 def _versions(mesh: Mesh) -> Iterator[_Version]:
-    """The destinations, each once in a rule, whose Service selects pods and whose subset, if any, is defined."""
+    """The destinations, each once in a rule, of Services with a selector and of defined subsets."""
     seen = set()
     for destination in mesh.destinations():
         service = mesh.service(destination.service) if destination.service else None

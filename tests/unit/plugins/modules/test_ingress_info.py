@@ -137,7 +137,7 @@ def test_otherwise_it_says_how_to_forward_a_port(
             {SERVICES: listing({"metadata": {"namespace": "edge", "name": "gw"}})},
             "Services with the label istio=ingressgateway, for `namespace` and `name`: edge/gw",
         ),
-        ({SERVICES: 403}, "cannot be looked for"),
+        ({SERVICES: 403}, "cannot be listed"),
     ],
 )
 def test_no_such_service(call: Callable[..., dict[str, Any]], answers: dict[str, Any], words: str) -> None:
