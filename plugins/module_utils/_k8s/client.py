@@ -187,7 +187,7 @@ class Cluster:
         place = "/".join(part for part in (namespace if kind.namespaced else None, name) if part)
         what = f"{method} {kind.kind} {place}".rstrip()
         response = self._send(method, kind.path(namespace, name), what, query or {}, body, READ_TIMEOUT)
-        answer = _decoded(response.data)
+        answer = decoded(response.data)
         if not (_is_object(answer) if name else _is_list(answer)):
             raise ClusterError(f"{what}: {self.where} did not answer with a Kubernetes object; is it an API server?")
         return answer
@@ -259,7 +259,7 @@ class Cluster:
         return ClusterError(f"the API server of {self.where} cannot be reached: {brief(error)}; {hint}")
 
     def _refused(self, what: str, status: int, data: bytes) -> ClusterError:
-        answer = _decoded(data)
+        answer = decoded(data)
         if answer.get("kind") != "Status":
             if status == 404:
                 return self._not_served(what)
@@ -376,9 +376,10 @@ def _moment(date: str | None) -> datetime | None:
         return None
 
 
-def _decoded(data: bytes) -> Object:
+def decoded(data: bytes | None) -> Object:
+    """The JSON object in a body; an empty one for anything else."""
     try:
-        answer = from_json(data)
+        answer = from_json(data or b"")
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -24,9 +24,8 @@ from urllib.parse import quote, urlsplit
 
 from .._common.http import Answer
 from .._common.text import excerpt
-from .._common.values import from_json
 from .auth import Access, ClusterError
-from .client import Cluster
+from .client import Cluster, decoded
 
 T = TypeVar("T")
 
@@ -166,7 +165,7 @@ class Stream:
             late = isinstance(error, (TimeoutError, _websocket().WebSocketTimeoutException))
             why = f"no answer within {timeout:.3g} s" if late else str(error) or type(error).__name__
             return ClusterError(f"{why} at {self._place} {where}")
-        answer = _decoded(getattr(error, "resp_body", None))
+        answer = decoded(getattr(error, "resp_body", None))
         reason = answer.get("reason", "")
         message = answer.get("message") or f"the API server answered the upgrade with {status}"
         text = f"the port-forward to {self._place} {where} was refused: {message} ({f'{status} {reason}'.rstrip()})"
@@ -331,11 +330,3 @@ def _websocket() -> Any:
 
 def _failures() -> tuple[type[Exception], ...]:
     return (OSError, HTTPException, _websocket().WebSocketException)
-
-
-def _decoded(data: bytes | None) -> dict[str, Any]:
-    try:
-        answer = from_json(data or b"")
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}

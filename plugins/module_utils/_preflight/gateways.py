@@ -58,7 +58,7 @@ def gateway_selector_matches(mesh: Mesh) -> Iterator[Finding]:
 def gateway_port_served(mesh: Mesh) -> Iterator[Finding]:
     """A port of a Gateway is a port of a Service of its pods."""
     for gateway in _gateways(mesh):
-        services = _services_of(mesh, gateway)
+        services = [each for each in mesh.services if behind(each, mesh.gateway_pods(gateway))]
         served = {port["port"] for service in services for port in service["spec"].get("ports") or []}
         missing = sorted({server.port for server in servers_of(gateway)} - served)
         if services and missing:
@@ -129,12 +129,6 @@ def _gateways(mesh: Mesh) -> list[Object]:
     """The Gateways of the focused VirtualServices, each once."""
     found = {name_of(gateway): gateway for each in mesh.focused() for gateway in mesh.bound_gateways(each)}
     return list(found.values())
-
-
-def _services_of(mesh: Mesh, gateway: Object) -> list[Object]:
-    """The Services that select pods of a Gateway."""
-    pods = mesh.gateway_pods(gateway)
-    return [service for service in mesh.services if behind(service, pods)]
 
 
 def _claims(mesh: Mesh, virtual_service: Object) -> set[tuple[str, ServiceName | str]]:

@@ -61,7 +61,11 @@ def injection_label_answered(mesh: Mesh) -> Iterator[Finding]:
         if not asked or labels.get(_INJECTION) == "disabled" or injectors(mesh.mutating_webhooks, labels_of(namespace)):
             continue
         revisions = sorted(
-            {labels_of(each).get(_REVISION, "default") for each in mesh.mutating_webhooks if _of_istio(each)}
+            {
+                labels_of(each).get(_REVISION, "default")
+                for each in mesh.mutating_webhooks
+                if any(map(is_injector, each.get("webhooks") or []))
+            }
         )
         problem = (
             f"has the label {_label(labels, asked[0])}, which no sidecar injector selects, so its new pods get none"
@@ -123,10 +127,6 @@ def _label(labels: Mapping[str, str], key: str) -> str:
     return f"{key}={labels[key]}"
 
 
-def _of_istio(configuration: Object) -> bool:
-    return any(is_injector(webhook) for webhook in configuration.get("webhooks") or [])
-
-
 def _failure(mesh: Mesh, webhook: Mapping[str, Any]) -> str:
     """Why an injector cannot answer; empty for one outside the cluster, which cannot be checked."""
     config = webhook["clientConfig"]
@@ -158,7 +158,8 @@ def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
     made_by = ServiceName(namespace, deployment_of(pods[0]))
     deployment = next((each for each in mesh.deployments if name_of(each) == made_by), None)
     home = next((each for each in mesh.namespaces if name_of(each).name == namespace), None)
-    if any(_marks(pod).get(_OPT_OUT) == "false" for pod in pods):
+    marks = [{**(pod["metadata"].get("annotations") or {}), **labels_of(pod)} for pod in pods]
+    if any(mark.get(_OPT_OUT) == "false" for mark in marks):
         remedy = f"remove {_OPT_OUT}: false from their template"
         change: Mapping[str, Any] = {place: {_OPT_OUT: None} for place in ("labels", "annotations")}
     elif home and injectors(mesh.mutating_webhooks, labels_of(home)):
@@ -177,13 +178,6 @@ def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
             f"{remedy}, when it may stop: Deployment {made_by.name} has no ready pod during a restart",
             look,
         )
-    command = merge("Deployment", deployment, _template(change)) if change else restart(deployment)
-    return remedy, command
-
-
-def _template(change: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"spec": {"template": {"metadata": change}}}
-
-
-def _marks(pod: Object) -> Mapping[str, str]:
-    return {**(pod["metadata"].get("annotations") or {}), **labels_of(pod)}
+    if not change:
+        return remedy, restart(deployment)
+    return remedy, merge("Deployment", deployment, {"spec": {"template": {"metadata": change}}})
