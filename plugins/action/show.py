@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prints lines as they are, in colour where Ansible has colour: on terminals, and as its settings say."""
+"""Prints lines as they are, in colour if Ansible uses colour: on terminals, and by its settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible.utils.display import Display
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 
-# The colours in which Ansible shows the same, so that those of the user hold here too.
+# Ansible's own colours, so that the settings of the user apply.
 SETTINGS = {"ok": "COLOR_OK", "warning": "COLOR_WARN", "error": "COLOR_ERROR", "command": "COLOR_HIGHLIGHT"}
 LINE = {
     "text": {"type": "str", "required": True},
@@ -31,7 +31,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Print each line; the result has them too, for programs."""
+        """Print each line, and return all of them for programs."""
         super().run(tmp, task_vars)
         _validation, given = self.validate_argument_spec(ARGUMENTS)
         if read_by_people():

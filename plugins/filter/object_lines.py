@@ -15,7 +15,7 @@ Object = Mapping[str, Any]
 
 
 def object_lines(objects: list[Object]) -> list[str]:
-    """What matters of each DestinationRule, VirtualService and Pod."""
+    """One line for each DestinationRule, VirtualService and Pod."""
     return [
         printable(f"{one['kind']} {one['metadata']['namespace']}/{one['metadata']['name']}: {_SAID[one['kind']](one)}")
         for one in objects

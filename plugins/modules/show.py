@@ -9,10 +9,10 @@ module: show
 version_added: 1.1.0
 short_description: Print lines of text as they are
 description:
-  - Prints lines for people, without the quotes and braces that M(ansible.builtin.debug) puts around them.
-  - They are coloured by their tone where Ansible itself uses colour, which is on terminals, and as C(ANSIBLE_NOCOLOR),
-    C(NO_COLOR), C(ANSIBLE_FORCE_COLOR) and the settings of its colours say.
-  - With a callback whose output is for programs, such as C(json), nothing is printed; the result has the lines.
+  - Prints lines without the quotes and braces that M(ansible.builtin.debug) puts around them.
+  - They are coloured by their tone if Ansible itself uses colour, by default on terminals. C(ANSIBLE_NOCOLOR),
+    C(NO_COLOR), C(ANSIBLE_FORCE_COLOR) and the settings of its colours apply.
+  - With a callback for programs, such as C(json), nothing is printed; the result has the lines.
 extends_documentation_fragment:
   - progressive.istio.attributes
 attributes:
@@ -24,17 +24,17 @@ attributes:
     support: full
 options:
   lines:
-    description: The lines, each with a C(text) and, if it is to be coloured, a C(tone).
+    description: The lines, each with a C(text) and optionally a C(tone).
     type: list
     elements: dict
     required: true
     suboptions:
       text:
-        description: What to print.
+        description: The line.
         type: str
         required: true
       tone:
-        description: How it is meant.
+        description: Its meaning, which selects the colour.
         type: str
         choices: [ok, warning, error, command, plain]
         default: plain

@@ -33,7 +33,7 @@ def shown(play):
 def opened(shown, eventually):
     """Run the command that it prints, and return the URL that it prints."""
     command = re.search(r"While this runs: ([^\"]+)", shown).group(1)
-    url = re.search(r"See the graph: (http[^\"]+)", shown).group(1)
+    url = re.search(r"Open the graph: (http[^\"]+)", shown).group(1)
     with subprocess.Popen(shlex.split(command), stdout=subprocess.DEVNULL) as process:
 
         def answers() -> bool:
@@ -78,7 +78,8 @@ def test_one_that_does_not_answer_is_told_and_a_person_may_still_look(play):
     assert run.code != 0
     assert "Kiali at http://127.0.0.1:9/kiali cannot be asked: " in run.output
     assert (
-        "See the graph: http://127.0.0.1:9/kiali/console/graph/namespaces?namespaces=default,istio-system" in run.output
+        "Open the graph: http://127.0.0.1:9/kiali/console/graph/namespaces?namespaces=default,istio-system"
+        in run.output
     )
     assert "hunter2" not in run.output
 

@@ -71,10 +71,13 @@ def test_a_chart_of_kiali_that_cannot_be_fetched_is_told_and_all_else_goes_on(pl
     run = play("observability", **{**installed, **away}).succeeded()
     assert run.changed == 0
     told = said(run)
-    assert f"Kiali could not be installed, and all else goes on. Chart kiali-server 2.31.0 of {NOWHERE} is not" in told
+    assert (
+        f"Kiali could not be installed; the run continues without it. Chart kiali-server 2.31.0 of {NOWHERE} is not"
+        in told
+    )
     assert "installed as release kiali/progressive-istio-kiali: looks like " in told
     assert "no such host" in told
-    assert "canary_kiali_url of a Kiali that is there" in told
+    assert "canary_kiali_url to that of an existing Kiali" in told
 
 
 def test_an_image_of_kiali_that_cannot_be_fetched_is_told_and_all_else_goes_on(play, installed, kube):
@@ -88,7 +91,7 @@ def test_an_image_of_kiali_that_cannot_be_fetched_is_told_and_all_else_goes_on(p
     told = said(run)
     assert "Deployment kiali-without-image/kiali is not ready after 8 s: pod kiali-" in told
     assert re.search("container kiali cannot start: (ErrImagePull|ImagePullBackOff)", told)
-    assert "Kiali could not be installed, and all else goes on." in told
+    assert "Kiali could not be installed; the run continues without it." in told
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -97,7 +100,7 @@ def test_a_prometheus_that_cannot_be_had_fails_for_canaries_need_it(play, instal
     run = play("observability", **{**installed, **away})
     assert run.code != 0
     assert "Chart prometheus 28.13.0 of https://charts.invalid/helm is not installed as release kiali/" in said(run)
-    assert "observability_prometheus_url of a Prometheus that is there" in said(run)
+    assert "observability_prometheus_url to that of an existing Prometheus" in said(run)
 
 
 @pytest.mark.usefixtures("unchanged")

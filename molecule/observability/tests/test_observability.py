@@ -160,5 +160,5 @@ def test_one_that_only_pods_reach_is_said_with_how_to_reach_it(play, kube):
     theirs.run("patch", "service", "prometheus", "-p", '{"spec": {"type": "NodePort"}}')
     assert run.changed == 0
     said = " ".join(run.output.split())
-    assert "http://prometheus.observability-prometheus.svc.cluster.local:9090 and is not reached from here" in said
+    assert "http://prometheus.observability-prometheus.svc.cluster.local:9090 and is not reachable from here" in said
     assert "kubectl port-forward -n observability-prometheus service/prometheus 8080:9090" in said

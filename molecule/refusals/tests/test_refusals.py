@@ -92,7 +92,7 @@ def test_the_wrong_types_are_named_all_together(play, playbook):
 
 def test_misspelt_settings_are_named_all_together(refused):
     refused(
-        *("canary_analisys is no setting", "is canary_analysis meant", "is canary_steps meant", "101"),
+        *("canary_analisys is not a setting", "did you mean canary_analysis", "did you mean canary_steps", "101"),
         **{"weight": 101, "canary_analisys": {}, "canary_setps": [100], "canary_team": "shop"},
     )
 

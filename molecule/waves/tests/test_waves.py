@@ -176,6 +176,6 @@ def test_a_gateway_that_cannot_be_called_is_reported_before_the_move_and_fails_n
     run = play("canary", "-i", str(inventory), "--limit", NAMES[0], weight=20, canary_probe_requests=5, **closed)
     assert (run.code, run.changed) == (0, 1), run.output
     assert moved() == {NAMES[0]: 20}
-    said, done = run.output.index("No requests of its own will show the split"), run.output.index("from 0 to 20 %")
+    said, done = run.output.index("No requests will be sent to show the split"), run.output.index("from 0 to 20 %")
     assert said < done
     assert "accepts no connection from here" in run.output

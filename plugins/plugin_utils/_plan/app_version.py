@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Object, is_managed, named, not_ours
+from .objects import Object, is_managed, named, not_ours
 
 NO_SITE = "a service that is there already needs no site.yml, only a route with both versions; for one of its own"
 

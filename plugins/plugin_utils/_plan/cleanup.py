@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Object, changed, is_managed
+from .objects import Object, changed, is_managed
 
 Result = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def plan(deployments: list[Object], rules: list[Object], *, result: Result) -> d
     doomed = [one for one in deployments if _version(one) in gone]
     left += [
         f"Deployment {one['metadata']['namespace']}/{one['metadata']['name']} of {_version(one)} stays: this "
-        "collection did not make it; no route leads to it, so its owner can remove it"
+        "collection did not make it; no route names it, so its owner can remove it"
         for one in doomed
         if not is_managed(one)
     ]
@@ -53,25 +53,25 @@ def plan(deployments: list[Object], rules: list[Object], *, result: Result) -> d
 
 
 def _sorted(deployments: list[Object], result: Result) -> tuple[list[str], list[str]]:
-    """The versions that go, and why others stay."""
+    """The versions to remove, and why others stay."""
     gone, left = [], []
     if result.get("removed") and result["used_by"]:
-        left.append(f"{result['removed']} stays: {', '.join(result['used_by'])} leads to it")
+        left.append(f"{result['removed']} stays: {', '.join(result['used_by'])} routes to it")
     elif result.get("removed"):
         gone.append(result["removed"])
     for one in result.get("leftovers") or []:
         reason = next(_obstacles(one, deployments, result), "")
         if reason:
-            left.append(f"{one['version']}, of no release that is known here, stays: {reason}")
+            left.append(f"{one['version']}, of no known release, stays: {reason}")
         else:
             gone.append(one["version"])
     return gone, left
 
 
 def _obstacles(one: Mapping[str, Any], deployments: list[Object], result: Result) -> Iterator[str]:
-    """Why a version that is not of the last release must not be removed without being asked about."""
+    """Why a version that is not of the last release must stay."""
     if one["used_by"]:
-        yield f"{', '.join(one['used_by'])} leads to it"
+        yield f"{', '.join(one['used_by'])} routes to it"
     if one["why"]:
         yield one["why"]
     made = [_since(each) for each in deployments if _version(each) == one["version"]]

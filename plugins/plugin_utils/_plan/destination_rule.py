@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Plans what to write of a DestinationRule."""
+"""What to write into a DestinationRule."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import identity
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import (
+from ...module_utils._routing.hosts import identity
+from .objects import (
     Object,
     Refused,
     about,
@@ -23,7 +23,7 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects im
 
 
 def plan(found: Mapping[str, Any], *, name: str, namespace: str, host: str, subsets: list[str]) -> Object:
-    """Make sure of one subset a version; other subsets and all policies stay."""
+    """Ensure one subset for each version; other subsets and all policies stay."""
     with about("DestinationRule", namespace, name):
         objects = objects_of(found, "DestinationRule")
         return {"definition": _definition(objects, name, namespace, host, list(subsets))}
@@ -35,8 +35,8 @@ def _definition(objects: list[Object], name: str, namespace: str, host: str, sub
     ]
     if rivals:
         raise Refused(
-            f"{rivals[0]} speaks of {host} already and Istio reads only one DestinationRule a host: "
-            f"give it as canary_destination_rule={rivals[0]}"
+            f"{rivals[0]} configures {host} already, and Istio uses only one DestinationRule per host: "
+            f"set canary_destination_rule={rivals[0]}"
         )
     current = named(objects, name)
     if current is None:

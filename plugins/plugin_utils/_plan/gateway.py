@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Plans what to write of a Gateway."""
+"""What to write into a Gateway."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import (
+from .objects import (
     Object,
     Refused,
     about,
@@ -31,7 +31,7 @@ def plan(
     port: int,
     hosts: list[str],
 ) -> Object:
-    """Make sure of one HTTP server with these hosts; all other servers stay."""
+    """Ensure one HTTP server with these hosts; all other servers stay."""
     with about("Gateway", namespace, name):
         objects = objects_of(found, "Gateway")
         return {"definition": _definition(objects, name, namespace, dict(selector), int(port), list(hosts))}
@@ -62,7 +62,7 @@ def _definition(
     elif absent:
         taken = {server["port"]["name"] for server in servers}
         servers.append(_server("http" if "http" not in taken else f"http-{port}", port, hosts))
-    remedy = f"its owner can let {', '.join(hosts)} in on port {port}, or give another name as canary_gateway"
+    remedy = f"its owner can add {', '.join(hosts)} to port {port}, or set canary_gateway to another name"
     return changed("Gateway", current, {"servers": servers}, remedy)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._istio.injection import injectors
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
+from ...module_utils._istio.injection import injectors
+from .objects import Refused
 
 REVISION = "istio.io/rev"
 AMBIENT = "istio.io/dataplane-mode"

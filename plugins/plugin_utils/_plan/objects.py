@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""What a role writes of an Istio object: a whole new one, or only what is missing in one that is there."""
+"""What a role writes of an Istio object: a new one, or what is missing in an existing one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANAGED_BY = {"app.kubernetes.io/managed-by": "progressive.istio"}
 
 
 class Refused(ValueError):
-    """One sentence: which object cannot be kept as it is and taken into use too, why, and what to do."""
+    """One sentence: which object cannot be used without a change that is not ours, why, and what to do."""
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def named(objects: list[Object], name: str) -> Object | None:
 
 
 def new(kind: str, name: str, namespace: str, spec: Object) -> Object:
-    """A whole object, labelled as made by this collection, so that teardown knows it from other people's."""
+    """A whole object, labelled as made by this collection, so that teardown recognizes it."""
     metadata = {"name": name, "namespace": namespace, "labels": MANAGED_BY}
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
@@ -58,7 +58,7 @@ def is_managed(one: Mapping[str, Any]) -> bool:
 
 
 def not_ours(change: str, remedy: str) -> str:
-    """Why an object of others cannot be taken into use: what would have to change in it, and what to do instead."""
+    """Why an object of others cannot be used: what would have to change in it, and what to do instead."""
     label = ", ".join(f"{key}={value}" for key, value in MANAGED_BY.items())
     return (
         f"this collection did not make it (it has no label {label}), so it stays as it is, and {change} "
@@ -67,7 +67,7 @@ def not_ours(change: str, remedy: str) -> str:
 
 
 def changed(kind: str, current: Object, spec: Object, remedy: str = "") -> Object | None:
-    """The fields to write into an object that is there, or None if it has them all.
+    """The fields to write into an existing object, or None if it has them all.
 
     A merge patch replaces lists whole, so the write is bound to the version that the lists were read from.
     An object of others is refused with the remedy.

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.conditions import is_live
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.owners import owner_of
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.pods import has_sidecar
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import is_managed
+from ...module_utils._k8s.conditions import is_live
+from ...module_utils._k8s.owners import owner_of
+from ...module_utils._k8s.pods import has_sidecar
+from .objects import is_managed
 
 Pod = Mapping[str, Any]
 

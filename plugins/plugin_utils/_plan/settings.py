@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Finds what cannot be meant among the settings of a canary."""
+"""The mistakes in the settings of a canary."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.progressive.istio.plugins.module_utils._release.plan import InvalidPlan, validate
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.spelling import meant
+
+from ...module_utils._release.plan import InvalidPlan, validate
+from .spelling import meant
 
 PLAN = {
     "stable": "stable_version",
@@ -28,7 +29,7 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_NAMES = ("app", "namespace", "stable_version", "version", "service")
 PREFIX = "canary_"
 SPECIFICATIONS = Path(__file__).parents[3] / "roles" / "canary" / "meta" / "argument_specs.yml"
-# What playbooks read, and what the role hands to other tasks.
+# What playbooks read, and what the role gives to other tasks.
 OTHERS = (
     *("canary_hosts", "canary_serial", "canary_max_fail_percentage", "canary_python_interpreter"),
     *("canary_result", "canary_status", "canary_probe", "canary_ingress", "canary_doctor"),
@@ -40,7 +41,7 @@ VERSION_KEYS = frozenset({"deployment", "image", "env", "replicas"})
 def mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
     """All mistakes, one sentence each; settings are named without their prefix canary_.
 
-    names: of all variables with it. One that nobody reads is a mistake if it is nearly the name of a setting.
+    names: of all variables with it. An unknown one is a mistake if it is nearly the name of a setting.
     """
     found = _misspelt(names)
     try:
@@ -79,11 +80,7 @@ def _misspelt(names: Iterable[str]) -> list[str]:
     known = {name.removeprefix(PREFIX) for name in _settings()}
     given = sorted(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
     found = {name: meant(name, known) for name in given if name not in known}
-    return [
-        f"{PREFIX}{name} is no setting and nobody reads it: is {PREFIX}{other} meant?"
-        for name, other in found.items()
-        if other
-    ]
+    return [f"{PREFIX}{name} is not a setting: did you mean {PREFIX}{other}?" for name, other in found.items() if other]
 
 
 @cache

@@ -3,22 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Finds all that stands against setting a service up, before the first object is written."""
+"""Every reason why a service cannot be set up, before the first object is written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName, identity
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan import (
+from ...module_utils._routing.hosts import ServiceName, identity
+from . import (
     app_version,
     destination_rule,
     gateway,
     injection,
     virtual_service,
 )
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
+from .objects import Refused
 
 Found = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName, identity
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import is_managed
+from ...module_utils._routing.hosts import ServiceName, identity
+from .objects import is_managed
 
 Object = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ def plan(
     route: str,
     routes: Mapping[str, Any],
 ) -> dict[str, list[Any]]:
-    """Sort what there is into routing, workloads, and what other people have a part in.
+    """Sort the objects into routing, workloads, and those that stay.
 
     Looked at are the objects of these names, a name for each kind, and all Deployments of the application.
     routes: what k8s_info found of the VirtualServices of all namespaces; no `resources` if it may not read them.
@@ -63,7 +63,7 @@ def _is_meant(one: Object, names: Mapping[str, str], app: str) -> bool:
 
 
 def _use(one: Object, services: list[Object], host: str) -> str:
-    """Which VirtualService that stays could not do without the object."""
+    """Which VirtualService that stays needs the object."""
     namespace, name, kind = _namespace(one), one["metadata"]["name"], one["kind"]
     for service in services:
         spec, home = service["spec"], _namespace(service)
@@ -73,15 +73,15 @@ def _use(one: Object, services: list[Object], host: str) -> str:
         if kind == "Gateway" and (namespace, name) in {_gateway(text, home) for text in spec.get("gateways") or []}:
             return f"{place} is bound to it"
         if kind in ("DestinationRule", *WORKLOADS) and identity(host, namespace) in _hosts(spec, home):
-            return f"{place} leads to it"
+            return f"{place} routes to it"
     return ""
 
 
 def _unseen(one: Object, cluster: list[Object] | None) -> str:
-    """A Gateway is there for all namespaces, so it goes only where these can be asked."""
+    """All namespaces may use a Gateway, so it is removed only if their routes can be read."""
     if one["kind"] != "Gateway" or cluster is not None:
         return ""
-    return "whether routes of other namespaces are bound to it may not be read (list virtualservices in the cluster)"
+    return "whether routes of other namespaces are bound to it cannot be read (list virtualservices in the cluster)"
 
 
 def _namespace(one: Object) -> str:
@@ -115,12 +115,12 @@ def _mirrors(rules: list[Object]) -> list[Object]:
 
 
 def _foreign(one: Object, route: str) -> str:
-    """What makes the object other people's."""
-    return _additions(one, route) if is_managed(one) else "it was there before"
+    """Why the object is not ours alone."""
+    return _additions(one, route) if is_managed(one) else "it existed before"
 
 
 def _additions(one: Object, route: str) -> str:
-    """What other people have added to an object since."""
+    """What others have added to an object."""
     spec = one["spec"]
     if one["kind"] == "VirtualService":
         more = [rule.get("name") or "unnamed" for rule in spec.get("http") or [] if rule.get("name") != route]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Plans what to write of a VirtualService."""
+"""What to write into a VirtualService."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import identity
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import (
+from ...module_utils._common.printable import printable
+from ...module_utils._routing.hosts import identity
+from .objects import (
     Object,
     Refused,
     about,
@@ -27,7 +27,7 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects im
 
 @dataclass(frozen=True)
 class Wanted:
-    """The route as the settings have it."""
+    """The route as the settings describe it."""
 
     name: str
     namespace: str
@@ -48,7 +48,7 @@ class Wanted:
 
 
 def plan(found: Mapping[str, Any], **settings: Any) -> Object:
-    """Make sure of a route with both versions as destinations; weights that are there, and all else, stay."""
+    """Ensure a route with both versions as destinations; existing weights, and everything else, stay."""
     wanted = Wanted(**{**settings, "port": int(settings["port"])})
     with about("VirtualService", wanted.namespace, wanted.name):
         definition, note = _definition(objects_of(found, "VirtualService"), wanted)
@@ -92,8 +92,8 @@ def _refuse_rivals(objects: list[Object], wanted: Wanted) -> None:
         shared = sorted(set(spec.get("hosts") or []) & set(wanted.hosts))
         if shared and bound & gateways:
             raise Refused(
-                f"{name} has the host {shared[0]} on {sorted(bound & gateways)[0]} already, and which of the two would "
-                f"count is not sure: set canary_virtual_service={name}, or another host as canary_gateway_hosts"
+                f"{name} has the host {shared[0]} on {sorted(bound & gateways)[0]} already, and Istio merges the "
+                f"two in no defined order: set canary_virtual_service={name}, or canary_gateway_hosts to another host"
             )
 
 
@@ -155,6 +155,6 @@ def _destinations(route: list[Object], wanted: Wanted) -> tuple[list[Object], st
     if wanted.canary not in weights:
         return route, (
             f"Route {wanted.route} of VirtualService {wanted.namespace}/{wanted.name} sends {shares}: "
-            f"it stays as it is, and {wanted.canary} gets its place there when its canary run starts."
+            f"it stays as it is, and {wanted.canary} is added when its release starts."
         )
     return route, ""

@@ -48,13 +48,13 @@ def test_what_an_earlier_release_left_goes_too_and_what_the_next_one_needs_stays
     assert found["deployments"] == ["pong-v0", "pong-v2"]
     assert found["definition"]["spec"] == {"subsets": [subset("v3"), subset("v4")]}
     (line,) = found["left"]
-    assert line.startswith("v4, of no release that is known here, stays: its Deployment is newer")
+    assert line.startswith("v4, of no known release, stays: its Deployment is newer")
 
 
 @pytest.mark.parametrize(
     ("left", "reason"),
     [
-        (leftover("v0", ["http route old of n/other"]), "http route old of n/other leads to it"),
+        (leftover("v0", ["http route old of n/other"]), "http route old of n/other routes to it"),
         (leftover("v0", why="gateway a/b still leads to it"), "gateway a/b still leads to it"),
         (leftover("v9"), "it has a subset and no Deployment"),
     ],
@@ -62,12 +62,16 @@ def test_what_an_earlier_release_left_goes_too_and_what_the_next_one_needs_stays
 def test_what_is_still_needed_or_not_known_stays(left: dict[str, Any], reason: str) -> None:
     found = plan([deployment("v0", 1), deployment("v3", 3)], [rule(subset(left["version"]))], leftovers=[left])
     assert (found["deployments"], found["definition"]) == ([], None)
-    assert found["left"] == [f"{left['version']}, of no release that is known here, stays: {reason}"]
+    assert found["left"] == [f"{left['version']}, of no known release, stays: {reason}"]
 
 
 def test_the_version_that_is_over_stays_as_long_as_others_lead_to_it() -> None:
     found = plan([deployment("v2", 2)], [rule(subset("v2"))], removed="v2", used_by=["http route old of n/other"])
-    assert found == {"definition": None, "deployments": [], "left": ["v2 stays: http route old of n/other leads to it"]}
+    assert found == {
+        "definition": None,
+        "deployments": [],
+        "left": ["v2 stays: http route old of n/other routes to it"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_what_others_made_stays_and_is_named(one: dict[str, Any], why: str) -> N
     assert found["left"] == [
         f"subset v2 of DestinationRule n/r stays: {why}; no route names it, so its owner can remove it",
         "Deployment n/pong-v2 of v2 stays: this collection did not make it; "
-        "no route leads to it, so its owner can remove it",
+        "no route names it, so its owner can remove it",
     ]
 
 

@@ -55,7 +55,7 @@ def test_other_hosts_are_no_rivals() -> None:
         (rule(host="pong.shop"), f"its host is pong.shop, not {HOST}"),
         (rule(subset("v1", "v7")), "its subset v1 selects pods with version=v7, not version=v1"),
         (rule({"name": "v1"}), "its subset v1 selects pods with version=None, not version=v1"),
-        (rule(name="older"), f"older speaks of {HOST} already and Istio reads only one DestinationRule a host"),
+        (rule(name="older"), f"older configures {HOST} already, and Istio uses only one DestinationRule per host"),
     ],
 )
 def test_what_cannot_be_shared_is_refused(current: dict[str, Any], reason: str) -> None:

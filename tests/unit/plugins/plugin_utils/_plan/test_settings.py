@@ -80,7 +80,7 @@ def test_all_mistakes_come_at_once() -> None:
     ],
 )
 def test_a_misspelt_setting_is_a_mistake(name: str, meant: str) -> None:
-    sentence = f"{name} is no setting and nobody reads it: is {meant} meant?"
+    sentence = f"{name} is not a setting: did you mean {meant}?"
     assert checked.mistakes(GOOD, [name]) == [sentence]
 
 

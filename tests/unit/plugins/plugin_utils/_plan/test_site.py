@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands against setting a service up where others have objects already."""
+"""When a service cannot be set up, because objects of others would change."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_workloads_of_others_are_never_written_and_all_are_named() -> None:
     ("kind", "spec", "change", "remedy"),
     [
         ("DestinationRule", {"subsets": SUBSETS[:1]}, "its subsets", "give it the subsets green"),
-        ("Gateway", {"servers": []}, "its servers", "let cart.test in on port 80"),
+        ("Gateway", {"servers": []}, "its servers", "add cart.test to port 80"),
         ("VirtualService", {"hosts": ["other.test"]}, "its hosts", "in http route primary"),
         (
             "VirtualService",

@@ -61,7 +61,7 @@ def test_what_was_there_before_stays(kind: str) -> None:
     one = thing(kind, NAMES.get(kind, "pong"))
     one["metadata"]["labels"] = {"app": "pong"}
     answer = plan(one)
-    assert answer["kept"][0] == f"{kind} shop/{one['metadata']['name']} stays: it was there before"
+    assert answer["kept"][0] == f"{kind} shop/{one['metadata']['name']} stays: it existed before"
     assert not answer["routing"]
     assert not answer["workloads"]
 
@@ -97,7 +97,7 @@ def test_what_a_staying_service_leads_to_stays_with_it(host: str, protocol: str)
     assert [one["kind"] for one in answer["routing"]] == ["VirtualService", "Gateway"]
     assert answer["workloads"] == []
     assert answer["kept"] == [
-        f"{kind} shop/{name} stays: VirtualService shop/other leads to it"
+        f"{kind} shop/{name} stays: VirtualService shop/other routes to it"
         for kind, name in (("DestinationRule", "rule"), ("Deployment", "v1"), ("Service", "pong"))
     ]
 
@@ -132,7 +132,7 @@ def test_a_gateway_stays_where_other_namespaces_may_not_be_read() -> None:
     )
     assert [one["kind"] for one in answer["workloads"]] == ["Service"]
     assert answer["routing"] == []
-    assert "may not be read (list virtualservices in the cluster)" in answer["kept"][0]
+    assert "cannot be read (list virtualservices in the cluster)" in answer["kept"][0]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_gateway_stays_where_other_namespaces_may_not_be_read() -> None:
 def test_what_other_namespaces_send_requests_to_stays(rule: dict[str, Any]) -> None:
     answer = plan(thing("DestinationRule"), thing("Service"), cluster=[elsewhere(http=[rule])])
     assert (answer["routing"], answer["workloads"]) == ([], [])
-    assert all(line.endswith("stays: VirtualService web/theirs leads to it") for line in answer["kept"])
+    assert all(line.endswith("stays: VirtualService web/theirs routes to it") for line in answer["kept"])
 
 
 def test_a_host_of_the_same_short_name_in_another_namespace_is_another_service() -> None:
