@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import load
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer
 from istio_mesh import Istio
 from loopback_mesh import istiod, running
-from pong_mesh import virtual_service
+from pong_mesh import NAMESPACE, virtual_service
 
 REASONS = {403: "Forbidden", 404: "NotFound"}
 
@@ -106,3 +108,21 @@ def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     warnings: list[str] = []
     monkeypatch.setattr(canary.Module, "warn", lambda module, warning: warnings.append(warning))
     return warnings
+
+
+@pytest.fixture
+def call(server: ApiServer, run_module: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Run the module on the canary of the test mesh."""
+    fixed = {"host": server.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE}
+
+    def run(check: bool = False, **options: Any) -> dict[str, Any]:
+        defaults = {"stable": "v1", "canary": "v2", "wait_timeout": 0, "interval": 0, "proof": "none"}
+        return run_module(canary.main, {**fixed, **defaults, **options}, check)
+
+    return run
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is not tried again."""
+    monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
