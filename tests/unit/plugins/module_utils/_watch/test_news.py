@@ -1,0 +1,120 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The events of a soak, and the threads that report them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target, read
+from ansible_collections.progressive.istio.plugins.module_utils._watch import news
+from ansible_collections.progressive.istio.plugins.module_utils._watch.news import (
+    Feed,
+    Measured,
+    NotCounting,
+    PodChanged,
+    PodsListed,
+    RouteChanged,
+    RouteUnknown,
+    WorkFailed,
+)
+from api_server import Answer, ApiServer
+from api_server import Request as Sent
+from pong_mesh import NAMESPACE, pod, virtual_service
+
+
+@pytest.fixture
+def feed(cluster: Cluster) -> Iterator[Feed]:
+    made = Feed(cluster, datetime.now(UTC) + timedelta(seconds=30))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def snapshot(cluster: Cluster) -> Snapshot:
+    return read(cluster, Target("pong", NAMESPACE, "v1", "v2"))
+
+
+def first(feed: Feed, kind: type) -> Any:
+    """The next event of this kind; StopIteration where none comes."""
+    return next(each for _time in range(5) for each in feed.take(5) if isinstance(each, kind))
+
+
+def test_pods_are_listed_and_their_changes_follow(server: ApiServer, feed: Feed, snapshot: Snapshot) -> None:
+    assert feed.follow_pods(snapshot)
+    assert len(first(feed, PodsListed).pods) == 2
+    server.put("pods", pod("v2", ready=False))
+    changed = first(feed, PodChanged)
+    assert (changed.pod["metadata"]["name"], changed.deleted) == ("pong-v2-1", False)
+    server.delete("pods", "pong-v2-1", NAMESPACE)
+    assert first(feed, PodChanged).deleted
+
+
+def test_without_a_service_there_are_no_pods_to_follow(feed: Feed, snapshot: Snapshot) -> None:
+    snapshot.__dict__["service"] = None
+    assert not feed.follow_pods(snapshot)
+
+
+def test_the_route_is_followed_from_what_is_known(server: ApiServer, feed: Feed, snapshot: Snapshot) -> None:
+    server.put("virtualservices", virtual_service(60, 40))  # after the read, before the watch
+    feed.follow_route(snapshot)
+    changed = first(feed, RouteChanged)
+    assert changed.virtual_service["spec"]["http"][1]["route"][1]["weight"] == 40
+    server.delete("virtualservices", "pong", NAMESPACE)
+    assert first(feed, RouteChanged).deleted
+
+
+def test_a_route_whose_past_is_forgotten_must_be_read(
+    server: ApiServer, feed: Feed, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news, "PAUSE", 0.01)
+    server.oldest = 10_000
+    feed.follow_route(snapshot)
+    assert first(feed, RouteUnknown)
+
+
+def test_a_watch_that_is_refused_is_an_error(server: ApiServer, feed: Feed, snapshot: Snapshot) -> None:
+    def refuse(_number: int, sent: Sent) -> Answer | None:
+        return Answer(403, "Forbidden", "cannot watch") if sent.watches else None
+
+    server.before = refuse
+    feed.follow_route(snapshot)
+    assert "cannot watch" in str(first(feed, WorkFailed).error)
+
+
+def test_the_judge_reports_again_and_again_and_its_trouble_now_and_then(feed: Feed) -> None:
+    records = iter(range(1000))
+    judge: Any = SimpleNamespace(
+        measure=lambda: next(records), trouble="no proxy answers", pace=0.01, close=lambda: None
+    )
+    feed.judge(judge)
+    seen: list[Any] = []
+    while sum(isinstance(each, Measured) for each in seen) < 3:
+        seen += feed.take(5)
+    assert [each.record for each in seen if isinstance(each, Measured)][:3] == [0, 1, 2]
+    assert [each for each in seen if isinstance(each, NotCounting)] == [NotCounting("no proxy answers")]
+
+
+def test_a_flaw_of_the_judge_is_no_silence(feed: Feed) -> None:
+    judge: Any = SimpleNamespace(measure=lambda: 1 / 0, trouble="", pace=0.01, close=lambda: None)
+    feed.judge(judge)
+    assert isinstance(first(feed, WorkFailed).error, ZeroDivisionError)
+
+
+def test_nothing_runs_after_the_end(cluster: Cluster, snapshot: Snapshot) -> None:
+    before = set(threading.enumerate())
+    feed = Feed(cluster, datetime.now(UTC) + timedelta(seconds=30))
+    feed.follow_pods(snapshot)
+    feed.follow_route(snapshot)
+    feed.close()
+    for each in set(threading.enumerate()) - before:
+        if "_work" in each.name:
+            each.join(5)
+            assert not each.is_alive()
