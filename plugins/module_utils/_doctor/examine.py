@@ -16,7 +16,7 @@ from .._common.text import plural
 from .._istio.mesh import Focus, Mesh, Object, name_of
 from .._istio.reader import read, read_own
 from .._k8s.auth import ClusterError
-from .._k8s.client import POD, Cluster, Kind
+from .._k8s.client import EVENT, POD, Cluster
 from .._k8s.kubectl import show
 from .._k8s.selectors import labels_of
 from .._preflight.checks import Result, examine, findings, needs
@@ -31,7 +31,6 @@ from .diagnosis import CAUSES, Diagnosis, problems, unseen
 from .dry_run import dry_run
 from .pods import UnreadyPods, unready_gateways, unready_versions
 
-EVENT = Kind("", "v1", "events", "Event")
 GATEWAY_LABEL = "istio"  # the usual label of gateway pods
 PATIENCE = 3.0  # seconds to wait for proxies: longer than istiod needs to push, and a proxy to reject it
 GLANCE = 0.5  # the same if it is known already why they lag

@@ -22,6 +22,8 @@ from .._k8s.client import (
     NAMESPACE,
     POD,
     SERVICE,
+    SERVICE_ENTRY,
+    VALIDATING_WEBHOOK,
     VIRTUAL_SERVICE,
     Cluster,
     Kind,
@@ -29,15 +31,6 @@ from .._k8s.client import (
 from .._k8s.selectors import as_text
 from .injection import is_injector
 from .mesh import Focus, Mesh, Object, gateway_names, name_of
-
-SERVICE_ENTRY = Kind("networking.istio.io", "v1", "serviceentries", "ServiceEntry")
-VALIDATING_WEBHOOK = Kind(
-    "admissionregistration.k8s.io",
-    "v1",
-    "validatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration",
-    namespaced=False,
-)
 
 Read = Callable[[], list[Any]]
 

@@ -56,27 +56,23 @@ class Kind:
         return "/" + "/".join(parts)
 
 
-VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
-DESTINATION_RULE = Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule")
-GATEWAY = Kind("networking.istio.io", "v1", "gateways", "Gateway")
-SIDECAR = Kind("networking.istio.io", "v1", "sidecars", "Sidecar")
+_ISTIO, _ADMISSION, _AUTHORIZATION = "networking.istio.io", "admissionregistration.k8s.io", "authorization.k8s.io"
+VIRTUAL_SERVICE = Kind(_ISTIO, "v1", "virtualservices", "VirtualService")
+DESTINATION_RULE = Kind(_ISTIO, "v1", "destinationrules", "DestinationRule")
+GATEWAY = Kind(_ISTIO, "v1", "gateways", "Gateway")
+SIDECAR = Kind(_ISTIO, "v1", "sidecars", "Sidecar")
+SERVICE_ENTRY = Kind(_ISTIO, "v1", "serviceentries", "ServiceEntry")
 SERVICE = Kind("", "v1", "services", "Service")
 POD = Kind("", "v1", "pods", "Pod")
+EVENT = Kind("", "v1", "events", "Event")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
-SELF_SUBJECT_RULES_REVIEW = Kind(
-    "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False
-)
-SELF_SUBJECT_ACCESS_REVIEW = Kind(
-    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
-)
-MUTATING_WEBHOOK = Kind(
-    "admissionregistration.k8s.io",
-    "v1",
-    "mutatingwebhookconfigurations",
-    "MutatingWebhookConfiguration",
-    namespaced=False,
+RULES_REVIEW = Kind(_AUTHORIZATION, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False)
+ACCESS_REVIEW = Kind(_AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False)
+MUTATING_WEBHOOK, VALIDATING_WEBHOOK = (
+    Kind(_ADMISSION, "v1", f"{one.lower()}s", one, namespaced=False)
+    for one in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 )
 
 

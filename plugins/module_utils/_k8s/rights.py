@@ -13,11 +13,11 @@ from typing import Any
 
 from .auth import ClusterError
 from .client import (
+    ACCESS_REVIEW,
     DESTINATION_RULE,
     GATEWAY,
     POD,
-    SELF_SUBJECT_ACCESS_REVIEW,
-    SELF_SUBJECT_RULES_REVIEW,
+    RULES_REVIEW,
     SERVICE,
     VIRTUAL_SERVICE,
     Cluster,
@@ -101,10 +101,10 @@ def missing(cluster: Cluster, rights: Iterable[Right]) -> list[Right]:
 
 def _rules(cluster: Cluster, namespace: str) -> list[Mapping[str, Any]]:
     """The rules of the account in a namespace, as far as the API server knows them."""
-    status = cluster.review(SELF_SUBJECT_RULES_REVIEW, {"namespace": namespace})
+    status = cluster.review(RULES_REVIEW, {"namespace": namespace})
     return list(status.get("resourceRules") or [])
 
 
 def _may(cluster: Cluster, right: Right) -> bool:
-    status = cluster.review(SELF_SUBJECT_ACCESS_REVIEW, {"resourceAttributes": right.attributes()})
+    status = cluster.review(ACCESS_REVIEW, {"resourceAttributes": right.attributes()})
     return bool(status.get("allowed"))
