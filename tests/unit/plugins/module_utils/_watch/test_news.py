@@ -65,7 +65,8 @@ def test_without_a_service_there_are_no_pods_to_follow(feed: Feed, snapshot: Sna
 def test_the_route_is_followed_from_what_is_known(server: ApiServer, feed: Feed, snapshot: Snapshot) -> None:
     server.put("virtualservices", virtual_service(60, 40))  # after the read, before the watch
     feed.follow_route(snapshot)
-    changed = first(feed, RouteChanged)
+    changed = next(each for _time in range(5) for each in feed.take(5))
+    assert isinstance(changed, RouteChanged)
     assert changed.virtual_service["spec"]["http"][1]["route"][1]["weight"] == 40
     server.delete("virtualservices", "pong", NAMESPACE)
     assert first(feed, RouteChanged).deleted
