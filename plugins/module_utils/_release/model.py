@@ -56,7 +56,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """Who asks. id: the same for all calls of one play; who: a person or account; host, pid: where the run lives.
+    """Who asks. id: the same for all calls of one play; who: a user or account; host, pid: where the run lives.
 
     boot: the boot of that machine; pid_namespace: where the pid counts; start: when the process began, as its
     kernel says it. Together with the pid they name one process for good; each is empty where it is not known.

@@ -44,7 +44,7 @@ def verify(
         now = session.cluster.get(VIRTUAL_SERVICE, request.target.name, request.target.namespace)
         if now and now["metadata"]["resourceVersion"] != snapshot.resource_version:
             return None
-        stay = f"the weights stay {said(snapshot.all_shares)}; state: rolled_back goes back all the same"
+        stay = f"the weights stay {said(snapshot.all_shares)}; state: rolled_back works anyway"
         raise Refused([f"{error}; {stay}"]) from error
     except (Unproven, ClusterError) as error:
         if isinstance(error, ClusterError):

@@ -391,8 +391,7 @@ def _completed(target: Target, virtual_service: Object, state: State | Unreadabl
     versions = pair(virtual_service, name=target.route)
     if versions is None:
         has = "; ".join(described(virtual_service, target.route)) or "no HTTP route"
-        wish = "name them by `stable` and `canary`"
-        raise Refused([f"{target.place} does not distinguish two versions (it has {has}): {wish}"])
+        raise Refused([f"{target.place} does not distinguish two versions (it has {has}): name stable and canary"])
     return replace(target, stable=versions[0], canary=versions[1])
 
 

@@ -151,7 +151,7 @@ def _is_written(now: Object, snapshot: Snapshot, operations: Operations, note: s
 
 
 def _may_be_written(error: ClusterError) -> bool:
-    """Whether a write that failed may be written all the same, or another one in its place."""
+    """Whether a write that failed may be written nevertheless, or another one in its place."""
     conflict = error.status in (409, 422)  # those of a patch whose test failed, among others
     return conflict or error.status is None or error.status >= 500
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.progressive.istio.plugins.doc_fragments import target
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_info
 from api_server import Answer, ApiServer
 from pong_mesh import ANNOTATION, NAMESPACE, pod, state_of, virtual_service
@@ -159,7 +160,11 @@ def test_no_access_is_a_failure(server: ApiServer, info: Call) -> None:
 
 
 def test_documentation_and_arguments_agree() -> None:
-    documented = yaml.safe_load(canary_info.DOCUMENTATION)["options"]
+    documented = {
+        name: option
+        for text in (target.ModuleDocFragment.DOCUMENTATION, canary_info.DOCUMENTATION)
+        for name, option in yaml.safe_load(text)["options"].items()
+    }
     assert set(documented) == set(canary_info.ARGUMENTS)
     for name, argument in canary_info.ARGUMENTS.items():
         for key in ("type", "default", "required"):

@@ -63,7 +63,7 @@ def test_a_step_that_is_not_live_fails_and_no_other_follows_until_it_is(
     assert result["transitions"][0]["live"] is None
     assert in_doubt(server)
     again = call("advanced")
-    assert again["msg"].endswith("the weights stay v1 90 %, v2 10 %; state: rolled_back goes back all the same")
+    assert again["msg"].endswith("the weights stay v1 90 %, v2 10 %; state: rolled_back works anyway")
     assert (weights_of(server), mesh.writes) == ({"v1": 90, "v2": 10}, 1)
     mesh.holds = False
     mesh.push()
