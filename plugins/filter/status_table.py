@@ -43,7 +43,7 @@ def status_table(services: list[Service]) -> list[Line]:
 
 
 def _rows(service: Service) -> Iterator[tuple[str, ...]]:
-    """For each version what stands behind the name of the service."""
+    """For each version its cells after the name of the service."""
     weights = _weights(service)
     if not weights:
         yield (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, _verdict(service))
@@ -125,7 +125,7 @@ def _shares(service: Service) -> dict[str, float]:
 
 
 def _verdict(service: Service) -> str:
-    """What the analysis said and where the release stands, in a few words."""
+    """The verdict of the analysis and the phase of the release, in a few words."""
     if service.get("failed"):
         return "failed"
     info = service.get("info") or {}
@@ -135,8 +135,8 @@ def _verdict(service: Service) -> str:
     judged = (release.get("analysis") or release.get("verdict") or {}).get("result")
     step = f", step {release['step']} of {len(release['steps'])}" if release.get("steps") else ""
     phase = release.get("phase", UNKNOWN)
-    stands = "no release" if phase == "none" else f"{phase.replace('_', ' ')}{step}"
-    return f"{judged}; {stands}" if judged else stands
+    state = "no release" if phase == "none" else f"{phase.replace('_', ' ')}{step}"
+    return f"{judged}; {state}" if judged else state
 
 
 def _tone(service: Service) -> str:

@@ -53,6 +53,14 @@ def test_every_variable_is_named_after_its_role(role: Path) -> None:
     assert all(name.startswith(f"{role.name}_") for name in load(role / "defaults" / "main.yml"))
 
 
+def test_a_role_that_others_depend_on_runs_no_task_and_checks_nothing() -> None:
+    for role in ROLES:
+        for dependency in load(role / "meta" / "main.yml").get("dependencies") or []:
+            needed = role.parent / dependency["role"].rpartition(".")[2]
+            assert not (needed / "tasks" / "main.yml").exists()
+            assert "main" not in specs_of(needed)
+
+
 def test_every_way_to_move_a_canary_is_specified() -> None:
     role = next(role for role in ROLES if role.name == "canary")
     inner = {"move", "step", "connect", "write_page", "end", "read", "probe_check"}  # parts of the others
