@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf, log
-from typing import Literal, cast, get_args
+from typing import Literal, TypeVar, cast, get_args
 from urllib.parse import urlsplit
 
 from .._common.options import Options
@@ -20,6 +20,7 @@ from .._common.values import LONGEST, show
 from .._metrics.histogram import EDGES
 from .._metrics.prometheus import PrometheusOptions, Reporter
 
+T = TypeVar("T")
 Source = Literal["envoy", "prometheus", "probe"]
 OnInconclusive = Literal["hold", "rollback"]
 
@@ -156,16 +157,16 @@ def validate(analysis: object) -> Criteria:
     source = cast(Source, options.choice("source", get_args(Source), "envoy"))
     criteria = Criteria(
         source=source,
-        success=_limit(options.part("success"), "max_error", "bad_error"),
-        worse_than_stable=_comparison(options.part("worse_than_stable")),
-        latency=_latency(options.part("latency")),
-        unattributed=_unattributed(options.part("unattributed")),
+        success=_part(options, "success", lambda part: _limit(part, "max_error", "bad_error")),
+        worse_than_stable=_part(options, "worse_than_stable", _comparison),
+        latency=_part(options, "latency", _latency),
+        unattributed=_part(options, "unattributed", lambda part: Unattributed(part.flag("dry_run", False))),
         minimum_requests=options.whole("minimum_requests", 1, MOST_REQUESTS, 100),
         deadline=options.seconds("deadline", 0, LONGEST, 600.0),
         on_inconclusive=cast(OnInconclusive, options.choice("on_inconclusive", get_args(OnInconclusive), "hold")),
         queries=_queries(options),
-        prometheus=_prometheus(options.part("prometheus", optional=True)),
-        probe=_probe(options.part("probe", optional=True)),
+        prometheus=_part(options, "prometheus", _prometheus, optional=True),
+        probe=_part(options, "probe", _probe, optional=True),
     )
     options.end()
     parts = (criteria.success, criteria.worse_than_stable, criteria.latency, criteria.unattributed)
@@ -181,18 +182,24 @@ def validate(analysis: object) -> Criteria:
     return criteria
 
 
-def _limit(options: Options | None, good: str, bad: str) -> Limit | None:
-    if options is None:
+def _part(options: Options, key: str, read: Callable[[Options], T], optional: bool = False) -> T | None:
+    """The part below a key; None if it is switched off, or not given and optional."""
+    part = options.part(key, optional)
+    if part is None:
         return None
-    default = Limit()
+    found = read(part)
+    part.end()
+    return found
+
+
+def _limit(options: Options, good: str, bad: str) -> Limit:
     limit = Limit(
-        good=options.rate(good, default.good),
-        bad=options.rate(bad, default.bad),
-        alpha=options.rate("alpha", default.alpha, 0.5),
-        beta=options.rate("beta", default.beta, 0.5),
+        good=options.rate(good, Limit.good),
+        bad=options.rate(bad, Limit.bad),
+        alpha=options.rate("alpha", Limit.alpha, 0.5),
+        beta=options.rate("beta", Limit.beta, 0.5),
         dry_run=options.flag("dry_run", False),
     )
-    options.end()
     if limit.good >= limit.bad:
         options.note(
             good,
@@ -201,22 +208,15 @@ def _limit(options: Options | None, good: str, bad: str) -> Limit | None:
     return limit
 
 
-def _comparison(options: Options | None) -> Comparison | None:
-    if options is None:
-        return None
-    default = Comparison()
-    comparison = Comparison(
-        max_ratio=options.number("max_ratio", 1, default.max_ratio),
-        alpha=options.rate("alpha", default.alpha, 0.5),
+def _comparison(options: Options) -> Comparison:
+    return Comparison(
+        max_ratio=options.number("max_ratio", 1, Comparison.max_ratio),
+        alpha=options.rate("alpha", Comparison.alpha, 0.5),
         dry_run=options.flag("dry_run", False),
     )
-    options.end()
-    return comparison
 
 
-def _latency(options: Options | None) -> Latency | None:
-    if options is None:
-        return None
+def _latency(options: Options) -> Latency:
     threshold = options.number("threshold_ms", 0, Latency.threshold_ms)
     if threshold not in EDGES:
         after = bisect(EDGES, threshold)
@@ -225,15 +225,7 @@ def _latency(options: Options | None) -> Latency | None:
             "threshold_ms",
             f"is {threshold:.10g}: Envoy counts latencies at fixed edges only, take one of the nearest, {nearest}",
         )
-    return Latency(threshold, _limit(options, "max_slow", "bad_slow") or Limit())
-
-
-def _unattributed(options: Options | None) -> Unattributed | None:
-    if options is None:
-        return None
-    found = Unattributed(options.flag("dry_run", False))
-    options.end()
-    return found
+    return Latency(threshold, _limit(options, "max_slow", "bad_slow"))
 
 
 def _queries(options: Options) -> tuple[Query, ...]:
@@ -257,10 +249,7 @@ def _queries(options: Options) -> tuple[Query, ...]:
     return tuple(queries)
 
 
-def _prometheus(options: Options | None) -> PrometheusOptions | None:
-    """Messages show no header and no token."""
-    if options is None:
-        return None
+def _prometheus(options: Options) -> PrometheusOptions:
     prometheus = PrometheusOptions(
         url=_url(options, f"a URL, {PROMETHEUS_URL}").rstrip("/"),
         reporter=cast(Reporter, options.choice("reporter", get_args(Reporter), "source")),
@@ -270,15 +259,12 @@ def _prometheus(options: Options | None) -> PrometheusOptions | None:
         validate_certs=options.flag("validate_certs", True),
         timeout=options.seconds("timeout", 0.1, LONGEST_TIMEOUT, 5.0),
     )
-    options.end()
     if prometheus.bearer_token and any(name.lower() == "authorization" for name in prometheus.headers):
         options.note("headers", "has Authorization, and bearer_token is given too: give one of them")
     return prometheus
 
 
-def _probe(options: Options | None) -> ProbeOptions | None:
-    if options is None:
-        return None
+def _probe(options: Options) -> ProbeOptions:
     probe = ProbeOptions(
         url=_url(options, f"a URL, {PROBE_URL}", query=True),
         headers=_headers(options),
@@ -289,7 +275,6 @@ def _probe(options: Options | None) -> ProbeOptions | None:
         validate_certs=options.flag("validate_certs", True),
         timeout=options.seconds("timeout", 0.1, LONGEST_TIMEOUT, 5.0),
     )
-    options.end()
     if probe.version_header and not _HEADER_NAME.fullmatch(probe.version_header):
         options.wrong("version_header", probe.version_header, "the name of a header")
     return probe

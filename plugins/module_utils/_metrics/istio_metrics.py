@@ -28,11 +28,11 @@ NOT_ROUTED = "NR"  # Envoy's flag for a request that no route matches
 # Envoy's flags for requests that failed before an endpoint was chosen: no route, no cluster, no healthy endpoint,
 # circuit breaker, drop by configuration. Every other failure is counted at an endpoint.
 NO_ENDPOINT = frozenset({NOT_ROUTED, "NC", "UH", "UO", "DO"})
-_ABSENT = frozenset({"", "-", "unknown"})  # how Envoy and Istio write a label without a value
+ABSENT = frozenset({"", "-", "unknown"})  # how Envoy and Istio write a label without a value
 # The gRPC statuses that count as failures: unknown, deadline exceeded, unimplemented, internal,
 # unavailable, data loss.
 _GRPC_FAILURES = frozenset({"2", "4", "12", "13", "14", "15"})
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
+LABEL = re.compile(r'(\w+)="([^"]*)"')
 _LINE = re.compile(  # a timestamp may follow the value
     rb"((?:envoy_)?(?:%s|%s)\{.*)\} (\d+(?:\.\d*)?(?:e\+?\d+)?)(?: \d+)?" % (REQUESTS.encode(), BUCKETS.encode())
 )
@@ -96,7 +96,7 @@ def series_of(name: str, labels: Mapping[str, str], host: str, reporter: str = "
     """What a series counts; None unless it is of this service, or of failures that name no service."""
     service, code = labels.get("destination_service", ""), labels.get("response_code", "")
     of_service = service == host
-    if labels.get("reporter") != reporter or not (of_service or service in _ABSENT):
+    if labels.get("reporter") != reporter or not (of_service or service in ABSENT):
         return None
     workload = _workload(labels) if of_service else NO_WORKLOAD
     if name.endswith(BUCKETS):
@@ -113,7 +113,7 @@ def _workload(labels: Mapping[str, str]) -> Workload:
 
     def value_of(label: str) -> str:
         value = labels.get(label, "")
-        return "" if value in _ABSENT else value
+        return "" if value in ABSENT else value
 
     name = value_of("destination_workload")
     if not name and "destination_workload" in labels:
@@ -137,7 +137,7 @@ def _lines(text: bytes, host: str) -> Iterator[tuple[bytes, bytes]]:
 @lru_cache(maxsize=20_000)  # every read has the same series
 def _series(line: bytes, host: str, reporter: str) -> Series | None:
     name, _brace, labels = line.decode(errors="replace").partition("{")
-    return series_of(name, dict(_LABEL.findall(labels)), host, reporter)
+    return series_of(name, dict(LABEL.findall(labels)), host, reporter)
 
 
 def _kind(code: str, grpc: str) -> str:

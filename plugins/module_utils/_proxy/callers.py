@@ -24,6 +24,7 @@ from .._k8s.conditions import is_live, is_ready
 from .._k8s.pods import environment_of
 from .._k8s.portforward import Stream
 from .._k8s.selectors import as_text
+from .._metrics.istio_metrics import ABSENT, LABEL
 from .attachment import Proxy, proxies_in
 
 ADMIN_PORT = 15000
@@ -33,10 +34,8 @@ MAX_PODS = 50  # of a larger Service the callers are unknown
 COUNTERS_PATH = "/stats/prometheus?filter=istio.requests_total"
 HOSTS_PATH = "/clusters?format=json&filter=%5Einbound"
 _SERIES = re.compile(r"^(?:envoy_)?istio_requests_total\{(.*)\} ", re.MULTILINE)
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _WORKLOAD = "ISTIO_META_WORKLOAD_NAME"  # an environment variable that injection sets
 _ACCOUNT = re.compile(r"spiffe://[^/]+/ns/([^/]+)/sa/([^/]+)")
-_ABSENT = frozenset({"", "-", "unknown"})  # how Envoy and Istio write a label without a value
 
 
 class NamespacedName(NamedTuple):
@@ -130,7 +129,7 @@ def senders(counters: bytes) -> frozenset[Sender] | None:
     """The callers in a sidecar's answer to COUNTERS_PATH; None if some are unnamed, as without mutual TLS."""
     found = set()
     for series in _SERIES.findall(counters.decode(errors="replace")):
-        labels = dict(_LABEL.findall(series))
+        labels = dict(LABEL.findall(series))
         if labels.get("reporter") == "destination":
             sender = _sender(labels)
             if not any(sender):
@@ -142,7 +141,7 @@ def senders(counters: bytes) -> frozenset[Sender] | None:
 def _sender(labels: Mapping[str, str]) -> Sender:
     workload = NamespacedName(labels.get("source_workload_namespace", ""), labels.get("source_workload", ""))
     account = _ACCOUNT.fullmatch(labels.get("source_principal", ""))
-    return Sender(None if _ABSENT & set(workload) else workload, NamespacedName(*account.groups()) if account else None)
+    return Sender(None if ABSENT & set(workload) else workload, NamespacedName(*account.groups()) if account else None)
 
 
 @understood("list of clusters")

@@ -340,27 +340,24 @@ class Proxies:
     def _list(self, known: DiscoveredGateways | None = None) -> None:
         """Open streams to new pods and close those to pods that went. known: what has just been listed."""
         with self._listing:
-            self._follow(known)
-
-    def _follow(self, known: DiscoveredGateways | None) -> None:
-        begin = time.monotonic()
-        self._read_scope()
-        found: dict[Proxy, None] = {}
-        for gateway, selector in self._selectors.items():
-            namespace = gateway.namespace if self._scoped else None
-            pods = known.pods[gateway] if known else self._cluster.list(POD, namespace, selector)
-            found |= dict.fromkeys(proxies_in("gateway", pods))
-        self._extent = Extent(len(found))
-        if self._limit:
-            found |= dict.fromkeys(self._choose(self._cluster.list(POD, None, INJECTED)))
-        for proxy in self._excused.keys() - found.keys():
-            del self._excused[proxy]
-        for proxy in self._streams.keys() - found.keys():
-            self._threads.submit(self._streams.pop(proxy).close)
-        for proxy in found.keys() - self._streams.keys():
-            self._open(proxy)
-        self._listed = time.monotonic()
-        self._list_took = self._listed - begin
+            begin = time.monotonic()
+            self._read_scope()
+            found: dict[Proxy, None] = {}
+            for gateway, selector in self._selectors.items():
+                namespace = gateway.namespace if self._scoped else None
+                pods = known.pods[gateway] if known else self._cluster.list(POD, namespace, selector)
+                found |= dict.fromkeys(proxies_in("gateway", pods))
+            self._extent = Extent(len(found))
+            if self._limit:
+                found |= dict.fromkeys(self._choose(self._cluster.list(POD, None, INJECTED)))
+            for proxy in self._excused.keys() - found.keys():
+                del self._excused[proxy]
+            for proxy in self._streams.keys() - found.keys():
+                self._threads.submit(self._streams.pop(proxy).close)
+            for proxy in found.keys() - self._streams.keys():
+                self._open(proxy)
+            self._listed = time.monotonic()
+            self._list_took = self._listed - begin
 
     def _open(self, proxy: Proxy) -> None:
         stream = Stream(self._cluster, proxy.namespace, proxy.pod, ADMIN_PORT)

@@ -49,21 +49,14 @@ class ProxySource(Protocol):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """The newest answers of a proxy, by path."""
-
-    bodies: Mapping[str, bytes]
-
-
-@dataclass(frozen=True)
 class Readings:
-    """The newest reading of each proxy, also of those that went.
+    """The newest answers of each proxy, by path, also of proxies that went.
 
     unread: why proxies cannot be read that have not answered for some time. of: the number of proxies. failures: why
     the last request failed. present: the proxies that exist and are read.
     """
 
-    answers: Mapping[Proxy, Reading]
+    answers: Mapping[Proxy, Mapping[str, bytes]]
     unread: Mapping[Proxy, str]
     of: int
     failures: Mapping[Proxy, str]
@@ -90,7 +83,7 @@ class _Track:
 
     stream: Stream
     began: float
-    reading: Reading | None = None
+    answers: Mapping[str, bytes] | None = None
     answered: float = 0.0
     took: float = 0.0
     failure: str = ""
@@ -116,7 +109,7 @@ class Reader:
     pace: float
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     _tracks: dict[Proxy, _Track] = field(default_factory=dict)
-    _past: dict[Proxy, Reading] = field(default_factory=dict)  # of proxies that went
+    _past: dict[Proxy, Mapping[str, bytes]] = field(default_factory=dict)  # of proxies that went
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _count: int = 0  # of answers and failures
     _seen: int = 0
@@ -139,7 +132,7 @@ class Reader:
             self._seen = self._count
             now = time.monotonic()
             tracks = dict(self._tracks)
-            answers = {proxy: track.reading for proxy, track in tracks.items() if track.reading}
+            answers = {proxy: track.answers for proxy, track in tracks.items() if track.answers}
             unread = {proxy: why for proxy, track in tracks.items() if (why := track.unread(now))}
             return Readings(
                 {**self._past, **answers},
@@ -161,7 +154,7 @@ class Reader:
 
     def _has_begun(self) -> bool:
         tracks = self._tracks.values()
-        return self._over.is_set() or any(track.reading for track in tracks) or all(track.failure for track in tracks)
+        return self._over.is_set() or any(track.answers for track in tracks) or all(track.failure for track in tracks)
 
     def _list(self) -> None:
         """Follow the proxies that come and go. While they cannot be listed, the known ones are read."""
@@ -177,8 +170,8 @@ class Reader:
                 return
             for proxy in [each for each, track in self._tracks.items() if streams.get(each) is not track.stream]:
                 track = self._tracks.pop(proxy)
-                if track.reading:
-                    self._past[proxy] = track.reading
+                if track.answers:
+                    self._past[proxy] = track.answers
             new = {proxy: stream for proxy, stream in streams.items() if proxy not in self._tracks}
             for proxy, stream in new.items():
                 self._tracks[proxy] = _Track(stream, time.monotonic())
@@ -201,8 +194,7 @@ class Reader:
                 timeout = FIRST_TIMEOUT
                 took = time.monotonic() - begin
                 due |= {path: begin + self.intervals[path].every for path in asked if path in due}
-                known = track.reading.bodies if track.reading else {}
-                self._ended(track, Reading({**known, **bodies}), "", took)
+                self._ended(track, {**(track.answers or {}), **bodies}, "", took)
                 size = sum(map(len, bodies.values()))
                 pause = max(0.0, max(self.pace, SHARE * len(self._tracks), size / MAX_RATE) - took)
             self._over.wait(pause)
@@ -212,10 +204,10 @@ class Reader:
             track.busy = self._tracks.get(proxy) is track and not self._over.is_set()
             return track.busy
 
-    def _ended(self, track: _Track, reading: Reading | None, failure: str, took: float) -> None:
+    def _ended(self, track: _Track, answers: Mapping[str, bytes] | None, failure: str, took: float) -> None:
         with self._changed:
             track.busy, track.failure = False, failure
-            if reading:
-                track.reading, track.answered, track.took = reading, time.monotonic(), took
+            if answers:
+                track.answers, track.answered, track.took = answers, time.monotonic(), took
             self._count += 1
             self._changed.notify_all()

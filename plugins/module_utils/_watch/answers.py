@@ -52,8 +52,8 @@ class ProxyAnswers:
         """The answers to a path in the last readings that were not returned before."""
         found = {
             proxy: body
-            for proxy, reading in self._readings.answers.items()
-            if (body := reading.bodies.get(path)) is not None and self._taken.get((proxy, path)) is not body
+            for proxy, bodies in self._readings.answers.items()
+            if (body := bodies.get(path)) is not None and self._taken.get((proxy, path)) is not body
         }
         self._taken |= {(proxy, path): body for proxy, body in found.items()}
         return found

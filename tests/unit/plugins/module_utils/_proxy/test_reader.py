@@ -49,7 +49,7 @@ def counting(name: str, **fields: Any) -> Pod:
 
 def value(readings: Readings, pod: str) -> int:
     """What this one answered last; 0 if it never did."""
-    found = {proxy.pod: int(reading.bodies[PATH]) for proxy, reading in readings.answers.items()}
+    found = {proxy.pod: int(reading[PATH]) for proxy, reading in readings.answers.items()}
     return found.get(pod, 0)
 
 
@@ -67,12 +67,12 @@ def unread(readings: Readings) -> dict[str, str]:
 def test_some_paths_are_read_less_often_and_their_answers_stay(mesh: Mesh, proxies: Proxies) -> None:
     now, later = f"{PATH}?now", f"{PATH}?later"
     reader = Reader(proxies, [PATH], PACE, {now: Interval(60), later: Interval(0.1, 0.1)})
-    first = next(iter(reader.newest(0).answers.values())).bodies
+    first = next(iter(reader.newest(0).answers.values()))
     assert first.keys() == {PATH, now}
     found = until(reader, lambda readings: value(readings, "one") > 20)
     (reading,) = found.answers.values()
-    assert reading.bodies[now] is first[now]
-    assert reading.bodies[later]
+    assert reading[now] is first[now]
+    assert reading[later]
     reader.close()
     asked = mesh.pods[0].server.asked
     assert asked.count(now) == 1
@@ -84,7 +84,7 @@ def test_the_newest_answers_of_all(mesh: Mesh, proxies: Proxies) -> None:
     first = reader.newest(0)
     assert (first.read, first.of, first.gaps) == (1, 1, "")
     (reading,) = first.answers.values()
-    assert reading.bodies.keys() == {PATH, f"{PATH}?more"}
+    assert reading.keys() == {PATH, f"{PATH}?more"}
     later = until(reader, lambda readings: value(readings, "one") > 6)
     assert value(later, "one") % 2  # the first of two paths
     reader.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Unproven
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Reading, Readings
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Readings
 from ansible_collections.progressive.istio.plugins.module_utils._watch.answers import ProxyAnswers
 
 ONE = Proxy("gateway", "shop", "one", "1")
@@ -21,9 +21,7 @@ class Scripted:
     """A prover and its reader: it gives these readings one after the other."""
 
     def __init__(self, *bodies: dict[Proxy, dict[str, bytes]], refused: str = "") -> None:
-        self.readings = [
-            Readings({name: Reading(each) for name, each in one.items()}, {}, len(one), {}) for one in bodies
-        ]
+        self.readings = [Readings(each, {}, len(each), {}) for each in bodies]
         self.refused = refused
         self.opened = self.closed = 0
 

@@ -14,7 +14,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin imp
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints import CUT_OFF
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Unproven
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Reading, Readings
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Readings
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
@@ -59,7 +59,7 @@ def reader(*bodies: bytes | Exception) -> EndpointReader:
         body = next(left)
         if isinstance(body, Exception):
             raise body
-        return Readings({ONE: Reading({path: body})}, {}, 1, {}, frozenset({ONE}))
+        return Readings({ONE: {path: body}}, {}, 1, {}, frozenset({ONE}))
 
     prover: Any = SimpleNamespace(reader=lambda *_: SimpleNamespace(newest=newest))
     return EndpointReader(prover, SNAPSHOT, 0.1)
