@@ -159,16 +159,23 @@ def test_no_access_is_a_failure(server: ApiServer, info: Call) -> None:
     assert "the credentials are wrong" in found["msg"]
 
 
+def agree(documented: dict[str, Any], arguments: dict[str, Any]) -> None:
+    assert set(documented) == set(arguments)
+    for name, argument in arguments.items():
+        for key in ("type", "default", "required", "choices", "elements"):
+            assert documented[name].get(key) == argument.get(key), (name, key)
+        agree(documented[name].get("suboptions", {}), argument.get("options", {}))
+
+
 def test_documentation_and_arguments_agree() -> None:
-    documented = {
-        name: option
-        for text in (target.ModuleDocFragment.DOCUMENTATION, canary_info.DOCUMENTATION)
-        for name, option in yaml.safe_load(text)["options"].items()
-    }
-    assert set(documented) == set(canary_info.ARGUMENTS)
-    for name, argument in canary_info.ARGUMENTS.items():
-        for key in ("type", "default", "required"):
-            assert documented[name].get(key) == argument.get(key), name
+    texts = (canary_info.DOCUMENTATION, target.ModuleDocFragment.DOCUMENTATION)
+    documented = {name: option for text in texts for name, option in yaml.safe_load(text)["options"].items()}
+    agree(documented, canary_info.ARGUMENTS)
+
+
+def test_the_analysis_of_canary_is_documented_as_its_arguments() -> None:
+    documented = yaml.safe_load(canary.DOCUMENTATION)["options"]["analysis"]
+    agree(documented["suboptions"], canary.ARGUMENTS["analysis"]["options"])
 
 
 def test_what_prometheus_has_counted_is_told(info: Call, release: Call) -> None:
