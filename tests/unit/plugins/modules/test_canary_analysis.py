@@ -62,7 +62,7 @@ def test_a_verdict_tells_its_numbers_and_is_kept(mesh: Istio, server: ApiServer,
     assert state_of(server).get("holder") is None
 
 
-def test_what_was_counted_is_told_as_the_verdict_had_it(mesh: Istio, server: ApiServer, call: Call) -> None:
+def test_the_counts_are_returned_as_judged(mesh: Istio, server: ApiServer, call: Call) -> None:
     mesh.traffic = WELL
     result = call({"deadline": 30})
     (judged,) = result["judged"]
@@ -160,7 +160,7 @@ def test_a_gateway_that_loses_the_cluster_of_the_canary(mesh: Istio, server: Api
     assert weights_of(server) == {"v1": 100, "v2": 0}
 
 
-def test_gateways_that_stay_unread_are_told_early_and_in_the_verdict(
+def test_gateways_that_stay_unread_are_reported_early_and_in_the_verdict(
     mesh: Istio, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One of two answers nothing: what the other one counts decides, and both the person and the verdict are told."""
@@ -268,7 +268,7 @@ def test_all_mistakes_at_once(call: Call) -> None:
 
 
 @pytest.mark.parametrize(("options", "words"), [({"proof": "none"}, "proof is none"), ({"watch": 0}, "watch is 0")])
-def test_somebody_must_count(call: Call, options: dict[str, Any], words: str) -> None:
+def test_something_must_count(call: Call, options: dict[str, Any], words: str) -> None:
     assert words in call(**options)["msg"]
 
 
@@ -333,7 +333,7 @@ def test_prometheus_need_not_know_that_the_cluster_of_the_canary_is_gone(
     assert weights_of(server) == {"v1": 100, "v2": 0}
 
 
-def test_counting_begins_when_a_weight_is_live_and_not_when_that_is_noted(
+def test_counting_begins_when_a_weight_is_live_and_not_when_the_state_says_so(
     mesh: Istio, server: ApiServer, call: Call
 ) -> None:
     """The API server is slow to take the note; the canary fails meanwhile."""

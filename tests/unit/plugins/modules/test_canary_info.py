@@ -56,7 +56,7 @@ def test_before_any_release_the_route_tells_the_versions(server: ApiServer, info
     assert server.sent("PATCH") == []
 
 
-def test_a_release_under_way_is_told(info: Call, release: Call) -> None:
+def test_a_release_under_way_is_reported(info: Call, release: Call) -> None:
     release(state="promoted", interval=60, run={"id": "x", "who": "jane", "host": "far", "pid": 7})
     found = info()
     assert (found["phase"], found["step"], found["steps"], found["next_weight"]) == ("progressing", 1, [10, 100], 100)
@@ -68,13 +68,13 @@ def test_a_release_under_way_is_told(info: Call, release: Call) -> None:
     assert f"held by jane on far since {holder['since']}, lease until {holder['until']}" in found["summary"]
 
 
-def test_the_next_step_is_told(info: Call, release: Call) -> None:
+def test_the_next_step_is_reported(info: Call, release: Call) -> None:
     release(interval=60)
     found = info()
     assert found["next"].startswith(f"v2 at 10 % (step 1 of 2) soaks until {found['until']}")
 
 
-def test_a_verdict_is_told(server: ApiServer, info: Call, release: Call) -> None:
+def test_a_verdict_is_reported(server: ApiServer, info: Call, release: Call) -> None:
     release(interval=0)
     server.put("pods", pod("v2", ready=False))
     release(interval=60, watch=None)
@@ -85,7 +85,7 @@ def test_a_verdict_is_told(server: ApiServer, info: Call, release: Call) -> None
     assert found["next"].startswith("refused: ")
 
 
-def test_problems_are_told(server: ApiServer, info: Call, release: Call) -> None:
+def test_problems_are_reported(server: ApiServer, info: Call, release: Call) -> None:
     release(interval=0)
     server.put("virtualservices", server.get("virtualservices", "pong", NAMESPACE) | virtual_service(50, 50))
     service = virtual_service(50, 50)
@@ -104,7 +104,7 @@ def test_problems_are_told(server: ApiServer, info: Call, release: Call) -> None
     assert "; problems: the annotation" in found["summary"]
 
 
-def test_drift_is_told(server: ApiServer, info: Call, release: Call) -> None:
+def test_drift_is_reported(server: ApiServer, info: Call, release: Call) -> None:
     release(interval=0)
     service = server.get("virtualservices", "pong", NAMESPACE)
     for entry, weight in zip(service["spec"]["http"][1]["route"], (60, 40), strict=True):
@@ -115,7 +115,7 @@ def test_drift_is_told(server: ApiServer, info: Call, release: Call) -> None:
     ]
 
 
-def test_weights_in_doubt_are_told(server: ApiServer, info: Call, release: Call) -> None:
+def test_unverified_weights_are_reported(server: ApiServer, info: Call, release: Call) -> None:
     release(interval=0)
     service = server.get("virtualservices", "pong", NAMESPACE)
     state = {**state_of(server), "unverified": True}
@@ -178,7 +178,7 @@ def test_the_analysis_of_canary_is_documented_as_its_arguments() -> None:
     agree(documented["suboptions"], canary.ARGUMENTS["analysis"]["options"])
 
 
-def test_what_prometheus_has_counted_is_told(info: Call, release: Call) -> None:
+def test_what_prometheus_has_counted_is_returned(info: Call, release: Call) -> None:
     release()
     assert "counted" not in info()
     labels = {
@@ -209,7 +209,7 @@ def test_a_prometheus_that_does_not_answer_is_a_warning(info: Call, release: Cal
     assert "what was counted is not known: Prometheus at http://127.0.0.1:9 cannot be asked" in warned[0]
 
 
-def test_mistakes_in_how_to_ask_prometheus_are_all_told(info: Call) -> None:
+def test_mistakes_in_prometheus_are_all_reported(info: Call) -> None:
     found = info(prometheus={"timeout": -1})
     assert found["failed"]
     assert "prometheus.url is missing" in found["msg"]

@@ -55,7 +55,7 @@ def test_sidecars_are_asked_where_the_mesh_is_meant(mesh: Mesh, call: Call) -> N
     assert call(gateways=["gateway"])["proxies"] == ["gateway gateways/one"]
 
 
-def test_a_sample_of_the_sidecars_is_told_in_numbers(mesh: Mesh, call: Call) -> None:
+def test_a_sample_of_the_sidecars_is_reported_in_numbers(mesh: Mesh, call: Call) -> None:
     for number in range(52):
         mesh.add(sidecar(f"caller-{number}", 80, 20))
     assert call(gateways=["mesh"])["msg"] == "every proxy (50 asked, 50 of 52 sidecars) knows subset v1, v2 of pong"
@@ -77,7 +77,7 @@ def test_a_silent_sidecar_is_waited_for_if_it_calls(
     assert "sidecar web/silent cannot be read" in (result["msg"] if waits else result["unanswered"][0])
 
 
-def test_gateways_that_are_told_only_what_their_routes_name(mesh: Mesh, call: Call) -> None:
+def test_gateways_with_filtered_clusters(mesh: Mesh, call: Call) -> None:
     istiod(mesh, PILOT_FILTER_GATEWAY_CLUSTER_CONFIG="true")
     assert call(subsets=["v3"])["msg"].startswith("istiod sends gateways only what their routes name")
     assert "has routes to subset v2" in call(subsets=["v2"], state="absent", wait_timeout=0.1)["msg"]
@@ -96,6 +96,6 @@ def test_no_api_server(call: Call) -> None:
     assert "cannot be reached" in call(host="http://127.0.0.1:1")["msg"]
 
 
-def test_check_mode_asks_nobody(mesh: Mesh, call: Call) -> None:
+def test_check_mode_asks_no_proxy(mesh: Mesh, call: Call) -> None:
     assert call(check=True, subsets=["v9"])["msg"] == "no proxy is asked in check mode"
     assert mesh.requests == []

@@ -29,7 +29,7 @@ def blends(draw: st.DrawFn, most: int = 300) -> Attribution:
 
 
 @pytest.mark.parametrize(("share", "requests"), [(0.05, 140), (0.2, 40), (0.5, 20), (0.8, 25)])
-def test_how_soon_a_canary_of_which_nothing_is_heard_accuses_itself(share: float, requests: int) -> None:
+def test_how_soon_a_canary_without_answers_fails(share: float, requests: int) -> None:
     def evidence(number: int) -> float:
         failed = round(number * share)
         return log_evidence_by_split(Attribution(0, number - failed, failed, share))
@@ -39,7 +39,7 @@ def test_how_soon_a_canary_of_which_nothing_is_heard_accuses_itself(share: float
 
 
 @pytest.mark.parametrize("share", SHARES)
-def test_failures_of_both_accuse_nobody(share: float) -> None:
+def test_failures_of_both_are_held_against_neither(share: float) -> None:
     for requests in (20, 200, 2000):
         canary, others = round(requests * share * 0.9), round(requests * (1 - share) * 0.9)
         assert log_evidence_by_split(Attribution(canary, others, requests - canary - others, share)) < 0
@@ -71,7 +71,7 @@ def test_the_mean_of_the_evidence_is_at_most_one_under_the_hypothesis(share: flo
     assert mean <= 1 + 1e-9
 
 
-def test_a_good_canary_is_hardly_ever_accused_however_often_one_looks() -> None:
+def test_a_good_canary_rarely_fails_however_often_it_is_judged() -> None:
     """Both fail alike, 3 %: of 100 runs of 1,000 requests, looked at after every 10, at most 1 % may accuse it."""
     draws = random.Random(20261124)
     accused = 0

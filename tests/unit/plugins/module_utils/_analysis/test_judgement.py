@@ -140,7 +140,7 @@ def test_worse_than_stable(canary: tuple[int, ...], stable: tuple[int, ...] | No
     assert (found.result, found.why) == (expected, why)
 
 
-def test_a_canary_within_its_limit_may_be_worse_if_nobody_minds() -> None:
+def test_a_canary_within_its_limit_may_be_worse_without_the_comparison() -> None:
     seen = counts((2000, 16), (8000, 4))
     assert judge(DEFAULTS, seen).result == "fail"
     assert judge(replace(DEFAULTS, worse_than_stable=None), seen).result == "pass"
@@ -176,7 +176,7 @@ def test_a_slow_canary_fails_although_every_answer_is_good() -> None:
     assert result(found, "errors") == "pass"
 
 
-def test_buckets_with_other_edges_tell_nothing() -> None:
+def test_buckets_with_other_edges_are_inconclusive() -> None:
     seen = Counts(VersionCounts("v2", Sample(500), {100: 500, inf: 500}), version("v1", 500))
     found = judge(LATENCY, seen)
     assert (found.result, found.why) == (
@@ -185,7 +185,7 @@ def test_buckets_with_other_edges_tell_nothing() -> None:
     )
 
 
-def test_percentiles_are_for_people() -> None:
+def test_percentiles_are_for_display() -> None:
     found = judge(DEFAULTS, counts((200, 0, 20), (100,)))
     assert found.percentiles["v1"] == {"p50": 37.5, "p95": 48.75, "p99": 49.75}
     assert found.percentiles["v2"] == {"p50": pytest.approx(38.9, abs=0.1), "p95": 375, "p99": 475}
@@ -238,14 +238,14 @@ def test_a_canary_with_all_requests_to_which_proxies_have_no_way() -> None:
     assert judge(DEFAULTS, counts((1000,), None, cut_off={"v2": "no way to v2"})).result == "fail"
 
 
-def test_failures_that_may_be_anybodys_are_told_and_decide_nothing() -> None:
+def test_failures_of_no_service_are_reported_and_decide_nothing() -> None:
     found = judge(DEFAULTS, counts((1000,), (4000,), without_service=100_000))
     assert found.result == "pass"
     assert "100000 in these proxies that name no service and may be of any" in found.why
 
 
 @pytest.mark.parametrize(("untimed", "words"), [("nobody counts", "nobody counts"), ("", "have not counted it yet")])
-def test_latencies_that_nobody_has_counted_are_unknown_and_not_zero(untimed: str, words: str) -> None:
+def test_latencies_that_are_not_counted_are_unknown_and_not_zero(untimed: str, words: str) -> None:
     canary = VersionCounts("v2", Sample(1000))
     stable = VersionCounts("v1", Sample(4000))
     found = judge(DEFAULTS, Counts(canary, stable, untimed=untimed))
@@ -256,7 +256,7 @@ def test_latencies_that_nobody_has_counted_are_unknown_and_not_zero(untimed: str
     assert bad.result == "fail"  # errors are judged all the same
 
 
-def test_latencies_of_stable_that_nobody_has_counted_blame_no_canary() -> None:
+def test_latencies_of_stable_that_are_not_counted_fail_no_canary() -> None:
     slow = version("v2", 1000, 0, 500)
     assert judge(LATENCY, Counts(slow, version("v1", 4000))).result == "fail"
     assert judge(LATENCY, Counts(slow, VersionCounts("v1", Sample(4000)))).result == "inconclusive"
@@ -287,7 +287,7 @@ def test_failures_without_a_version_are_the_canarys_where_it_has_all_requests(
     assert result(found, "unattributed") == expected
 
 
-def test_our_own_requests_tell_by_the_split_whose_failures_are() -> None:
+def test_probes_attribute_failures_by_the_split() -> None:
     found = judge(DEFAULTS, replace(counts((), (80,), unattributed=20), share=0.2))
     assert found.why == (
         "20 of 100 requests failed and belong to no version, and v2 gave 0 of the 80 other answers, "
@@ -338,7 +338,7 @@ def test_custom_queries(query: Query, answer: float | str | None, expected: str,
 BAD = counts((200, 100, 190), (800,), unattributed=300, before=Sample(9000))
 
 
-def test_one_failure_is_enough_and_all_are_told() -> None:
+def test_one_failure_is_enough_and_all_are_reported() -> None:
     found = judge(DEFAULTS, BAD)
     assert found.result == "fail"
     assert [check.name for check in found.checks if check.result == "fail"] == [
@@ -349,7 +349,7 @@ def test_one_failure_is_enough_and_all_are_told() -> None:
     assert all(check.why in found.why for check in found.checks if check.result == "fail")
 
 
-def test_a_dry_run_is_told_and_decides_nothing() -> None:
+def test_a_dry_run_is_reported_and_decides_nothing() -> None:
     criteria = Criteria(
         success=Limit(dry_run=True),
         worse_than_stable=Comparison(dry_run=True),

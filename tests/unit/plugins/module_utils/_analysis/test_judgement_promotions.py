@@ -26,7 +26,7 @@ def promote(dice: random.Random, weight: float, requests: int, stable: Rate, can
     """The verdict of a step with so many requests to the canary, and whether it would have passed at any time.
 
     Each failure of the canary is looked at before and after: there the evidence is at its lowest and its highest, so
-    these looks see all that one at each request would.
+    these judgements see all that one at each request would.
     """
     sent, failed = [0, 0], [0, 0]
     passed = False
@@ -71,7 +71,7 @@ def outage(number: int) -> float:
     return 0.9 if number % 400 < 60 else 0.001
 
 
-def test_a_good_version_is_seldom_rolled_back() -> None:
+def test_a_good_version_is_rarely_rolled_back() -> None:
     """Just within the limit, where it is hardest: each of the two checks that may fail it may do so in 1 %."""
     assert outcomes(1000, 0.2, 300, always(0.01), always(0.01))["fail"] <= 2
 
@@ -82,7 +82,7 @@ def test_a_usual_version_passes() -> None:
     assert found["pass"] >= 95
 
 
-def test_a_bad_version_is_seldom_missed() -> None:
+def test_a_bad_version_is_rarely_missed() -> None:
     """At the limit where it is bad, and even if the soak ends at the moment that is best for it."""
     found = outcomes(1000, 0.2, 400, always(0.002), always(0.05))
     assert found["ever passed"] <= 5

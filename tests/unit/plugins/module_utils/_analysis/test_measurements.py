@@ -43,7 +43,7 @@ def measurements(*measured: Measurement) -> Measurements:
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 3600])
-def test_however_long_it_takes_few_looks_are_kept_evenly(seconds: int) -> None:
+def test_however_long_it_takes_few_measurements_are_kept_evenly(seconds: int) -> None:
     found = measurements(*(measurement(number / 10, number) for number in range(0, seconds * 10)))
     samples = found.facts()["samples"]
     moments = [datetime.fromisoformat(each["at"]) for each in samples]
@@ -55,7 +55,7 @@ def test_however_long_it_takes_few_looks_are_kept_evenly(seconds: int) -> None:
     assert seconds < 60 or len(samples) >= MAX_KEPT // 2
 
 
-def test_the_facts_are_those_of_the_last_look() -> None:
+def test_the_facts_are_those_of_the_last_measurement() -> None:
     facts = measurements(measurement(0), measurement(10, 200), measurement(10.1, 210)).facts()
     assert (facts["since"], facts["until"]) == ("2026-01-01T12:00:00Z", "2026-01-01T12:00:10.100Z")
     assert (facts["seconds"], facts["weights"], facts["source"]) == (10.1, {"v1": 80, "v2": 20}, "envoy")

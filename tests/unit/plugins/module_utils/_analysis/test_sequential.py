@@ -140,7 +140,7 @@ def test_a_canary_that_turns_bad_after_a_long_good_time_is_soon_worse() -> None:
     assert failures <= 30
 
 
-def test_the_limit_alone_seldom_fails_a_version_just_within_it() -> None:
+def test_the_limit_alone_rarely_fails_a_version_just_within_it() -> None:
     """A thousand of 1 % errors, looked at after each of 2 000 requests, with a fixed seed."""
     dice = random.Random(20260131)
 

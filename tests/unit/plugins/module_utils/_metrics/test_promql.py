@@ -47,7 +47,7 @@ def test_queries_of_the_source() -> None:
 
 
 @pytest.mark.parametrize(("reporter", "gateways"), [("destination", ["gw"]), ("source", [])])
-def test_only_gateways_tell_of_requests_without_a_service(reporter: str, gateways: list[str]) -> None:
+def test_only_gateways_count_requests_without_a_service(reporter: str, gateways: list[str]) -> None:
     asked = queries('a"\\b', 0.0001, reporter, gateways)
     assert [query.partition("{")[0] for query in asked] == [REQUESTS, BUCKETS]
     assert all('"a\\"\\\\b"}[1ms]' in query for query in asked)

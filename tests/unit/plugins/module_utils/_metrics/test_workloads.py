@@ -49,21 +49,21 @@ def test_workloads_of_one_name_in_two_namespaces() -> None:
 
 
 @pytest.mark.parametrize("label", ["version", "app.kubernetes.io/version", "service.istio.io/canonical-revision"])
-def test_one_workload_with_pods_of_both_versions_is_told_by_its_revision(label: str) -> None:
+def test_one_workload_with_pods_of_both_versions_is_resolved_by_its_revision(label: str) -> None:
     pods = [pod("web", track="blue", **{label: "1.0"}), pod("web", track="green", **{label: "1.1"})]
     found = workload_versions(SUBSETS, pods)
     assert found.version_of(Workload("web", "shop", "1.1")) == "canary"
     assert found.shared([Workload("web", "shop", "1.1")]) == []
 
 
-def test_nobody_can_tell_one_workload_and_one_revision_apart() -> None:
+def test_one_workload_with_one_revision_is_ambiguous() -> None:
     found = workload_versions(SUBSETS, [pod("web", track="blue"), pod("web", track="green")])
     seen = Workload("web", "shop", "latest")
     assert found.version_of(seen) == ""
     assert found.shared([seen, NO_WORKLOAD, Workload("sparrow", "shop", "latest")]) == [seen]
 
 
-def test_a_revision_that_the_pods_do_not_bear_does_not_matter_where_the_name_tells() -> None:
+def test_a_revision_that_the_pods_lack_does_not_matter_if_the_name_matches() -> None:
     found = workload_versions(SUBSETS, [pod("old", track="blue", version="1"), pod("new", track="green", version="2")])
     assert found.version_of(Workload("new", "shop", "3")) == "canary"
 
@@ -83,7 +83,7 @@ def test_a_version_without_pods_is_known_by_its_label_or_its_name(pods: list[dic
     assert found.version_of(Workload("web", "shop")) == ""
 
 
-def test_where_series_tell_no_workload_the_revision_does() -> None:
+def test_without_a_workload_in_the_series_the_revision_decides() -> None:
     found = workload_versions(SUBSETS, [pod("a", track="blue", version="1"), pod("b", track="green", version="2")])
     assert found.version_of(Workload(revision="2")) == "canary"
     assert found.version_of(NO_WORKLOAD) == ""

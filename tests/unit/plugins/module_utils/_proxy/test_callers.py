@@ -68,7 +68,7 @@ def test_a_sender_may_be_known_in_part(series: Series, sender: Sender) -> None:
 
 
 @pytest.mark.parametrize("workload", ["unknown", "", "client"])
-def test_a_sender_without_a_name_may_be_anybody(workload: str) -> None:
+def test_a_sender_without_a_name_may_be_any_caller(workload: str) -> None:
     assert senders(lines(GIVEN, ("destination", workload, "unknown", "unknown"))) is None
 
 
@@ -144,7 +144,7 @@ def test_all_pods_of_a_service_are_asked(mesh: Mesh) -> None:
     assert looked_up(mesh) == Callers("shop/pong", frozenset({CLIENT}))
 
 
-def test_requests_that_nobody_has_counted_may_be_of_anybody(mesh: Mesh) -> None:
+def test_requests_that_are_not_counted_may_be_of_any_caller(mesh: Mesh) -> None:
     """As where Telemetry switches Istio's counters off."""
     pod = mesh.add(sidecar("one", app="pong"))
     pod.server.answers |= {"/stats/prometheus": b"", "/clusters": requests(3)}

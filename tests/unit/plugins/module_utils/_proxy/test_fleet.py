@@ -106,7 +106,7 @@ def test_a_change_is_noticed_and_the_streams_serve_again(mesh: Mesh) -> None:
     assert mesh.asked("portforward") == 1
 
 
-def test_a_deadline_names_who_lags_and_what_it_runs(mesh: Mesh) -> None:
+def test_a_deadline_names_the_proxies_that_lag_and_their_weights(mesh: Mesh) -> None:
     mesh.add(Envoy("one", 80, 20))
     mesh.add(Envoy("two", 50, 50))
     istiod(mesh)
@@ -206,7 +206,7 @@ def test_a_gateway_that_comes_back_is_asked_anew(mesh: Mesh) -> None:
     assert mesh.asked("portforward") == 3
 
 
-def test_all_gateways_are_gone(mesh: Mesh) -> None:
+def test_no_gateway_is_left(mesh: Mesh) -> None:
     pod = mesh.add(Envoy("one", 50, 50))
     with proxies(mesh) as found:
         pod.ready = False
@@ -285,7 +285,7 @@ def test_absence_is_awaited(mesh: Mesh) -> None:
         assert found.await_absence("pong", ["v2"], 30).live
 
 
-def test_a_missing_right_is_told_before_anything_is_written(mesh: Mesh) -> None:
+def test_a_missing_permission_is_reported_before_the_first_write(mesh: Mesh) -> None:
     mesh.add(Envoy("one", 80, 20))
     mesh.add(Envoy("two", 80, 20, refusal=(403, "pods is forbidden")))
     with proxies(mesh) as found, pytest.raises(ClusterError, match="pods is forbidden"):
@@ -305,7 +305,7 @@ def test_an_answer_that_is_not_from_envoy(mesh: Mesh) -> None:
         found.await_weights(virtual_service(80, 20), 6 * HASTE)
 
 
-def test_a_flaw_in_a_look_is_not_hidden(mesh: Mesh) -> None:
+def test_an_error_in_an_expectation_is_raised(mesh: Mesh) -> None:
     mesh.add(Pod("one", answers={"/config_dump": b'{"configs": [1]}'}))
     with proxies(mesh) as found, pytest.raises(NotLive, match="cannot be read: it is no config_dump as expected"):
         found.await_weights(virtual_service(80, 20), 6 * HASTE)
@@ -485,7 +485,7 @@ def test_without_the_right_to_read_sidecars_more_are_asked(mesh: Mesh, thawed: t
         found.await_weights(virtual_service(80, 20), 12 * HASTE)
 
 
-def test_a_sample_is_told_in_numbers_where_it_lags(mesh: Mesh) -> None:
+def test_a_sample_that_lags_is_reported_with_its_numbers(mesh: Mesh) -> None:
     for number in range(6):
         mesh.add(sidecar(f"caller-{number}", 80, 20))
     with (

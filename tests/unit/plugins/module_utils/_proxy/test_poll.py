@@ -78,14 +78,14 @@ def test_a_proxy_with_another_stream_is_asked_anew(poll: Poll) -> None:
     assert follow(poll, 30, new) == []
 
 
-def test_a_proxy_that_went_is_forgotten(poll: Poll) -> None:
+def test_a_removed_proxy_is_forgotten(poll: Poll) -> None:
     assert follow(poll, 30, Source(b"yes")) == []
     assert [live.proxy for live in poll.result()[0]] == [ONE]
     assert follow(poll, 0) == []
     assert poll.result() == ((), 0)
 
 
-def test_nobody_is_asked_any_more_when_it_is_over(poll: Poll, threads: ThreadPoolExecutor) -> None:
+def test_no_proxy_is_asked_after_the_end(poll: Poll, threads: ThreadPoolExecutor) -> None:
     source = Source(b"no")
     follow(poll, 0.05, source)
     poll.__exit__()

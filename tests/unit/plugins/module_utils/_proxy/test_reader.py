@@ -106,7 +106,7 @@ def test_a_late_answer_is_taken_when_it_comes(mesh: Mesh, proxies: Proxies, monk
     assert mesh.asked("portforward") == 1
 
 
-def test_one_that_does_not_answer_holds_nobody_up(
+def test_a_proxy_without_an_answer_delays_no_other(
     mesh: Mesh, proxies: Proxies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader_module, "UNREAD_AFTER", 0.3)
@@ -140,7 +140,7 @@ def test_connections_that_are_cut_are_made_anew_with_time_enough(
     assert mesh.asked("portforward") == 3
 
 
-def test_who_cannot_be_read_is_told_with_why_and_for_how_long(
+def test_unread_proxies_are_reported_with_reason_and_duration(
     mesh: Mesh, proxies: Proxies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader_module, "UNREAD_AFTER", 1.0)
@@ -188,7 +188,7 @@ def test_an_outage_of_the_api_server_leaves_those_that_are_known(mesh: Mesh, pro
     reader.close()
 
 
-def test_nobody_is_asked_once_it_is_closed(mesh: Mesh, proxies: Proxies) -> None:
+def test_no_proxy_is_asked_once_it_is_closed(mesh: Mesh, proxies: Proxies) -> None:
     reader = Reader(proxies, [PATH], PACE)
     reader.newest(0)
     reader.close()
@@ -216,7 +216,7 @@ def test_one_that_owes_an_answer_when_it_is_closed_can_be_asked_again_at_once(me
     frozen.set()
 
 
-def test_a_look_ends_when_it_is_closed(proxies: Proxies) -> None:
+def test_a_read_ends_when_it_is_closed(proxies: Proxies) -> None:
     reader = Reader(proxies, [PATH], 30.0)
     reader.newest(0)
     begin = time.monotonic()

@@ -99,5 +99,5 @@ def test_each_moment_has_what_was_scraped_until_then() -> None:
     assert (facts["weights"], facts["seconds"]) == ({"v1": 80, "v2": 20}, 60.0)
 
 
-def test_a_version_without_weight_is_not_told_of() -> None:
+def test_a_version_without_weight_is_left_out() -> None:
     assert set(told(100, scraped("v2", 1))["versions"]) == {"v2"}

@@ -73,7 +73,7 @@ def test_a_late_answer_passes_nothing(clock: SimpleNamespace) -> None:
     assert judge.measure().judgement.result == "pass"
 
 
-def test_who_stays_blind_is_told_with_what_was_known_before(clock: SimpleNamespace) -> None:
+def test_a_long_gap_is_reported_with_the_last_reason(clock: SimpleNamespace) -> None:
     judge = judge_of_counts(counts(7), LATE)
     judge.measure()
     clock.seconds += BLIND + 2

@@ -107,7 +107,7 @@ def _labels() -> str:
     return ",".join(f'{key}="{value}"' for key, value in SERIES.items())
 
 
-def test_a_workload_that_nobody_knows_is_looked_for_among_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_workload_is_searched_among_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr(providers.time, "monotonic", lambda: clock.seconds)
     later = snapshot(*APART, pod("web-teal", track="green"))
