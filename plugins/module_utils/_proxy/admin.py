@@ -25,6 +25,9 @@ class HostSubset(NamedTuple):
     host: ServiceName | str
     subset: str
 
+    def __str__(self) -> str:
+        return f"subset {self.subset} of {self.host}"
+
 
 Weights = Mapping[HostSubset, int]
 

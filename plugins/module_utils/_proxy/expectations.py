@@ -74,9 +74,9 @@ class SubsetsExpectation:
         known = self.subsets & found.keys()
         if not known and sidecar:
             return Observation(True, "has no such cluster", concerned=False)
-        missing = [f"no cluster for {named(place)}" for place in self.subsets - known]
+        missing = [f"no cluster for {place}" for place in self.subsets - known]
         missing += [
-            f"{found[place].healthy} of {found[place].total} hosts of {named(place)} healthy"
+            f"{found[place].healthy} of {found[place].total} hosts of {place} healthy"
             for place in known
             if not (self.empty or found[place].healthy)
         ]
@@ -92,10 +92,5 @@ class AbsenceExpectation:
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
         present = admin.destinations(get(admin.routes_path())) & self.subsets
-        names = ", ".join(sorted(named(place) for place in present))
+        names = ", ".join(sorted(map(str, present)))
         return Observation(not present, f"has routes to {names}" if names else "has no route to it")
-
-
-def named(place: HostSubset) -> str:
-    """A subset in a message."""
-    return f"subset {place.subset} of {place.host}"

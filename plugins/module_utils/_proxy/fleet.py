@@ -37,7 +37,6 @@ from .expectations import (
     Expectation,
     SubsetsExpectation,
     WeightsExpectation,
-    named,
 )
 from .poll import Live, Poll
 
@@ -431,4 +430,4 @@ class Proxies:
 
 
 def _listed(places: frozenset[HostSubset]) -> str:
-    return ", ".join(sorted(named(place) for place in places))
+    return ", ".join(sorted(map(str, places)))
