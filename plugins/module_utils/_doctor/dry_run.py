@@ -15,7 +15,7 @@ from .._k8s.client import Cluster
 from .._preflight.finding import ERROR, Finding
 from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways, discover
-from .._release.machine import leased
+from .._release.lease import leased
 from .._release.model import Command, Rejected, Run, Transition, Want
 from .._release.plan import InvalidPlan, validate
 from .._release.state import State

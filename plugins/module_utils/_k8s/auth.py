@@ -27,7 +27,7 @@ from ansible.module_utils.basic import env_fallback
 from .._common.http import tls_context
 from .._common.values import show
 from .http_proxy import proxy_for
-from .kubeconfig import SECTIONS, mistakes
+from .kubeconfig_schema import SECTIONS, mistakes
 from .kubectl import version
 
 

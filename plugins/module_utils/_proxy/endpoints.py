@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from .._common.values import from_json, understood
 from .._metrics.counts import Sample
-from .admin import HostSubset, destination_of, is_healthy
+from .envoy_config import HostSubset, destination_of, is_healthy
 
 CUT_OFF = 3  # answers in a row without a healthy endpoint until a version counts as cut off from a proxy
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .._common.shares import said
-from . import admin
-from .admin import EnvoyRule, HostSubset
+from . import envoy_config
+from .envoy_config import EnvoyRule, HostSubset
 
 Get = Callable[[str], bytes]
 
@@ -49,16 +49,16 @@ class WeightsExpectation:
         self._configs: tuple[str, ...] = ()  # where the routes were found, so that the next answer is small
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
-        found = admin.weights_by_config(get(admin.routes_path(self._configs)), self._rule)
+        found = envoy_config.weights_by_config(get(envoy_config.routes_path(self._configs)), self._rule)
         if not found and self._configs:
-            found = admin.weights_by_config(get(admin.routes_path()), self._rule)
+            found = envoy_config.weights_by_config(get(envoy_config.routes_path()), self._rule)
         self._configs = tuple(found)
         routes = [weights for each in found.values() for weights in each]
         expected = self._rule.weights
         if not routes:
             return Observation(sidecar, "has no such route", concerned=not sidecar)
-        other = [weights for weights in routes if not admin.same_shares(weights, expected)]
-        shares = admin.percentages((other or routes)[0], expected)
+        other = [weights for weights in routes if not envoy_config.same_shares(weights, expected)]
+        shares = envoy_config.percentages((other or routes)[0], expected)
         return Observation(not other, f"{RUNS} {said(shares)}", shares)
 
 
@@ -70,7 +70,7 @@ class SubsetsExpectation:
     empty: bool = False
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
-        found = admin.hosts(get(admin.hosts_path(self.subsets)))
+        found = envoy_config.hosts(get(envoy_config.hosts_path(self.subsets)))
         known = self.subsets & found.keys()
         if not known and sidecar:
             return Observation(True, "has no such cluster", concerned=False)
@@ -91,6 +91,6 @@ class AbsenceExpectation:
     subsets: frozenset[HostSubset]
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
-        present = admin.destinations(get(admin.routes_path())) & self.subsets
+        present = envoy_config.destinations(get(envoy_config.routes_path())) & self.subsets
         names = ", ".join(sorted(map(str, present)))
         return Observation(not present, f"has routes to {names}" if names else "has no route to it")

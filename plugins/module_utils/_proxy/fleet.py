@@ -28,10 +28,10 @@ from .._k8s.client import POD, SIDECAR, Cluster
 from .._k8s.portforward import Stream
 from .._routing.hosts import ServiceName, identity
 from . import discovery
-from .admin import HostSubset, percentages, rule_of
 from .attachment import NAMED, Attachment, Object, Proxy, proxies_in
 from .callers import ADMIN_PORT, READ_TIMEOUT, Callers, Sender, callers_of, sender_of
 from .discovery import DiscoveredGateways, selector_of
+from .envoy_config import HostSubset, percentages, rule_of
 from .expectations import (
     AbsenceExpectation,
     Expectation,

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # PRIVATE to this collection: it may change in any release.
-"""Who runs: written into the lease, so that other runs can name the holder and see whether it has ended.
+"""The lease: which run holds it, whether it counts, and whether its process has ended.
 
 Host names repeat, containers on a host's network share its name, and pids are used again. A process is named for good
 by the boot of its machine, its pid namespace, its pid and the time it began.
@@ -17,11 +17,13 @@ import secrets
 import socket
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .model import Run
-from .state import PROCESS, LeaseHolder
+from .model import LEASE, LEASE_SLACK, Run
+from .state import PROCESS, LeaseHolder, State
 
 PROC = Path("/proc")
 ENDED = ("Z", "X")  # states of a process that only waits for its parent to notice
@@ -60,6 +62,16 @@ def has_ended(process: Run | LeaseHolder) -> bool:
         pass
     state, start = _stat(process.pid)
     return state in ENDED or bool(start and process.start and start != process.start)
+
+
+def leased(holder: LeaseHolder, now: datetime) -> bool:
+    """Whether a lease counts at this time: it has not ended, and it ends when one of ours could."""
+    return now < holder.until <= now + LEASE + LEASE_SLACK
+
+
+def released(state: State) -> State:
+    """The state with the lease let go: for the last write of a run."""
+    return replace(state, holder=None)
 
 
 def _boot() -> str:

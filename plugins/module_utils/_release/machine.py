@@ -21,6 +21,7 @@ from math import ceil
 
 from .._common.clock import stamp, to_milliseconds
 from .._common.shares import Share
+from .lease import leased
 from .messages import (
     latest,
     reason_of,
@@ -35,7 +36,6 @@ from .messages import (
 )
 from .model import (
     LEASE,
-    LEASE_SLACK,
     RENEW,
     Case,
     Command,
@@ -91,16 +91,6 @@ def decide(
 def after(observed: Observed, transition: Transition) -> Observed:
     """What is observed once a transition is written."""
     return replace(observed, weights={**observed.weights, **transition.weights}, holder_ended=False)
-
-
-def leased(holder: LeaseHolder, now: datetime) -> bool:
-    """Whether a lease counts at this time: it has not ended, and it ends when one of ours could."""
-    return now < holder.until <= now + LEASE + LEASE_SLACK
-
-
-def released(state: State) -> State:
-    """The state with the lease let go: for the last write of a run."""
-    return replace(state, holder=None)
 
 
 # What each command does, once nothing prevents it.

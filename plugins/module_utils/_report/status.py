@@ -13,7 +13,8 @@ from typing import Any
 from .._common.clock import stamp
 from .._common.shares import number, numbers, said
 from .._k8s.pods import Version
-from .._release.machine import decide, leased
+from .._release.lease import leased
+from .._release.machine import decide
 from .._release.model import Command, Rejected, Run, Want
 from .._release.plan import Plan
 from .._release.state import LeaseHolder, State, Unreadable, unverified

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from .._release.cleanup import cleanup
-from .._release.lease import has_ended
-from .._release.machine import decide, released
+from .._release.lease import has_ended, released
+from .._release.machine import decide
 from .._release.model import Decision, Transition, Wait, Want
 from .._release.state import State, Verdict, unverified
 from .context import Request, Session

@@ -16,7 +16,7 @@ from .._k8s.client import VIRTUAL_SERVICE
 from .._proxy.attachment import NAMED
 from .._proxy.fleet import NotLive, Unproven
 from .._proxy.poll import Live
-from .._release.machine import released
+from .._release.lease import released
 from .._release.model import Decision, Rejected, Transition
 from .._release.state import State, Verdict, unverified, verified
 from .context import Outcome, Request, Session

@@ -12,9 +12,9 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from .._k8s.auth import ClusterError
 from .._metrics.counts import Sample
 from .._proxy import endpoints
-from .._proxy.admin import HostSubset, hosts_path
 from .._proxy.attachment import Proxy
 from .._proxy.endpoints import Clusters, HostIncrease, ProxyHosts
+from .._proxy.envoy_config import HostSubset, hosts_path
 from .._proxy.fleet import Unproven
 from .._proxy.reader import Interval, Readings
 from .._rollout.prover import Prover

@@ -30,9 +30,9 @@ from .._metrics.prometheus import Prometheus, PrometheusError
 from .._metrics.promql import increase_of, queries
 from .._metrics.workloads import Workload, WorkloadVersions
 from .._metrics.workloads import workload_versions as from_pods
-from .._proxy.admin import routes_path, rule_of
 from .._proxy.attachment import attachment_of
 from .._proxy.discovery import discover
+from .._proxy.envoy_config import routes_path, rule_of
 from .._proxy.reader import Interval
 from .._rollout.prover import Prover
 from .._rollout.read import Snapshot, pods_of

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from .._proxy.admin import EnvoyRule, weights_by_config
 from .._proxy.attachment import Proxy
+from .._proxy.envoy_config import EnvoyRule, weights_by_config
 
 LOST = 2  # answers in a row without the rule until it counts as lost
 

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .._k8s.auth import ClusterError
 from .._k8s.client import VIRTUAL_SERVICE
-from .._release.lease import has_ended
-from .._release.machine import released
+from .._release.lease import has_ended, released
 from .._release.model import Decision, Event, NoOp, Rejected, Transition
 from .._release.state import Phase, State, Verdict
 from .._rollout.context import Outcome, Request, Session

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._k8s.kubeconfig import mistakes
+from ansible_collections.progressive.istio.plugins.module_utils._k8s.kubeconfig_schema import mistakes
 
 SOUND: dict[str, Any] = {
     "current-context": "a",

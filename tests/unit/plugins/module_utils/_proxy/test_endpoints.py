@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.counts import Sample
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints import (
     CUT_OFF,
     Clusters,
@@ -25,6 +24,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints
     parse,
     sample,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 
 SERVICE = ServiceName("shop", "checkout")

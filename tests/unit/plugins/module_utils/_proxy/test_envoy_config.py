@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import (
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import (
     HostHealth,
     HostSubset,
     Weights,

@@ -7,7 +7,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import EnvoyRule, HostSubset, routes_path
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import (
+    EnvoyRule,
+    HostSubset,
+    routes_path,
+)
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.expectations import (
     AbsenceExpectation,
     Observation,

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._metrics import istio_metrics
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import (
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import received, senders
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import (
     EnvoyRule,
     destinations,
     hosts,
     percentages,
     weights_by_config,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import received, senders
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import parse_status
 from fuzz import ANYTHING, examples, mutated
 from hypothesis import given

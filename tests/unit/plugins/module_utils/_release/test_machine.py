@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import decode, encode
-from ansible_collections.progressive.istio.plugins.module_utils._release.machine import after, decide, released
+from ansible_collections.progressive.istio.plugins.module_utils._release.lease import released
+from ansible_collections.progressive.istio.plugins.module_utils._release.machine import after, decide
 from ansible_collections.progressive.istio.plugins.module_utils._release.model import (
     LEASE,
     Command,

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import decode, encode
-from ansible_collections.progressive.istio.plugins.module_utils._release.machine import after, decide, released
+from ansible_collections.progressive.istio.plugins.module_utils._release.lease import released
+from ansible_collections.progressive.istio.plugins.module_utils._release.machine import after, decide
 from ansible_collections.progressive.istio.plugins.module_utils._release.model import (
     Command,
     Decision,

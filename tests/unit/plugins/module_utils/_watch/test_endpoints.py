@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints import CUT_OFF
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Unproven
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Readings
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.admin import rule_of
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import rule_of
 from ansible_collections.progressive.istio.plugins.module_utils._watch.rule_presence import LOST, RulePresence
 from loopback_mesh import Envoy
 from pong_mesh import virtual_service
