@@ -45,8 +45,20 @@ def read(name: str) -> Documented:
         for node in ast.parse(module.read_text(encoding="utf-8")).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"DOCUMENTATION", "EXAMPLES", "RETURN"}
     }
-    options = yaml.safe_load(texts["DOCUMENTATION"]).get("options", {})
+    documentation = yaml.safe_load(texts["DOCUMENTATION"])
+    options = documentation.get("options", {})
+    for fragment in documentation["extends_documentation_fragment"]:
+        options = shared_options(*fragment.split(".")[2:]) | options
     return Documented(module.stem, options, texts["EXAMPLES"], yaml.safe_load(texts["RETURN"]))
+
+
+def shared_options(file: str, part: str = "DOCUMENTATION") -> dict[str, Any]:
+    """The options of a fragment of the documentation."""
+    body = ast.walk(ast.parse((MODULES.parent / "doc_fragments" / f"{file}.py").read_text(encoding="utf-8")))
+    texts = (
+        node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == part.upper()
+    )
+    return yaml.safe_load(ast.literal_eval(next(texts))).get("options") or {}
 
 
 def strangers(keys: dict[str, Any], result: dict[str, Any], failed: bool) -> list[str]:
