@@ -1,5 +1,4 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shows a canary's objects in one line each."""
 

@@ -1,5 +1,4 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes one self-contained HTML page of a canary's run."""
 

@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """The checks of a version: each takes counts and returns a result with its numbers. Pure.
 
 Each may be evaluated at any time and as often as needed, see `sequential`.

@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """Log evidence against a version that stays valid however often it is evaluated (sequential tests). Pure.
 
 Both functions return the logarithm of an e-value: a quantity whose mean is at most 1 when the hypothesis that it speaks

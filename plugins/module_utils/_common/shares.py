@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """Exact shares of the requests in percent: weights of 2 and 1 are two thirds and one third. Pure.
 
 Envoy splits requests by weight / sum for any sum. A whole percentage is an `int`, any other one a `Percent`, which

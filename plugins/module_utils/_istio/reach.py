@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """How requests reach a version otherwise than by its weight: a version at 0 % may still get some. Pure.
 
 A destination leads to a version if all pods of the version have the labels that the destination selects by: the same

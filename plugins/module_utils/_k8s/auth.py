@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """The API server and the credentials for it, by module options, a kubeconfig or the service account of the pod.
 
 Plain kubeconfigs (certificates, tokens, basic auth) are read here, since the import of the `kubernetes` library takes

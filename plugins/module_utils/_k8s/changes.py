@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """List the objects of a kind, and watch from that resourceVersion, so that no change is missed.
 
 A watch alone begins with the objects that exist when it opens, so it misses earlier deletions.

@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """Which HTTP proxy is used for a server, by the rules of the `kubernetes` library, so that all tasks use the same.
 
 An explicit proxy (an option or the kubeconfig's proxy-url) overrides HTTPS_PROXY, HTTP_PROXY and ALL_PROXY in upper or

@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """HTTP requests to a port of a pod, over one port-forward that stays open.
 
 The port-forward of the `kubernetes` library polls: a request takes a second there, and 2 ms here.

@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """Istio's standard request metrics as counters of one service: by workload, response class and latency. Pure.
 
 They come from a proxy's `/stats/prometheus` or from Prometheus. Names may have the prefix `envoy_`, which Envoy's stats

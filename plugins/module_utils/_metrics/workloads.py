@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """Which version the requests in Istio's series went to, by the workload that the series name. Pure.
 
 The series name no subset, but the pod's workload, its namespace and its revision: a label of the pod, which need not

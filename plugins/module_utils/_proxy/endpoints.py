@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """The requests that proxies sent to the endpoints of each version, from Envoy's own counters. Pure.
 
 Every Envoy counts by endpoint and cluster, whether telemetry is on or off, and a subset has its own cluster. It counts

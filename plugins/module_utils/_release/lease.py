@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """The lease: which run holds it, whether it counts, and whether its process has ended.
 
 Host names repeat, containers on a host's network share its name, and pids are used again. A process is named for good

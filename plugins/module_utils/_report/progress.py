@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """Lines that show a user how a release progresses.
 
 A module cannot print while it runs. It writes lines to a file, and the action plugin shows them as they come.

@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """What must be right before a version gets more requests: the rules of the mesh, and the rights to take the step.
 
 The rules are checked over what a request has read anyway, so they cost one read of the gateways alone. What needs more

@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """The HTTP route of a VirtualService that splits requests between versions: find it, read it, patch weights. Pure.
 
 Shares are percentages of what the versions of a release have together. That is everything in the usual route; in a

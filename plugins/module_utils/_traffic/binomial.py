@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """The exact binomial distribution: which counts a weight explains, and how unlikely an observed count is.
 
 Envoy draws a version for each request independently, so of n requests Binomial(n, p) reach a version of weight p. A

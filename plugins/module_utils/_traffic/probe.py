@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """Send a bounded number of HTTP requests, several at a time, and return the answer or error of each.
 
 Redirects are not followed and proxies of the environment are not used. Connections are those of http.client: a pool of

@@ -1,8 +1,5 @@
 # Copyright: Contributors to the progressive.istio project
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-#
-# PRIVATE to this collection: it may change in any release.
 """Numbers over time as shapes of a chart. Pure.
 
 A plot is a square of 1000 by 1000 with its origin at the top left. The page stretches it, so text is outside of it and
