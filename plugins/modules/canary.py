@@ -564,7 +564,7 @@ analysis:
 judged:
   description:
     - Each weight that was judged, in order, with its verdict and what was counted while it soaked.
-    - All counts start when the weight was live and end with the verdict.
+    - All counts start when the weight was live and end with the verdict. The keys of RV(analysis) are in it too.
   returned: success
   type: list
   elements: dict
@@ -589,27 +589,6 @@ judged:
       type: float
       returned: always
       sample: 60.01
-    result:
-      description: As RV(analysis.result).
-      type: str
-      returned: always
-      sample: pass
-    why:
-      description: As RV(analysis.why).
-      type: str
-      returned: always
-      sample: 0 of 412 requests to v2 (0 %) failed, 1 % may
-    checks:
-      description: As RV(analysis.checks).
-      type: list
-      elements: dict
-      returned: always
-      sample: []
-    percentiles:
-      description: As RV(analysis.percentiles).
-      type: dict
-      returned: always
-      sample: {v1: {p50: 2.1, p95: 4.8, p99: 9.6}, v2: {p50: 2.2, p95: 4.9, p99: 9.9}}
     source:
       description: Who counted, as O(analysis.source).
       type: str
