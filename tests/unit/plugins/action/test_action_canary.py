@@ -171,7 +171,7 @@ def test_a_module_elsewhere_is_shown_when_it_has_ended(task: Task, transport: st
     "wrong",
     [
         {"interval": "10m", "steps": [5, 1], "watch": "long", "confirm": "perhaps", "drain": "x", "skip_checks": 7},
-        {"analysis": {"no_such_key": 1}},
+        {"analysis": {"no_such_key": 1, "source": "nowhere", "minimum_requests": "few"}},
         {"wait_timeout": "2m", "proof": "some", "proof_timeout": "30s", "min_ready": "all"},
     ],
     ids=["not needed", "analysis", "with a default"],

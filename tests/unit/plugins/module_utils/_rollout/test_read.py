@@ -66,7 +66,6 @@ def note(server: ApiServer) -> str:
         {"weight": 400},
         {"skip_checks": ["no_such_check"]},
         {"watch": -1, "drain": -1, "wait_timeout": -5, "min_ready": -2, "proof_timeout": -1},
-        {"analysis": {"source": "nowhere", "minimum_requests": "few"}},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )
