@@ -271,9 +271,7 @@ TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
 @answering
 def main() -> None:
     module = Module(
-        argument_spec=AUTH_ARGUMENTS | ARGUMENTS,
-        required_together=[("stable", "canary")],
-        supports_check_mode=True,
+        argument_spec=AUTH_ARGUMENTS | ARGUMENTS, required_together=[("stable", "canary")], supports_check_mode=True
     )
     given = {name: value for name in TARGET if (value := module.params[name]) or name in ("name", "namespace")}
     target = Target(**given)

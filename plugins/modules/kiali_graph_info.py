@@ -297,11 +297,7 @@ def graph_of(kiali: Kiali, namespaces: list[str], duration: int) -> dict[str, An
     msg = f"{kiali.where} saw {plural(len(edges), 'edge')} of namespace {namespace} in the last {duration} s"
     if not edges:
         msg += ": were requests sent, does its Prometheus read the proxies, and may it see the namespace?"
-    return {
-        "msg": msg,
-        "edges": [as_result(edge, namespace) for edge in edges],
-        "report": table(edges, namespace),
-    }
+    return {"msg": msg, "edges": [as_result(edge, namespace) for edge in edges], "report": table(edges, namespace)}
 
 
 def run(params: dict[str, Any], istioctl: bool) -> dict[str, Any]:

@@ -213,9 +213,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
 @answering
 def main() -> None:
     module = Module(
-        argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS},
-        required_by={"name": ["namespace"]},
-        supports_check_mode=True,
+        argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, required_by={"name": ["namespace"]}, supports_check_mode=True
     )
     try:
         result = run(module.params)

@@ -41,12 +41,7 @@ _EVERYWHERE = {
     "mutating_webhooks": MUTATING_WEBHOOK,
     "validating_webhooks": VALIDATING_WEBHOOK,
 }
-_OWN = {
-    "destination_rules": DESTINATION_RULE,
-    "services": SERVICE,
-    "deployments": DEPLOYMENT,
-    "pods": POD,
-}
+_OWN = {"destination_rules": DESTINATION_RULE, "services": SERVICE, "deployments": DEPLOYMENT, "pods": POD}
 _CONNECTIONS = 4
 INJECTED = "security.istio.io/tlsMode=istio"  # the label of every pod with an injected sidecar
 SIDECARS = 200  # how many of them are read

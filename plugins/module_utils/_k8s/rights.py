@@ -9,17 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .auth import ClusterError
-from .client import (
-    ACCESS_REVIEW,
-    DESTINATION_RULE,
-    GATEWAY,
-    POD,
-    RULES_REVIEW,
-    SERVICE,
-    VIRTUAL_SERVICE,
-    Cluster,
-    Kind,
-)
+from .client import ACCESS_REVIEW, DESTINATION_RULE, GATEWAY, POD, RULES_REVIEW, SERVICE, VIRTUAL_SERVICE, Cluster, Kind
 
 LISTED = "docs/examples/permissions.yml has all that a move needs"
 

@@ -162,19 +162,13 @@ def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
     elif home and injectors(mesh.mutating_webhooks, labels_of(home)):
         remedy, change = "restart them, since they are older than the injection", {}
     elif home and injectors(mesh.mutating_webhooks, labels_of(home), {_OPT_OUT: "true"}):
-        remedy, change = (
-            f"label their template {_OPT_OUT}=true, or ask for the label of the namespace",
-            _INJECTED,
-        )
+        remedy, change = (f"label their template {_OPT_OUT}=true, or ask for the label of the namespace", _INJECTED)
     else:
         return "ask the owner of the namespace to label it for injection", look
     if deployment is None or not mesh.owns(name_of(service)):
         return remedy, look
     if not keeps_serving(deployment):
-        return (
-            f"{remedy}, when it may stop: Deployment {made_by.name} has no ready pod during a restart",
-            look,
-        )
+        return (f"{remedy}, when it may stop: Deployment {made_by.name} has no ready pod during a restart", look)
     if not change:
         return remedy, restart(deployment)
     return remedy, merge("Deployment", deployment, {"spec": {"template": {"metadata": change}}})

@@ -29,12 +29,7 @@ from .attachment import NAMED, Attachment, Object, Proxy, proxies_in
 from .callers import ADMIN_PORT, READ_TIMEOUT, Callers, Sender, callers_of, sender_of
 from .discovery import DiscoveredGateways, selector_of
 from .envoy_config import HostSubset, percentages, rule_of
-from .expectations import (
-    AbsenceExpectation,
-    Expectation,
-    SubsetsExpectation,
-    WeightsExpectation,
-)
+from .expectations import AbsenceExpectation, Expectation, SubsetsExpectation, WeightsExpectation
 from .poll import Live, Poll
 
 if TYPE_CHECKING:  # seldom needed, and a module compiles all that it imports each time it runs

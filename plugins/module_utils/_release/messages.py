@@ -6,13 +6,7 @@ from __future__ import annotations
 
 from .._common.clock import stamp
 from .._routing.virtual_service import ANNOTATION
-from .model import (
-    Case,
-    Ready,
-    Rejected,
-    Want,
-    same_release,
-)
+from .model import Case, Ready, Rejected, Want, same_release
 from .state import LeaseHolder, Phase, State, Unreadable
 
 

@@ -26,10 +26,7 @@ from .context import Request, Session
 from .read import Refused, Snapshot
 from .rights import lacking, rights_to_move
 
-_AFTERWARDS = (
-    reached_by_weight_alone.__name__,
-    callers_routed.__name__,
-)  # warnings, after the write
+_AFTERWARDS = (reached_by_weight_alone.__name__, callers_routed.__name__)  # warnings, after the write
 _READ = ("focus", "virtual_services", "destination_rules", "services", "unread")
 
 

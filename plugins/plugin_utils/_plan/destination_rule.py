@@ -8,15 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...module_utils._routing.hosts import identity
-from .objects import (
-    Object,
-    Refused,
-    about,
-    changed,
-    named,
-    new,
-    objects_of,
-)
+from .objects import Object, Refused, about, changed, named, new, objects_of
 
 
 def plan(found: Mapping[str, Any], *, name: str, namespace: str, host: str, subsets: list[str]) -> Object:

@@ -7,26 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .objects import (
-    Object,
-    Refused,
-    about,
-    changed,
-    missing,
-    named,
-    new,
-    objects_of,
-)
+from .objects import Object, Refused, about, changed, missing, named, new, objects_of
 
 
 def plan(
-    found: Mapping[str, Any],
-    *,
-    name: str,
-    namespace: str,
-    selector: Mapping[str, str],
-    port: int,
-    hosts: list[str],
+    found: Mapping[str, Any], *, name: str, namespace: str, selector: Mapping[str, str], port: int, hosts: list[str]
 ) -> Object:
     """Ensure one HTTP server with these hosts; all other servers stay."""
     with about("Gateway", namespace, name):

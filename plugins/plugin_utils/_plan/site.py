@@ -8,13 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...module_utils._routing.hosts import ServiceName, identity
-from . import (
-    app_version,
-    destination_rule,
-    gateway,
-    injection,
-    virtual_service,
-)
+from . import app_version, destination_rule, gateway, injection, virtual_service
 from .objects import Refused
 
 Found = Mapping[str, Any]

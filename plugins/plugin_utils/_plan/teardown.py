@@ -18,13 +18,7 @@ WORKLOADS = ("Deployment", "Service")
 
 
 def plan(
-    objects: list[Object],
-    names: Mapping[str, str],
-    *,
-    app: str,
-    host: str,
-    route: str,
-    routes: Mapping[str, Any],
+    objects: list[Object], names: Mapping[str, str], *, app: str, host: str, route: str, routes: Mapping[str, Any]
 ) -> dict[str, list[Any]]:
     """Sort the objects into routing, workloads, and those that stay.
 

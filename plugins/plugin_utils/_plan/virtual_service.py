@@ -10,16 +10,7 @@ from typing import Any
 
 from ...module_utils._common.printable import printable
 from ...module_utils._routing.hosts import identity
-from .objects import (
-    Object,
-    Refused,
-    about,
-    changed,
-    missing,
-    named,
-    new,
-    objects_of,
-)
+from .objects import Object, Refused, about, changed, missing, named, new, objects_of
 
 
 @dataclass(frozen=True)
@@ -38,10 +29,7 @@ class Wanted:
 
     def destination(self, subset: str, weight: int) -> Object:
         """A new destination."""
-        return {
-            "destination": {"host": self.host, "subset": subset, "port": {"number": self.port}},
-            "weight": weight,
-        }
+        return {"destination": {"host": self.host, "subset": subset, "port": {"number": self.port}}, "weight": weight}
 
 
 def plan(found: Mapping[str, Any], **settings: Any) -> Object:
