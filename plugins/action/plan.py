@@ -21,7 +21,7 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._plan import (
     teardown,
     virtual_service,
 )
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import NotOurs
 
 CHECKS: dict[str, Callable[..., list[str]]] = {
     "app_version": app_version.problems,
@@ -57,7 +57,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         name, given = arguments["of"], arguments["given"]
         try:
             problems, planned = (CHECKS[name](**given), {}) if name in CHECKS else ([], PLANS[name](**given))
-        except Refused as refused:
+        except NotOurs as refused:
             problems, planned = [str(refused)], {}
         if problems:
             return {"changed": False, "failed": True, "msg": printable("; ".join(problems))}

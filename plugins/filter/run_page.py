@@ -29,7 +29,7 @@ def run_page(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], app: str = 
 
 @cache
 def _template() -> Any:
-    import jinja2  # a play without a page need not load it anew
+    import jinja2  # a play without a page need not load it
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True

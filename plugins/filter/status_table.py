@@ -1,6 +1,6 @@
 # Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lays out where many canaries stand: one row a version, and below a service what is to be said of it."""
+"""The state of many canaries as a table: one row for each version, and notes below a service."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _earlier(service: Service) -> Iterator[str]:
 
 
 def _probed(service: Service) -> dict[str, dict[str, float]]:
-    """What a probe tells: whose its errors were it does not, unless there was none."""
+    """The result of a probe; it does not say which version had the errors."""
     probe = service.get("probe") or {}
     if probe.get("error_count") != 0:
         return {}

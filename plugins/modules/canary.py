@@ -183,7 +183,7 @@ options:
     version_added: 1.1.0
     description:
       - What the canary is judged by while a weight soaks. Without it a step passes when its time is over. An empty
-        dictionary stands for the defaults.
+        dictionary means the defaults.
       - Requests are counted from the moment on when the weight is live. The test can be looked at at any time, and its
         error rates hold all the same. A failure is acted on at once, see O(on_failure); a pass lets the next step
         follow once the weight has soaked; too little to tell is neither.
@@ -920,7 +920,7 @@ def main() -> None:
                 outcome = replace(outcome, warnings=(*outcome.warnings, *others))
     except (Refused, ClusterError) as error:
         about = _about(target, run, begin, cluster.now()) | cluster.facts()
-        changed = isinstance(error, UncertainWrite)  # it may be, and who looks for what has changed must look there
+        changed = isinstance(error, UncertainWrite)  # it may have been written, so the caller must check
         module.fail_json(**_failure([*mistakes, *error.mistakes]), changed=changed, **about)
     result = result_of(outcome, plan) | removal
     if module._diff:

@@ -10,5 +10,5 @@ MACHINES = frozenset({"json", "jsonl", "null"})  # callbacks whose output no lin
 
 
 def read_by_people() -> bool:
-    """Whether lines of ours may stand between those of the callback."""
+    """Whether our lines may be printed between those of the callback."""
     return C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] not in MACHINES

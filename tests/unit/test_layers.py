@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -47,3 +48,13 @@ def test_imports_lead_down(file: Path) -> None:
 
 def test_there_is_no_circle() -> None:
     list(TopologicalSorter({file: set(imported(file)) for file in FILES}).static_order())
+
+
+def test_no_class_name_is_used_twice() -> None:
+    """But those by which Ansible finds a plugin."""
+    files = HERE.parent.rglob("*.py")
+    names = Counter(
+        node.name for file in files for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef)
+    )
+    found = {name for name, count in names.items() if count > 1}
+    assert found <= {"ActionModule", "FilterModule", "ModuleDocFragment"}

@@ -200,7 +200,7 @@ def _limit(options: Options, good: str, bad: str) -> Limit:
     if limit.good >= limit.bad:
         options.note(
             good,
-            f"is {limit.good:g} and {bad} is {limit.bad:g}: {bad} must be higher, so that the two can be told apart",
+            f"is {limit.good:g} and {bad} is {limit.bad:g}: {bad} must be higher, to distinguish the two",
         )
     return limit
 
@@ -286,20 +286,20 @@ def _pattern(options: Options) -> str:
     return pattern
 
 
-def _url(options: Options, wish: str, query: bool = False) -> str:
-    url = options.text("url", wish)
+def _url(options: Options, expected: str, query: bool = False) -> str:
+    url = options.text("url", expected)
     if not url:
         return ""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        options.note("url", f"cannot be read: it must be {wish}")
+        options.note("url", f"cannot be read: it must be {expected}")
         return ""
     if "@" in parts.netloc:
         options.note("url", "holds a user: give credentials by headers or bearer_token, which are never shown")
     elif not usable or (parts.query and not query) or parts.fragment or re.search(r"\s", url):
-        options.wrong("url", url, wish)
+        options.wrong("url", url, expected)
     return url
 
 

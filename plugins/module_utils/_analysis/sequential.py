@@ -27,7 +27,7 @@ def log_evidence_over_limit(sample: Sample, good: float, bad: float) -> float:
     It reaches ln(1 / alpha) with a chance of at most alpha if the rate is `good` or less, and falls to ln(beta) with a
     chance of at most beta if it is `bad` or more. Wald's own bounds, ln((1 - beta) / alpha) and ln(beta / (1 - alpha)),
     are slightly tighter (Sequential Tests of Statistical Hypotheses, 1945), but hold only for a test that stops at the
-    first bound it reaches; these also hold for one that goes on after a pass, as a soak does.
+    first bound it reaches; these also hold for a test that continues after a pass, as a soak does.
     """
     return sample.bad * log(bad / good) + (sample.requests - sample.bad) * log((1 - bad) / (1 - good))
 

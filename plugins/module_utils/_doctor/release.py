@@ -181,7 +181,7 @@ def _of_proxies(
         else:
             pod = _pod(first)
             problem = f"is a {first.proxy.role} that {first.shows} {desired}: {why}"
-            remedy = "look at it; its owner decides whether to replace it"
+            remedy = "check it; its owner decides whether to replace it"
             place = about.thing("Pod", pod)
             yield error("Pod", pod, problem, remedy, describe("Pod", pod), seen, [place, *theirs], check)
 

@@ -26,7 +26,7 @@ def slower_than(buckets: Mapping[float, int], threshold: float) -> Sample | None
 def quantile(buckets: Mapping[float, int], share: float) -> float | None:
     """The latency in milliseconds of this quantile (0 to 1), for display only; None without requests.
 
-    Interpolated within a bucket as by Prometheus' histogram_quantile; the last edge stands for everything slower.
+    Interpolated within a bucket as by Prometheus' histogram_quantile; the last edge counts for everything slower.
     """
     if not buckets.get(inf):
         return None

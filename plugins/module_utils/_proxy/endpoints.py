@@ -29,8 +29,8 @@ class Endpoint(NamedTuple):
 
 
 class HostCounters(NamedTuple):
-    """The counters of a proxy for an endpoint. active: requests under way. failed: responses of 500 and above or their
-    gRPC equivalents, resets, timeouts and failed connections.
+    """The counters of a proxy for an endpoint. active: requests in progress. failed: responses of 500 and above or
+    their gRPC equivalents, resets, timeouts and failed connections.
     """
 
     started: int = 0
@@ -176,8 +176,8 @@ def _followed(track: EndpointTrack, now: HostCounters) -> EndpointTrack:
 def _abandoned(first: tuple[HostCounters, ...], latest: tuple[HostCounters, ...]) -> int:
     """The least number of requests that ended without a result that the proxy counts.
 
-    They had started two answers ago, were not under way one answer ago, and have no result now. Envoy does not read its
-    counters at one moment, so each is taken from another answer: no request counts that may still get a response.
+    They had started two answers ago, were not in progress one answer ago, and have no result now. Envoy does not read
+    its counters at one moment, so each is taken from another answer: no request counts that may still get a response.
     """
     if len(latest) < 3:
         return 0

@@ -32,7 +32,7 @@ from .envoy_config import HostSubset, percentages, rule_of
 from .expectations import AbsenceExpectation, Expectation, SubsetsExpectation, WeightsExpectation
 from .poll import Live, Poll
 
-if TYPE_CHECKING:  # seldom needed, and a module compiles all that it imports each time it runs
+if TYPE_CHECKING:  # rarely needed, and a module compiles everything that it imports each time it runs
     from .sync_status import SyncStatus
 
 LIST_AGAIN = 1.0  # seconds between two lists of the pods; a new proxy starts with what istiod has by then

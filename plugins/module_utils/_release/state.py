@@ -85,7 +85,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class State:
-    """A release under way or finished. All times are UTC, in whole milliseconds.
+    """A release in progress or finished. All times are UTC, in whole milliseconds.
 
     weight: percent of the requests that go to the canary, as written; the stable version has the rest.
     steps, interval: those of the plan that the last transition was made by.

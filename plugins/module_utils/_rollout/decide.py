@@ -28,7 +28,7 @@ def decide_on(session: Session, request: Request, snapshot: Snapshot) -> Decisio
 
 
 def awaits_pods(decision: Decision) -> bool:
-    """Whether it is made anew as soon as more pods are ready."""
+    """Whether to decide again as soon as more pods are ready."""
     return isinstance(decision, Wait) and decision.until is None
 
 

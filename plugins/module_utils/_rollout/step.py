@@ -23,7 +23,7 @@ def step_once(
 ) -> tuple[Decision, Snapshot]:
     """The decision that was carried out, and the snapshot after it.
 
-    prepare: returns what is to be carried out, or a newer snapshot, about which is decided anew.
+    prepare: returns what to write, or a newer snapshot to decide on again.
     reread: returns the snapshot as others have left it.
     Rejected where others have written between each of CONFLICTS reads and the write after it.
     """

@@ -68,7 +68,7 @@ def write(
             raise
         return _written_without_note(session, request, snapshot, transition, error)
     if following and snapshot.foreign:
-        return _unnoted(following, f"the annotation {ANNOTATION} is that of another release, which is under way")
+        return _unnoted(following, f"the annotation {ANNOTATION} is that of another release in progress")
     return following
 
 

@@ -65,7 +65,7 @@ class RouteChanged:
 
 @dataclass(frozen=True)
 class RouteUnknown:
-    """The watch of the VirtualService began anew, and what happened before is not known: it must be read."""
+    """The watch of the VirtualService was restarted; what happened before is unknown, so it must be read."""
 
 
 @dataclass(frozen=True)

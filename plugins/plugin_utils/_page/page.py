@@ -29,7 +29,7 @@ _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "rolled_back": ("rolled back", "bad", (_DOCTOR, ("Try again after the fix", "canary -e canary_confirm=true"))),
     "held": ("held", "bad", (_DOCTOR, _BACK, ("Continue anyway", "canary -e canary_confirm=true"))),
     "paused": ("waits for confirmation", "open", (("Continue", "advance -e canary_confirm=true"), _BACK)),
-    "progressing": ("under way", "open", (("Continue", "canary"), _BACK, _STATUS)),
+    "progressing": ("in progress", "open", (("Continue", "canary"), _BACK, _STATUS)),
     "weighted": ("set manually", "open", (("Take all steps", "canary"), _BACK)),
     "none": ("not started", "open", (("Take all steps", "canary"),)),
     "unreadable": ("cannot be read", "bad", (_DOCTOR, _BACK)),
@@ -127,7 +127,7 @@ def _status(result: Result) -> tuple[str, str, tuple[tuple[str, str], ...]]:
 
 
 def _why(result: Result) -> str:
-    """The reason that a reader looks for first."""
+    """The reason to show first."""
     written = result.get("transitions") or []
     decided = written and written[-1]["event"] in ("failed", "held", "rolled_back")
     if result.get("verdict"):

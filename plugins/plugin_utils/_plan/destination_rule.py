@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...module_utils._routing.hosts import identity
-from .objects import Object, Refused, about, changed, named, new, objects_of
+from .objects import NotOurs, Object, about, changed, named, new, objects_of
 
 
 def plan(found: Mapping[str, Any], *, name: str, namespace: str, host: str, subsets: list[str]) -> Object:
@@ -23,7 +23,7 @@ def _definition(objects: list[Object], name: str, namespace: str, host: str, sub
         one["metadata"]["name"] for one in objects if _same(one, namespace, host) and one["metadata"]["name"] != name
     ]
     if rivals:
-        raise Refused(
+        raise NotOurs(
             f"{rivals[0]} configures {host} already, and Istio uses only one DestinationRule per host: "
             f"set canary_destination_rule={rivals[0]}"
         )
@@ -32,7 +32,7 @@ def _definition(objects: list[Object], name: str, namespace: str, host: str, sub
         wanted = [_subset(version) for version in subsets]
         return new("DestinationRule", name, namespace, {"host": host, "subsets": wanted})
     if not _same(current, namespace, host):
-        raise Refused(
+        raise NotOurs(
             f"its host is {current['spec']['host']}, not {host}: correct its host, "
             "or give another name as canary_destination_rule"
         )
@@ -40,7 +40,7 @@ def _definition(objects: list[Object], name: str, namespace: str, host: str, sub
     for subset in present:
         version = (subset.get("labels") or {}).get("version")
         if subset["name"] in subsets and version != subset["name"]:
-            raise Refused(
+            raise NotOurs(
                 f"its subset {subset['name']} selects pods with version={version}, not version={subset['name']}: "
                 "correct its labels, or give the version another name"
             )

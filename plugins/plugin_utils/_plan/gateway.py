@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .objects import Object, Refused, about, changed, missing, named, new, objects_of
+from .objects import NotOurs, Object, about, changed, missing, named, new, objects_of
 
 
 def plan(
@@ -27,7 +27,7 @@ def _definition(
         return new("Gateway", name, namespace, {"selector": selector, "servers": [_server("http", port, hosts)]})
     spec = current["spec"]
     if spec.get("selector") != selector:
-        raise Refused(
+        raise NotOurs(
             f"it runs on the pods with {_labels(spec.get('selector') or {})}, not {_labels(selector)}: "
             "give its selector as canary_ingress_selector, or another name as canary_gateway"
         )
@@ -35,7 +35,7 @@ def _definition(
     on_port = [server for server in servers if server["port"]["number"] == port]
     foreign = sorted({server["port"]["protocol"] for server in on_port} - {"HTTP", "HTTP2"})
     if foreign:
-        raise Refused(
+        raise NotOurs(
             f"its port {port} speaks {foreign[0]}, not HTTP: give another canary_gateway_port or canary_gateway"
         )
     absent = missing([host.rpartition("/")[2] for server in on_port for host in server["hosts"]], hosts)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...module_utils._istio.injection import injectors
-from .objects import Refused
+from .objects import NotOurs
 
 REVISION = "istio.io/rev"
 AMBIENT = "istio.io/dataplane-mode"
@@ -25,13 +25,13 @@ def plan(
     webhooks: the webhook configurations of the cluster, for the mode sidecar.
     """
     if text := problem(labels, namespace=namespace, mode=mode, revision=revision):
-        raise Refused(text)
+        raise NotOurs(text)
     sidecar = {REVISION: revision} if revision else {INJECTION: "enabled"}
     wanted = {"sidecar": sidecar, "ambient": {AMBIENT: "ambient"}, "none": {}}[mode]
     if mode == "sidecar" and not injectors(webhooks, wanted):
         label = ", ".join(f"{key}={value}" for key, value in wanted.items())
         names = ", ".join(one["metadata"]["name"] for one in webhooks)
-        raise Refused(
+        raise NotOurs(
             f"No injector of Istio selects a namespace with the label {label} (webhook configurations: {names}): "
             "give the revision or tag of the Istio that runs as injection_revision or canary_revision"
         )

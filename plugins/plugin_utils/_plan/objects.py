@@ -14,7 +14,7 @@ API_VERSION = "networking.istio.io/v1"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "progressive.istio"}
 
 
-class Refused(ValueError):
+class NotOurs(ValueError):
     """One sentence: which object cannot be used without a change that is not ours, why, and what to do."""
 
 
@@ -23,14 +23,14 @@ def about(kind: str, namespace: str, name: str) -> Iterator[None]:
     """Name the object in what is refused meanwhile."""
     try:
         yield
-    except Refused as refused:
-        raise Refused(f"{kind} {namespace}/{name}: {refused}") from None
+    except NotOurs as refused:
+        raise NotOurs(f"{kind} {namespace}/{name}: {refused}") from None
 
 
 def objects_of(found: Mapping[str, Any], kind: str) -> list[Object]:
     """The objects that kubernetes.core.k8s_info found."""
     if not found.get("api_found", True):
-        raise Refused(
+        raise NotOurs(
             f"the cluster serves no {kind} of {API_VERSION}: is Istio 1.22 or newer installed? "
             "Install it with 'istioctl install', or by the role progressive.istio.istio with istio_install=true"
         )
@@ -73,7 +73,7 @@ def changed(kind: str, current: Object, spec: Object, remedy: str = "") -> Objec
     if not missing_fields:
         return None
     if not is_managed(current):
-        raise Refused(not_ours(" and ".join(f"its {field}" for field in missing_fields), remedy))
+        raise NotOurs(not_ours(" and ".join(f"its {field}" for field in missing_fields), remedy))
     metadata = {field: current["metadata"][field] for field in ("name", "namespace", "resourceVersion")}
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...module_utils._routing.hosts import ServiceName, identity
 from . import app_version, destination_rule, gateway, injection, virtual_service
-from .objects import Refused
+from .objects import NotOurs
 
 Found = Mapping[str, Any]
 
@@ -104,7 +104,7 @@ def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[st
 def _refusal(plan: Callable[..., object], found: Found, arguments: Mapping[str, Any]) -> str:
     try:
         plan(found, **arguments)
-    except Refused as refused:
+    except NotOurs as refused:
         return str(refused)
     return ""
 

@@ -12,7 +12,7 @@ from .objects import is_managed
 
 Object = Mapping[str, Any]
 
-# Whoever names another object goes before it.
+# An object is removed before those that it names.
 ORDER = ("VirtualService", "Gateway", "DestinationRule", "Deployment", "Service")
 WORKLOADS = ("Deployment", "Service")
 

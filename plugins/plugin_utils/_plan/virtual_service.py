@@ -10,7 +10,7 @@ from typing import Any
 
 from ...module_utils._common.printable import printable
 from ...module_utils._routing.hosts import identity
-from .objects import Object, Refused, about, changed, missing, named, new, objects_of
+from .objects import NotOurs, Object, about, changed, missing, named, new, objects_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _refuse_rivals(objects: list[Object], wanted: Wanted) -> None:
         bound = {_qualified(gateway, wanted.namespace) for gateway in spec.get("gateways") or ["mesh"]}
         shared = sorted(set(spec.get("hosts") or []) & set(wanted.hosts))
         if shared and bound & gateways:
-            raise Refused(
+            raise NotOurs(
                 f"{name} has the host {shared[0]} on {sorted(bound & gateways)[0]} already, and Istio merges the "
                 f"two in no defined order: set canary_virtual_service={name}, or canary_gateway_hosts to another host"
             )
@@ -87,24 +87,24 @@ def _qualified(gateway: str, namespace: str) -> str:
 
 
 def _index(http: list[Object], wanted: Wanted) -> int:
-    """Where the canary's route is: the one of its name, else the only unnamed one that goes to its Service."""
+    """The index of the canary's route: the one with its name, or else the only unnamed one to its Service."""
     matches = [index for index, route in enumerate(http) if route.get("name") == wanted.route]
     if not matches:
         matches = [index for index, route in enumerate(http) if not route.get("name") and _ours(route, wanted)]
     if len(matches) > 1:
-        raise Refused(f"{len(matches)} of its http routes could be the canary's: name one of them {wanted.route}")
+        raise NotOurs(f"{len(matches)} of its http routes could be the canary's: name one of them {wanted.route}")
     if not matches:
         names = ", ".join(route["name"] for route in http if route.get("name"))
         hosts = ", ".join(sorted({one["destination"]["host"] for route in http for one in route.get("route") or []}))
-        raise Refused(
+        raise NotOurs(
             f"it has no http route {wanted.route}{f' (but {names})' if names else ''} and no single unnamed one "
-            f"that goes to {wanted.host} ({f'its destinations are {hosts}' if hosts else 'it has no destinations'}): "
+            f"to {wanted.host} ({f'its destinations are {hosts}' if hosts else 'it has no destinations'}): "
             "give the route's name as canary_route, correct its host, or give another name as canary_virtual_service"
         )
     if not _ours(http[matches[0]], wanted):
         hosts = ", ".join(one["destination"]["host"] for one in http[matches[0]].get("route") or [])
-        raise Refused(
-            f"its route {wanted.route} goes to {hosts or 'no destination'}, not to {wanted.host}: correct its host, "
+        raise NotOurs(
+            f"its route {wanted.route} leads to {hosts or 'no destination'}, not to {wanted.host}: correct its host, "
             "or give another canary_route or canary_virtual_service"
         )
     return matches[0]
@@ -128,12 +128,12 @@ def _destinations(route: list[Object], wanted: Wanted) -> tuple[list[Object], st
     weights = {one["destination"].get("subset"): one.get("weight", 0) for one in route}
     shares = ", ".join(f"{weight} to {name or 'all versions'}" for name, weight in weights.items())
     if len(weights) < len(route) or None in weights or not any(weights.values()):
-        raise Refused(
+        raise NotOurs(
             f"its route {wanted.route} cannot be read as a split ({shares}): "
             "give each destination a subset of its own, and weights of 100 together"
         )
     if wanted.stable not in weights:
-        raise Refused(
+        raise NotOurs(
             f"its route {wanted.route} sends {shares} and has no destination {wanted.stable}: "
             "give the version that serves now as canary_stable_version"
         )

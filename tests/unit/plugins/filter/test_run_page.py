@@ -132,9 +132,9 @@ class Read(HTMLParser):
 
 def test_it_shows_where_it_stands_who_when_and_all_numbers() -> None:
     page = Read(run_page(RESULT, "pong-server"))
-    assert page.text.startswith("pong-server: v1 → v2, under way")
+    assert page.text.startswith("pong-server: v1 → v2, in progress")
     for text in (
-        "● under way v1 has 50 %, v2 has 50 % · 31 Jan 2026, 12:01:01 UTC, after 1 min 2 s",
+        "● in progress v1 has 50 %, v2 has 50 % · 31 Jan 2026, 12:01:01 UTC, after 1 min 2 s",
         "Last verdict, v2 at 20 %: pass. 0 of 412 requests to v2 (0 %) failed, 1 % may",
         "Send all requests to stable ansible-playbook progressive.istio.rollback",
         "While v2 had 20 %, counted by the proxies over 1 min.",
@@ -177,15 +177,15 @@ def test_it_needs_no_script_and_nothing_from_elsewhere() -> None:
         ({"phase": "rolled_back", "failed": True}, "v1 → v2, rolled back", "progressive.istio.doctor"),
         ({"phase": "paused"}, "v1 → v2, waits for confirmation", "advance -e canary_confirm=true"),
         ({"phase": "weighted", "judged": []}, "v1 → v2, set manually", "nothing was counted"),
-        ({"failed": True}, "v1 → v2, under way, stopped", "✗ under way, stopped"),
+        ({"failed": True}, "v1 → v2, in progress, stopped", "✗ in progress, stopped"),
         (
             {"judged": [{**JUDGED, "versions": {}, "samples": []}]},
-            "v1 → v2, under way",
+            "v1 → v2, in progress",
             "counts at the end could not be read",
         ),
-        ({"judged": [{**JUDGED, "unattributed": 7}]}, "v1 → v2, under way", "7 failures belong to no version"),
-        ({"transitions": [], "judged": []}, "v1 → v2, under way", RESULT["msg"]),
-        ({"warnings": ["mind the gap"]}, "v1 → v2, under way", "Warnings mind the gap"),
+        ({"judged": [{**JUDGED, "unattributed": 7}]}, "v1 → v2, in progress", "7 failures belong to no version"),
+        ({"transitions": [], "judged": []}, "v1 → v2, in progress", RESULT["msg"]),
+        ({"warnings": ["mind the gap"]}, "v1 → v2, in progress", "Warnings mind the gap"),
     ],
 )
 def test_every_end_has_its_word_and_what_to_type_next(change: dict[str, Any], title: str, text: str) -> None:

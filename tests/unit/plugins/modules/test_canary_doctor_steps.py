@@ -163,7 +163,7 @@ CASES: dict[str, tuple[Change, bool | None]] = {
         lambda w: w.http[0].update(route=[to("blue", 0), to("green", 0), to(None, 100)]),
         False,
     ),
-    "a release of another version under way": (release_of_red, None),
+    "a release of another version in progress": (release_of_red, None),
     "weights of 80 and 40": (lambda w: w.http[0].update(route=[to("blue", 80), to("green", 40)]), None),
     "weights of 2 and 1": (lambda w: w.http[0].update(route=[to("blue", 2), to("green", 1)]), None),
 }

@@ -157,7 +157,7 @@ def at(path: str, value: Any) -> dict[str, Any]:
         (
             at("success.max_error", "5%"),
             "analysis.success.max_error is 0.05 and bad_error is 0.05: bad_error must be "
-            "higher, so that the two can be told apart",
+            "higher, to distinguish the two",
         ),
         (at("success.alpha", 0.5), f"analysis.success.alpha is 0.5: {RATE}, and below 0.5"),
         (at("success.dry_run", "perhaps"), "analysis.success.dry_run is 'perhaps': it must be true or false"),

@@ -68,7 +68,7 @@ def snapshot(state: State | str | None, stable: int = 80, canary: int = 20) -> S
         (replace(STATE, phase=Phase.PROMOTED, weight=100), 100),
         (replace(STATE, phase=Phase.ROLLED_BACK, weight=0), 0),
     ],
-    ids=["no release", "under way", "under way by a run whose clock is ahead", "promoted", "rolled back"],
+    ids=["no release", "in progress", "in progress by a run whose clock is ahead", "promoted", "rolled back"],
 )
 def test_what_is_well(state: State | None, canary: int) -> None:
     assert list(rules.of_release(snapshot(state, 100 - canary, canary), "", NOON)) == []

@@ -102,7 +102,7 @@ OLD = HostCounters(1000, 3, 900, 90)
     [
         ((OLD,), Sample()),
         ((OLD, HostCounters(1010, 3, 908, 92)), Sample(10, 2)),
-        ((OLD, HostCounters(1010, 13, 900, 90)), Sample()),  # under way
+        ((OLD, HostCounters(1010, 13, 900, 90)), Sample()),  # in progress
         ((OLD, HostCounters(1000, 3, 900, 94)), Sample(4, 4)),  # no connection was made, so that none was begun
         ((None, HostCounters(7, 1, 5, 1)), Sample(6, 1)),  # it came while we looked
         ((OLD, None, HostCounters(1001, 3, 901, 90)), Sample(1)),  # out of sight for a moment

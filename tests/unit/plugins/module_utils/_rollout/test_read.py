@@ -139,7 +139,7 @@ class TestWhose:
     """The annotation may be of another release."""
 
     def two_services(self, server: ApiServer, call: Call) -> None:
-        """The cart is under way, and pong has been given half by hand."""
+        """The cart is in progress, and pong has been given half by hand."""
         for version in ("v1", "v2"):
             other = pod(version)
             other["metadata"] |= {"name": f"cart-{version}", "labels": {"app": "cart", "version": version}}

@@ -41,7 +41,7 @@ STATUS: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("change", "status", "tone"),
     [
-        ({}, "under way", "open"),
+        ({}, "in progress", "open"),
         ({"phase": "promoted"}, "promoted", "good"),
         ({"phase": "promoted", "failed": True}, "promoted, stopped", "bad"),
         ({"phase": "rolled_back", "failed": True}, "rolled back", "bad"),

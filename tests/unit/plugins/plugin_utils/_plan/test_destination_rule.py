@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan import destination_rule as planned
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, Refused
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, NotOurs
 
 HOST = "pong.shop.svc.cluster.local"
 
@@ -59,10 +59,10 @@ def test_other_hosts_are_no_rivals() -> None:
     ],
 )
 def test_what_cannot_be_shared_is_refused(current: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Refused, match=re.escape(f"DestinationRule shop/pong-rule: {reason}")):
+    with pytest.raises(NotOurs, match=re.escape(f"DestinationRule shop/pong-rule: {reason}")):
         plan(current)
 
 
 def test_a_cluster_without_istio_is_named() -> None:
-    with pytest.raises(Refused, match=r"is Istio 1[.]22 or newer installed"):
+    with pytest.raises(NotOurs, match=r"is Istio 1[.]22 or newer installed"):
         plan(api_found=False)

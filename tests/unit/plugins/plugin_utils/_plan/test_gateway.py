@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan import gateway as planned
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, Refused
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, NotOurs
 
 INGRESS = {"istio": "ingressgateway"}
 
@@ -70,10 +70,10 @@ def test_a_missing_port_gets_a_server_with_a_free_name(taken: str, name: str) ->
     ],
 )
 def test_what_cannot_be_shared_is_refused(current: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Refused, match=re.escape(f"Gateway shop/pong-gateway: {reason}")):
+    with pytest.raises(NotOurs, match=re.escape(f"Gateway shop/pong-gateway: {reason}")):
         plan(current)
 
 
 def test_a_cluster_without_istio_is_named() -> None:
-    with pytest.raises(Refused, match=r"is Istio 1[.]22 or newer installed"):
+    with pytest.raises(NotOurs, match=r"is Istio 1[.]22 or newer installed"):
         plan(api_found=False)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._istio.injection import injectors
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan.injection import plan
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import Refused
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import NotOurs
 
 
 def key(name: str, operator: str, *values: str) -> dict[str, Any]:
@@ -98,5 +98,5 @@ def test_one_way_of_injection_is_labelled_and_no_other(
 
 
 def test_a_label_that_no_injector_selects_is_refused() -> None:
-    with pytest.raises(Refused, match=r"label istio.io/rev=1-99 \(webhook configurations: istio-sidecar-injector\)"):
+    with pytest.raises(NotOurs, match=r"label istio.io/rev=1-99 \(webhook configurations: istio-sidecar-injector\)"):
         plan({}, namespace="shop", mode="sidecar", revision="1-99", webhooks=[DEFAULT])

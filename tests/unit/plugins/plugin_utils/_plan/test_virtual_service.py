@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan import virtual_service as planned
-from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, Refused
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, NotOurs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,8 +141,8 @@ def test_gateways_and_hosts_are_added_and_never_taken_away(
         ),
         (service(), "it has no http route primary and no single"),
         (service(route(to("v1"), name=""), route(to("v1"), name="")), "2 of its http routes could be the canary's"),
-        (service(route(to("v1"), to("v2", host="x"))), f"its route primary goes to {HOST}, x, not to {HOST}"),
-        (service({"name": "primary", "redirect": {"uri": "/"}}), "its route primary goes to no destination"),
+        (service(route(to("v1"), to("v2", host="x"))), f"its route primary leads to {HOST}, x, not to {HOST}"),
+        (service({"name": "primary", "redirect": {"uri": "/"}}), "its route primary leads to no destination"),
         (service(route(to("v1", 50), to("", 50))), "its route primary cannot be read as a split (50 to v1, 50 to all"),
         (service(route(to("v1", 50), to("v1", 50))), "its route primary cannot be read as a split (50 to v1)"),
         (service(route(to("v1"), to("v2"))), "its route primary cannot be read as a split (0 to v1, 0 to v2)"),
@@ -152,7 +152,7 @@ def test_gateways_and_hosts_are_added_and_never_taken_away(
     ],
 )
 def test_what_cannot_be_understood_is_refused(current: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Refused, match=re.escape(f"VirtualService shop/pong-routes: {reason}")):
+    with pytest.raises(NotOurs, match=re.escape(f"VirtualService shop/pong-routes: {reason}")):
         plan(current)
 
 
@@ -162,5 +162,5 @@ def test_another_host_or_gateway_is_no_rival(spec: dict[str, Any]) -> None:
 
 
 def test_a_cluster_without_istio_is_named() -> None:
-    with pytest.raises(Refused, match=r"is Istio 1[.]22 or newer installed"):
+    with pytest.raises(NotOurs, match=r"is Istio 1[.]22 or newer installed"):
         plan(api_found=False)
