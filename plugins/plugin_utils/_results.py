@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The results of several calls of the module `canary`, one after the other, as that of one. Pure."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether failures that name no version are the canary's, from the split of all other answers. Pure.
 

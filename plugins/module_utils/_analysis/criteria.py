@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a version is judged by: the `analysis` options as data, or all mistakes in them. Pure."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The measurements of one weight while it soaks, thinned so that their number stays bounded. Pure."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Log evidence against a version that stays valid however often it is evaluated (sequential tests). Pure.
 

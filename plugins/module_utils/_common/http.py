@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HTTP requests by urllib3, which is imported only where one is sent: it takes 50 ms."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Exact shares of the requests in percent: weights of 2 and 1 are two thirds and one third. Pure.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From all findings to a short list: each cause once, with its symptoms and events. Pure."""
 

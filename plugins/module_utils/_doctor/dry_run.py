@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a step could be taken: it is read, checked and decided as usual, and nothing is written."""
 

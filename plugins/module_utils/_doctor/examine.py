@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A diagnosis of a canary, from all that the cluster and the proxies show. It never writes."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pods of versions and gateways that are not ready, grouped by Deployment, and how to fix them. Pure."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is wrong with a release itself: its annotation, its weights, its proxies, and whether it waits. Pure."""
 

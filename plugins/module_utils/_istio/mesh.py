@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A snapshot of what traffic depends on, and how its objects refer to each other, as Istio reads them. Pure."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How requests reach a version otherwise than by its weight: a version at 0 % may still get some. Pure.
 

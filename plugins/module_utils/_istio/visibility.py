@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which sidecars get a route from istiod, judged by objects of the cluster. Pure.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The API server and the credentials for it, by module options, a kubeconfig or the service account of the pod.
 

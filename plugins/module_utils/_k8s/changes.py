@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """List the objects of a kind, and watch from that resourceVersion, so that no change is missed.
 

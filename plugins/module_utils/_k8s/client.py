@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All requests to the API server: known paths instead of discovery, with timeouts and bounded retries."""
 

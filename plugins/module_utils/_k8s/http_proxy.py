@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which HTTP proxy is used for a server, by the rules of the `kubernetes` library, so that all tasks use the same.
 

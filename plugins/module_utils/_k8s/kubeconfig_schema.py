@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The types of the fields of a kubeconfig, so that its readers need not check them. Pure."""
 

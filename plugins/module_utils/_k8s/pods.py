@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How many pods of a version are ready for requests, and why the others are not. Pure."""
 

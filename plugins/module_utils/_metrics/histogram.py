@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Latencies as Envoy counts them: cumulative buckets with fixed edges. Pure."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The increase of counters since the first reading of each proxy, summed over all proxies. Pure.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Istio's standard request metrics as counters of one service: by workload, response class and latency. Pure.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Istio's standard metrics in Prometheus: the queries, and the increase that the samples show. Pure.
 

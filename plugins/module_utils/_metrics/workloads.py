@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which version the requests in Istio's series went to, by the workload that the series name. Pure.
 

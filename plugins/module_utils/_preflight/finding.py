@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A problem that a check has found: which object, what is wrong with it, and how to fix it. Pure."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rules for sidecars: which namespaces ask for them, what injects them, and which pods have none. Pure."""
 

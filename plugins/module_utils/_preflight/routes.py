@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rules for where a VirtualService sends requests: hosts, subsets, weights and the order of routes. Pure."""
 

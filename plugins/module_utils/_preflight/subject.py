@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a finding is about, more precisely than its object: a cause and its symptoms share one of these. Pure."""
 

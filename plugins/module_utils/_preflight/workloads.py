@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rules for what a Service leads to: pods, ports, selectors, and replicas in proportion to weights. Pure."""
 

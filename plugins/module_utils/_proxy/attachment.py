@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gateways and the mesh that a rule of a VirtualService is attached to, and the Envoys in pods. Pure."""
 

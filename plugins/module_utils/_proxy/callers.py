@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The callers of a Service, as the sidecars of its pods have counted them since they started."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The requests that proxies sent to the endpoints of each version, from Envoy's own counters. Pure.
 

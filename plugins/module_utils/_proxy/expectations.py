@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What one Envoy is expected to show: each expectation is asked again until it holds. No I/O but the given `get`."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Envoys that carry a route's requests, and the proof that all of them run what they should.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads the admin interfaces of many proxies repeatedly, each in its own thread and at its own pace.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state machine of a release: state + what is observed + what is asked + the time -> the next transition. Pure.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plan of a release: which versions, by which steps, how long each, and what a failure does. Pure."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What must be right before a version gets more requests: the rules of the mesh, and the rights to take the step.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A canary that has lost its last ready pod: its requests fail, so the rollback waits for nothing."""
 

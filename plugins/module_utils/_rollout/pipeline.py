@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One request from read to proof: read, check, decide, write, prove, and again until nothing is left to write."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sees weights live in the proxies, before a step and after it, and notes that they are."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decide and write, and both again where others have written in between: the one loop that meets conflicts."""
 

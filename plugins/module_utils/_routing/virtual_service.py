@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HTTP route of a VirtualService that splits requests between versions: find it, read it, patch weights. Pure.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The exact binomial distribution: which counts a weight explains, and how unlikely an observed count is.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Send a bounded number of HTTP requests, several at a time, and return the answer or error of each.
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the requests of a probe split over versions, and whether the expected weights explain that split."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What proxies count for the endpoints of two versions, and which versions they are cut off from."""
 

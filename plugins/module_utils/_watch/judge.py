@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judges a step repeatedly while it soaks, from the moment its weight is live."""
 

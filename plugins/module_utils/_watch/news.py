@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What happens to a canary while it soaks, as events in one queue: threads follow its pods, its route and the judge."""
 

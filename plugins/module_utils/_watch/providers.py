@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the counts of a step come from: the proxies, Prometheus, or requests of its own (a probe)."""
 

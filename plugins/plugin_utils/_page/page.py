@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The page of a run, from the results of the modules `canary` and `canary_info`. Pure.
 

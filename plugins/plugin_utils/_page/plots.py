@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The charts of a run: weights and shares over time, success and latency with their limits. Pure."""
 

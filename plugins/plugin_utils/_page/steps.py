@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A step on the page: its verdict, and the counts of both versions with their limits. Pure."""
 

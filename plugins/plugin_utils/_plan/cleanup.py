@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plans what of the versions that no route leads to is removed, and says why the rest stays."""
 

@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a role writes of an Istio object: a new one, or what is missing in an existing one."""
 
