@@ -262,16 +262,8 @@ from ..module_utils._traffic.probe import (
     url_mistakes,
     wait_for_answer,
 )
-from ..module_utils._traffic.split import (
-    Split,
-    SplitCriteria,
-    is_success,
-    problems,
-    split_of,
-    summary,
-    table,
-    version_pattern,
-)
+from ..module_utils._traffic.split import Split, SplitCriteria, is_success, problems, split_of, summary, table
+from ..module_utils._traffic.versions import version_pattern
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "url": {"type": "str", "required": True},

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._common.printable import printable
 from .._common.text import aligned, excerpt, plural
 from .binomial import Range, acceptance_range, p_value
 from .probe import ProbeAnswer
+from .versions import versions_in
 
-# A version where none is given to look for.
-_ANY_VERSION = r"v\d+(?:\.\d+)*"
 _SAMPLES = 5
 _SAMPLE_LENGTH = 120
 _NUMBERS = range(1, 5)  # the columns
@@ -72,12 +71,6 @@ class Split:
     @property
     def error_count(self) -> int:
         return sum(self.errors.values())
-
-
-def version_pattern(versions: Iterable[str]) -> re.Pattern[str]:
-    """Matches the versions as whole words, in text and JSON; v1 is found neither in v1.2 nor in app-v1."""
-    words = "|".join(map(re.escape, versions)) or _ANY_VERSION
-    return re.compile(rf"(?<![\w-])(?<!\w\.)(?:{words})(?![\w-])(?!\.\w)")
 
 
 def is_success(criteria: SplitCriteria, answer: ProbeAnswer) -> bool:
@@ -161,17 +154,6 @@ def _classify(criteria: SplitCriteria, answer: ProbeAnswer) -> tuple[str, str]:
         return named.pop(), ""
     missing = "several_versions" if named else "no_version"
     return "", missing if criteria.versions_required else ""
-
-
-def versions_in(pattern: re.Pattern[str], text: str) -> set[str]:
-    """The versions that a text names."""
-    return {_named(match) for match in pattern.finditer(text)} - {""}
-
-
-def _named(match: re.Match[str]) -> str:
-    """The version a match names: its group `version`, else its first group, else all of it."""
-    group: int | str = "version" if "version" in match.re.groupindex else min(1, match.re.groups)
-    return match.group(group) or ""
 
 
 def _sample(answer: ProbeAnswer, error: str) -> str:

@@ -34,7 +34,7 @@ from .._rollout.prover import Prover
 from .._rollout.read import Snapshot, pods_of
 from .._routing.hosts import service_of
 from .._traffic.probe import ProbeAnswer, ProbeTarget, probe, target_of
-from .._traffic.split import version_pattern, versions_in
+from .._traffic.versions import version_pattern, versions_in
 from .endpoints import EndpointReader, Uncounted
 from .rule_presence import RulePresence
 

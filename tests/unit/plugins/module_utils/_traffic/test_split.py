@@ -18,8 +18,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._traffic.split i
     split_of,
     summary,
     table,
-    version_pattern,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.versions import version_pattern
 
 WEIGHTS = {"v1": 80.0, "v2": 20.0}
 QUESTION = SplitCriteria(version_pattern(WEIGHTS), versions_required=True, weights=WEIGHTS)
