@@ -22,7 +22,7 @@ from .._proxy.fleet import Lagging, NotLive, Proxies, Unproven
 from .._proxy.sync_status import fetch_status
 from .._rollout.read import Refused, Snapshot, Target, parse
 from .._routing.hosts import service_of
-from . import release as release
+from . import release
 from .diagnosis import CAUSES, Diagnosis, problems, unseen
 from .dry_run import dry_run
 from .pods import UnreadyPods, unready_gateways, unready_versions

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
 
-from .._common.http import tls_context
+from .._common.http_client import tls_context
 from .._common.values import show
 from .http_proxy import proxy_for
 from .kubeconfig_schema import SECTIONS, mistakes

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .._common.http import HEADERS, brief, distrusts, pool, transport_errors
+from .._common.http_client import HEADERS, brief, distrusts, pool, transport_errors
 from .._common.text import excerpt
 from .._common.values import from_json, show
 from .auth import Access, ClusterError, load

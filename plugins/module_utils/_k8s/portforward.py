@@ -18,7 +18,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
-from .._common.http import Answer
+from .._common.http_client import Answer
 from .._common.text import excerpt
 from .auth import Access, ClusterError
 from .client import Cluster, decoded

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from .._common.http import HEADERS, Answer, HttpClient
+from .._common.http_client import HEADERS, Answer, HttpClient
 from .._common.text import excerpt
 from .._k8s.portforward import Stream
 

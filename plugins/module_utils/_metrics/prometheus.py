@@ -10,7 +10,7 @@ from math import isfinite, isnan
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from .._common.http import HEADERS, HttpClient
+from .._common.http_client import HEADERS, HttpClient
 from .._common.text import excerpt
 from .promql import Samples
 

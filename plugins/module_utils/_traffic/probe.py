@@ -19,7 +19,7 @@ from threading import Thread
 from time import monotonic, perf_counter, sleep
 from urllib.parse import urlsplit
 
-from .._common.http import tls_context
+from .._common.http_client import tls_context
 
 _BODY_LIMIT = 65536  # bytes that are read of an answer
 _RETRY_PAUSE = 0.25

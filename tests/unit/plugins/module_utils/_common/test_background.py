@@ -13,14 +13,14 @@ from ansible_collections.progressive.istio.plugins.module_utils._common.backgrou
 
 
 def test_the_result_is_that_of_the_task() -> None:
-    future = begin(lambda: threading.current_thread())
+    future = begin(threading.current_thread)
     assert future.result(10) is not threading.current_thread()
     assert future.result().daemon
 
 
 def test_its_error_is_raised_where_it_is_waited_for() -> None:
-    future = begin(lambda: [][0])
-    with pytest.raises(IndexError):
+    future = begin(lambda: int("x"))
+    with pytest.raises(ValueError, match="invalid literal"):
         future.result(10)
 
 

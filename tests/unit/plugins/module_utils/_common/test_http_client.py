@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._common import http
-from ansible_collections.progressive.istio.plugins.module_utils._common.http import HEADERS, Answer, HttpClient
+from ansible_collections.progressive.istio.plugins.module_utils._common import http_client
+from ansible_collections.progressive.istio.plugins.module_utils._common.http_client import HEADERS, Answer, HttpClient
 from prometheus_server import Answer as Given
 from prometheus_server import Server, serving
 
@@ -97,7 +97,7 @@ def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: py
 
 
 def test_a_larger_answer_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LARGEST", 2**20)
+    monkeypatch.setattr(http_client, "LARGEST", 2**20)
     server.answer = Given("x" * 2**20)
     asked = client(server.url)
     assert len(asked.ask("GET", "/", {}).body) == 2**20
@@ -132,8 +132,8 @@ def test_secrets_are_masked() -> None:
 
 
 def test_a_reason_has_no_addresses_of_objects() -> None:
-    assert http.brief(OSError("<Connection object at 0x7f>: Failed: refused")) == "refused"
-    assert http.brief(OSError("a: b")) == "a: b"
+    assert http_client.brief(OSError("<Connection object at 0x7f>: Failed: refused")) == "refused"
+    assert http_client.brief(OSError("a: b")) == "a: b"
 
 
 def test_a_server_without_tls_is_named_with_the_option_of_its_authority(server: Server) -> None:
@@ -151,25 +151,25 @@ def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
 
 
 def test_a_context_verifies_unless_it_is_told_not_to() -> None:
-    strict, lax = http.tls_context(True), http.tls_context(False)
+    strict, lax = http_client.tls_context(True), http_client.tls_context(False)
     assert (strict.verify_mode, strict.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert (lax.verify_mode, lax.check_hostname) == (ssl.CERT_NONE, False)
 
 
 def test_a_pool_goes_by_a_proxy_where_there_is_one() -> None:
-    assert http.pool(None).proxy is None
-    assert http.pool(None, "http://proxy:3128").proxy.host == "proxy"
+    assert http_client.pool(None).proxy is None
+    assert http_client.pool(None, "http://proxy:3128").proxy.host == "proxy"
 
 
 def test_a_broken_handshake_is_not_distrust() -> None:
     import urllib3
 
-    assert http.distrusts(urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("unknown authority")))
-    assert not http.distrusts(urllib3.exceptions.SSLError(ssl.SSLEOFError("EOF")))
-    assert not http.distrusts(OSError("no route"))
+    assert http_client.distrusts(urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("unknown authority")))
+    assert not http_client.distrusts(urllib3.exceptions.SSLError(ssl.SSLEOFError("EOF")))
+    assert not http_client.distrusts(OSError("no route"))
 
 
 def test_urllib3_is_imported_only_for_a_request() -> None:
-    code = f"import sys, {http.__name__}; sys.exit('urllib3' in sys.modules)"
+    code = f"import sys, {http_client.__name__}; sys.exit('urllib3' in sys.modules)"
     paths = [path for path in sys.path if path]
     subprocess.run([sys.executable, "-c", f"import sys; sys.path[:] = {paths!r}; {code}"], check=True)

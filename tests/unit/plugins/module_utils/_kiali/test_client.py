@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from email.message import Message
+from typing import Any
 
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._common.http import Answer
+from ansible_collections.progressive.istio.plugins.module_utils._common.http_client import Answer
 from ansible_collections.progressive.istio.plugins.module_utils._kiali.client import (
     Kiali,
     KialiError,
@@ -21,7 +22,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._kiali.client im
 from kiali_server import CANARY, SESSION, serving
 from kiali_server import Kiali as Served
 
-Asked = list[tuple[str, str, Mapping[str, str], str | None]]
+Asked = list[tuple[str, str, Mapping[str, str], Any]]
 
 
 def answer(status: int = 200, body: object = "", **headers: str) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts as charts
+from ansible_collections.progressive.istio.plugins.plugin_utils._page import charts
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
