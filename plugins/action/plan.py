@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decides for the roles what to write, restart or remove, and refuses to touch what is not theirs. It reads nothing."""
 

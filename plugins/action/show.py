@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Prints lines as they are, in colour if Ansible uses colour: on terminals, and by its settings."""
 

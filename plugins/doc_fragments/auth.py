@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Documentation fragment `auth`: the options of all modules that talk to the API server."""
 

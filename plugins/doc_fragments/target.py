@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options that name a route and its service."""
 

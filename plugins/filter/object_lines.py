@@ -1,4 +1,3 @@
-# Copyright: Contributors to the progressive.istio project
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shows a canary's objects in one line each."""
 
