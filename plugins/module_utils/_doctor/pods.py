@@ -81,7 +81,7 @@ def _unready(deployment: Object, pods: list[Object], total: int, own: bool, thei
     if own and _is_unfinished(deployment) and all(_cannot_start(pod) for pod in pods):
         command, remedy = undo(deployment), "go back to the previous revision, or correct it"
     else:
-        command, remedy = _look(pods[0]), "see why"
+        command, remedy = _command(pods[0]), "see why"
     theirs = [about.thing("Deployment", deployment), *theirs]
     finding = error("Deployment", deployment, problem, remedy, command, since, theirs, PODS_READY)
     return UnreadyPods(finding, frozenset(name_of(pod).name for pod in pods))
@@ -108,7 +108,7 @@ def _alone(check: str, pod: Object, theirs: Iterable[str]) -> UnreadyPods:
     name, problem = name_of(pod).name, f"is not ready: {why_not_ready(pod)}"
     since = turned(pod, "Ready", f"pod {name}") or created(pod, f"pod {name}")
     theirs = [about.thing("Pod", pod), *theirs]
-    return UnreadyPods(error("Pod", pod, problem, "see why", _look(pod), since, theirs, check), frozenset({name}))
+    return UnreadyPods(error("Pod", pod, problem, "see why", _command(pod), since, theirs, check), frozenset({name}))
 
 
 def _share(mesh: Mesh, service: Object, deployment: Object) -> float:
@@ -148,7 +148,7 @@ def _cannot_start(pod: Object) -> bool:
     return any("terminated" in (each.get("state") or {}) or not is_starting(each) for each in containers)
 
 
-def _look(pod: Object) -> str:
+def _command(pod: Object) -> str:
     """The command that shows most of why it is not ready."""
     for container in pod["status"].get("containerStatuses") or []:
         if container.get("restartCount") and not container.get("ready"):

@@ -148,9 +148,9 @@ def _by_deployment(pods: Iterable[Object]) -> list[list[Object]]:
 
 def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
     """How these pods of one Deployment get a sidecar, and the command that does it, or shows more."""
-    namespace, look = name_of(service).namespace, describe("Pod", pods[0])
+    namespace, command = name_of(service).namespace, describe("Pod", pods[0])
     if any(pod["spec"].get("hostNetwork") for pod in pods):
-        return "run them without hostNetwork: Istio cannot inject such pods", look
+        return "run them without hostNetwork: Istio cannot inject such pods", command
     made_by = ServiceName(namespace, deployment_of(pods[0]))
     deployment = next((each for each in mesh.deployments if name_of(each) == made_by), None)
     home = next((each for each in mesh.namespaces if name_of(each).name == namespace), None)
@@ -163,11 +163,11 @@ def _remedy(mesh: Mesh, service: Object, pods: list[Object]) -> tuple[str, str]:
     elif home and injectors(mesh.mutating_webhooks, labels_of(home), {_OPT_OUT: "true"}):
         remedy, change = (f"label their template {_OPT_OUT}=true, or ask for the label of the namespace", _INJECTED)
     else:
-        return "ask the owner of the namespace to label it for injection", look
+        return "ask the owner of the namespace to label it for injection", command
     if deployment is None or not mesh.owns(name_of(service)):
-        return remedy, look
+        return remedy, command
     if not keeps_serving(deployment):
-        return (f"{remedy}, when it may stop: Deployment {made_by.name} has no ready pod during a restart", look)
+        return (f"{remedy}, when it may stop: Deployment {made_by.name} has no ready pod during a restart", command)
     if not change:
         return remedy, restart(deployment)
     return remedy, merge("Deployment", deployment, {"spec": {"template": {"metadata": change}}})

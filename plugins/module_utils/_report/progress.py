@@ -64,7 +64,7 @@ def verdict_line(outcome: Outcome) -> str:
         return ""
     passed = judgement.result == "pass" and judgement.checks  # then the first of them says enough
     why = judgement.checks[0].why if passed else judgement.why
-    coverage = str(outcome.record.last.coverage or "") if outcome.record and passed else ""
+    coverage = str(outcome.measurements.last.coverage or "") if outcome.measurements and passed else ""
     p99 = judgement.percentiles.get(outcome.snapshot.target.canary, {}).get("p99")
     parts = [judgement.result, why, f"p99 {p99:.3g} ms" if p99 else "", coverage]
     return "  ".join(filter(None, parts))

@@ -32,7 +32,7 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
             for order, each in enumerate(outcome.written)
             if each.changed
         ],
-        "judged": [outcome.record.facts()] if outcome.record else [],
+        "judged": [outcome.measurements.facts()] if outcome.measurements else [],
         "route": snapshot.route.name,
         "destination_host": snapshot.route.host,
         "live": [{"proxy": str(each.proxy), "after": round(each.after * 1000)} for each in outcome.live],

@@ -87,7 +87,7 @@ class Outcome:
     decision: the last one; Rejected says what ended the request after it had written something.
     live: the proxies that run the weights which were written last. extent: how many were asked for those.
     settled: seconds until all proxies ran a write, by its index in `written`.
-    warnings: what to report although the request went well. record: what was counted on the present step.
+    warnings: what to report although the request went well. measurements: what was counted on the present step.
     """
 
     before: Mapping[str, Share]
@@ -98,7 +98,7 @@ class Outcome:
     extent: Extent | None = None
     settled: Mapping[int, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    record: Measurements | None = None
+    measurements: Measurements | None = None
 
     @property
     def changed(self) -> bool:
@@ -108,7 +108,7 @@ class Outcome:
     @property
     def judgement(self) -> Judgement | None:
         """The last one on the present step."""
-        return self.record.judgement if self.record else None
+        return self.measurements.judgement if self.measurements else None
 
     @property
     def live_after(self) -> float:

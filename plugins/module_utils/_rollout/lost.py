@@ -31,12 +31,12 @@ def loss(cluster: Cluster, snapshot: Snapshot) -> tuple[Snapshot, Verdict | None
 
 
 def raising(cluster: Cluster, snapshot: Snapshot) -> Callable[[], None]:
-    """What raises Lost when that is seen. What cannot be looked at is no loss."""
+    """Return a check that raises Lost then. What cannot be read is no loss."""
 
-    def look() -> None:
+    def check() -> None:
         with suppress(ClusterError):
             found, verdict = loss(cluster, snapshot)
             if verdict:
                 raise Lost(found, verdict)
 
-    return look
+    return check

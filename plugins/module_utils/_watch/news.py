@@ -29,7 +29,7 @@ TELL_AGAIN = 30.0  # seconds between two lines about what keeps the analysis fro
 class Measured:
     """The judge has measured again."""
 
-    record: Measurements
+    measurements: Measurements
 
 
 @dataclass(frozen=True)

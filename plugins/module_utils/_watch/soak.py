@@ -75,7 +75,7 @@ def soak(session: Session, request: Request, outcome: Outcome, latest: datetime,
     try:
         with _interruptible():
             ended = watch.run(until)
-        outcome = replace(outcome, record=watch.record)
+        outcome = replace(outcome, measurements=watch.measurements)
         if ended:
             written = (*outcome.written, ended)
             outcome = replace(outcome, snapshot=watch.snapshot, decision=ended, written=written)
@@ -98,21 +98,21 @@ def judge_unwatched(session: Session, request: Request, outcome: Outcome, judge:
         return outcome
     now, soaked = session.cluster.now(), state.soaks_until(request.plan.interval)
     try:
-        record = judge.measure()
+        measurements = judge.measure()
     finally:
         judge.close()
     deadline = soaked + timedelta(seconds=criteria.deadline)
-    verdict = record.judgement.verdict(now, soaked, deadline, criteria.on_inconclusive)
+    verdict = measurements.judgement.verdict(now, soaked, deadline, criteria.on_inconclusive)
     if verdict is None:
-        return replace(outcome, record=record)
+        return replace(outcome, measurements=measurements)
     judged = replace(request, command=replace(request.command, verdict=verdict))
-    return replace(carry_out(session, judged), record=record)
+    return replace(carry_out(session, judged), measurements=measurements)
 
 
 class _SoakWatch:
     """One step under watch.
 
-    snapshot: as the API server last showed it. record: what was counted. passed: whether the verdict is a pass.
+    snapshot: as the API server last showed it. measurements: what was counted. passed: whether the verdict is a pass.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class _SoakWatch:
         self._judge = judge
         self._latest = latest
         self.snapshot = snapshot
-        self.record: Measurements | None = None
+        self.measurements: Measurements | None = None
         self.passed = False
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else None
 
@@ -224,7 +224,7 @@ class _SoakWatch:
             return None
         from .._analysis.judgement import undecided
 
-        judgement = self.record.judgement if self.record else undecided("nothing was counted")
+        judgement = self.measurements.judgement if self.measurements else undecided("nothing was counted")
         soaked = state.soaks_until(self._request.plan.interval)
         return judgement.verdict(now, soaked, self._latest, criteria.on_inconclusive)
 
@@ -235,8 +235,8 @@ class _SoakWatch:
 
     def _learn(self, news: News) -> None:
         match news:
-            case Measured(record):
-                self.record = record
+            case Measured(measurements):
+                self.measurements = measurements
             case NotCounting(why):
                 self._session.tell(self.snapshot, why)
             case PodsListed(pods):

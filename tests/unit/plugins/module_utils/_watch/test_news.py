@@ -99,7 +99,7 @@ def test_the_judge_reports_again_and_again_and_its_trouble_now_and_then(feed: Fe
     seen: list[Any] = []
     while sum(isinstance(each, Measured) for each in seen) < 3:
         seen += feed.take(5)
-    assert [each.record for each in seen if isinstance(each, Measured)][:3] == [0, 1, 2]
+    assert [each.measurements for each in seen if isinstance(each, Measured)][:3] == [0, 1, 2]
     assert [each for each in seen if isinstance(each, NotCounting)] == [NotCounting("no proxy answers")]
 
 
