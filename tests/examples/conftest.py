@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PROGRAMS = Path(sys.executable).parent
+sys.path.insert(0, str(Path(__file__).parent))
 
-Program = Callable[..., str]
+from programs import ROOT, Program
+
+PROGRAMS = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from conftest import ROOT, Program
+from programs import ROOT, Program
 
 
 def test_the_collection_says_what_it_needs(program: Program) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import yaml
-from conftest import Program
+from programs import Program
 
 
 def test_its_schema_knows_every_key(examples: Path, program: Program) -> None:

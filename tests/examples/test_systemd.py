@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from conftest import Program
+from programs import Program
 
 TIMES = re.compile(r"(?:[*\d,/-]+\s+){5}")
 UNITS = ("canaries@.service", "canaries@.timer")
