@@ -823,14 +823,11 @@ from ..module_utils._release.model import Command, Run, Want
 from ..module_utils._release.plan import InvalidPlan, Plan, validate
 from ..module_utils._report.progress import step_line, teller, verdict_line
 from ..module_utils._report.result import diff_of, result_of, warnings_of
-from ..module_utils._rollout.cleanup import removal_of
 from ..module_utils._rollout.context import Outcome, Request, Session
 from ..module_utils._rollout.pipeline import carry_out
 from ..module_utils._rollout.prover import Prover
-from ..module_utils._rollout.reach import also_reached
 from ..module_utils._rollout.read import Refused, Target, read
 from ..module_utils._rollout.write import UncertainWrite
-from ..module_utils._watch.soak import judge_unwatched, soak, soaking, soaks_until
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
     from ..module_utils._analysis.criteria import Criteria
@@ -913,9 +910,13 @@ def main() -> None:
         with session.prover or nullcontext():
             outcome, removal = _moved(session, request), {}
             if request.drain is not None:
+                from ..module_utils._rollout.cleanup import removal_of
+
                 outcome, found = removal_of(session, request, outcome)
                 removal = asdict(found)
             if any(each.moves for each in outcome.written):
+                from ..module_utils._rollout.reach import also_reached
+
                 others = also_reached(cluster, outcome.snapshot, request.skip, request.reads_rivals)
                 outcome = replace(outcome, warnings=(*outcome.warnings, *others))
     except (Refused, ClusterError) as error:
@@ -1046,6 +1047,8 @@ def _moved(session: Session, request: Request) -> Outcome:
 def _soaked(session: Session, request: Request, counting: ProxyCounting | None = None) -> Outcome:
     """The outcome of a request, once the weight has soaked where it does."""
     outcome = carry_out(session, request)
+    from ..module_utils._watch.soak import judge_unwatched, soak, soaking, soaks_until  # after the write
+
     until = soaks_until(session, request, outcome)
     if outcome.changed and not request.check:
         session.tell(outcome.snapshot, step_line(outcome, soaking(session, request, outcome) if until else 0))
