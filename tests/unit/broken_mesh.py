@@ -12,6 +12,7 @@ from dataclasses import fields
 from types import ModuleType
 from typing import Any
 
+import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus, Mesh
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import checks
 from ansible_collections.progressive.istio.plugins.module_utils._preflight.finding import Finding
@@ -295,68 +296,78 @@ Case = tuple[str, str, str, Change, str]  # check, severity, object, what was ch
 WITHOUT_COMMAND = {"gateway_port_served", "weights_complete", "capacity_for_weight"}
 
 
-def assert_found(case: Case) -> None:
-    """One broken rule is one finding. Its command, if it is a patch, fixes it; without one, only words remain."""
-    check, severity, place, change, words = case
-    world = World()
-    change(world)
-    (finding,) = found(world)
-    assert (finding.check, finding.severity, finding.place) == (check, severity, place)
-    assert words in f"{finding.problem}; {finding.advice}"
-    assert str(finding) == f"{place} {finding.problem} -> {finding.advice}"
-    if check != "subset_defined":  # without a DestinationRule there is nothing to show
-        assert (not finding.command) == (check in WITHOUT_COMMAND)
-    if finding.command.startswith("kubectl patch"):
-        assert finding.command not in finding.remedy
-        routes = len(world.http)
-        follow(world, finding.command)
-        assert len(world.http) == routes, "nothing is fixed by removing it"
-        assert check not in {each.check for each in found(world) if each.severity == severity}
+class RuleTests:
+    """What holds for every rule of a file. module: that file; cases: ways to break each of its rules."""
 
+    module: ModuleType
+    cases: list[Case]
 
-def assert_safe(case: Case, everything: bool) -> None:
-    """A command shows something, or changes one object of the service, whatever its names are."""
-    check, change = case[0], case[3]
-    world = World()
-    change(world)
-    foreign(world)
-    if everything and check != "virtual_service_exists":
-        world.focus = Focus()
-    commands = [finding.command for finding in found(world) if finding.check == check]
-    assert commands
-    for command in filter(None, commands):
-        verb = assert_harmless(command, OWN)
-        assert check in CHANGING or verb in READS, "a new command that changes something: is it safe at 3 a.m.?"
+    @classmethod
+    def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
+        if "everything" in metafunc.fixturenames:
+            metafunc.parametrize("everything", [False, True], ids=["one", "everything"])
+        if "case" in metafunc.fixturenames:
+            metafunc.parametrize("case", cls.cases, ids=[case[0] for case in cls.cases])
 
-
-def assert_others_only_shown(case: Case) -> None:
-    """The routes of one team lead to the Service of another, in its namespace."""
-    world = World()
-    case[3](world)
-    for each in world.virtual_services:
-        move(each, "team")
-        each["spec"]["gateways"] = [
-            name if "/" in name or name == "mesh" else f"default/{name}" for name in each["spec"].get("gateways") or []
-        ]
-    if world.focus.name:
-        world.focus = Focus("team", world.focus.name)
-    for finding in found(world):
-        own = {("virtualservice", "team", "pong")}
-        assert not finding.command or assert_harmless(finding.command, own)
-
-
-def assert_reads_what_it_needs(case: Case) -> None:
-    """With all else empty the check finds the same, in the right cluster and in the broken one."""
-    check = next(each for each in checks.CHECKS if each.name == case[0])
-    for change in (lambda world: None, case[3]):
+    def test_a_broken_rule_is_one_finding(self, case: Case) -> None:
+        """One broken rule is one finding. Its command, if it is a patch, fixes it; without one, only words remain."""
+        check, severity, place, change, words = case
         world = World()
         change(world)
-        whole = world.mesh()
-        unneeded = {field.name: () for field in fields(Mesh)} | {"focus": whole.focus, "unread": {}}
-        needed = {name: getattr(whole, name) for name in check.needs}
-        assert list(check.find(Mesh(**{**unneeded, **needed}))) == list(check.find(whole))
+        (finding,) = found(world)
+        assert (finding.check, finding.severity, finding.place) == (check, severity, place)
+        assert words in f"{finding.problem}; {finding.advice}"
+        assert str(finding) == f"{place} {finding.problem} -> {finding.advice}"
+        if check != "subset_defined":  # without a DestinationRule there is nothing to show
+            assert (not finding.command) == (check in WITHOUT_COMMAND)
+        if finding.command.startswith("kubectl patch"):
+            assert finding.command not in finding.remedy
+            routes = len(world.http)
+            follow(world, finding.command)
+            assert len(world.http) == routes, "nothing is fixed by removing it"
+            assert check not in {each.check for each in found(world) if each.severity == severity}
 
+    def test_a_command_is_safe(self, case: Case, everything: bool) -> None:
+        """A command shows something, or changes one object of the service, whatever its names are."""
+        check, change = case[0], case[3]
+        world = World()
+        change(world)
+        foreign(world)
+        if everything and check != "virtual_service_exists":
+            world.focus = Focus()
+        commands = [finding.command for finding in found(world) if finding.check == check]
+        assert commands
+        for command in filter(None, commands):
+            verb = assert_harmless(command, OWN)
+            assert check in CHANGING or verb in READS, "a new command that changes something: is it safe at 3 a.m.?"
 
-def checks_of(module: ModuleType) -> set[str]:
-    """The names of the checks in a file."""
-    return {each.name for each in checks.CHECKS if each.find.__module__ == module.__name__}
+    def test_what_belongs_to_others_is_only_shown(self, case: Case) -> None:
+        """The routes of one team lead to the Service of another, in its namespace."""
+        world = World()
+        case[3](world)
+        for each in world.virtual_services:
+            move(each, "team")
+            each["spec"]["gateways"] = [
+                name if "/" in name or name == "mesh" else f"default/{name}"
+                for name in each["spec"].get("gateways") or []
+            ]
+        if world.focus.name:
+            world.focus = Focus("team", world.focus.name)
+        for finding in found(world):
+            own = {("virtualservice", "team", "pong")}
+            assert not finding.command or assert_harmless(finding.command, own)
+
+    def test_a_check_reads_what_it_needs(self, case: Case) -> None:
+        """With all else empty the check finds the same, in the right cluster and in the broken one."""
+        check = next(each for each in checks.CHECKS if each.name == case[0])
+        for change in (lambda world: None, case[3]):
+            world = World()
+            change(world)
+            whole = world.mesh()
+            unneeded = {field.name: () for field in fields(Mesh)} | {"focus": whole.focus, "unread": {}}
+            needed = {name: getattr(whole, name) for name in check.needs}
+            assert list(check.find(Mesh(**{**unneeded, **needed}))) == list(check.find(whole))
+
+    def test_every_check_has_a_case(self) -> None:
+        own = {each.name for each in checks.CHECKS if each.find.__module__ == self.module.__name__}
+        assert {case[0] for case in self.cases} == own

@@ -87,7 +87,7 @@ ACQUITTED: list[tuple[str, Change]] = [
         lambda w: w.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [destination("v1", None)]}),
     ),
     (
-        "sidecars that call nobody",
+        "sidecars that call no service",
         lambda w: w.sidecars.extend(
             [
                 *w.pods,

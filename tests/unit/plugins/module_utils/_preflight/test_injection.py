@@ -14,12 +14,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh impo
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import injection
 from broken_mesh import (
     Case,
+    RuleTests,
     World,
-    assert_found,
-    assert_others_only_shown,
-    assert_reads_what_it_needs,
-    assert_safe,
-    checks_of,
     found,
     made,
     move,
@@ -132,32 +128,10 @@ CASES: list[Case] = [
         "is validated only with failurePolicy Ignore",
     ),
 ]
-IDS = [case[0] for case in CASES]
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_broken_rule_is_one_finding(case: Case) -> None:
-    assert_found(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-@pytest.mark.parametrize("everything", [False, True], ids=["one", "everything"])
-def test_a_command_is_safe(case: Case, everything: bool) -> None:
-    assert_safe(case, everything)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_what_belongs_to_others_is_only_shown(case: Case) -> None:
-    assert_others_only_shown(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_check_reads_what_it_needs(case: Case) -> None:
-    assert_reads_what_it_needs(case)
-
-
-def test_every_check_has_a_case() -> None:
-    assert set(IDS) == checks_of(injection)
+class TestRules(RuleTests):
+    module, cases = injection, CASES
 
 
 def test_pods_come_into_the_mesh_one_deployment_after_the_other() -> None:
@@ -172,7 +146,7 @@ def test_pods_come_into_the_mesh_one_deployment_after_the_other() -> None:
         "spec": {"template": {"metadata": {"labels": {"sidecar.istio.io/inject": "true"}}}}
     }
     world.mutating_webhooks[0]["webhooks"].pop()
-    assert found(world)[0].command == "kubectl describe pod -n default pong-v1-a", "nobody would inject them"
+    assert found(world)[0].command == "kubectl describe pod -n default pong-v1-a", "no injector would inject them"
     world.pods[0]["metadata"]["labels"]["sidecar.istio.io/inject"] = "false"
     out = next(finding for finding in found(world) if "remove sidecar" in finding.remedy)
     assert out.command.startswith("kubectl patch deployment -n default pong-v1 --type merge -p")

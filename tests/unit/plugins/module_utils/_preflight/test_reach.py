@@ -5,19 +5,14 @@
 
 from __future__ import annotations
 
-import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Focus
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import reach
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from broken_mesh import (
     HOST,
     Case,
+    RuleTests,
     World,
-    assert_found,
-    assert_others_only_shown,
-    assert_reads_what_it_needs,
-    assert_safe,
-    checks_of,
     destination,
     found,
     pod,
@@ -61,32 +56,10 @@ CASES: list[Case] = [
         "kubectl get service -n default pong-server-service -o yaml",
     ),
 ]
-IDS = [case[0] for case in CASES]
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_broken_rule_is_one_finding(case: Case) -> None:
-    assert_found(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-@pytest.mark.parametrize("everything", [False, True], ids=["one", "everything"])
-def test_a_command_is_safe(case: Case, everything: bool) -> None:
-    assert_safe(case, everything)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_what_belongs_to_others_is_only_shown(case: Case) -> None:
-    assert_others_only_shown(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_check_reads_what_it_needs(case: Case) -> None:
-    assert_reads_what_it_needs(case)
-
-
-def test_every_check_has_a_case() -> None:
-    assert set(IDS) == checks_of(reach)
+class TestRules(RuleTests):
+    module, cases = reach, CASES
 
 
 def test_what_is_released_is_named_by_who_looks() -> None:

@@ -10,12 +10,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh impo
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import routes
 from broken_mesh import (
     Case,
+    RuleTests,
     World,
-    assert_found,
-    assert_others_only_shown,
-    assert_reads_what_it_needs,
-    assert_safe,
-    checks_of,
     destination,
     destination_rule,
     elsewhere,
@@ -219,32 +215,10 @@ CASES: list[Case] = [
         "is exported to edge only, and the gateway runs in default",
     ),
 ]
-IDS = [case[0] for case in CASES]
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_broken_rule_is_one_finding(case: Case) -> None:
-    assert_found(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-@pytest.mark.parametrize("everything", [False, True], ids=["one", "everything"])
-def test_a_command_is_safe(case: Case, everything: bool) -> None:
-    assert_safe(case, everything)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_what_belongs_to_others_is_only_shown(case: Case) -> None:
-    assert_others_only_shown(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_check_reads_what_it_needs(case: Case) -> None:
-    assert_reads_what_it_needs(case)
-
-
-def test_every_check_has_a_case() -> None:
-    assert set(IDS) == checks_of(routes)
+class TestRules(RuleTests):
+    module, cases = routes, CASES
 
 
 def test_a_destination_rule_without_a_service_is_given_the_one_that_lacks_its_subsets() -> None:

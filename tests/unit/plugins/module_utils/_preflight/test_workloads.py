@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._preflight import workloads
 from broken_mesh import (
     Case,
+    RuleTests,
     World,
-    assert_found,
-    assert_others_only_shown,
-    assert_reads_what_it_needs,
-    assert_safe,
-    checks_of,
     deployment,
     destination,
     follow,
@@ -110,32 +105,10 @@ CASES: list[Case] = [
         "has 1 ready pod of subset v2 for 45 % of the requests, where 4 carry all; scale that version to 2 replicas",
     ),
 ]
-IDS = [case[0] for case in CASES]
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_broken_rule_is_one_finding(case: Case) -> None:
-    assert_found(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-@pytest.mark.parametrize("everything", [False, True], ids=["one", "everything"])
-def test_a_command_is_safe(case: Case, everything: bool) -> None:
-    assert_safe(case, everything)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_what_belongs_to_others_is_only_shown(case: Case) -> None:
-    assert_others_only_shown(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_check_reads_what_it_needs(case: Case) -> None:
-    assert_reads_what_it_needs(case)
-
-
-def test_every_check_has_a_case() -> None:
-    assert set(IDS) == checks_of(workloads)
+class TestRules(RuleTests):
+    module, cases = workloads, CASES
 
 
 def test_a_subset_is_given_the_pods_that_bear_its_name() -> None:
