@@ -216,7 +216,7 @@ def test_a_version_with_requests_and_without_pods(patient):
         words = "has no pod and gets 20 % of the requests: Deployment checkout-green is scaled to 0"
         problem = alone(found, "pods_ready", f"Deployment {NAMESPACE}/checkout-green", words)
         recent(problem)
-        assert any("subset green" in each for each in problem["symptoms"]), "what follows stands below its cause"
+        assert any("subset green" in each for each in problem["symptoms"]), "a symptom is below its cause"
         patient.follow(problem["command"])
         patient.settled()
         patient.well()

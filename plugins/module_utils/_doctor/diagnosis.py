@@ -47,7 +47,7 @@ CAUSES: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """A cause. symptoms: what follows from it; events: those of its pods, newest first."""
+    """A cause. symptoms: its consequences; events: those of its pods, newest first."""
 
     finding: Finding
     symptoms: tuple[Finding, ...] = ()
@@ -80,7 +80,7 @@ class Diagnosis:
 def problems(
     found: Iterable[Finding], unready: Iterable[UnreadyPods], events: Iterable[Mapping[str, Any]]
 ) -> tuple[Problem, ...]:
-    """Each cause once, errors first, with what follows from it as its symptoms."""
+    """Each cause once, errors first, with its consequences as symptoms."""
     notes = list(events)
     names = {_dated(each, notes): each.names for each in unready}
     everything = [*names, *found]

@@ -21,7 +21,7 @@ Asked = Callable[..., Request]
 
 
 class Blind:
-    """Proxies that nobody can ask."""
+    """Proxies that cannot be asked."""
 
     def absent(self, *_: object) -> None:
         raise Unproven("no proxy answers")

@@ -43,7 +43,7 @@ def test_weights_and_annotation_are_one_patch(server: ApiServer, session: Sessio
     assert after
     assert isinstance(after.state, State)
     assert (after.state.weight, after.shares, len(server.sent("PATCH"))) == (20, {"v1": 80, "v2": 20}, 1)
-    assert not unverified(after.state)  # nobody is asked whether they are live
+    assert not unverified(after.state)  # no proxy is asked whether they are live
 
 
 def test_another_writer_wins(server: ApiServer, session: Session, asked: Asked) -> None:
