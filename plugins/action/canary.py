@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module of the same name step by step, and shows each step as it happens."""
+"""Moves a canary, step by step where it is promoted, and shows each step as it happens."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ import secrets
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
+from ansible_collections.progressive.istio.plugins.module_utils._canary.call import CanaryTask
+from ansible_collections.progressive.istio.plugins.module_utils._canary.options import ARGUMENTS, SPEC
+from ansible_collections.progressive.istio.plugins.module_utils._common.call import Call
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
+from ansible_collections.progressive.istio.plugins.module_utils._report.progress import progress_line
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot
+from ansible_collections.progressive.istio.plugins.plugin_utils._in_process import InProcessAction
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 
-MODULE = "progressive.istio.canary"
 STEPWISE = ("advanced", "promoted")
 ONCE = ("confirm", "adopt")  # they count for the first step only
 # What a rollback ignores, and what it can do without: a mistake in either keeps no requests on the canary.
@@ -36,72 +41,64 @@ GLANCE = 0.2  # seconds between two reads of what the module has written
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+class ActionModule(InProcessAction):
     """The controller's part of `canary`."""
 
-    _requires_connection = True
+    MODULE = "progressive.istio.canary"
+    SPEC = SPEC
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One module call, or one for each step."""
-        super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
+        """The result of one call of the module, or of one for each step."""
+        super(InProcessAction, self).run(tmp, task_vars)
+        arguments, variables = dict(self._task.args), task_vars or {}
         state = arguments.get("state")
         if state == "rolled_back":
-            return self._execute(_for_rollback(arguments), task_vars)
+            arguments = _for_rollback(arguments)
         if state not in STEPWISE:
-            return self._execute(arguments, task_vars)
+            return self.called(arguments, variables, self.answer)
+        if state == "promoted" and self._task.async_val:
+            raise AnsibleActionFail("state: promoted takes several steps, which an async task cannot: leave async out")
         controller = os.getppid()
         process = {"host": socket.gethostname(), "pid": controller, **process_here(controller)}
         arguments["run"] = {"id": secrets.token_hex(8), **process}
         if state == "promoted":
             arguments.pop("watch", None)  # the release is watched between two steps
-        with self._shown() as progress:
-            arguments["run"]["progress"] = progress
-            result = self._execute(arguments, task_vars)
-            self._say(result, progress)
+        with self._stepping(arguments, variables) as step:
+            result = step()
             while state == "promoted" and _has_next_step(result) and not self._task.check_mode:
                 if os.getppid() != controller:
                     raise AnsibleError("the play that this task belongs to has ended: no further step is taken")
                 for name in ONCE:
                     arguments.pop(name, None)
-                following = self._execute(arguments, task_vars)
-                self._say(following, progress)
-                result = together(result, following)
+                result = together(result, step())
         return result
 
-    def _execute(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
-
     @contextmanager
-    def _shown(self) -> Iterator[str | None]:
-        """A file whose lines are shown as they are written; None where the module could not write to it."""
-        elsewhere = self._connection.transport != "local" or self._connection.become is not None
-        if elsewhere or not read_by_people():
-            yield None
-            return
-        with tempfile.TemporaryDirectory(prefix="canary-", dir=C.DEFAULT_LOCAL_TMP) as folder:
-            file = Path(folder, "progress")
-            file.touch()
-            over = threading.Event()
-            thread = threading.Thread(target=_show, args=(file, over), daemon=True)
-            thread.start()
-            try:
-                yield str(file)
-            finally:
-                over.set()
-                thread.join()
+    def _stepping(self, arguments: dict[str, Any], variables: dict[str, Any]) -> Iterator[Callable[[], dict[str, Any]]]:
+        """What takes one step with these arguments, and shows it: while it is taken, or else afterwards."""
+        people = read_by_people()
+        if not self.why_not_here(variables):
+            task = CanaryTask(_tell if people else None)
+            yield lambda: self.called(arguments, variables, task.answer)
+        elif people and self._connection.transport == "local" and self._connection.become is None:
+            with _shown() as file:
+                arguments["run"]["progress"] = str(file)
+                yield lambda: self.called(arguments, variables, self.answer)
+        else:
+            yield lambda: self._said(self.called(arguments, variables, self.answer), people)
 
-    def _say(self, result: Mapping[str, Any], progress: str | None) -> None:
-        """Where the module cannot show a step itself, show it afterwards."""
-        if not progress and read_by_people() and result.get("changed") and not self._task.check_mode:
+    def _said(self, result: dict[str, Any], people: bool) -> dict[str, Any]:
+        """The result, once it is shown."""
+        if people and result.get("changed") and not self._task.check_mode:
             display.display(printable(result["msg"]))
+        return result
+
+    def answer(self, call: Call) -> dict[str, Any]:
+        return CanaryTask().answer(call)
 
 
 def _for_rollback(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments without those that a rollback does not need and those that are wrong and have a default."""
-    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-    from ansible_collections.progressive.istio.plugins.modules.canary import ARGUMENTS
-
     kept = {name: value for name, value in arguments.items() if name not in NOT_FOR_ROLLBACK}
     for name in ARGUMENTS.keys() & kept.keys() & set(OPTIONAL_FOR_ROLLBACK):
         checked = ArgumentSpecValidator({name: ARGUMENTS[name]}).validate({name: kept[name]})
@@ -109,6 +106,26 @@ def _for_rollback(arguments: Mapping[str, Any]) -> dict[str, Any]:
             display.warning(f"{'; '.join(checked.error_messages)}: the rollback is made with the default")
             del kept[name]
     return kept
+
+
+def _tell(snapshot: Snapshot, line: str) -> None:
+    display.display(progress_line(snapshot, line))
+
+
+@contextmanager
+def _shown() -> Iterator[Path]:
+    """A file on this machine; its lines are shown as they are written."""
+    with tempfile.TemporaryDirectory(prefix="canary-", dir=C.DEFAULT_LOCAL_TMP) as folder:
+        file = Path(folder, "progress")
+        file.touch()
+        over = threading.Event()
+        thread = threading.Thread(target=_show, args=(file, over), daemon=True)
+        thread.start()
+        try:
+            yield file
+        finally:
+            over.set()
+            thread.join()
 
 
 def _show(file: Path, over: threading.Event) -> None:

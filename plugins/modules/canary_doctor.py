@@ -192,7 +192,8 @@ import os
 from functools import partial
 from typing import Any
 
-from ..module_utils._common.module import Module, answering
+from ..module_utils._common.call import Call
+from ..module_utils._common.module import serve
 from ..module_utils._doctor.examine import diagnose
 from ..module_utils._doctor.report import lines, verdict
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
@@ -213,6 +214,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "playbook_options": {"type": "str", "default": ""},
     "skip_checks": {"type": "list", "elements": "str", "default": [], "choices": list(NAMES)},
 }
+SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS}
 
 
 def run(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
@@ -250,14 +252,15 @@ def _options(cluster: Cluster, params: dict[str, Any]) -> list[str]:
     return options
 
 
-@answering
-def main() -> None:
-    module = Module(argument_spec=AUTH_ARGUMENTS | ARGUMENTS, supports_check_mode=True)
+def answer(call: Call) -> dict[str, Any]:
     try:
-        result = run(connect(module.params), module.params)
+        return {"changed": False, **run(connect(call.params), call.params)}
     except ClusterError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+        return {"failed": True, "msg": str(error)}
+
+
+def main() -> None:
+    serve(answer, SPEC)
 
 
 if __name__ == "__main__":

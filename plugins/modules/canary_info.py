@@ -245,7 +245,8 @@ api_requests:
 from typing import TYPE_CHECKING, Any
 
 from ..module_utils._analysis.spec import PROMETHEUS
-from ..module_utils._common.module import Module, answering
+from ..module_utils._common.call import Call
+from ..module_utils._common.module import serve
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ..module_utils._k8s.client import Cluster, connect
 from ..module_utils._release.lease import has_ended, this_run
@@ -265,23 +266,20 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "destination_host": {"type": "str"},
     "prometheus": {"type": "dict", "options": PROMETHEUS},
 }
+SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS, "required_together": [("stable", "canary")]}
 TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
 
 
-@answering
-def main() -> None:
-    module = Module(
-        argument_spec=AUTH_ARGUMENTS | ARGUMENTS, required_together=[("stable", "canary")], supports_check_mode=True
-    )
-    given = {name: value for name in TARGET if (value := module.params[name]) or name in ("name", "namespace")}
+def answer(call: Call) -> dict[str, Any]:
+    given = {name: value for name in TARGET if (value := call.params[name]) or name in ("name", "namespace")}
     target = Target(**given)
     try:
-        criteria = _criteria(module.params["prometheus"])
-        cluster = connect(module.params)
-        status = _status(module, cluster, target, criteria)
+        criteria = _criteria(call.params["prometheus"])
+        cluster = connect(call.params)
+        status = _status(call, cluster, target, criteria)
     except (ClusterError, Refused) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, name=target.name, namespace=target.namespace, **status, **cluster.facts())
+        return {"failed": True, "msg": str(error)}
+    return {"changed": False, "name": target.name, "namespace": target.namespace, **status, **cluster.facts()}
 
 
 def _criteria(prometheus: dict[str, Any] | None) -> Criteria | None:
@@ -296,7 +294,7 @@ def _criteria(prometheus: dict[str, Any] | None) -> Criteria | None:
         raise Refused(each.removeprefix("analysis.") for each in invalid.mistakes) from invalid
 
 
-def _status(module: Module, cluster: Cluster, target: Target, criteria: Criteria | None) -> dict[str, Any]:
+def _status(call: Call, cluster: Cluster, target: Target, criteria: Criteria | None) -> dict[str, Any]:
     try:
         snapshot = read(cluster, target, lenient=True)
     except Refused as refused:
@@ -305,10 +303,10 @@ def _status(module: Module, cluster: Cluster, target: Target, criteria: Criteria
     holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
     gone = holder is not None and has_ended(holder)
     status = status_of(snapshot, this_run(), gone, cluster.now())
-    return status | (_counted(module, cluster, snapshot, criteria) if criteria else {})
+    return status | (_counted(call, cluster, snapshot, criteria) if criteria else {})
 
 
-def _counted(module: Module, cluster: Cluster, snapshot: Snapshot, criteria: Criteria) -> dict[str, Any]:
+def _counted(call: Call, cluster: Cluster, snapshot: Snapshot, criteria: Criteria) -> dict[str, Any]:
     """What Prometheus has counted; a warning where it does not say."""
     if not isinstance(snapshot.state, State) or criteria.prometheus is None:
         return {}
@@ -319,8 +317,12 @@ def _counted(module: Module, cluster: Cluster, snapshot: Snapshot, criteria: Cri
         prometheus = Prometheus(criteria.prometheus)
         return {"counted": counted(prometheus, criteria, snapshot, snapshot.state, cluster.now())}
     except PrometheusError as error:
-        module.warn(f"what was counted is not known: {error}")
+        call.warn(f"what was counted is not known: {error}")
         return {"counted": []}
+
+
+def main() -> None:
+    serve(answer, SPEC)
 
 
 if __name__ == "__main__":

@@ -156,7 +156,8 @@ from socket import create_connection
 from time import monotonic, sleep
 from typing import Any
 
-from ..module_utils._common.module import Module, answering
+from ..module_utils._common.call import Call
+from ..module_utils._common.module import serve
 from ..module_utils._istio.ingress import (
     Address,
     NoSuchPort,
@@ -183,6 +184,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "wait_timeout": {"type": "float", "default": 60},
     "connect_timeout": {"type": "float", "default": 0},
 }
+SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS}
 GATEWAY_LABEL = "istio=ingressgateway"
 POLL = 0.5
 
@@ -265,18 +267,19 @@ def no_connection(host: str, port: int, timeout: float) -> str:
         return error.strerror or str(error) or type(error).__name__
 
 
-@answering
-def main() -> None:
-    module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
-    if not 0 <= module.params["wait_timeout"] <= 3600:
-        module.fail_json(msg=f"wait_timeout must be between 0 and 3600, and is {module.params['wait_timeout']}")
+def answer(call: Call) -> dict[str, Any]:
+    if not 0 <= call.params["wait_timeout"] <= 3600:
+        why = f"wait_timeout must be between 0 and 3600, and is {call.params['wait_timeout']}"
+        return {"failed": True, "msg": why}
     try:
-        result = run(module.params, module.check_mode)
+        result = run(call.params, call.check_mode)
     except ClusterError as error:
-        module.fail_json(msg=str(error))
-    if result["found"] or module.check_mode:
-        module.exit_json(**result)
-    module.fail_json(**result)
+        return {"failed": True, "msg": str(error)}
+    return {**result, "failed": not (result["found"] or call.check_mode)}
+
+
+def main() -> None:
+    serve(answer, SPEC)
 
 
 if __name__ == "__main__":

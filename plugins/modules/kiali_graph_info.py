@@ -181,9 +181,11 @@ report:
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from shutil import which
 from typing import Any
 
-from ..module_utils._common.module import Module, answering
+from ..module_utils._common.call import Call
+from ..module_utils._common.module import serve
 from ..module_utils._common.text import plural
 from ..module_utils._istio.ingress import NoSuchPort, port_of
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
@@ -207,6 +209,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "service_namespace": {"type": "str", "default": "istio-system"},
     "service_port": {"type": "str", "default": "20001"},
 }
+SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS}
 LOCAL_PORT = 20001
 # The only Service that `istioctl dashboard kiali` opens.
 DASHBOARD = ("istio-system", "kiali")
@@ -321,15 +324,14 @@ def run(params: dict[str, Any], istioctl: bool) -> dict[str, Any]:
         return {"failed": True, "msg": str(error), **links(roots(url)[0])}
 
 
-@answering
+def answer(call: Call) -> dict[str, Any]:
+    if wrong := mistakes(call.params):
+        return {"failed": True, "msg": "; ".join(wrong)}
+    return run(call.params, bool(which("istioctl")))
+
+
 def main() -> None:
-    module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
-    if wrong := mistakes(module.params):
-        module.fail_json(msg="; ".join(wrong))
-    result = run(module.params, bool(module.get_bin_path("istioctl")))
-    if result.get("failed"):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    serve(answer, SPEC)
 
 
 if __name__ == "__main__":

@@ -177,7 +177,8 @@ requests:
 
 from typing import Any
 
-from ..module_utils._common.module import Module, answering
+from ..module_utils._common.call import Call
+from ..module_utils._common.module import serve
 from ..module_utils._istio.mesh import Focus, name_of
 from ..module_utils._istio.reader import read
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
@@ -191,6 +192,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "namespace": {"type": "str"},
     "skip_checks": {"type": "list", "elements": "str", "default": [], "choices": list(NAMES)},
 }
+SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS, "required_by": {"name": ["namespace"]}}
 
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
@@ -210,16 +212,15 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@answering
-def main() -> None:
-    module = Module(
-        argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, required_by={"name": ["namespace"]}, supports_check_mode=True
-    )
+def answer(call: Call) -> dict[str, Any]:
     try:
-        result = run(module.params)
+        return run(call.params)
     except ClusterError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+        return {"failed": True, "msg": str(error)}
+
+
+def main() -> None:
+    serve(answer, SPEC)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ unanswered:
 
 from typing import Any
 
-from ..module_utils._common.module import Module, answering
+from ..module_utils._common.call import Call
+from ..module_utils._common.module import serve
 from ..module_utils._istio.mesh import MESH, Object
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ..module_utils._k8s.client import SERVICE, Cluster, connect
@@ -122,6 +123,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "wait_timeout": {"type": "float", "default": 30},
 }
+SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS}
 
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
@@ -154,16 +156,17 @@ def _service(cluster: Cluster, host: str, namespace: str) -> Object | None:
         return None
 
 
-@answering
-def main() -> None:
-    module = Module(argument_spec={**AUTH_ARGUMENTS, **ARGUMENTS}, supports_check_mode=True)
-    if module.check_mode:
-        module.exit_json(changed=False, msg="no proxy is asked in check mode", proxies=[], unanswered=[])
+def answer(call: Call) -> dict[str, Any]:
+    if call.check_mode:
+        return {"changed": False, "msg": "no proxy is asked in check mode", "proxies": [], "unanswered": []}
     try:
-        result = run(module.params)
+        return {"changed": False, **run(call.params)}
     except (Unproven, ClusterError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+        return {"failed": True, "msg": str(error)}
+
+
+def main() -> None:
+    serve(answer, SPEC)
 
 
 if __name__ == "__main__":

@@ -250,7 +250,8 @@ from ssl import SSLError
 from time import monotonic
 from typing import Any
 
-from ..module_utils._common.module import Module, answering
+from ..module_utils._common.call import Call
+from ..module_utils._common.module import serve
 from ..module_utils._common.text import plural
 from ..module_utils._common.values import number
 from ..module_utils._traffic.probe import (
@@ -283,6 +284,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
 }
+SPEC = {"argument_spec": ARGUMENTS}
 # The lowest and highest value of each number; together they bound a probe.
 BOUNDS = {
     "requests": (1, 100_000),
@@ -405,12 +407,10 @@ def _weights(params: dict[str, Any], option: str) -> dict[str, float]:
     return {str(name): _weight(weight) or 0.0 for name, weight in params[option].items()}
 
 
-@answering
-def main() -> None:
-    module = Module(argument_spec=ARGUMENTS, supports_check_mode=True)
-    params = module.params
+def answer(call: Call) -> dict[str, Any]:
+    params = call.params
     if found := mistakes(params):
-        module.fail_json(msg="; ".join(found))
+        return {"failed": True, "msg": "; ".join(found)}
     try:
         target = target_of(
             params["url"],
@@ -421,13 +421,15 @@ def main() -> None:
             ca_path=params["ca_path"],
         )
     except (OSError, SSLError) as error:
-        module.fail_json(msg=f"ca_path {params['ca_path']} cannot be used: {error}")
-    result = run(params, target, module.check_mode)
-    if result["ok"]:
-        module.exit_json(**result)
-    if module.check_mode:
-        module.exit_json(**{**result, "msg": f"check mode, so no failure: {result['msg']}"})
-    module.fail_json(**result)
+        return {"failed": True, "msg": f"ca_path {params['ca_path']} cannot be used: {error}"}
+    result = run(params, target, call.check_mode)
+    if result["ok"] or not call.check_mode:
+        return {**result, "failed": not result["ok"]}
+    return {**result, "msg": f"check mode, so no failure: {result['msg']}"}
+
+
+def main() -> None:
+    serve(answer, SPEC)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ FLOORS = (
     {"_analysis", "_preflight", "_proxy"},
     {"_rollout"},
     {"_doctor", "_report", "_watch"},
+    {"_canary"},
 )
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 FILES = sorted(HERE.rglob("*.py"))

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The base class of all modules: every result, error and warning passes it."""
+"""How a module is run: every result, error and warning passes here."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .call import Answer, Call, Spec
 from .printable import printable, printable_values
 from .secrets import concealed, leaves, mappings, password_in, secrets_in
 from .values import show
@@ -32,15 +32,8 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
         try:
             super().__init__(*args, **kwargs)
         except UNREADABLE as error:
-            wrong = unfit(self.argument_spec, self.params)
-            self.fail_json("; ".join(wrong) or f"the options cannot be read: {type(error).__name__}: {error}")
-        secret = list(mappings(self.argument_spec, self.params))
-        values = {text for each in secret for text in leaves(each)}
-        secrets = {text for each in secret for text in secrets_in(each)} | password_in(self.params.get("proxy") or "")
-        self.no_log_values = (self.no_log_values - values) | secrets
-        kubeconfig = self.params.get("kubeconfig")
-        if isinstance(kubeconfig, str):  # messages name its path; only its contents are secret
-            self.no_log_values.discard(kubeconfig)
+            self.fail_json(unreadable(self.argument_spec, self.params, error))
+        self.no_log_values = to_mask(self.argument_spec, self.params, self.no_log_values)
         Module.current = self
 
     def exit_json(self, **kwargs: Any) -> NoReturn:  # type: ignore[misc]
@@ -55,36 +48,54 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
     def warn(self, warning: str, **kwargs: Any) -> None:
         super().warn(printable(warning), **kwargs)
 
-    def fail_unexpected(self, error: Exception) -> NoReturn:
-        """Fail with one sentence; Ansible shows the traceback only on request."""
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        self.fail_json(
-            f"{type(error).__name__} ({error}) at {Path(frame.filename).name}:{frame.lineno}, an unexpected error: "
-            "nothing more was done; see the state by the playbook progressive.istio.status, and report this",
-            exception="".join(traceback.format_exception(error)),
-        )
-
     def _shown(self, result: dict[str, Any]) -> dict[str, Any]:
-        shown: dict[str, Any] = printable_values(result, LINES)
-        if isinstance(getattr(self, "params", None), dict):
-            shown["invocation"] = {"module_args": concealed(self.argument_spec, self.params)}
-        return shown
+        return shown(self.argument_spec, getattr(self, "params", None), result)
 
 
-def answering(main: Callable[[], None]) -> Callable[[], None]:
-    """Decorate the main function of a module: an unexpected error becomes one sentence."""
+def serve(answer: Answer, spec: Spec) -> None:
+    """Run what answers a call as a module: read the options, print the result, exit."""
+    module = Module(**spec, supports_check_mode=True)
+    result = answered(answer, Call(module.params, module.check_mode, module._diff, module.warn))
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
 
-    @wraps(main)
-    def run() -> None:
-        Module.current = None
-        try:
-            main()
-        except Exception as error:
-            if Module.current is None:
-                raise
-            Module.current.fail_unexpected(error)
 
-    return run
+def answered(answer: Answer, call: Call) -> dict[str, Any]:
+    """The result; an unexpected error becomes one sentence, and Ansible shows its traceback only on request."""
+    try:
+        return answer(call)
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return {
+            "failed": True,
+            "msg": f"{type(error).__name__} ({error}) at {Path(frame.filename).name}:{frame.lineno}, an unexpected "
+            "error: nothing more was done; see the state by the playbook progressive.istio.status, and report this",
+            "exception": "".join(traceback.format_exception(error)),
+        }
+
+
+def shown(arguments: Mapping[str, Any], params: object, result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as it may be printed, with the options of the call, but without the secret mappings in these."""
+    found: dict[str, Any] = printable_values(result, LINES)
+    if isinstance(params, dict):
+        found["invocation"] = {"module_args": concealed(arguments, params)}
+    return found
+
+
+def to_mask(arguments: Mapping[str, Any], params: Mapping[str, Any], no_log: Set[str]) -> set[str]:
+    """What must not be printed. no_log: all values of options that are `no_log`."""
+    secret = list(mappings(arguments, params))
+    values = {text for each in secret for text in leaves(each)}
+    secrets = {text for each in secret for text in secrets_in(each)} | password_in(params.get("proxy") or "")
+    kubeconfig = params.get("kubeconfig")  # messages name its path; only its contents are secret
+    return {*(no_log - values), *secrets} - ({kubeconfig} if isinstance(kubeconfig, str) else set())
+
+
+def unreadable(arguments: Mapping[str, Any], params: Mapping[str, Any], error: Exception) -> str:
+    """Why options cannot be read at all."""
+    wrong = unfit(arguments, params)
+    return "; ".join(wrong) or f"the options cannot be read: {type(error).__name__}: {error}"
 
 
 def unfit(spec: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:

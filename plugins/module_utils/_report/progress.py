@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lines that show a user how a release progresses.
 
-A module cannot print while it runs. It writes lines to a file, and the action plugin shows them as they come.
+A module in a process of its own cannot print while it runs. It writes lines to a file, and the action plugin shows them
+as they come.
 """
 
 from __future__ import annotations
@@ -25,9 +26,14 @@ def teller(file: str | None) -> Callable[[Snapshot, str], None]:
     def tell(snapshot: Snapshot, line: str) -> None:
         if file:
             with Path(file).open("a", encoding="utf-8") as lines:
-                lines.write(f"{printable(_head(snapshot))}  {printable(line)}\n")
+                lines.write(f"{progress_line(snapshot, line)}\n")
 
     return tell
+
+
+def progress_line(snapshot: Snapshot, line: str) -> str:
+    """A line about a service with its name and weight, safe for a terminal."""
+    return f"{printable(_head(snapshot))}  {printable(line)}"
 
 
 def weight_bar(weight: Share) -> str:

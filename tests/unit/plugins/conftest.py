@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.progressive.istio.plugins.module_utils._canary import call as calls
+from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import load
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet
@@ -106,7 +108,7 @@ def mesh(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Istio]:
 def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the module warns of; with the controller's code in the same process, results do not have it."""
     warnings: list[str] = []
-    monkeypatch.setattr(canary.Module, "warn", lambda module, warning: warnings.append(warning))
+    monkeypatch.setattr(Module, "warn", lambda module, warning: warnings.append(warning))
     return warnings
 
 
@@ -125,4 +127,4 @@ def call(server: ApiServer, run_module: Callable[..., dict[str, Any]]) -> Callab
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is not tried again."""
-    monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
+    monkeypatch.setattr(calls, "connect", lambda params: Cluster(lambda: load(params), patience=0))

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible_collections.progressive.istio.plugins.action import canary as action
+from ansible_collections.progressive.istio.plugins.module_utils._common.call import Answer
 from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer
@@ -22,18 +26,19 @@ RunModule = Callable[..., dict[str, Any]]
 
 
 class Task:
-    """A task with this module, as a worker process has it."""
+    """A task with this module, as a worker process has it. here: whether it may run in this process."""
 
-    def __init__(self, server: ApiServer, run_module: RunModule, shown: list[str]) -> None:
+    def __init__(self, server: ApiServer, run_module: RunModule, shown: list[str], here: bool) -> None:
         self.access = {"host": server.url, "api_key": "secret", "name": "pong", "namespace": NAMESPACE}
         self.run_module = run_module
         self.shown = shown
+        self.here = here
         self.calls: list[dict[str, Any]] = []
         self.transport = "local"
         self.become: object = None
         self.before_each: Callable[[], object] = lambda: None
 
-    def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
+    def run(self, check: bool = False, diff: bool = False, async_val: int = 0, **options: Any) -> dict[str, Any]:
         arguments = {
             **self.access,
             "stable": "v1",
@@ -43,25 +48,35 @@ class Task:
             "proof": "none",
             **options,
         }
-        task = SimpleNamespace(args=arguments, async_val=0, check_mode=check, diff=False)
-        connection = SimpleNamespace(transport=self.transport, become=self.become, _shell=SimpleNamespace(tmpdir=None))
-        plugin = action.ActionModule(task, connection, None, None, None, None)
+        task = SimpleNamespace(
+            args=arguments, async_val=async_val, check_mode=check, diff=diff, delegate_to=None, environment=None
+        )
+        shell = SimpleNamespace(tmpdir=None, env_prefix=lambda **_variables: "")
+        connection = SimpleNamespace(transport=self.transport, become=self.become, _shell=shell)
+        plugin = action.ActionModule(task, connection, None, None, Templar(DataLoader()), None)
+        called = plugin.called
 
-        def execute(module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
-            assert module_name == "progressive.istio.canary"
+        def counted(arguments: Mapping[str, Any], variables: dict[str, Any], answer: Answer) -> dict[str, Any]:
             self.before_each()
-            self.calls.append(module_args)
-            return self.run_module(canary.main, module_args, check)
+            self.calls.append(dict(arguments))
+            return dict(called(arguments, variables, answer))
 
-        plugin._execute_module = execute
-        return plugin.run(task_vars={})
+        def execute(module_name: str, module_args: dict[str, Any], task_vars: Any, wrap_async: int) -> dict[str, Any]:
+            assert (module_name, wrap_async) == ("progressive.istio.canary", async_val)
+            return self.run_module(canary.main, {**module_args, "_ansible_diff": diff}, check)
+
+        plugin.called, plugin._execute_module = counted, execute
+        python = sys.executable if self.here else "/usr/bin/another-python"
+        return dict(plugin.run(task_vars={"ansible_python_interpreter": python}))
 
 
-@pytest.fixture
-def task(server: ApiServer, run_module: RunModule, monkeypatch: pytest.MonkeyPatch) -> Task:
+@pytest.fixture(params=["in process", "as a module"])
+def task(
+    request: pytest.FixtureRequest, server: ApiServer, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> Task:
     shown: list[str] = []
-    monkeypatch.setattr(action.display, "display", shown.append)
-    return Task(server, run_module, shown)
+    monkeypatch.setattr(action.display, "display", lambda line, **_options: shown.append(line))
+    return Task(server, run_module, shown, here=request.param == "in process")
 
 
 def test_promoted_goes_all_steps_and_shows_each(server: ApiServer, task: Task) -> None:
@@ -115,7 +130,7 @@ def test_it_stops_where_a_person_is_needed(server: ApiServer, task: Task) -> Non
 
 def test_it_stops_at_a_failure_and_tells_all(server: ApiServer, task: Task) -> None:
     task.before_each = lambda: len(task.calls) == 1 and server.put("pods", pod("v2", ready=False))
-    result = task.run(state="promoted", steps=[20, 100], _ansible_diff=True)
+    result = task.run(state="promoted", steps=[20, 100], diff=True)
     assert result["failed"]
     assert result["changed"]
     assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
@@ -125,7 +140,7 @@ def test_it_stops_at_a_failure_and_tells_all(server: ApiServer, task: Task) -> N
 
 
 def test_a_diff_goes_from_the_first_to_the_last(task: Task) -> None:
-    diff = task.run(state="promoted", steps=[20, 100], _ansible_diff=True)["diff"]
+    diff = task.run(state="promoted", steps=[20, 100], diff=True)["diff"]
     assert ("v1: 100" in diff["before"], "v2: 100" in diff["after"]) == (True, True)
 
 
@@ -159,11 +174,17 @@ def test_machines_get_no_lines(task: Task, monkeypatch: pytest.MonkeyPatch, call
     assert task.shown == []
 
 
+def test_async_takes_one_step(task: Task) -> None:
+    assert task.run(async_val=60, weight=30)["changed"]
+    with pytest.raises(AnsibleActionFail, match="several steps"):
+        task.run(async_val=60, state="promoted", steps=[20, 100])
+
+
 @pytest.mark.parametrize(("transport", "become"), [("ssh", None), ("local", "sudo")])
 def test_a_module_elsewhere_is_shown_when_it_has_ended(task: Task, transport: str, become: str | None) -> None:
     task.transport, task.become = transport, become
     task.run(state="promoted", steps=[20, 100])
-    assert task.calls[0]["run"]["progress"] is None
+    assert "progress" not in task.calls[0]["run"]
     assert [line.rpartition("; ")[2] for line in task.shown] == ["now v1 80 %, v2 20 %", "now v1 0 %, v2 100 %"]
 
 

@@ -17,6 +17,8 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.doc_fragments import target
+from ansible_collections.progressive.istio.plugins.module_utils._canary import call as calls
+from ansible_collections.progressive.istio.plugins.module_utils._canary.options import ARGUMENTS
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import load
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
@@ -640,7 +642,7 @@ class TestRollbackToFewPods:
         """Once it is known that stable has no pods, an API server that fails for a moment is no reason to go there."""
         for number in (1, 2):
             server.delete("pods", f"pong-v1-{number}", NAMESPACE)
-        monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
+        monkeypatch.setattr(calls, "connect", lambda params: Cluster(lambda: load(params), patience=0))
 
         def fail(number: int, request: Request) -> Answer | None:
             looks = len(server.sent("GET", "pods"))
@@ -900,7 +902,7 @@ def test_documentation_and_arguments_agree() -> None:
         for text in (target.ModuleDocFragment.DOCUMENTATION, canary.DOCUMENTATION)
         for name, option in yaml.safe_load(text)["options"].items()
     }
-    assert set(documented) == set(canary.ARGUMENTS)
-    for name, argument in canary.ARGUMENTS.items():
+    assert set(documented) == set(ARGUMENTS)
+    for name, argument in ARGUMENTS.items():
         for key in ("type", "default", "choices", "required"):
             assert documented[name].get(key) == argument.get(key), name

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.progressive.istio.plugins.doc_fragments import target
+from ansible_collections.progressive.istio.plugins.module_utils._canary.options import ARGUMENTS
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_info
 from api_server import Answer, ApiServer
 from pong_mesh import ANNOTATION, NAMESPACE, pod, state_of, virtual_service
@@ -175,7 +176,7 @@ def test_documentation_and_arguments_agree() -> None:
 
 def test_the_analysis_of_canary_is_documented_as_its_arguments() -> None:
     documented = yaml.safe_load(canary.DOCUMENTATION)["options"]["analysis"]
-    agree(documented["suboptions"], canary.ARGUMENTS["analysis"]["options"])
+    agree(documented["suboptions"], ARGUMENTS["analysis"]["options"])
 
 
 def test_what_prometheus_has_counted_is_returned(info: Call, release: Call) -> None:

@@ -46,7 +46,7 @@ def istioctl(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """Where programs are, which is nowhere until a test says otherwise, and no cluster but that of the test."""
     found: dict[str, str | None] = {}
     monkeypatch.delenv("K8S_AUTH_KUBECONFIG", raising=False)
-    monkeypatch.setattr(kiali_graph_info.Module, "get_bin_path", lambda module, name: found.get(name))
+    monkeypatch.setattr(kiali_graph_info, "which", found.get)
     return found
 
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._canary import call as calls
+from ansible_collections.progressive.istio.plugins.module_utils._canary.options import ARGUMENTS
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import load
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.progressive.istio.plugins.module_utils._watch import soak
-from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Request
 from canary_steps import advanced, agree, edit, meanwhile, set_weights
 from pong_mesh import (
@@ -185,13 +186,13 @@ class TestSoak:
         assert "v2 has soaked" in result["msg"]
 
     def test_a_watch_may_be_cut_short(self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(canary.ARGUMENTS["watch"], "type", "float")  # people need no less than a second
+        monkeypatch.setitem(ARGUMENTS["watch"], "type", "float")  # people need no less than a second
         started = time.monotonic()
         call(**advanced(interval=30, watch=0.2))
         assert 0.2 <= time.monotonic() - started < 15
 
     def test_an_outage_is_sat_out(self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
+        monkeypatch.setattr(calls, "connect", lambda params: Cluster(lambda: load(params), patience=0))
         monkeypatch.setattr(soak, "PAUSE", 0.05)
         outage = iter(range(3))
 
@@ -213,7 +214,7 @@ class TestSoak:
     def test_an_outage_does_not_last_for_ever(
         self, server: ApiServer, call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(canary, "connect", lambda params: Cluster(lambda: load(params), patience=0))
+        monkeypatch.setattr(calls, "connect", lambda params: Cluster(lambda: load(params), patience=0))
         monkeypatch.setattr(soak, "PAUSE", 0.05)
         monkeypatch.setattr(soak, "OUTAGE", 0.2)
 

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module `canary`, from its options to its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from .._common.call import Call
+from .._common.clock import stamp
+from .._k8s.auth import ClusterError
+from .._k8s.client import Cluster, connect
+from .._release.lease import this_run
+from .._release.model import Run
+from .._report.progress import step_line, teller, verdict_line
+from .._report.result import diff_of, result_of, warnings_of
+from .._rollout.context import Outcome, Request, Session
+from .._rollout.pipeline import carry_out
+from .._rollout.prover import Prover
+from .._rollout.read import Refused, Snapshot, Target, read
+from .._rollout.write import UncertainWrite
+from .options import TARGET, criteria_of_options, plan_of_options, request_of_options
+
+if TYPE_CHECKING:  # not needed to run where nothing is judged
+    from .._watch.judge import ProxyCounting
+
+
+def answer(call: Call) -> dict[str, Any]:
+    """The result of one call of the module."""
+    return CanaryTask(teller((call.params["run"] or {}).get("progress"))).answer(call)
+
+
+class CanaryTask:
+    """One task, which may call several times; all its calls use one connection to the API server.
+
+    tell: shows a line about the service to the user.
+    """
+
+    def __init__(self, tell: Callable[[Snapshot, str], None] | None = None) -> None:
+        self._tell = tell or (lambda snapshot, line: None)
+        self._cluster: Cluster | None = None
+
+    def answer(self, call: Call) -> dict[str, Any]:
+        """The result of a call."""
+        params = call.params
+        run, begin = this_run(params["run"]), time.monotonic()
+        target = Target(**{name: params[name] for name in TARGET})
+        criteria, mistakes = criteria_of_options(params)
+        plan, mistakes = plan_of_options(params, mistakes)
+        try:
+            cluster = self._cluster = self._cluster or connect(params)
+        except ClusterError as error:
+            now = datetime.now(UTC)
+            return _failure([*mistakes, *error.mistakes]) | _about(target, run, begin, now)
+        requests = cluster.requests
+        outcome: Outcome | None = None
+        removal: dict[str, Any] = {}
+        try:
+            if plan is None:
+                read(cluster, target)  # what is wrong in the cluster is reported too
+                raise Refused([])
+            request = request_of_options(params, call.check_mode, target, plan, criteria, run)
+            session = Session(cluster, _prover(cluster, call), self._tell)
+            with session.prover or nullcontext():
+                outcome, removal = _carried_out(session, request)
+        except (Refused, ClusterError) as error:
+            changed = isinstance(error, UncertainWrite)  # it may have been written, so the caller must check
+            result = _failure([*mistakes, *error.mistakes]) | {"changed": changed}
+        else:
+            result = result_of(outcome, plan) | removal | {"failed": outcome.failed}
+            if call.diff:
+                result["diff"] = diff_of(outcome)
+            for warning in warnings_of(outcome):
+                call.warn(warning)
+        facts = {**cluster.facts(), "api_requests": cluster.requests - requests}
+        return result | _about(target, run, begin, cluster.now()) | facts
+
+
+def _prover(cluster: Cluster, call: Call) -> Prover | None:
+    scope = call.params["proof"]
+    return None if scope == "none" or call.check_mode else Prover(cluster, scope, call.params["proof_timeout"])
+
+
+def _carried_out(session: Session, request: Request) -> tuple[Outcome, dict[str, Any]]:
+    """The outcome, and what a cleanup leaves to others to remove."""
+    outcome, removal = _moved(session, request), {}
+    if request.drain is not None:
+        from .._rollout.cleanup import removal_of
+
+        outcome, found = removal_of(session, request, outcome)
+        removal = asdict(found)
+    if any(each.moves for each in outcome.written):
+        from .._rollout.reach import also_reached
+
+        others = also_reached(session.cluster, outcome.snapshot, request.skip, request.reads_rivals)
+        outcome = replace(outcome, warnings=(*outcome.warnings, *others))
+    return outcome, removal
+
+
+def _about(target: Target, run: Run, begin: float, now: datetime) -> dict[str, Any]:
+    """What was asked about, by whom and when. begin: monotonic; now: best by the API server's clock."""
+    began = now - timedelta(seconds=time.monotonic() - begin)
+    return {
+        "name": target.name,
+        "namespace": target.namespace,
+        "stable": target.stable,
+        "canary": target.canary,
+        "run": {"id": run.id, "who": run.who, "host": run.host, "began": stamp(began), "ended": stamp(now)},
+    }
+
+
+def _moved(session: Session, request: Request) -> Outcome:
+    """Raise first, then watch. A step that has soaked without being judged is judged first."""
+    if not request.criteria:
+        return _soaked(session, request)
+    from .._watch.judge import ProxyCounting
+
+    with ProxyCounting(session, request.criteria) as counting:
+        return _soaked(replace(session, on_live=counting.begin), request, counting)
+
+
+def _soaked(session: Session, request: Request, counting: ProxyCounting | None = None) -> Outcome:
+    """The outcome of a request, once the weight has soaked where it does."""
+    outcome = carry_out(session, request)
+    from .._watch.soak import judge_unwatched, soak, soaking, soaks_until  # after the write
+
+    until = soaks_until(session, request, outcome)
+    if outcome.changed and not request.check:
+        session.tell(outcome.snapshot, step_line(outcome, soaking(session, request, outcome) if until else 0))
+    if until is None or outcome.failed:
+        return outcome
+    judge = None
+    if request.criteria:
+        from .._watch.judge import judge_of
+
+        judge = judge_of(session, request.criteria, outcome.snapshot, counting.provider if counting else None)
+    if request.watch == 0:
+        return judge_unwatched(session, request, outcome, judge)
+    outcome = soak(session, request, outcome, until, judge)
+    if outcome.judgement:
+        session.tell(outcome.snapshot, verdict_line(outcome))
+    return outcome
+
+
+def _failure(mistakes: list[str]) -> dict[str, Any]:
+    numbered = "; ".join(f"({number}) {mistake}" for number, mistake in enumerate(mistakes, start=1))
+    several = f"{len(mistakes)} mistakes: {numbered}"
+    return {"failed": True, "msg": several if len(mistakes) > 1 else mistakes[0], "mistakes": mistakes}
