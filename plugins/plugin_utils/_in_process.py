@@ -31,6 +31,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._common.module i
     unreadable,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
+from ansible_collections.progressive.istio.plugins.module_utils._common.secrets import no_log
 
 COLLECTION = "progressive.istio"
 LIBRARY = "kubernetes"
@@ -123,13 +124,14 @@ def run_here(
     try:
         checked = ArgumentSpecValidator(options, **rules).validate(given)
     except UNREADABLE as error:
-        return _printed(options, given, {"failed": True, "msg": unreadable(options, given, error)}, set())
+        result = {"failed": True, "msg": unreadable(options, given, error)}
+        return _printed(options, given, result, to_mask(options, given, no_log(options, given)))
     params = checked.validated_parameters
     if checked.error_messages:
         prefix = f"Unsupported parameters for ({module}) module: "
         first = prefix if isinstance(checked.errors[0], UnsupportedError) else ""
         result = {"failed": True, "msg": first + "; ".join(checked.error_messages)}
-        return _printed(options, params, result, checked._no_log_values)
+        return _printed(options, params, result, to_mask(options, params, checked._no_log_values))
     for each in checked._warnings:
         warnings.append(f"Both option {each['option']} and its alias {each['alias']} are set.")
     for each in checked._deprecations:

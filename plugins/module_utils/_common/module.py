@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .call import Answer, Call, Spec
 from .printable import printable, printable_values
-from .secrets import concealed, leaves, mappings, password_in, secrets_in
+from .secrets import concealed, leaves, mappings, no_log, password_in, secrets_in
 from .values import show
 
 # Results with line ends of ours; the code that makes them escapes their lines.
@@ -32,6 +32,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
         try:
             super().__init__(*args, **kwargs)
         except UNREADABLE as error:
+            self.no_log_values = to_mask(self.argument_spec, self.params, no_log(self.argument_spec, self.params))
             self.fail_json(unreadable(self.argument_spec, self.params, error))
         self.no_log_values = to_mask(self.argument_spec, self.params, self.no_log_values)
         Module.current = self
@@ -43,6 +44,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
         if Module.current is not self and getattr(self, "validation_result", None):
             # Ansible has checked the options and reports the first mistake only.
             msg = "; ".join([msg, *self.validation_result.error_messages[1:]])
+            self.no_log_values = to_mask(self.argument_spec, self.params, self.no_log_values)
         super().fail_json(printable(msg), **self._shown(kwargs))
 
     def warn(self, warning: str, **kwargs: Any) -> None:
@@ -83,13 +85,13 @@ def shown(arguments: Mapping[str, Any], params: object, result: Mapping[str, Any
     return found
 
 
-def to_mask(arguments: Mapping[str, Any], params: Mapping[str, Any], no_log: Set[str]) -> set[str]:
-    """What must not be printed. no_log: all values of options that are `no_log`."""
+def to_mask(arguments: Mapping[str, Any], params: Mapping[str, Any], values: Set[str]) -> set[str]:
+    """What must not be printed. values: all of options that are `no_log`."""
     secret = list(mappings(arguments, params))
-    values = {text for each in secret for text in leaves(each)}
+    harmless = {text for each in secret for text in leaves(each)}
     secrets = {text for each in secret for text in secrets_in(each)} | password_in(params.get("proxy") or "")
     kubeconfig = params.get("kubeconfig")  # messages name its path; only its contents are secret
-    return {*(no_log - values), *secrets} - ({kubeconfig} if isinstance(kubeconfig, str) else set())
+    return {*(values - harmless), *secrets} - ({kubeconfig} if isinstance(kubeconfig, str) else set())
 
 
 def unreadable(arguments: Mapping[str, Any], params: Mapping[str, Any], error: Exception) -> str:

@@ -63,6 +63,11 @@ def concealed(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
     return {name: _concealed(spec.get(name) or {}, value) for name, value in given.items()}
 
 
+def no_log(spec: Mapping[str, Any], given: Mapping[str, Any]) -> set[str]:
+    """All values of options that are `no_log`, where Ansible cannot list them since others cannot be read."""
+    return {text for name, value in given.items() if (spec.get(name) or {}).get("no_log") for text in leaves(value)}
+
+
 def mappings(spec: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The secret mappings among options and suboptions."""
     for name, value in given.items():
