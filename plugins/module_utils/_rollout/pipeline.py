@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 from .._k8s.auth import ClusterError
+from .._release.lease import has_ended
 from .._release.model import Decision, Event, NoOp, Rejected, Transition
 from .._release.state import Phase
 from .check import check
@@ -102,6 +103,9 @@ class _Pipeline:
             return self._read(snapshot)
         if not isinstance(decision, Transition):
             return decision
+        run = request.command.by
+        if gaining(decision) and not decision.retreats and has_ended(run):  # it may have been waited for pods meanwhile
+            return Rejected(f"the run {run.id} that asked, process {run.pid}, has ended: no version gets more requests")
         back = decision.event is Event.ROLLED_BACK
         if back and self._waited and prover:
             self._waited = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -772,6 +773,23 @@ class TestLease:
         os.waitpid(child, 0)
         result = call(**advanced(run={"id": "dead", "pid": child}))
         assert f"process {child}, has ended" in result["msg"]
+        assert server.sent("PATCH") == []
+
+    def test_nor_for_one_that_ends_while_pods_are_waited_for(self, server: ApiServer, call: Call) -> None:
+        server.put("pods", pod("v2", ready=False))
+        with subprocess.Popen(["sleep", "60"]) as controller:
+            run = {"id": "orphan", "pid": controller.pid}
+
+            def end(_number: int, request: Request) -> Answer | None:
+                if request.watches:
+                    controller.kill()
+                    controller.wait()
+                    server.put("pods", pod("v2"))
+                return None
+
+            server.before = end
+            result = call(**advanced(run=run, wait_timeout=30))
+        assert f"process {run['pid']}, has ended: no version gets more requests" in result["msg"]
         assert server.sent("PATCH") == []
 
 
