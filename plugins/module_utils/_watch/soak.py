@@ -88,6 +88,9 @@ def soak(session: Session, request: Request, outcome: Outcome, latest: datetime,
             decision = NoOp(f"{request.plan.canary} has {'passed' if watch.passed else 'soaked'}")
     except (Refused, ClusterError) as error:
         decision = Rejected("; ".join([*error.mistakes, *watch.try_to_release_lease()]))
+    except BaseException:  # such as the timeout of a task
+        watch.try_to_release_lease()
+        raise
     return replace(outcome, snapshot=watch.snapshot, decision=decision)
 
 

@@ -34,6 +34,10 @@ from pong_mesh import (
 Call = Callable[..., dict[str, Any]]
 
 
+class Overdue(BaseException):
+    """What Ansible raises in the midst of a task whose timeout is over."""
+
+
 class TestSoak:
     """Watching a step."""
 
@@ -242,6 +246,19 @@ class TestSoak:
         assert (tmp_path / "progress").read_text() == (
             "shop/pong  [##..................]  10 %  step 1 of 3  v2: 1 of 1 pods ready  soaks 60 s\n"
         )
+
+    def test_the_timeout_of_a_task_releases_the_lease(self, server: ApiServer, call: Call) -> None:
+        def overdue(_number: int, _frame: object) -> None:
+            raise Overdue
+
+        before = signal.signal(signal.SIGALRM, overdue)
+        meanwhile(server, lambda: os.kill(os.getpid(), signal.SIGALRM))
+        try:
+            with pytest.raises(Overdue):
+                call(**advanced(interval=30))
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert (weights_of(server)["v2"], state_of(server)["holder"]) == (10, None)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_releases_the_lease(self, server: ApiServer, call: Call, number: signal.Signals) -> None:
