@@ -15,7 +15,7 @@ from bench import machine, service
 from bench.commands import BUILD, LOG
 from bench.context import FOLDER, Bench
 from bench.findings import Findings
-from bench.measures import bad, footprint, live, lost, step
+from bench.measures import bad, fleet, footprint, live, lost, step
 from bench.table import missed, table
 from lab.cache import ROOT
 from lab.cluster import Cluster
@@ -27,6 +27,7 @@ RESULTS = BUILD.parent / "bench.json"
 # A measure is a module of `measures` with a function `measure`. They run in this order.
 MEASURES: dict[str, tuple[str, Callable[[Bench], Findings]]] = {
     "step": ("Step cost: canary, kubernetes.core and kubectl in turn", step.measure),
+    "fleet": ("Twenty services: one run of advance.yml", fleet.measure),
     "footprint": ("Memory and import time of the module process", footprint.measure),
     "live": ("Time to live: what Envoy says of itself", live.measure),
     "bad": ("A bad canary: what users see of it", bad.measure),

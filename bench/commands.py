@@ -1,4 +1,4 @@
-"""Run a program and measure it: seconds, memory, output."""
+"""Run a program and measure it: seconds, CPU time, memory, output."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ TAIL_LINES = 8
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of a program. memory_mb: its peak."""
+    """The end of a program. cpu_seconds: of it and its children. memory_mb: its peak."""
 
     command: str
     code: int
     output: str
     errors: str
     seconds: float
+    cpu_seconds: float
     memory_mb: float
 
     def succeeded(self) -> Ended:
@@ -68,7 +69,8 @@ def run(
         process.returncode = os.waitstatus_to_exitcode(status)
         output, errors = _text(out), _text(err)
     _log(output, errors)
-    return Ended(" ".join(words[:3]), process.returncode, output, errors, seconds, usage.ru_maxrss / 1024)
+    cpu_seconds, memory_mb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return Ended(" ".join(words[:3]), process.returncode, output, errors, seconds, cpu_seconds, memory_mb)
 
 
 def _log(*texts: str) -> None:

@@ -1,4 +1,7 @@
-"""The files that Ansible makes of module calls, kept to run them on their own."""
+"""The files that Ansible makes of module calls, kept to run them on their own.
+
+It makes one of `canary` only for another Python than its own, so it is given one by another name.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ KEEP = {"ANSIBLE_KEEP_REMOTE_FILES": "True", "ANSIBLE_PIPELINING": "False"}
 def made(weights: Sequence[int]) -> Iterator[Mapping[tuple[str, int], Path]]:
     """Yield the files of the calls that set these weights, by module and weight; making them sets the weights."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        turns.taken(weights, {**KEEP, "ANSIBLE_REMOTE_TMP": folder})
+        python = Path(folder, "python")
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="ascii")
+        python.chmod(0o755)
+        turns.taken(weights, {**KEEP, "ANSIBLE_REMOTE_TMP": folder}, python)
         files: dict[tuple[str, int], Path] = {}
         for key, name in MODULES.items():
             found = sorted(Path(folder).glob(f"*/{name}"), key=lambda file: file.stat().st_mtime_ns)

@@ -39,7 +39,7 @@ def run(playbook: str | Path, *, env: Mapping[str, str] | None = None, **variabl
     tasks = list(tasks_of(ended.output))
     if ended.code:
         said = next((failure(task) for task in reversed(tasks) if task.result.get("failed")), "")
-        ended = ended if not said else commands.Ended(str(playbook), ended.code, "", said, ended.seconds, 0)
+        ended = ended if not said else commands.Ended(str(playbook), ended.code, "", said, ended.seconds, 0, 0)
     ended.succeeded()
     return tasks
 

@@ -41,9 +41,9 @@ def findings_of(as_tasks: Seconds, bare: Seconds, requests: float, streams: floa
     return Findings(
         "Step cost",
         (
-            _row(f"as an Ansible task, median of {rounds}", task, ratio),
-            _row("as a bare process, median", process, bare_ratio),
-            Row("API requests", f"{requests:g} + {streams:g} stream", aim="<= 6 + 1", reached=requests <= 6),
+            _row(f"as an Ansible task, median of {rounds}", task, ratio, 0.55),
+            _row("as a bare process, median", process, bare_ratio, 1),
+            Row("API requests", f"{requests:g} + {streams:g} stream", aim="<= 8 + 1", reached=requests <= 8),
         ),
         {
             "step_vs_kubernetes_core": round(ratio, 3),
@@ -61,9 +61,9 @@ def findings_of(as_tasks: Seconds, bare: Seconds, requests: float, streams: floa
     )
 
 
-def _row(what: str, seconds: Mapping[str, float], ratio: float) -> Row:
+def _row(what: str, seconds: Mapping[str, float], ratio: float, most: float) -> Row:
     ours, core, kubectl = (f"{seconds[key]:.3f} s" for key in TASKS)
-    return Row(what, f"{ours} (x {ratio:.2f})", core, kubectl, "<= kubernetes.core", ratio <= 1)
+    return Row(what, f"{ours} (x {ratio:.2f})", core, kubectl, f"<= x {most:g} of kubernetes.core", ratio <= most)
 
 
 def _tasks(rounds: int) -> list[playbooks.Task]:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from bench.fortio import Answers
 from bench.load import Both
-from bench.measures import bad, footprint, live, lost, step
+from bench.measures import bad, fleet, footprint, live, lost, step
 from bench.measures.live import Times
 from bench.table import missed
 
@@ -26,7 +26,13 @@ def test_step_cost_compares_medians() -> None:
     assert found.numbers["step_seconds"] == 0.7
     assert found.numbers["step_process_vs_kubernetes_core"] == 2.0
     assert found.numbers["api_requests_per_step"] == 5
-    assert missed([found]) == ["Step cost: as a bare process, median"]
+    assert missed([found]) == ["Step cost: as an Ansible task, median of 3", "Step cost: as a bare process, median"]
+
+
+def test_a_fleet_is_measured_by_time_and_cpu_time() -> None:
+    found = fleet.findings_of([7.0, 9.0, 8.0], [6.5, 5.0, 6.1])
+    assert found.numbers == {"twenty_services_seconds": 8.0, "twenty_services_cpu_seconds": 6.1}
+    assert missed([found]) == ["Twenty services: its CPU time, median"]
 
 
 def test_the_worst_proof_decides() -> None:
