@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,16 @@ NOT_FOR_ROLLBACK = (
 )
 OPTIONAL_FOR_ROLLBACK = ("min_ready", "wait_timeout", "proof", "proof_timeout", "force")
 GLANCE = 0.2  # seconds between two reads of what the module has written
+# What a step imports. Ansible forks a process for each host and task from the one that loads this file, so it is
+# imported here once. What is missing is reported by the task that needs it.
+OWN = "ansible_collections.progressive.istio.plugins.module_utils"
+PRELOADED = (
+    *("urllib3", "websocket"),
+    *(f"{OWN}.{name}" for name in ("_rollout.cleanup", "_rollout.reach", "_watch.judge", "_watch.soak")),
+)
+for _name in PRELOADED:
+    with suppress(ImportError):
+        importlib.import_module(_name)
 
 display = Display()
 
