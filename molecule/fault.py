@@ -1,4 +1,4 @@
-"""Run the canary module and hurt it: `kill-after N` requests, `kill-after-write N` or `before-patch COMMAND`.
+"""What can befall a module in mid-run: `kill-after N` requests, `kill-after-write N` or `before-patch COMMAND`.
 
 Or let the canary's pods go, as `NAMESPACE/DEPLOYMENT LABEL=VALUE FILE`, where FILE is told the time (Unix):
 `pods-go-around-write N ...` before the N-th request from the first write on, which is number 0, and
@@ -20,7 +20,6 @@ from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import DEPLOYMENT, POD, Cluster
-from ansible_collections.progressive.istio.plugins.modules import canary
 
 KILLED = 137
 
@@ -95,18 +94,17 @@ def gone_after_write(seconds: float, pods: Pods) -> None:
     Cluster.patch = then
 
 
-fault, argument, *others = sys.argv[1:]
-del sys.argv[1:]
-if fault == "kill-after":
-    Cluster._send = killed_after(int(argument), send)
-elif fault == "kill-after-write":
-    Cluster.patch = killed_after(int(argument), patch)
-elif fault == "before-patch":
-    interfered_with(argument)
-elif fault == "pods-go-around-write":
-    gone_around_write(int(argument), Pods(*others))
-elif fault == "pods-go-after-write":
-    gone_after_write(float(argument), Pods(*others))
-else:
-    sys.exit(f"there is no fault '{fault}'")
-canary.main()
+def hurt(fault: str, argument: str, *others: str) -> None:
+    """Prepare this process for the fault."""
+    if fault == "kill-after":
+        Cluster._send = killed_after(int(argument), send)
+    elif fault == "kill-after-write":
+        Cluster.patch = killed_after(int(argument), patch)
+    elif fault == "before-patch":
+        interfered_with(argument)
+    elif fault == "pods-go-around-write":
+        gone_around_write(int(argument), Pods(*others))
+    elif fault == "pods-go-after-write":
+        gone_after_write(float(argument), Pods(*others))
+    else:
+        raise ValueError(f"there is no fault '{fault}'")

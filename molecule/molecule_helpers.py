@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
-COLLECTIONS = Path(__file__).resolve().parent.parent / "build" / "collections"
-MODULES = "ansible_collections.progressive.istio.plugins.modules"
-FAULT = Path(__file__).resolve().parent / "fault.py"
+HERE = Path(__file__).resolve().parent
+COLLECTIONS = HERE.parent / "build" / "collections"
+SERVER_LOCK = Lock()
+SERVERS: dict[str, TemporaryDirectory[str]] = {}  # by their socket; one, once a module was run
 
 
 @dataclass(frozen=True)
@@ -79,17 +84,33 @@ def sidecar(pod: dict[str, Any]) -> bool:
 def module(name: str, /, *, check: bool = False, fault: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
     """Run a module of the collection on its own, as Ansible does, and return its result.
 
-    With a fault it runs under `fault.py`, and the result is empty when the module did not live to give one.
+    With a fault of `fault.py` the result is empty when the module did not live to give one.
     """
-    arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check}}
-    program = [str(FAULT), *fault] if fault else ["-m", f"{MODULES}.{name}"]
-    process = subprocess.run(
-        [sys.executable, *program],
-        input=json.dumps(arguments),
-        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert process.stdout or fault, process.stderr
-    return json.loads(process.stdout.strip() or "{}")
+    call = {"name": name, "arguments": {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check}}}
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(300)
+        connection.connect(_module_server())
+        with connection.makefile("rw") as line:
+            line.write(json.dumps({**call, "fault": fault, "environment": dict(os.environ)}) + "\n")
+            line.flush()
+            printed, error = json.loads(line.read() or '["", ""]')
+    assert printed or (fault and not error), error or f"module {name} ended without a result"
+    return json.loads(printed or "{}")
+
+
+def _module_server() -> str:
+    """The socket of the server, which lives as long as this process."""
+    with SERVER_LOCK:
+        if not SERVERS:
+            folder = TemporaryDirectory()
+            place = f"{folder.name}/socket"
+            server = subprocess.Popen(
+                [sys.executable, HERE / "module_server.py", place],
+                env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+                stdout=subprocess.PIPE,
+            )
+            assert server.stdout
+            assert server.stdout.readline() == b"ready\n", "the server of modules does not start"
+            atexit.register(server.terminate)
+            SERVERS[place] = folder
+        return next(iter(SERVERS))
