@@ -148,6 +148,7 @@ ROUND := $(MAKE) --keep-going --output-sync=target
 molecule: tools $(EXAMPLES)/.complete ## Every Molecule scenario, on one kind cluster with real Istio, verified by testinfra
 	@$(MAKE) lab-up CLUSTER=test
 	@eval "$$($(MAKE) -s env CLUSTER=test)"; ended=0; \
+	  export CLEANUP_WAITS=false; \
 	  $(ROUND) --jobs=3 $(addprefix scenario-,$(FIRST) $(OTHERS)) || ended=$$?; \
 	  $(ROUND) --jobs=1 $(addprefix scenario-,$(ALONE)) || ended=$$?; \
 	  $(MAKE) -C lab down CLUSTER=test && exit $$ended

@@ -53,17 +53,12 @@ class Foreign:
 
     def set_up(self, wait: bool = True) -> None:
         """Write all objects in one request to kubectl, and wait for the pods."""
-        labels = {"istio-injection": "enabled"}
-        self.kube.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
-        )
-        self.kube.apply({"apiVersion": "v1", "kind": "List", "items": self.objects()})
+        self.kube.set_up(self.objects(), wait=False)
         if wait:
             self.await_pods()
 
     def await_pods(self) -> None:
-        for version in self.versions:
-            self.kube.run("rollout", "status", "deployment", f"{self.name}-{version}", "--timeout=120s")
+        self.kube.await_pods(*(f"{self.name}-{version}" for version in self.versions))
 
     def objects(self) -> list[dict[str, Any]]:
         return [*self._workloads(), self._service(), *self._mesh()]

@@ -56,6 +56,18 @@ class Kube:
     def apply(self, definition: dict[str, Any]) -> None:
         self.run("apply", "-f", "-", stdin=json.dumps(definition))
 
+    def set_up(self, objects: list[dict[str, Any]], wait: bool = True) -> None:
+        """Write the namespace, where sidecars are injected, and these objects at once."""
+        labels = {"istio-injection": "enabled"}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
+        self.apply({"apiVersion": "v1", "kind": "List", "items": [namespace, *objects]})
+        if wait:
+            self.await_pods()
+
+    def await_pods(self, *deployments: str) -> None:
+        """Until those of these Deployments are ready, or all in the namespace."""
+        self.run("rollout", "status", "deployment", *deployments, "--timeout=170s")
+
     def weights(self, name: str = "pong-server-virtual-service", route: str = "primary") -> dict[str, int]:
         """Return the weight of each subset on a route of a VirtualService."""
         http = self.get("virtualservice", name)["spec"]["http"]

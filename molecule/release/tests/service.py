@@ -6,15 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from foreign import Foreign
 from molecule_helpers import Kube, Run, module
+from pong import Pong
 
 ANNOTATION = "progressive.istio/canary"
 VIRTUAL_SERVICE = "pong-server-virtual-service"
 OPTIONS = {"name": VIRTUAL_SERVICE, "namespace": "release", "stable": "v1", "canary": "v2"}
 SERVICE = {"canary_namespace": "release", "canary_gateway_hosts": ["release.test"], "canary_probe_requests": 0}
-SHOP = Foreign("rollbacks")  # a service of somebody else
-OTHER = Foreign("rollbacks", name="cart")  # another one in the same VirtualService
+PONG = Pong("release", "release.test")
 STEPS = [10, 30, 50, 100]
 RAISES = ("advanced", "confirmed", "promoted")
 
@@ -61,6 +60,13 @@ class Release:
     def annotate(self, text: str | None) -> None:
         change = f"{ANNOTATION}-" if text is None else f"{ANNOTATION}={text}"
         self.kube.run("annotate", "--overwrite", "virtualservice", VIRTUAL_SERVICE, change)
+
+    def reset(self) -> None:
+        """All requests to v1, no other version but v2 in the route, and no release."""
+        routes = next(each for each in PONG.objects() if each["kind"] == "VirtualService")
+        parts = [("/spec", routes["spec"]), ("/metadata/annotations", {})]
+        patch = [{"op": "add", "path": path, "value": value} for path, value in parts]
+        self.kube.run("patch", "virtualservice", VIRTUAL_SERVICE, "--type=json", "-p", json.dumps(patch))
 
     def set_weights(self, stable: int, canary: int) -> None:
         """Move the weights by hand, as a person with kubectl would."""

@@ -10,14 +10,14 @@ from service import OPTIONS, STEPS
 
 
 def test_a_scheduler_goes_step_by_step(release, split):
-    """Each weight is exact, and so is the share of 2,000 real requests."""
+    """Each weight is exact, and so is the share of 500 real requests."""
     for weight in STEPS:
         result = release.canary("advanced")
         assert result["changed"]
         assert release.weights == {"v1": 100 - weight, "v2": weight}
         assert release.state
         assert release.agrees
-        split(weight, count=2000, host="release.test")
+        split(weight, count=500, host="release.test")
     assert release.info()["phase"] == "promoted"
     assert release.raised == STEPS
     again = release.canary("advanced")
@@ -104,7 +104,7 @@ def test_a_word_counts_for_the_first_step_only(release, held_by_a_hook):
 
 
 def test_promote_before_its_time_changes_nothing(release):
-    assert release.play("advance", canary_steps=STEPS, canary_interval=3600, canary_watch=0).succeeded().changed == 1
+    assert release.canary("advanced", interval=3600)["changed"]
     version = release.kube.versions()
     run = release.play("advance", canary_steps=STEPS, canary_interval=3600, canary_watch=0).succeeded()
     assert run.changed == 0

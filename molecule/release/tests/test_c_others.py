@@ -34,7 +34,7 @@ def test_of_two_runs_one_wins(release, eventually):
             assert "since" in second.output
             assert release.kube.versions() == version
         finally:
-            release.play("rollback", canary_reason="enough").succeeded()
+            release.canary("rolled_back", reason="enough")
             output, _ = first.communicate(timeout=180)
     assert first.returncode != 0, output
     assert release.weights == {"v1": 100, "v2": 0}

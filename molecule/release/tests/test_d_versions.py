@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
-from molecule_helpers import module
-from service import OPTIONS, STEPS
+from molecule_helpers import Kube, module
+from service import OPTIONS, PONG, STEPS
 
 HOST = "release.test"
 
 
-def deploy(release, version: str, image: str | None = None, **environment: str) -> None:
-    """Run one more version behind the Service, and name it in the DestinationRule."""
-    deployment = release.kube.get("deployment", "pong-server-v2")
-    text = json.dumps(deployment["spec"]).replace('"v2"', f'"{version}"')
-    spec = json.loads(text)
-    container = spec["template"]["spec"]["containers"][0]
-    container["image"] = image or container["image"]
-    container["env"] = [item for item in container.get("env", []) if item["name"] not in environment]
-    container["env"] += [{"name": name, "value": value} for name, value in environment.items()]
-    metadata = {"name": f"pong-server-{version}", "labels": {"app": "pong-server", "version": version}}
-    release.kube.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
-    subset = [{"op": "add", "path": "/spec/subsets/-", "value": {"name": version, "labels": {"version": version}}}]
-    rule = "pong-server-destination-rule"
-    known = [item["name"] for item in release.kube.get("destinationrule", rule)["spec"]["subsets"]]
-    if version not in known:
-        release.kube.run("patch", "destinationrule", rule, "--type=json", "-p", json.dumps(subset))
+@dataclass(frozen=True)
+class Version:
+    """One more version behind the Service. image: if it is another one."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+
+
+UNFIT = {
+    "missing": Version(image="localhost/does-not-exist:1"),
+    "crashing": Version({"PONG_CRASH_AFTER": "0.2"}),
+    "sleeping": Version({"PONG_NOT_READY": "true"}),
+}
+MORTAL = ("leaver", "mayfly")  # ready, until a test takes their pods away
+NEXT = ("v3", "v4")
+
+
+def deploy(versions: Mapping[str, Version]) -> None:
+    """Run these, and name them in the DestinationRule."""
+    kube, rule = Kube(PONG.namespace), "pong-server-destination-rule"
+    items = [PONG.deployment(name, version.environment) for name, version in versions.items()]
+    for item, version in zip(items, versions.values(), strict=True):
+        if version.image:
+            item["spec"]["template"]["spec"]["containers"][0]["image"] = version.image
+    kube.apply({"apiVersion": "v1", "kind": "List", "items": items})
+    subsets = kube.get("destinationrule", rule)["spec"]["subsets"]
+    known = {each["name"] for each in subsets}
+    subsets += [{"name": name, "labels": {"version": name}} for name in versions if name not in known]
+    patch = [{"op": "replace", "path": "/spec/subsets", "value": subsets}]
+    kube.run("patch", "destinationrule", rule, "--type=json", "-p", json.dumps(patch))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def others(pong: None) -> None:
+    """Their pods come up together."""
+    deploy({**UNFIT, **dict.fromkeys(MORTAL, Version())})
 
 
 def remove(release, version: str) -> None:
@@ -42,55 +64,42 @@ def told(release, version: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("version", "image", "environment", "state", "reason"),
+    ("version", "state", "reason"),
     [
-        (
-            "missing",
-            "localhost/does-not-exist:1",
-            {},
-            {"ErrImagePull", "ImagePullBackOff"},
-            "ErrImagePull|ImagePullBackOff",
-        ),
-        ("crashing", None, {"PONG_CRASH_AFTER": "0.2"}, {"terminated"}, "exit|CrashLoopBackOff|terminated"),
-        ("sleeping", None, {"PONG_NOT_READY": "true"}, {"running"}, "readiness probe does not pass"),
+        ("missing", {"ErrImagePull", "ImagePullBackOff"}, "ErrImagePull|ImagePullBackOff"),
+        ("crashing", {"terminated"}, "exit|CrashLoopBackOff|terminated"),
+        ("sleeping", {"running"}, "readiness probe does not pass"),
     ],
 )
-def test_a_version_that_never_gets_ready(release, eventually, version, image, environment, state, reason):
-    deploy(release, version, image, **environment)
-    try:
-        eventually(lambda: told(release, version) & state)
-        result = release.canary("advanced", canary=version, wait_timeout=1)
-        assert result["failed"]
-        assert any(word in result["msg"] for word in reason.split("|")), result["msg"]
-        assert version in result["msg"]
-        assert release.weights == {"v1": 100, "v2": 0}
-    finally:
-        remove(release, version)
+def test_a_version_that_never_gets_ready(release, eventually, version, state, reason):
+    eventually(lambda: told(release, version) & state)
+    result = release.canary("advanced", canary=version, wait_timeout=1)
+    assert result["failed"]
+    assert any(word in result["msg"] for word in reason.split("|")), result["msg"]
+    assert version in result["msg"]
+    assert release.weights == {"v1": 100, "v2": 0}
+    remove(release, version)
 
 
 def test_rollback_with_the_canary_gone(release, split):
-    release.canary("weighted", weight=50)
-    release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=0")
-    try:
-        assert release.canary("rolled_back")["changed"]
-        assert release.weights == {"v1": 100, "v2": 0}
-        split(0, count=200, host=HOST)
-    finally:
-        release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=1")
-        release.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=170s")
+    release.kube.await_pods("pong-server-leaver")
+    assert release.canary("weighted", weight=50, canary="leaver")["changed"]
+    release.kube.run("scale", "deployment", "pong-server-leaver", "--replicas=0")
+    assert release.canary("rolled_back", canary="leaver")["changed"]
+    assert (release.weights["v1"], release.weights["leaver"]) == (100, 0)
+    split(0, count=200, host=HOST)
+    remove(release, "leaver")
 
 
 def test_a_canary_that_dies_while_it_soaks_is_rolled_back(release):
-    killer = "(sleep 2; kubectl -n release scale deployment pong-server-v2 --replicas=0) >/dev/null 2>&1 &"
-    options = {**OPTIONS, "state": "advanced", "steps": STEPS, "interval": 20, "watch": 20}
-    try:
-        result = module("canary", fault=("before-patch", killer), **options)
-        assert result.get("failed"), result["msg"]
-        assert release.weights == {"v1": 100, "v2": 0}
-        assert release.info()["phase"] == "rolled_back"
-    finally:
-        release.kube.run("scale", "deployment", "pong-server-v2", "--replicas=1")
-        release.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=170s")
+    release.kube.await_pods("pong-server-mayfly")
+    killer = "(sleep 1; kubectl -n release scale deployment pong-server-mayfly --replicas=0) >/dev/null 2>&1 &"
+    options = {**OPTIONS, "canary": "mayfly", "state": "advanced", "steps": STEPS, "interval": 20, "watch": 20}
+    result = module("canary", fault=("before-patch", killer), **options)
+    assert result.get("failed"), result["msg"]
+    assert (release.weights["v1"], release.weights["mayfly"]) == (100, 0)
+    assert release.info(canary="mayfly")["phase"] == "rolled_back"
+    remove(release, "mayfly")
 
 
 def test_a_new_release_while_one_is_under_way_and_the_cleanup_after_it(release, split, eventually):
@@ -99,9 +108,8 @@ def test_a_new_release_while_one_is_under_way_and_the_cleanup_after_it(release, 
     The cleanup takes v2 away too, which the release before had left, and leaves v4, which is ready for the next one.
     """
     release.canary("weighted", weight=50)
-    deploy(release, "v3", PONG_VERSION="v3")
-    deploy(release, "v4", PONG_VERSION="v4")
-    release.kube.run("rollout", "status", "deployment", "pong-server-v3", "--timeout=170s")
+    deploy(dict.fromkeys(NEXT, Version()))
+    release.kube.await_pods(*(f"pong-server-{version}" for version in NEXT))
     first = release.canary("advanced", canary="v3")
     events = [past["event"] for past in first["transitions"]] if "transitions" in first else []
     assert release.weights.get("v2", 0) == 0, events

@@ -57,9 +57,9 @@ def begun(shop: Foreign) -> None:
 
 @pytest.fixture
 def restored(shop: Foreign) -> Iterator[None]:
-    """The service is whole again after a cleanup."""
+    """After a cleanup the service gets its parts back."""
     yield
-    shop.set_up()
+    shop.set_up(wait=False)
 
 
 def test_without_the_right_to_watch_no_step_is_written(shop: Foreign, begun: None, account: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from molecule_helpers import module
-from service import SHOP
+from shop import SHOP
 
 ROUTES, BLUE, GREEN = (f"{SHOP.name}-{part}" for part in ("routes", "blue", "green"))
 OPTIONS = {"name": ROUTES, "namespace": SHOP.namespace, "stable": "blue", "canary": "green", "wait_timeout": 2}
@@ -25,8 +25,7 @@ def two_each(shop) -> None:
     """Two ready pods of each version, all requests at blue, no annotation."""
     update(1, 0, ANYWHERE)
     scale(blue=2, green=2)
-    for name in (BLUE, GREEN):
-        shop.kube.run("rollout", "status", "deployment", name, f"--timeout={SOON}s")
+    shop.kube.await_pods(BLUE, GREEN)
     http = [{"route": shop.destinations({"blue": 100, "green": 0})}]
     parts = [{"op": "replace", "path": "/spec/http", "value": http}, annotated({})]
     shop.patch("virtualservice", ROUTES, *parts)
@@ -99,7 +98,7 @@ def test_stable_without_pods_keeps_nobody_and_gets_nobody_back(shop, two_each, e
     assert "0 of 2 pods ready" in result["msg"]
     assert "cannot be scheduled" in result["msg"]
     assert "green is held at 100 %" in canary("advanced", steps=[100], interval=0)["msg"]
-    with meanwhile(lambda: (time.sleep(2), update(1, 0, ANYWHERE))):
+    with meanwhile(lambda: (time.sleep(1), update(1, 0, ANYWHERE))):
         result = canary("rolled_back", wait_timeout=SOON)
     assert (result.get("failed", False), result["phase"]) == (False, "rolled_back"), result["msg"]
     assert weights() == {"blue": 100, "green": 0}

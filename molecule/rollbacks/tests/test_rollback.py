@@ -13,7 +13,7 @@ import pytest
 from foreign import Foreign
 from molecule_helpers import module
 from relay import Relay
-from service import OTHER, SHOP
+from shop import OTHER, SHOP
 
 ANNOTATION = "progressive.istio/canary"
 DELAY = 0.75  # seconds for each way to the API server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from molecule_helpers import sidecar
+from pong import Pong
 
 HOST = "pong-server-service.default.svc.cluster.local"
 
@@ -63,6 +64,15 @@ def test_virtual_service_sends_everything_to_v1(default):
     assert {item["destination"]["host"] for item in rule["route"]} == {HOST}
     assert {item["destination"]["port"]["number"] for item in rule["route"]} == {80}
     assert default.weights() == {"v1": 100, "v2": 0}
+
+
+def test_other_scenarios_begin_with_the_same(default):
+    kinds = {"Gateway": "gateways.networking.istio.io"}
+    for ours in Pong("default", "*").objects():
+        made = default.get(kinds.get(ours["kind"], ours["kind"]), ours["metadata"]["name"])
+        assert made["metadata"]["labels"] == ours["metadata"]["labels"]
+        if ours["apiVersion"].startswith("networking"):
+            assert made["spec"] == ours["spec"]
 
 
 def test_ping_through_the_ingress_address(answers):
