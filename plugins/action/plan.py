@@ -39,7 +39,7 @@ PLANS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 ARGUMENTS = {
     "of": {"type": "str", "required": True, "choices": [*CHECKS, *PLANS]},
-    "given": {"type": "dict", "required": True},
+    "given": {"type": "dict", "default": {}},
 }
 
 
@@ -54,6 +54,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(ARGUMENTS)
         name, given = arguments["of"], arguments["given"]
+        if name == "settings":
+            given = self._settings(task_vars or {}, given)
         try:
             problems, planned = (CHECKS[name](**given), {}) if name in CHECKS else ([], PLANS[name](**given))
         except NotOurs as refused:
@@ -61,3 +63,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if problems:
             return {"changed": False, "failed": True, "msg": printable("; ".join(problems))}
         return {"changed": False, **planned}
+
+    def _settings(self, variables: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+        """All settings of the host, and the names of all its variables."""
+        found = self._templar.template(settings.of_host(variables))
+        return {"settings": {**found, **more}, "names": list(variables)}

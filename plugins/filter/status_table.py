@@ -146,7 +146,9 @@ def _tone(service: Service) -> str:
 
 
 def _notes(service: Service) -> Iterator[tuple[str, str]]:
-    info = service.get("info") or {}
+    info, result = service.get("info") or {}, service.get("result") or {}
+    if result.get("msg") and not result.get("failed"):
+        yield str(result["msg"]), "plain"
     if service.get("failed"):
         yield f"! {' '.join(str(service['failed']).split())}", "error"
     for problem in info.get("problems") or []:

@@ -18,7 +18,6 @@ extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes
   - progressive.istio.attributes.action_group
-  - progressive.istio.attributes.in_process
 attributes:
   check_mode:
     support: full

@@ -39,9 +39,9 @@ options:
       - virtual_service
     required: true
   given:
-    description: What the role has read, and its settings.
+    description: What the role has read, and its settings. For V(settings), those that are no variables of the host.
     type: dict
-    required: true
+    default: {}
 author:
   - Contributors to the progressive.istio project (@progressive-istio)
 """

@@ -12,8 +12,9 @@ STEPS = [20, 40, 60, 80, 100]
 
 
 def line(run: Run) -> str:
-    """The one line of the output that says where the service stands, or why it does not go on."""
-    (found,) = set(re.findall(r'"msg": "(.*?)"(?:,|\n)', run.output))
+    """The line below the service in the table that says what was done, or why it does not go on."""
+    notes = re.findall(r"^  (?:! )?(\S.*)$", run.output, re.MULTILINE)
+    (found,) = {note for note in notes if not note.startswith("counted at ")}
     return found
 
 

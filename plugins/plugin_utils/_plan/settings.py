@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ...module_utils._release.plan import InvalidPlan, validate
 from .spelling import meant
@@ -24,14 +24,33 @@ PLAN = {
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_NAMES = ("app", "namespace", "stable_version", "version", "service")
 PREFIX = "canary_"
-SPECIFICATIONS = Path(__file__).parents[3] / "roles" / "canary" / "meta" / "argument_specs.yml"
+FILE = Path(__file__).parents[3] / "roles" / "canary" / "meta" / "argument_specs.yml"
+RULES = ("type", "elements", "choices", "no_log")
+
+
+def _specification() -> dict[str, dict[str, Any]]:
+    """Of each setting what can be wrong about its value."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    specs = yaml.load(FILE.read_text(encoding="utf-8"), loader)["argument_specs"]
+    options: dict[str, dict[str, Any]] = specs["canary"]["options"]
+    return {name: {rule: option[rule] for rule in RULES if rule in option} for name, option in options.items()}
+
+
+# Read by the controller when it loads the action, so that the worker of each host finds it.
+SPECIFICATION = _specification()
 # What playbooks read, and what the role gives to other tasks.
 OTHERS = (
     *("canary_hosts", "canary_serial", "canary_max_fail_percentage", "canary_python_interpreter"),
     *("canary_result", "canary_status", "canary_probe", "canary_ingress", "canary_doctor"),
     *("canary_environment", "canary_access", "canary_page_file"),
 )
+KNOWN = frozenset({*SPECIFICATION, *OTHERS})
 VERSION_KEYS = frozenset({"deployment", "image", "env", "replicas"})
+
+
+def of_host(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among the variables of a host, named without their prefix."""
+    return {name.removeprefix(PREFIX): variables[name] for name in SPECIFICATION if name in variables}
 
 
 def mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
@@ -39,7 +58,7 @@ def mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> list[str
 
     names: of all variables with it. An unknown one is a mistake if it is nearly the name of a setting.
     """
-    found = _misspelt(names)
+    found = [*_misspelt(names), *_unfit(settings)]
     try:
         validate(weight=settings.get("weight"), **{option: settings[name] for option, name in PLAN.items()})
     except InvalidPlan as invalid:
@@ -49,7 +68,8 @@ def mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> list[str
         for name in LABEL_NAMES
         if not LABEL.fullmatch(str(settings[name]))
     ]
-    for version, fields in settings["versions"].items():
+    versions = settings["versions"] if isinstance(settings["versions"], Mapping) else {}
+    for version, fields in versions.items():
         unknown = sorted(set(fields) - VERSION_KEYS)
         if unknown:
             found.append(
@@ -72,14 +92,15 @@ def _setting(option: str) -> str:
     return option if option == "weight" else f"{PREFIX}{PLAN[option]}"
 
 
+def _unfit(settings: Mapping[str, Any]) -> list[str]:
+    """Which settings are not of the type, or none of the choices, that the specification of the role has."""
+    given = {f"{PREFIX}{name}": value for name, value in settings.items()}
+    known = {name: value for name, value in given.items() if name in SPECIFICATION}
+    return list(ArgumentSpecValidator(SPECIFICATION).validate(known).error_messages)
+
+
 def _misspelt(names: Iterable[str]) -> list[str]:
-    known = {name.removeprefix(PREFIX) for name in _settings()}
+    known = {name.removeprefix(PREFIX) for name in KNOWN}
     given = sorted(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
     found = {name: meant(name, known) for name in given if name not in known}
     return [f"{PREFIX}{name} is not a setting: did you mean {PREFIX}{other}?" for name, other in found.items() if other]
-
-
-@cache
-def _settings() -> frozenset[str]:
-    specs = yaml.safe_load(SPECIFICATIONS.read_text(encoding="utf-8"))["argument_specs"]
-    return frozenset(specs["canary"]["options"]) | frozenset(OTHERS)

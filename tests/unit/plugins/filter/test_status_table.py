@@ -73,6 +73,12 @@ def test_one_row_a_version_and_notes_below_a_service() -> None:
     ]
 
 
+def test_what_a_run_did_is_said_below_its_service_and_a_failure_once() -> None:
+    moved, failed = {**MOVED, "msg": "v2: from 0 to 20 %"}, {**MOVED, "msg": "refused", "failed": True}
+    assert texts({"name": "pong", "result": moved})[3:] == ["  v2: from 0 to 20 %"]
+    assert texts({"name": "pong", "result": failed, "failed": "refused"})[3:] == ["  ! refused"]
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [

@@ -64,9 +64,29 @@ def test_each_mistake_says_what_would_be_right(settings: dict[str, Any], sentenc
     assert checked.mistakes(GOOD | settings) == [sentence]
 
 
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        ({"proof": "some"}, "canary_proof"),
+        ({"deadline": "soon"}, "canary_deadline"),
+        ({"versions": 5}, "canary_versions"),
+    ],
+)
+def test_a_setting_is_of_the_type_and_among_the_choices_that_its_role_specifies(
+    settings: dict[str, Any], option: str
+) -> None:
+    (mistake,) = checked.mistakes(GOOD | settings)
+    assert option in mistake
+
+
+def test_the_settings_are_found_among_the_variables_of_a_host() -> None:
+    variables = {"canary_proof": "all", "canary_result": {}, "proof": 1, "canary_kiali_token": "x"}
+    assert checked.of_host(variables) == {"proof": "all", "kiali_token": "x"}
+
+
 def test_all_mistakes_come_at_once() -> None:
-    bad = GOOD | {"weight": 101, "steps": [20, 20], "app": "-", "on_failure": "pray"}
-    assert len(checked.mistakes(bad)) == 4
+    bad = GOOD | {"weight": 101, "steps": [20, 20], "app": "-", "on_failure": "pray", "proof": "some"}
+    assert len(checked.mistakes(bad)) == 5
 
 
 @pytest.mark.parametrize(
@@ -85,7 +105,7 @@ def test_a_misspelt_setting_is_a_mistake(name: str, meant: str) -> None:
 
 
 def test_names_that_are_known_or_like_no_setting_are_none() -> None:
-    known = [name for name in checked._settings() if name.startswith("canary_")]
+    known = [name for name in checked.KNOWN if name.startswith("canary_")]
     assert {"canary_analysis", "canary_watch", "canary_result", "canary_hosts"} <= set(known)
     own = ["canary_image_tag", "canary_team", "canary_x", "canary_build_number", "other"]
     assert checked.mistakes(GOOD, [*known, *own]) == []
@@ -95,7 +115,7 @@ def test_what_the_role_hands_to_others_is_known() -> None:
     roles = Path(__file__).parents[5] / "roles"
     texts = [file.read_text(encoding="utf-8") for file in roles.glob("*/[tv]a*s/*.yml")]
     handed = {name for text in texts for name in re.findall(r"(?:register: |^)(canary_\w+)", text, re.MULTILINE)}
-    assert {"canary_result", "canary_page_file"} <= handed <= checked._settings()
+    assert {"canary_result", "canary_page_file"} <= handed <= checked.KNOWN
 
 
 def test_all_misspelt_settings_come_with_all_other_mistakes() -> None:
