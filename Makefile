@@ -78,17 +78,14 @@ style: tools ## Style and types, in seconds
 	ruff check . && ruff format --check .
 	mypy lab bench && mypy -p ansible_collections.progressive.istio.plugins
 
-# ansible-core 2.19 is the last one for Python 3.11, and 2.21 needs a newer one. So the checks run with $(PYTHON) and with another.
+# ansible-core 2.19 is the last one for Python 3.11, and 2.21 needs a newer one. So the checks run with $(PYTHON) and with
+# another. What depends on the ansible-core runs on both; what does not, on one of them.
 .PHONY: lint
-lint: style checks other-checks importer ## Everything but the cluster, on two ansible-cores; faster as make -j2 lint
+lint: style rules docs sanity other-checks ## Everything but the cluster and `unit`, on two ansible-cores; faster as make -j3 lint
 
-.PHONY: checks
-checks: rules docs ansible-test ## What depends on the ansible-core, on that of PYTHON
-
-# After the first ansible-lint, for two at once in one folder take each other's stand-ins of modules away.
 .PHONY: other-checks
-other-checks: rules ## The same on the other ansible-core
-	@python=$$($(PYTHON) tests/other_python.py) && $(MAKE) checks PYTHON=$$python
+other-checks: ## What depends on the ansible-core, on the other one: with Galaxy's checks and ansible-lint of the tarball
+	@python=$$($(PYTHON) tests/other_python.py) && $(MAKE) docs importer sanity ansible-units PYTHON=$$python SKIP=
 
 .PHONY: rules
 rules: tools ## ansible-lint, profile production
@@ -104,7 +101,7 @@ package: tools ## Build the collection's tarball
 	@mkdir -p $(BUILD) && ansible-galaxy collection build --force --output-path $(BUILD)
 
 .PHONY: importer
-importer: package ## What is in the tarball, and what Galaxy says of it
+importer: package ## What is in the tarball, and what Galaxy says of it, which runs ansible-lint on it
 	TARBALL=$(TARBALL) python -m pytest tests/package
 
 # ansible-test keeps its environments below the home folder, and would download what puts pip into them.
@@ -117,19 +114,30 @@ $(VENV)/home: $(VENV)/.complete tests/get_pip.py
 
 # It tests what the tarball holds, in a folder with the name that it insists on and a repository of its own, for it would
 # leave out what this one ignores. These unit tests are not about the collection:
-REPOSITORY_TESTS := tests/unit/bench tests/unit/lab tests/unit/docs tests/unit/test_scenarios.py
+REPOSITORY_TESTS := tests/unit/bench tests/unit/lab tests/unit/docs tests/unit/test_scenarios.py tests/unit/test_timings.py
 ANSIBLE_TEST := cd $(TREE) && HOME=$(VENV)/home PATH=$(VENV)/bin:/usr/local/bin:/usr/bin:/bin ansible-test
+# They read no code of ansible-core and take most of the time, so they run on the other ansible-core alone.
+SKIP := --skip-test pylint --skip-test pep8
 
-.PHONY: ansible-test
-ansible-test: package $(VENV)/home ## ansible-test sanity, all tests, and ansible-test units
+.PHONY: tree
+tree: package $(VENV)/home
 	@rm -rf $(TREE) && mkdir -p $(TREE) && tar -xzf $(TARBALL) -C $(TREE) && git init -q $(TREE)
 	@tar -c --exclude=__pycache__ $(addprefix --exclude=,$(REPOSITORY_TESTS)) tests/unit tests/config.yml | tar -x -C $(TREE)
-	$(ANSIBLE_TEST) sanity --local --color no
-	$(ANSIBLE_TEST) units --local --color no --num-workers 1 --python $$($(VENV)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+.PHONY: sanity
+sanity: tree ## ansible-test sanity; all tests with SKIP=
+	$(ANSIBLE_TEST) sanity --local --color no $(SKIP)
+
+# Unit tests wait for servers and deadlines, so more of them run at once than there are cores.
+WORKERS := 4
+
+.PHONY: ansible-units
+ansible-units: tree ## The unit tests of the collection by ansible-test, from the tarball, each in a process of its own
+	$(ANSIBLE_TEST) units --local --color no --num-workers $(WORKERS) --python $$($(VENV)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 .PHONY: unit
 unit: tools ## Unit tests: the pure rooms by tables and properties; some of them by UNIT=...
-	python -m pytest $(UNIT)
+	python -m pytest $(if $(UNIT),$(UNIT),--numprocesses=$(WORKERS))
 
 .PHONY: examples
 examples: $(EXAMPLES)/.complete $(COLLECTION) ## docs/examples, each read by the program that it is for
@@ -143,15 +151,21 @@ FIRST := release package check_mode tutorial
 ALONE := observability analysis proof
 OTHERS := $(filter-out default $(FIRST) $(ALONE),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 ROUND := $(MAKE) --keep-going --output-sync=target
+# What each leaves: what it printed, and in the last line how it ended and after how many seconds.
+TIMINGS := build/timings
+
+.PHONY: together
+together:
+	@eval "$$($(MAKE) -s env CLUSTER=test)"; CLEANUP_WAITS=false $(ROUND) --jobs=3 $(addprefix scenario-,$(FIRST) $(OTHERS))
+
+.PHONY: alone
+alone:
+	@eval "$$($(MAKE) -s env CLUSTER=test)"; CLEANUP_WAITS=false $(ROUND) --jobs=1 $(addprefix scenario-,$(ALONE))
 
 .PHONY: molecule
 molecule: tools $(EXAMPLES)/.complete ## Every Molecule scenario, on one kind cluster with real Istio, verified by testinfra
 	@$(MAKE) lab-up CLUSTER=test
-	@eval "$$($(MAKE) -s env CLUSTER=test)"; ended=0; \
-	  export CLEANUP_WAITS=false; \
-	  $(ROUND) --jobs=3 $(addprefix scenario-,$(FIRST) $(OTHERS)) || ended=$$?; \
-	  $(ROUND) --jobs=1 $(addprefix scenario-,$(ALONE)) || ended=$$?; \
-	  $(MAKE) -C lab down CLUSTER=test && exit $$ended
+	@ended=0; $(MAKE) together || ended=$$?; $(MAKE) alone || ended=$$?; $(MAKE) -C lab down CLUSTER=test && exit $$ended
 
 # The browser in which the scenario `page` looks at pages.
 .PHONY: browser
@@ -163,15 +177,21 @@ scenario-page: browser
 
 .PHONY: scenario-%
 scenario-%: ## One scenario, on the cluster of the shell: see env
-	@MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/build/molecule/$* COLUMNS=150 NO_COLOR=1 \
-	  env -u MAKEFLAGS -u MFLAGS molecule test --scenario-name $* --no-shared-state --destroy never --report
+	@mkdir -p $(TIMINGS); set -o pipefail; ended=0; SECONDS=0; MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/build/molecule/$* COLUMNS=150 NO_COLOR=1 \
+	  env -u MAKEFLAGS -u MFLAGS molecule test --scenario-name $* --no-shared-state --destroy never --report 2>&1 \
+	  | tee $(TIMINGS)/$*.log || ended=$$?; echo "ended $$ended after $$SECONDS s" >> $(TIMINGS)/$*.log; exit $$ended
 
-# The cluster comes up while the checks run: it mostly waits. The unit tests of the collection are among the checks.
+# What needs no cluster needs processors, and scenarios mostly wait. So it runs beside them, with what they leave. It is
+# over before the scenarios that run alone, which measure time.
 .PHONY: test
-test: ## Everything that CI runs
-	@$(MAKE) -j3 --output-sync=target lab-up lint unit CLUSTER=test UNIT="$(REPOSITORY_TESTS)"
-	@$(MAKE) examples
-	@$(MAKE) molecule
+test: tools $(EXAMPLES)/.complete ## Everything that CI runs
+	@rm -rf $(TIMINGS) && mkdir -p $(TIMINGS)
+	@nice -n 10 $(ROUND) --jobs=3 lint unit examples >build/checks.log 2>&1 & checks=$$!; trap 'kill $$checks; exit 130' INT TERM; \
+	  checked() { wait $$checks || ended=$$?; cat build/checks.log; }; ended=0; \
+	  if $(MAKE) lab-up CLUSTER=test; then \
+	    $(MAKE) together || ended=$$?; checked; $(MAKE) alone || ended=$$?; $(MAKE) -C lab down CLUSTER=test || ended=$$?; \
+	  else ended=$$?; checked; fi; \
+	  $(PYTHON) tests/timings.py $(TIMINGS); exit $$ended
 
 BENCH_ROUNDS ?= 12
 .PHONY: bench

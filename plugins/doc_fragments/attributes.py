@@ -28,6 +28,18 @@ attributes:
       - progressive.istio.canary
 """
 
+    IN_PROCESS = r"""
+options: {}
+attributes:
+  action:
+    description: Has an action plugin, which runs on the controller.
+    support: full
+    details:
+      - The action plugin does the work itself, without starting a module, if the connection is local, the task has
+        neither C(become) nor C(async), no Python but Ansible's own is named as interpreter, and that Python has the
+        libraries. The result is the same. Elsewhere the module runs.
+"""
+
     INFO = r"""
 options: {}
 attributes:

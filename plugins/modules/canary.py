@@ -20,14 +20,20 @@ description:
   - A version gets more requests only when enough of its pods are ready and in the mesh. Everything that was named must
     exist. All mistakes are reported at once, before anything is written.
   - One module call raises the weight at most once, and does that first. Then it watches the step while it soaks, and
-    from then on can only roll back. With O(state=promoted) the action plugin of the same name on the controller calls
-    the module once for each step, and shows each step as it happens.
+    from then on can only roll back. With O(state=promoted) the action plugin of the same name on the controller makes
+    one such call for each step, and shows each step as it happens.
 extends_documentation_fragment:
   - progressive.istio.target
   - progressive.istio.attributes
   - progressive.istio.attributes.action_group
+  - progressive.istio.attributes.in_process
   - progressive.istio.auth
 attributes:
+  async:
+    description: Supports the C(async) keyword.
+    support: partial
+    details:
+      - Not with O(state=promoted), which takes several steps.
   check_mode:
     support: full
     details:

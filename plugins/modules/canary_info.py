@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - progressive.istio.target
   - progressive.istio.attributes.info
   - progressive.istio.attributes.action_group
+  - progressive.istio.attributes.in_process
   - progressive.istio.auth
 options:
   stable:

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes.info
   - progressive.istio.attributes.action_group
+  - progressive.istio.attributes.in_process
 options:
   namespace:
     description: The namespace to return the edges of.

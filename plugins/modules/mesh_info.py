@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes.info
   - progressive.istio.attributes.action_group
+  - progressive.istio.attributes.in_process
   - progressive.istio.checks
 options:
   name:

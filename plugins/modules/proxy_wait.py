@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - progressive.istio.auth
   - progressive.istio.attributes
   - progressive.istio.attributes.action_group
+  - progressive.istio.attributes.in_process
 attributes:
   check_mode:
     support: full

@@ -21,6 +21,7 @@ description:
   - Redirects are not followed, and proxies of the environment are not used.
 extends_documentation_fragment:
   - progressive.istio.attributes
+  - progressive.istio.attributes.in_process
 attributes:
   check_mode:
     support: full

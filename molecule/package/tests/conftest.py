@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +22,7 @@ from molecule_helpers import Run
 
 ROOT = Path(__file__).resolve().parents[3]
 KUBERNETES_CORE = Path(metadata.distribution("ansible").locate_file("ansible_collections/kubernetes/core"))
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "progressive.istio"
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,13 @@ class Machine:
     """An empty home folder with a kubeconfig in its usual place, and an environment of what the README asks for."""
 
     home: Path
+    environment: Path
 
     def run(self, program: str, *words: str, folder: str = ".") -> Run:
         process = subprocess.run(
-            [self.home / "venv" / "bin" / program, *words],
+            [self.environment / "bin" / program, *words],
             cwd=self.home / folder,
-            env={"HOME": str(self.home), "PATH": f"{self.home}/venv/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            env={"HOME": str(self.home), "PATH": f"{self.environment}/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
             capture_output=True,
             text=True,
             timeout=600,
@@ -69,6 +73,25 @@ def rebuilt(folder: Path, work: Path) -> Path:
     return build(work, work.parent / "tarball")
 
 
+def environment(core: str) -> Path:
+    """The packages that the README asks for, kept in the cache folder: the tests are about what is installed on top."""
+    python = pythons()[core]
+    needed = [f"ansible-core~={core}.0", f"kubernetes=={metadata.version('kubernetes')}"]
+    key = hashlib.sha256(" ".join([python, *needed]).encode()).hexdigest()[:12]
+    folder = CACHE / "machines" / key
+    complete = folder / ".complete"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Two processes may want the same one.
+    with (folder.parent / f"{key}.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not complete.exists():
+            subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
+            pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+            subprocess.run([*pip, "install", "--quiet", *needed], check=True)
+            complete.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tarballs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The collection's, and that of the one collection it depends on."""
@@ -76,16 +99,12 @@ def tarballs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(own), str(rebuilt(KUBERNETES_CORE, tmp_path_factory.mktemp("kubernetes.core") / "collection"))]
 
 
-@pytest.fixture(scope="module", params=["2.19", "2.21"])
+@pytest.fixture(scope="class")
 def machine(request: pytest.FixtureRequest, tarballs: list[str]) -> Iterator[Machine]:
+    """A machine with the ansible-core that the class of tests names."""
     with TemporaryDirectory() as home:
-        machine = Machine(Path(home))
+        machine = Machine(Path(home), environment(request.cls.core))
         (machine.home / ".kube").mkdir()
         shutil.copy(os.environ["KUBECONFIG"], machine.home / ".kube" / "config")
-        subprocess.run([pythons()[request.param], "-m", "venv", machine.home / "venv"], check=True)
-        needed = [f"ansible-core~={request.param}.0", f"kubernetes=={metadata.version('kubernetes')}"]
-        # pip has the cache and the settings of the account that runs the tests.
-        pip = [machine.home / "venv" / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", *needed], check=True)
         machine.run("ansible-galaxy", "collection", "install", "--offline", *tarballs).succeeded()
         yield machine

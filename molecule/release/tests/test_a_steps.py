@@ -50,9 +50,9 @@ def hooks(tmp_path):
     return files, told
 
 
-def test_others_take_part_in_each_step(release, hooks):
+def test_others_take_part_in_each_step(release, hooks, way):
     files, told = hooks
-    release.play("canary", canary_steps=[30, 100], canary_interval=1, **files).succeeded()
+    release.play("canary", canary_steps=[30, 100], canary_interval=1, **way, **files).succeeded()
     assert told.read_text().splitlines() == ["before 0", "after 30", "before 30", "after 100", "end False"]
     assert release.raised == [30, 100]
 

@@ -16,9 +16,20 @@ INTERVAL = 2
 FAST = {"state": "advanced", "steps": STEPS, "interval": 0, "watch": 0}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_killed_run_is_gone_on_with(release, eventually, number):
-    variables = json.dumps({**SERVICE, "canary_steps": STEPS, "canary_interval": INTERVAL})
+@pytest.mark.parametrize(
+    ("number", "way"),
+    [
+        (signal.SIGINT, "in process"),
+        (signal.SIGTERM, "in process"),
+        (signal.SIGKILL, "in process"),
+        (signal.SIGTERM, "as a module"),
+        (signal.SIGKILL, "as a module"),
+    ],
+    indirect=["way"],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_killed_run_is_gone_on_with(release, eventually, number, way):
+    variables = json.dumps({**SERVICE, **way, "canary_steps": STEPS, "canary_interval": INTERVAL})
     command = ["ansible-playbook", "progressive.istio.canary", "-e", variables]
     with open(os.devnull, "w") as nowhere:
         run = subprocess.Popen(command, cwd="/", stdout=nowhere, stderr=nowhere, start_new_session=True)

@@ -20,8 +20,8 @@ def held_by_somebody(release, seconds: float) -> None:
     release.annotate(json.dumps({**state, "holder": {**(state.get("holder") or {}), **holder}}))
 
 
-def test_of_two_runs_one_wins(release, eventually):
-    variables = json.dumps({**SERVICE, "canary_steps": STEPS, "canary_interval": 300})
+def test_of_two_runs_one_wins(release, eventually, way):
+    variables = json.dumps({**SERVICE, **way, "canary_steps": STEPS, "canary_interval": 300})
     command = ["ansible-playbook", "progressive.istio.canary", "-e", variables]
     with subprocess.Popen(command, cwd="/", stdout=subprocess.PIPE, text=True, start_new_session=True) as first:
         try:
@@ -40,9 +40,9 @@ def test_of_two_runs_one_wins(release, eventually):
     assert release.weights == {"v1": 100, "v2": 0}
 
 
-def test_two_at_the_very_same_moment(release):
+def test_two_at_the_very_same_moment(release, way):
     arguments = json.dumps({**OPTIONS, "state": "advanced", "steps": STEPS, "interval": 3600, "watch": 0})
-    command = ["ansible", "localhost", "-m", "progressive.istio.canary", "-a", arguments]
+    command = ["ansible", "localhost", "-m", "progressive.istio.canary", "-a", arguments, "-e", json.dumps(way)]
     calls = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
     outputs = [call.communicate(timeout=180)[0] for call in calls]
     assert sum("CHANGED" in output for output in outputs) == 1, outputs

@@ -50,6 +50,13 @@ def test_it_says_what_it_supports(module: Path) -> None:
         return
     attributes = documentation(module)["attributes"]
     assert uses(module, "progressive.istio.attributes")
-    assert set(attributes) == BASICS
+    assert attributes.keys() - {"async"} == BASICS
     assert {attribute["support"] for attribute in attributes.values()} <= {"full", "partial", "none"}
     assert all("details" in attribute for attribute in attributes.values() if attribute["support"] == "partial")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+def test_it_says_whether_its_action_plugin_does_its_work(module: Path) -> None:
+    action = ROOT / "plugins" / "action" / module.name
+    does = action.exists() and "(InProcessAction)" in action.read_text(encoding="utf-8")
+    assert uses(module, "progressive.istio.attributes.in_process") == does
