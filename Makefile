@@ -13,6 +13,7 @@ COLLECTION := build/collections/$(PLACE)
 # What depends on the ansible-core, and so on the Python, is apart.
 BUILD := build/$(notdir $(VENV))
 TREE := $(BUILD)/$(PLACE)
+PIP := $(VENV)/bin/python -m pip install -q --disable-pip-version-check
 TARBALL := $(BUILD)/progressive-istio-$(shell sed -n 's/^version: //p' galaxy.yml).tar.gz
 
 export PATH := $(VENV)/bin:$(CACHE)/bin:$(PATH)
@@ -25,13 +26,19 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {gsub(/\$$\$$/, "$$"); printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.complete:
+# The lab and the demo need Ansible alone.
+$(VENV)/.ansible:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d is too old: progressive.istio needs Python 3.11 or newer; name one by PYTHON=..." % sys.version_info[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q python3-venv; } >/dev/null \
 	  || { echo "Python's venv module is missing: install it (Debian: apt-get install python3-venv)." >&2; exit 1; }
-	@echo "Install Ansible and the test tools into $(VENV) ..."
-	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@echo "Install Ansible into $(VENV) ..."
+	@test -e $(VENV)/.complete || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
+	@$(PIP) -r <(grep -E '^(ansible|kubernetes)==' tests/requirements.txt)
+	@touch $@
+
+$(VENV)/.complete: | $(VENV)/.ansible
+	@echo "Install the test tools into $(VENV) ..."
+	@$(PIP) -r tests/requirements.txt
 	@touch $@
 
 # A collection is found by its place in a folder named ansible_collections, so the checkout gets a link there.
@@ -54,16 +61,16 @@ $(EXAMPLES)/.complete:
 tools: $(VENV)/.complete $(COLLECTION) ## Install Ansible and the test tools into the cache folder
 
 .PHONY: lab-up
-lab-up: tools ## Bring the cluster CLUSTER up (demo, test, bench), with Istio
+lab-up: $(VENV)/.ansible $(COLLECTION) ## Bring the cluster CLUSTER up (demo, test, bench), with Istio
 	@$(VENV)/bin/python -m lab up --cluster $(CLUSTER)
 
 .PHONY: lab-images
-lab-images: tools ## Build the lab's programs and images and create no cluster
+lab-images: $(VENV)/.ansible $(COLLECTION) ## Build the lab's programs and images and create no cluster
 	@$(VENV)/bin/python -m lab images
 
 .PHONY: env
 env: $(COLLECTION) ## Print the exports for a shell on the lab: eval "$$(make -s env)"
-	@test -e $(VENV)/.complete || echo "The tools are not installed yet: run 'make demo' or 'make -C lab up' first." >&2
+	@test -e $(VENV)/.ansible || echo "The tools are not installed yet: run 'make demo' or 'make -C lab up' first." >&2
 	@$(PYTHON) -m lab env --cluster $(CLUSTER)
 	@echo 'export PATH=$(VENV)/bin:"$$PATH":$(EXAMPLES)/bin'
 	@echo 'export ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/collections'

