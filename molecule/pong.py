@@ -25,9 +25,13 @@ class Pong:
     def host(self) -> str:
         return f"pong-server-service.{self.namespace}.svc.cluster.local"
 
+    @property
+    def kube(self) -> Kube:
+        return Kube(self.namespace)
+
     def set_up(self) -> None:
         """Write all objects in one request to kubectl; its pods come up together, and are waited for."""
-        Kube(self.namespace).set_up(self.objects())
+        self.kube.set_up(self.objects())
 
     def objects(self) -> list[dict[str, Any]]:
         deployments = [self.deployment(version, environment) for version, environment in self.versions.items()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from foreign import Foreign
@@ -17,12 +16,9 @@ NO_CLUSTER, NO_ENDPOINT, NO_CONNECTION, BY_THE_SERVER, NO_ROUTE = "gone", "empty
 ANSWERS = {NO_CLUSTER: "503", NO_ENDPOINT: "503", NO_CONNECTION: "503", BY_THE_SERVER: "500", NO_ROUTE: "404"}
 
 
-@cache
-def set_up() -> None:
-    """Write everything, once a session; nobody waits for the pods here."""
-    for service, more in ((SHOP, [second_deployment()]), (STRANGERS, strangers())):
-        service.set_up(wait=False)
-        service.kube.apply({"apiVersion": "v1", "kind": "List", "items": more})
+def set_up(wait: bool) -> None:
+    SHOP.kube.set_up([*SHOP.objects(), second_deployment()], wait)
+    STRANGERS.kube.set_up(strangers(), wait)
 
 
 def second_deployment() -> dict[str, Any]:

@@ -14,15 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign import GATEWAY_SELECTOR, Foreign
 from load import Load
 from molecule_helpers import module
+from pace import Pace
 from relay import Relay
+from watched import FRAIL, SHOP
 
-FRAIL = ("frail-a", "frail-b", "frail-c", "frail-d", "frail-e")
-SHOP = Foreign(
-    "analysis-watch", versions={"blue": {}, "broken": {"PONG_ERROR_RATE": "1"}, **{name: {} for name in FRAIL}}
-)
 STEP = {"namespace": SHOP.namespace, "stable": "blue", "state": "advanced", "steps": [20, 50, 100]}
 
 # Before the write of a step, or before the n-th request after it, and so many seconds after it.
@@ -36,24 +33,6 @@ MOMENTS = [
 DELAYS = (0.2, 0.7, 2.0)  # seconds that an answer of a port-forward takes
 CUT = 5.0  # seconds between two cuts of all port-forwards
 ANSWERS = 12  # as many are awaited from the write on, at most: a proof and two looks over new connections, or cut ones
-
-
-@pytest.fixture(scope="module", autouse=True)
-def shop() -> Iterator[None]:
-    """One release for each frail version: a route of its own to the same Service."""
-    SHOP.set_up(wait=False)
-    api, meta = "networking.istio.io/v1", {"namespace": SHOP.namespace}
-    server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [f"*.{SHOP.public}"]}
-    gateway = {"selector": GATEWAY_SELECTOR, "servers": [server]}
-    items = [{"apiVersion": api, "kind": "Gateway", "metadata": {**meta, "name": "frail"}, "spec": gateway}]
-    for name in FRAIL:
-        rules = [{"route": SHOP.destinations({"blue": 100, name: 0})}]
-        spec = {"hosts": [f"{name}.{SHOP.public}"], "gateways": ["frail"], "http": rules}
-        items.append({"apiVersion": api, "kind": "VirtualService", "metadata": {**meta, "name": name}, "spec": spec})
-    SHOP.kube.apply({"apiVersion": "v1", "kind": "List", "items": items})
-    SHOP.await_pods()
-    yield
-    SHOP.remove()
 
 
 def at(result: dict[str, Any], event: str) -> float:
@@ -70,7 +49,7 @@ def shares(virtual_service: str) -> dict[str, int]:
 def death(version: str, moment: tuple[str, str], folder: Path) -> tuple[str, float]:
     """One step during which all pods of the canary go: what is wrong, and after how many seconds it was rolled back."""
     SHOP.kube.run("scale", "deployment", f"checkout-{version}", "--replicas=1")
-    SHOP.kube.run("rollout", "status", "deployment", f"checkout-{version}", "--timeout=120s")
+    SHOP.kube.await_pods(f"checkout-{version}")
     file = folder / "-".join((version, *moment))
     fault = (*moment, f"{SHOP.namespace}/checkout-{version}", f"{SHOP.label}={version}", str(file))
     options = {**STEP, "name": version, "canary": version, "interval": 90, "proof_timeout": 60}
@@ -85,13 +64,14 @@ def test_a_canary_whose_last_pod_goes_at_any_of_twenty_moments_is_rolled_back(tm
     def deaths(number: int) -> list[tuple[tuple[str, str], str, float]]:
         return [(each, *death(FRAIL[number], each, tmp_path)) for each in MOMENTS[number :: len(FRAIL)]]
 
-    with ThreadPoolExecutor(len(FRAIL)) as pool:
+    with Pace() as pace, ThreadPoolExecutor(len(FRAIL)) as pool:
         found = [each for several in pool.map(deaths, range(len(FRAIL))) for each in several]
     for moment, wrong, seconds in found:
         print(*moment, f"{seconds:.2f} s", wrong, file=sys.stderr)
+    print(f"slowdown {pace.slowdown:.2f}", file=sys.stderr)
     assert len(found) == 20
     assert not [each for each in found if each[1]]
-    assert max(seconds for _moment, _wrong, seconds in found) < 3
+    assert max(seconds for _moment, _wrong, seconds in found) < 3 * pace.slowdown
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from foreign import Foreign
+from ingress import ingress
 from molecule_helpers import Kube, module
 
 NAMESPACE = "canary-doctor"
@@ -45,12 +46,11 @@ class Patient:
         server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [PUBLIC]}
         entry = {"selector": {"istio": "doctor-ingress"}, "servers": [server]}
         where = {"name": "checkout-entry", "namespace": NAMESPACE}
-        self.kube.apply(
-            {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": where, "spec": entry},
-        )
+        gateway = {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": where, "spec": entry}
         route = CHECKOUT.destinations({"blue": 100, "green": 0})
         rule = {"name": "main", "match": [{"uri": {"prefix": "/"}}], "route": route}
-        replace(CHECKOUT, rules=[rule]).set_up()
+        service = replace(CHECKOUT, rules=[rule]).objects()
+        self.kube.set_up([*ingress(NAMESPACE, "doctor-ingress"), gateway, *service])
 
     @property
     def weights(self) -> dict[str, int]:

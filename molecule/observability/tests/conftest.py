@@ -5,6 +5,37 @@ from __future__ import annotations
 import re
 
 import pytest
+from foreign import GATEWAY_SELECTOR
+from molecule_helpers import Kube
+from pong import API, Pong
+
+PONG = Pong("observability", "observability.test", {"v1": {}, "v2": {"PONG_SLOW_RATE": "0.05", "PONG_SLOW_MS": "1500"}})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def services() -> None:
+    """The service, a host whose route names a subset that nobody has, and a caller inside the mesh."""
+    server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["missing.test"]}
+    route = [{"destination": {"host": PONG.host, "subset": "missing"}}]
+    lab = any(each["metadata"]["name"] == "request-stats" for each in Kube("istio-system").list("envoyfilter"))
+    image = "localhost/fortio:lab" if lab else "docker.io/fortio/fortio:latest_release"
+    container = {"name": "caller", "image": image, "imagePullPolicy": "IfNotPresent", "args": ["server"]}
+    labels = {"app": "caller"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    specs = {
+        (API, "Gateway", "missing"): {"selector": GATEWAY_SELECTOR, "servers": [server]},
+        (API, "VirtualService", "missing"): {
+            "hosts": ["missing.test"],
+            "gateways": ["missing"],
+            "http": [{"route": route}],
+        },
+        ("apps/v1", "Deployment", "caller"): {"selector": {"matchLabels": labels}, "template": template},
+    }
+    others = [
+        {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": PONG.namespace}, "spec": spec}
+        for (api, kind, name), spec in specs.items()
+    ]
+    PONG.kube.set_up([*PONG.objects(), *others])
 
 
 @pytest.fixture(scope="module")

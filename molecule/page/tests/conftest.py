@@ -16,6 +16,7 @@ import pytest
 from molecule_helpers import module
 from page_service import FILES, SERVICE, TARGET
 from playwright.sync_api import Browser, Page, sync_playwright
+from pong import Pong
 
 # What a busy test machine keeps too.
 ANALYSIS = {"latency": {"threshold_ms": 10000}, "minimum_requests": 80}
@@ -45,6 +46,11 @@ class Shown:
             int(weight): {name: [None if one is None else float(one) for one in pair] for name, pair in rows.items()}
             for weight, rows in found.items()
         }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def service() -> None:
+    Pong("canary-page", "page.test", {"v1": {}, "v2": {}, "flaky": {"PONG_ERROR_RATE": "0.1"}}).set_up()
 
 
 @pytest.fixture(scope="session")

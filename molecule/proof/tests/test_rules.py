@@ -45,16 +45,17 @@ def test_a_subset_that_selects_no_pod(refused, broken):
     refused("v2", "version=v7")
 
 
-def test_pods_without_a_sidecar(gateway, refused):
-    outside = {"op": "add", "path": "/spec/template/metadata/labels/sidecar.istio.io~1inject", "value": "false"}
-    inside = {"op": "remove", "path": "/spec/template/metadata/labels/sidecar.istio.io~1inject"}
-    gateway.patch("deployment", "pong-server-v2", outside)
-    gateway.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=170s")
+def test_pods_without_a_sidecar(gateway, refused, broken):
+    bare = gateway.pong.deployment("bare", {})
+    bare["spec"]["template"]["metadata"]["labels"] |= {"sidecar.istio.io/inject": "false"}
+    gateway.kube.apply(bare)
+    subset = {"name": "bare", "labels": {"version": "bare"}}
+    broken("destinationrule", RULE, {"op": "add", "path": "/spec/subsets/-", "value": subset})
+    gateway.kube.await_pods("pong-server-bare")
     try:
-        refused("v2", "sidecar", wait_timeout=10)
+        refused("bare", "sidecar", canary="bare", wait_timeout=10)
     finally:
-        gateway.patch("deployment", "pong-server-v2", inside)
-        gateway.kube.run("rollout", "status", "deployment", "pong-server-v2", "--timeout=170s")
+        gateway.kube.run("delete", "deployment", "pong-server-bare", "--wait=false")
 
 
 def test_another_virtual_service_for_the_host(gateway, refused):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import HOST, VIRTUAL_SERVICE
+from gateway import VIRTUAL_SERVICE
 
 ROUTE = "/spec/http/0/route"
 
@@ -15,7 +15,8 @@ def test_weights_of_another_sum_and_further_destinations(gateway):
     assert not step.get("failed"), step["msg"]
     assert step["weights"] == {"before": {"v1": 66.67, "v2": 33.33}, "after": {"v1": 50, "v2": 50}}
     assert (gateway.weights, len(step["live"])) == ({"v1": 50, "v2": 50}, 2)
-    other = {"destination": {"host": HOST}, "weight": 20}
+    host = gateway.pong.host
+    other = {"destination": {"host": host}, "weight": 20}
     weights = [{"op": "add", "path": f"{ROUTE}/{place}/weight", "value": 40} for place in (0, 1)]
     gateway.patch("virtualservice", VIRTUAL_SERVICE, *weights, {"op": "add", "path": f"{ROUTE}/-", "value": other})
     try:
@@ -24,6 +25,6 @@ def test_weights_of_another_sum_and_further_destinations(gateway):
     finally:
         whole = {"op": "add", "path": f"{ROUTE}/0/weight", "value": 100}
         gateway.patch("virtualservice", VIRTUAL_SERVICE, {"op": "remove", "path": f"{ROUTE}/2"}, whole)
-    assert moved["weights"] == {"before": {"v1": 40, "v2": 40, HOST: 20}, "after": {"v1": 60, "v2": 20, HOST: 20}}
-    assert back["weights"]["after"] == {"v1": 80, "v2": 0, HOST: 20}
+    assert moved["weights"] == {"before": {"v1": 40, "v2": 40, host: 20}, "after": {"v1": 60, "v2": 20, host: 20}}
+    assert back["weights"]["after"] == {"v1": 80, "v2": 0, host: 20}
     assert (len(moved["live"]), len(back["live"])) == (2, 2)
