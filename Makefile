@@ -150,12 +150,12 @@ unit: tools ## Unit tests: the pure rooms by tables and properties; some of them
 examples: $(EXAMPLES)/.complete $(COLLECTION) ## docs/examples, each read by the program that it is for
 	$(EXAMPLES)/bin/python -m pytest tests/examples
 
-# A scenario waits for pods and timers much of its time, so three run at once, the longest first. Each has a namespace (or a
-# cluster) of its own, and a folder for what Molecule keeps. Three come afterwards, one by one: `observability` and
-# `analysis` judge by what they count in a given time, and `proof` takes istiod away from all. What a scenario prints is
-# shown when it has ended; all run to their end, and one that fails fails the whole.
-FIRST := release package check_mode tutorial
-ALONE := observability analysis proof
+# A scenario waits for pods and timers much of its time, so four run at once, the longest first. Each has a namespace (or a
+# cluster) of its own, and a folder for what Molecule keeps. One comes afterwards: `exclusive` takes istiod away from all,
+# and counts what users see. What a scenario prints is shown when it has ended; all run to their end, and one that fails
+# fails the whole.
+FIRST := release package analysis check_mode tutorial doctor
+ALONE := exclusive
 OTHERS := $(filter-out default $(FIRST) $(ALONE),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 ROUND := $(MAKE) --keep-going --output-sync=target
 # What each leaves: what it printed, and in the last line how it ended and after how many seconds.
@@ -163,7 +163,7 @@ TIMINGS := build/timings
 
 .PHONY: together
 together:
-	@eval "$$($(MAKE) -s env CLUSTER=test)"; CLEANUP_WAITS=false $(ROUND) --jobs=3 $(addprefix scenario-,$(FIRST) $(OTHERS))
+	@eval "$$($(MAKE) -s env CLUSTER=test)"; CLEANUP_WAITS=false $(ROUND) --jobs=4 $(addprefix scenario-,$(FIRST) $(OTHERS))
 
 .PHONY: alone
 alone:

@@ -40,7 +40,7 @@ def test_site_leaves_the_weights_of_a_canary_alone(default, play):
 def test_other_weights(default, play, split, weight):
     assert play("canary", weight=weight).succeeded().changed == 1
     assert default.weights() == {"v1": 100 - weight, "v2": weight}
-    split(weight, count=1000)
+    split(weight, count=500)
 
 
 def test_doctor_finds_nothing_wrong(play):
