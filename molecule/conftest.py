@@ -58,10 +58,10 @@ def ingress() -> str:
 
 @pytest.fixture(scope="session")
 def answers(ingress: str) -> Callable[..., Counter[str]]:
-    """Send requests through the ingress gateway and count what came back: the body, or the status of an error."""
+    """Send requests through a gateway, and count what came back: the body, or the status of an error."""
 
-    def send(path: str, host: str, count: int) -> Counter[str]:
-        connection = HTTPConnection(ingress, timeout=10)
+    def send(address: str, path: str, host: str, count: int) -> Counter[str]:
+        connection = HTTPConnection(address, timeout=30)
         found: Counter[str] = Counter()
         for _ in range(count):
             connection.request("GET", path, headers={"Host": host})
@@ -71,11 +71,11 @@ def answers(ingress: str) -> Callable[..., Counter[str]]:
         connection.close()
         return found
 
-    def ask(path: str = "/version", host: str = "pong.test", count: int = 1) -> Counter[str]:
+    def ask(path: str = "/version", host: str = "pong.test", count: int = 1, address: str = ingress) -> Counter[str]:
         workers = min(4, count)
         with ThreadPoolExecutor(workers) as pool:
             shares = [count // workers + (number < count % workers) for number in range(workers)]
-            return sum(pool.map(lambda share: send(path, host, share), shares), Counter())
+            return sum(pool.map(lambda share: send(address, path, host, share), shares), Counter())
 
     return ask
 

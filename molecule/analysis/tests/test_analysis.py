@@ -41,9 +41,9 @@ def test_a_canary_that_fails_a_tenth_at_a_small_weight(judged, load):
 def test_a_slow_canary_whose_answers_are_all_200(judged, load):
     judged.reset("v1", "slow")
     requests = load(100)
-    result = judged.step("slow", {"latency": {"threshold_ms": 700}, "deadline": 60}, interval=40)
+    result = judged.step("slow", {"latency": {"threshold_ms": 500}, "deadline": 60}, interval=40)
     assert result["phase"] == "rolled_back", result["msg"]
-    assert "took longer than 700 ms" in result["msg"]
+    assert "took longer than 500 ms" in result["msg"]
     assert judged.weights == {"v1": 100, "slow": 0}
     assert set(requests.stop()) == {"200"}
 

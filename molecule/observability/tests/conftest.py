@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from foreign import GATEWAY_SELECTOR
+from ingress import ingress as gateway
 from molecule_helpers import Kube
 from pong import API, Pong
 
@@ -14,7 +14,7 @@ PONG = Pong("observability", "observability.test", {"v1": {}, "v2": {"PONG_SLOW_
 
 @pytest.fixture(scope="session", autouse=True)
 def services() -> None:
-    """The service, a host whose route names a subset that nobody has, and a caller inside the mesh."""
+    """The service, a caller inside the mesh, and in its own gateway a host whose route names a missing subset."""
     server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["missing.test"]}
     route = [{"destination": {"host": PONG.host, "subset": "missing"}}]
     lab = any(each["metadata"]["name"] == "request-stats" for each in Kube("istio-system").list("envoyfilter"))
@@ -23,7 +23,7 @@ def services() -> None:
     labels = {"app": "caller"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     specs = {
-        (API, "Gateway", "missing"): {"selector": GATEWAY_SELECTOR, "servers": [server]},
+        (API, "Gateway", "missing"): {"selector": {"istio": "observability-ingress"}, "servers": [server]},
         (API, "VirtualService", "missing"): {
             "hosts": ["missing.test"],
             "gateways": ["missing"],
@@ -35,7 +35,9 @@ def services() -> None:
         {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": PONG.namespace}, "spec": spec}
         for (api, kind, name), spec in specs.items()
     ]
-    PONG.kube.set_up([*PONG.objects(), *others])
+    service, deployment = gateway(PONG.namespace, "observability-ingress")
+    deployment["spec"]["template"]["metadata"]["labels"] |= {"security.istio.io/tlsMode": "istio"}  # what is scraped
+    PONG.kube.set_up([*PONG.objects(), service, deployment, *others])
 
 
 @pytest.fixture(scope="module")
