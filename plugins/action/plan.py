@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
+from ansible_collections.progressive.istio.plugins.plugin_utils._in_process import plain
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan import (
     app_version,
     cleanup,
@@ -65,6 +66,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         return {"changed": False, **planned}
 
     def _settings(self, variables: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-        """All settings of the host, and the names of all its variables."""
+        """All settings of the host, those of the other roles in `more`, and the names of all its variables."""
         found = self._templar.template(settings.of_host(variables))
-        return {"settings": {**found, **more}, "names": list(variables)}
+        others = self._templar.template(settings.of_roles(variables, more.get("roles") or []))
+        weight = {name: value for name, value in more.items() if name != "roles"}
+        return {"settings": {**found, **weight}, "names": list(variables), "others": plain(others)}

@@ -64,6 +64,8 @@ EVENT = Kind("", "v1", "events", "Event")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
+REPLICA_SET = Kind("apps", "v1", "replicasets", "ReplicaSet")
+DAEMON_SET = Kind("apps", "v1", "daemonsets", "DaemonSet")
 RULES_REVIEW = Kind(_AUTHORIZATION, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False)
 ACCESS_REVIEW = Kind(_AUTHORIZATION, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False)
 MUTATING_WEBHOOK, VALIDATING_WEBHOOK = (
@@ -138,6 +140,12 @@ class Cluster:
         """Apply a JSON patch, all or nothing, and return the new object."""
         query = {"fieldManager": "progressive.istio"} | ({"dryRun": "All"} if dry_run else {})
         return self._object("PATCH", kind, name, namespace, query, operations)
+
+    def release(self) -> str:
+        """The version of the API server, such as v1.34.1."""
+        return str(
+            decoded(self._send("GET", "/version", "GET version", {}, None, READ_TIMEOUT).data).get("gitVersion", "")
+        )
 
     def review(self, kind: Kind, spec: Mapping[str, Any]) -> Object:
         """The status of a review about the account, which is not stored."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +25,21 @@ PLAN = {
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_NAMES = ("app", "namespace", "stable_version", "version", "service")
 PREFIX = "canary_"
-FILE = Path(__file__).parents[3] / "roles" / "canary" / "meta" / "argument_specs.yml"
+ROLES = Path(__file__).parents[3] / "roles"
 RULES = ("type", "elements", "choices", "no_log")
 
 
-def _specification() -> dict[str, dict[str, Any]]:
-    """Of each setting what can be wrong about its value."""
+@cache
+def specification(role: str, entry_point: str = "main") -> dict[str, dict[str, Any]]:
+    """Of each setting of a role what can be wrong about its value."""
+    text = (ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    specs = yaml.load(FILE.read_text(encoding="utf-8"), loader)["argument_specs"]
-    options: dict[str, dict[str, Any]] = specs["canary"]["options"]
+    options: dict[str, dict[str, Any]] = yaml.load(text, loader)["argument_specs"][entry_point]["options"]
     return {name: {rule: option[rule] for rule in RULES if rule in option} for name, option in options.items()}
 
 
 # Read by the controller when it loads the action, so that the worker of each host finds it.
-SPECIFICATION = _specification()
+SPECIFICATION = specification("canary", "canary")
 # What playbooks read, and what the role gives to other tasks.
 OTHERS = (
     *("canary_hosts", "canary_serial", "canary_max_fail_percentage", "canary_python_interpreter"),
@@ -53,12 +55,22 @@ def of_host(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(PREFIX): variables[name] for name in SPECIFICATION if name in variables}
 
 
-def mistakes(settings: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
+def of_roles(variables: Mapping[str, Any], roles: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The settings of other roles among the variables of a host, by role."""
+    return {role: {name: variables[name] for name in specification(role) if name in variables} for role in roles}
+
+
+def mistakes(
+    settings: Mapping[str, Any], names: Iterable[str] = (), others: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[str]:
     """All mistakes, one sentence each; settings are named without their prefix canary_.
 
     names: of all variables with it. An unknown one is a mistake if it is nearly the name of a setting.
+    others: the settings of other roles, by role.
     """
     found = [*_misspelt(names), *_unfit(settings)]
+    for role, values in (others or {}).items():
+        found += ArgumentSpecValidator(specification(role)).validate(values).error_messages
     try:
         validate(weight=settings.get("weight"), **{option: settings[name] for option, name in PLAN.items()})
     except InvalidPlan as invalid:

@@ -13,18 +13,17 @@ from .objects import NotOurs
 Found = Mapping[str, Any]
 
 
-def problems(found: list[Found], settings: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+def problems(found: Mapping[str, Found], settings: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
     """One sentence each.
 
-    found: what k8s_info found of each kind in the namespace, with the kind as `item.kind`.
+    found: what objects_info found of each kind in the namespace.
     settings: named without their prefix canary_. labels: of the namespace.
     """
-    by_kind = {one["item"]["kind"]: one for one in found}
     return [
         *_problem(injection.problem(labels, **_of(settings, "namespace", mode="injection", revision="revision"))),
         *_host(settings),
-        *_workloads(by_kind, settings),
-        *_routing(by_kind, settings),
+        *_workloads(found, settings),
+        *_routing(found, settings),
     ]
 
 

@@ -32,10 +32,10 @@ def test_the_environment_is_text_as_yaml_has_it(value: object, text: str) -> Non
 
 def sleeps(version: str, *deployments: dict[str, Any]) -> bool:
     text = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    cluster = {"version": {"server": {"kubernetes": {"gitVersion": version}}}}
+    objects = {"found": {"kubernetes": {"resources": [{"version": version}]}}}
     present = trust_as_template(text["__app_version_present"])
-    found = {"__app_version_deployments": {"resources": list(deployments)}, "__app_version_present": present}
-    return bool(templated("__app_version_sleeps", __app_version_cluster=cluster, **found))
+    found = {"__app_version_deployments": list(deployments), "__app_version_present": present}
+    return bool(templated("__app_version_sleeps", __app_version_objects=objects, **found))
 
 
 def deployment(**container: Any) -> dict[str, Any]:

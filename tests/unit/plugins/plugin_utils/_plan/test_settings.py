@@ -120,3 +120,11 @@ def test_what_the_role_hands_to_others_is_known() -> None:
 
 def test_all_misspelt_settings_come_with_all_other_mistakes() -> None:
     assert len(checked.mistakes(GOOD | {"app": "-"}, ["canary_setps", "canary_intervall"])) == 3
+
+
+def test_the_types_of_other_roles_are_checked_with_all_other_mistakes() -> None:
+    others = {"istio": {"istio_deadline": "soon"}, "app_version": {"app_version_drain": 5}}
+    wrong, other = checked.mistakes(GOOD | {"app": "-"}, [], others)
+    assert ("istio_deadline" in wrong, "canary_app" in other) == (True, True)
+    found = checked.of_roles({"istio_deadline": 3, "canary_app": "x"}, ["istio", "gateway"])
+    assert found == {"istio": {"istio_deadline": 3}, "gateway": {}}

@@ -53,11 +53,10 @@ NAMES = {"Service": ["cart"], "Deployment": ["cart-live", "cart-green"], "Destin
 NAMES |= {"Gateway": ["cart-entry"], "VirtualService": ["cart-routes"]}
 
 
-def cluster(labels: dict[str, str] | None = None, **specs: dict[str, Any]) -> list[dict[str, Any]]:
+def cluster(labels: dict[str, str] | None = None, **specs: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Everything under the names that are asked for, made by others unless labelled otherwise; `specs` by kind."""
-    return [
-        {
-            "item": {"kind": kind},
+    return {
+        kind: {
             "api_found": True,
             "resources": [
                 {
@@ -68,20 +67,21 @@ def cluster(labels: dict[str, str] | None = None, **specs: dict[str, Any]) -> li
             ],
         }
         for kind, names in NAMES.items()
-    ]
+    }
 
 
-def nothing() -> list[dict[str, Any]]:
-    return [{**one, "resources": []} for one in cluster()]
+def nothing() -> dict[str, dict[str, Any]]:
+    return {kind: {**one, "resources": []} for kind, one in cluster().items()}
 
 
-def problems(found: list[dict[str, Any]], labels: dict[str, str] | None = None, **settings: Any) -> list[str]:
+def problems(found: dict[str, dict[str, Any]], labels: dict[str, str] | None = None, **settings: Any) -> list[str]:
     return site.problems(found, SETTINGS | settings, labels or {})
 
 
 def test_where_nothing_is_nothing_stands_against_it() -> None:
     assert problems(nothing()) == []
-    assert problems([{**one, "api_found": one["item"]["kind"] in ("Service", "Deployment")} for one in nothing()]) == []
+    served = ("Service", "Deployment")
+    assert problems({kind: {**one, "api_found": kind in served} for kind, one in nothing().items()}) == []
 
 
 def test_what_this_collection_made_is_no_obstacle() -> None:
