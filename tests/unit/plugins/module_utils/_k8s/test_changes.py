@@ -34,5 +34,5 @@ def test_a_follow_after_the_close_ends_at_once(changes: Changes) -> None:
     changes.list()
     changes.close()
     began = monotonic()
-    assert list(changes.follow(5)) == []
-    assert monotonic() - began < 2
+    assert list(changes.follow(60)) == []
+    assert monotonic() - began < 30

@@ -411,7 +411,7 @@ def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
         )
         again = time.monotonic()
         assert found.await_weights(virtual_service(80, 20), 30).extent.unanswered == (named,)
-        assert time.monotonic() - again < 2 * HASTE
+        assert time.monotonic() - again < again - begin
         answering.split = pod.split = (50, 50)
         thawed.set()
         while "on 2 of 2 proxies" not in (lags := lagging(found)):  # until it answers, and then it counts at once
@@ -470,7 +470,7 @@ def test_a_silent_sidecar_that_calls_or_may_call_is_named_in_time(
             match=rf"on 1 of 2 proxies .*: sidecar web/frozen cannot be read: no answer within 0\.[2-9]\d* s.*{said}",
         ) as caught:
             found.await_weights(virtual_service(80, 20), 12 * HASTE)
-    assert time.monotonic() - begin < 40 * HASTE
+    assert time.monotonic() - begin < 15  # it is frozen for 30
     assert [each.proxy.pod for each in caught.value.live] == ["server"]
 
 

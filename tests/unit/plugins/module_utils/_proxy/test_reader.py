@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -115,10 +116,10 @@ def test_a_proxy_without_an_answer_delays_no_other(
     reader = Reader(proxies, [PATH], PACE)
     begin = time.monotonic()
     until(reader, lambda readings: value(readings, "one") > 20)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15  # it owes its answer for 30
     readings = until(reader, lambda readings: readings.unread)
     assert (readings.read, readings.of) == (1, 2)
-    assert readings.gaps.startswith("gateway gateways/two cannot be read for 0 s: it has not answered yet")
+    assert re.match(r"gateway gateways/two cannot be read for \d+ s: it has not answered yet", readings.gaps)
     frozen.set()
     readings = until(reader, lambda readings: value(readings, "two") == 7)
     assert (readings.gaps, readings.read) == ("", 2)
@@ -212,7 +213,7 @@ def test_one_that_owes_an_answer_when_it_is_closed_can_be_asked_again_at_once(me
     reader.close()
     (stream,) = proxies.current().values()
     assert stream.get("/ready") == b"LIVE"
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15  # it owes its answer for 30
     frozen.set()
 
 
