@@ -89,8 +89,8 @@ class ActionModule(InProcessAction):
         """What takes one step with these arguments, and shows it: while it is taken, or else afterwards."""
         people = read_by_people()
         if not self.why_not_here(variables):
-            task = CanaryTask(_tell if people else None)
-            yield lambda: self.called(arguments, variables, task.answer)
+            with CanaryTask(_tell if people else None) as task:
+                yield lambda: self.called(arguments, variables, task.answer)
         elif people and self._connection.transport == "local" and self._connection.become is None:
             with _shown() as file:
                 arguments["run"]["progress"] = str(file)
@@ -105,7 +105,8 @@ class ActionModule(InProcessAction):
         return result
 
     def answer(self, call: Call) -> dict[str, Any]:
-        return CanaryTask().answer(call)
+        with CanaryTask() as task:
+            return task.answer(call)
 
 
 def _for_rollback(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,21 +20,24 @@ from .._report.result import diff_of, result_of, warnings_of
 from .._rollout.context import Outcome, Request, Session
 from .._rollout.pipeline import carry_out
 from .._rollout.prover import Prover
-from .._rollout.read import Refused, Snapshot, Target, read
+from .._rollout.read import FRESH, Refused, Snapshot, Target, read
 from .._rollout.write import UncertainWrite
 from .options import TARGET, criteria_of_options, plan_of_options, request_of_options
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
+    from .._rollout.reach import MeshCallers
     from .._watch.judge import ProxyCounting
+    from .._watch.news import Feed
 
 
 def answer(call: Call) -> dict[str, Any]:
     """The result of one call of the module."""
-    return CanaryTask(teller((call.params["run"] or {}).get("progress"))).answer(call)
+    with CanaryTask(teller((call.params["run"] or {}).get("progress"))) as task:
+        return task.answer(call)
 
 
 class CanaryTask:
-    """One task, which may call several times; all its calls use one connection to the API server.
+    """One task, which may call several times: what a call has read and opened serves the next, until its `with` ends.
 
     tell: shows a line about the service to the user.
     """
@@ -43,6 +45,18 @@ class CanaryTask:
     def __init__(self, tell: Callable[[Snapshot, str], None] | None = None) -> None:
         self._tell = tell or (lambda snapshot, line: None)
         self._cluster: Cluster | None = None
+        self._prover: Prover | None = None
+        self._feed: Feed | None = None
+        self._soaked: tuple[Target, Snapshot] | None = None  # what the last call has watched, and for whom
+        self._callers: MeshCallers | None = None
+
+    def __enter__(self) -> CanaryTask:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in (self._feed, self._prover):
+            if each:
+                each.close()
 
     def answer(self, call: Call) -> dict[str, Any]:
         """The result of a call."""
@@ -64,9 +78,8 @@ class CanaryTask:
                 read(cluster, target)  # what is wrong in the cluster is reported too
                 raise Refused([])
             request = request_of_options(params, call.check_mode, target, plan, criteria, run)
-            session = Session(cluster, _prover(cluster, call), self._tell)
-            with session.prover or nullcontext():
-                outcome, removal = _carried_out(session, request)
+            session = Session(cluster, self._prover_of(cluster, call), self._tell)
+            outcome, removal = self._carried_out(session, request)
         except (Refused, ClusterError) as error:
             changed = isinstance(error, UncertainWrite)  # it may have been written, so the caller must check
             result = _failure([*mistakes, *error.mistakes]) | {"changed": changed}
@@ -79,26 +92,79 @@ class CanaryTask:
         facts = {**cluster.facts(), "api_requests": cluster.requests - requests}
         return result | _about(target, run, begin, cluster.now()) | facts
 
+    def _prover_of(self, cluster: Cluster, call: Call) -> Prover | None:
+        scope = call.params["proof"]
+        if scope == "none" or call.check_mode:
+            return None
+        self._prover = self._prover or Prover(cluster, scope, call.params["proof_timeout"])
+        return self._prover
 
-def _prover(cluster: Cluster, call: Call) -> Prover | None:
-    scope = call.params["proof"]
-    return None if scope == "none" or call.check_mode else Prover(cluster, scope, call.params["proof_timeout"])
+    def _carried_out(self, session: Session, request: Request) -> tuple[Outcome, dict[str, Any]]:
+        """The outcome, and what a cleanup leaves to others to remove."""
+        outcome, removal = self._moved(session, request), {}
+        if request.drain is not None:
+            from .._rollout.cleanup import removal_of
 
+            outcome, found = removal_of(session, request, outcome)
+            removal = asdict(found)
+        if any(each.moves for each in outcome.written):
+            from .._rollout.reach import MeshCallers, also_reached
 
-def _carried_out(session: Session, request: Request) -> tuple[Outcome, dict[str, Any]]:
-    """The outcome, and what a cleanup leaves to others to remove."""
-    outcome, removal = _moved(session, request), {}
-    if request.drain is not None:
-        from .._rollout.cleanup import removal_of
+            callers = self._callers = self._callers or MeshCallers(session.cluster)
+            others = also_reached(session.cluster, outcome.snapshot, request.skip, request.reads_rivals, callers)
+            outcome = replace(outcome, warnings=(*outcome.warnings, *others))
+        return outcome, removal
 
-        outcome, found = removal_of(session, request, outcome)
-        removal = asdict(found)
-    if any(each.moves for each in outcome.written):
-        from .._rollout.reach import also_reached
+    def _moved(self, session: Session, request: Request) -> Outcome:
+        """Raise first, then watch. A step that has soaked without being judged is judged first."""
+        if not request.criteria:
+            return self._watched(session, request)
+        from .._watch.judge import ProxyCounting
 
-        others = also_reached(session.cluster, outcome.snapshot, request.skip, request.reads_rivals)
-        outcome = replace(outcome, warnings=(*outcome.warnings, *others))
-    return outcome, removal
+        with ProxyCounting(session, request.criteria) as counting:
+            return self._watched(replace(session, on_live=counting.begin), request, counting)
+
+    def _watched(self, session: Session, request: Request, counting: ProxyCounting | None = None) -> Outcome:
+        """The outcome of a request, once the weight has soaked where it does."""
+        outcome = carry_out(session, request, self._known(request))
+        from .._watch.news import Feed
+        from .._watch.soak import judge_unwatched, soak, soaking, soaks_until  # after the write
+
+        until = soaks_until(session, request, outcome)
+        if outcome.changed and not request.check:
+            session.tell(outcome.snapshot, step_line(outcome, soaking(session, request, outcome) if until else 0))
+        if until is None or outcome.failed:
+            return outcome
+        judge = None
+        if request.criteria:
+            from .._watch.judge import judge_of
+
+            judge = judge_of(session, request.criteria, outcome.snapshot, counting.provider if counting else None)
+        if request.watch == 0:
+            return judge_unwatched(session, request, outcome, judge)
+        feed = self._feed = self._feed or Feed(session.cluster)
+        outcome = soak(session, request, outcome, until, feed, judge)
+        if request.lasting and not outcome.failed:
+            self._soaked = request.target, outcome.snapshot
+        if outcome.judgement:
+            session.tell(outcome.snapshot, verdict_line(outcome))
+        return outcome
+
+    def _known(self, request: Request) -> Snapshot | None:
+        """What the call before has read and its watches still show, where that is enough for this call."""
+        feed, self._feed = self._feed, None
+        soaked, self._soaked = self._soaked, None
+        if not feed:
+            return None
+        if soaked and soaked[0] == request.target and request.moving:
+            from .._watch.soak import caught_up
+
+            known = caught_up(feed, soaked[1])
+            if known and time.monotonic() - known.read_at < FRESH:
+                self._feed = feed
+                return known
+        feed.close()
+        return None
 
 
 def _about(target: Target, run: Run, begin: float, now: datetime) -> dict[str, Any]:
@@ -111,39 +177,6 @@ def _about(target: Target, run: Run, begin: float, now: datetime) -> dict[str, A
         "canary": target.canary,
         "run": {"id": run.id, "who": run.who, "host": run.host, "began": stamp(began), "ended": stamp(now)},
     }
-
-
-def _moved(session: Session, request: Request) -> Outcome:
-    """Raise first, then watch. A step that has soaked without being judged is judged first."""
-    if not request.criteria:
-        return _soaked(session, request)
-    from .._watch.judge import ProxyCounting
-
-    with ProxyCounting(session, request.criteria) as counting:
-        return _soaked(replace(session, on_live=counting.begin), request, counting)
-
-
-def _soaked(session: Session, request: Request, counting: ProxyCounting | None = None) -> Outcome:
-    """The outcome of a request, once the weight has soaked where it does."""
-    outcome = carry_out(session, request)
-    from .._watch.soak import judge_unwatched, soak, soaking, soaks_until  # after the write
-
-    until = soaks_until(session, request, outcome)
-    if outcome.changed and not request.check:
-        session.tell(outcome.snapshot, step_line(outcome, soaking(session, request, outcome) if until else 0))
-    if until is None or outcome.failed:
-        return outcome
-    judge = None
-    if request.criteria:
-        from .._watch.judge import judge_of
-
-        judge = judge_of(session, request.criteria, outcome.snapshot, counting.provider if counting else None)
-    if request.watch == 0:
-        return judge_unwatched(session, request, outcome, judge)
-    outcome = soak(session, request, outcome, until, judge)
-    if outcome.judgement:
-        session.tell(outcome.snapshot, verdict_line(outcome))
-    return outcome
 
 
 def _failure(mistakes: list[str]) -> dict[str, Any]:

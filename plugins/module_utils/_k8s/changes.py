@@ -14,14 +14,17 @@ LONGEST = 60.0  # seconds until a watch ends and all is listed again, in case it
 
 
 class Changes:
-    """The changes of one kind in one namespace that match the label selector. For one thread, except `close`."""
+    """The changes of one kind in one namespace that match the label selector. For one thread, except `close`.
 
-    def __init__(self, cluster: Cluster, kind: Kind, namespace: str, labels: str = "") -> None:
+    since: the resourceVersion of a list that was made before.
+    """
+
+    def __init__(self, cluster: Cluster, kind: Kind, namespace: str, labels: str = "", since: str = "") -> None:
         self._cluster = cluster
         self._kind = kind
         self._namespace = namespace
         self._labels = labels
-        self._version = ""
+        self._version = since
         self._watch: Watch | None = None
         self._closed = False
 

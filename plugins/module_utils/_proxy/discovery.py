@@ -20,10 +20,11 @@ class DiscoveredGateways:
     pods: Mapping[ServiceName, tuple[Object, ...]]
 
 
-def discover(cluster: Cluster, attachment: Attachment) -> DiscoveredGateways:
-    """Read the Gateways of this attachment and their pods; ClusterError."""
+def discover(cluster: Cluster, attachment: Attachment, known: DiscoveredGateways | None = None) -> DiscoveredGateways:
+    """Read the Gateways of this attachment, as far as they are not known, and their pods; ClusterError."""
     gateways: dict[ServiceName, Object | None] = {
-        name: cluster.get(GATEWAY, name.name, name.namespace) for name in attachment.gateways
+        name: (known.gateways.get(name) if known else None) or cluster.get(GATEWAY, name.name, name.namespace)
+        for name in attachment.gateways
     }
     selectors = {name: selector_of(gateway) for name, gateway in gateways.items() if gateway}
     pods = {selector: tuple(cluster.list(POD, None, selector)) for selector in set(selectors.values())}

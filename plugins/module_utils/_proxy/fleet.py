@@ -154,8 +154,7 @@ class Proxies:
                     "its routes"
                 )
             discovered = self._discovered or discovery.discover(self._cluster, self.attachment)
-            self._selectors = {name: self._selector(name, gateway) for name, gateway in discovered.gateways.items()}
-            self._list(discovered)
+            self.follow(discovered)
             if not self._streams:
                 raise Unproven(self._none_found())
         except BaseException:
@@ -169,6 +168,11 @@ class Proxies:
         self._threads.shutdown(cancel_futures=True)
         for stream in self._streams.values():
             stream.close()
+
+    def follow(self, discovered: DiscoveredGateways) -> None:
+        """Ask the pods of these Gateways of the attachment, which have just been read, from now on."""
+        self._selectors = {name: self._selector(name, gateway) for name, gateway in discovered.gateways.items()}
+        self._list(discovered)
 
     @property
     def found(self) -> tuple[Proxy, ...]:

@@ -29,22 +29,28 @@ _AFTERWARDS = (reached_by_weight_alone.__name__, callers_routed.__name__)  # war
 _READ = ("focus", "virtual_services", "destination_rules", "services", "unread")
 
 
-def check(session: Session, request: Request, snapshot: Snapshot) -> tuple[DiscoveredGateways | None, tuple[str, ...]]:
+def check(
+    session: Session, request: Request, snapshot: Snapshot, follows: bool = False
+) -> tuple[DiscoveredGateways | None, tuple[str, ...]]:
     """The gateways of the route, None where they may not be read, and warnings about it.
 
+    follows: the step before of the same run has had the rights and read the Gateways; only their pods are read again.
     Raises Refused with every rule that is broken, or with the rights that are missing to watch the step.
     """
     warnings: list[str] = []
     discovered = None
+    known = session.prover.discovered if session.prover and follows else None
     try:
-        discovered = discovery.discover(session.cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
+        attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+        discovered = discovery.discover(session.cluster, attachment, known)
     except ClusterError as error:
         if error.status != 403:
             raise
         if not session.prover:  # else the proof says it
             warnings.append(f"the rules about gateways were not checked: {error}")
     stay = f"the weights stay {said(snapshot.all_shares)}"
-    if request.keep and missing(session.cluster, rights_to_move(request, snapshot)):  # watching needs more than a write
+    unsure = request.keep and not follows  # watching needs more than a write
+    if unsure and missing(session.cluster, rights_to_move(request, snapshot)):
         raise Refused([f"{lacking(session, request, snapshot, discovered)}; {stay}"])
     found = broken_rules(snapshot, discovered, request.skip)
     errors = [f"{each}; {stay}, by the check {each.check}" for each in found if each.severity == ERROR]

@@ -15,31 +15,35 @@ from .context import Outcome, Request, Session
 from .decide import awaits_pods, gaining, rests_on_proof, without_lease
 from .pods import wait_for_pods
 from .prove import await_reachable, prove, verify
-from .read import Refused, Snapshot
+from .read import Refused, Snapshot, read_on
 from .rights import with_all_rights
 from .step import step_once
 
 
-def carry_out(session: Session, request: Request) -> Outcome:
+def carry_out(session: Session, request: Request, known: Snapshot | None = None) -> Outcome:
     """Do it. Raises Refused or ClusterError if it cannot be done and nothing was written.
 
+    known: what the step before of the same run has read and watched, younger than FRESH.
     What prevents the rest after a write is a Rejected decision in the outcome, beside what was written.
     """
     deadline = time.monotonic() + request.patience
     try:
-        snapshot = session.read(request)
+        snapshot = read_on(session.cluster, known) if known else session.read(request)
     except ClusterError as error:
         raise with_all_rights(session, request, error) from error
-    return _Pipeline(session, request, snapshot, deadline).run()
+    return _Pipeline(session, request, snapshot, deadline, follows=known is not None).run()
 
 
 class _Pipeline:
-    """deadline: until when pods are waited for (monotonic)."""
+    """deadline: until when pods are waited for (monotonic). follows: the snapshot rests on that of the step before."""
 
-    def __init__(self, session: Session, request: Request, snapshot: Snapshot, deadline: float) -> None:
+    def __init__(
+        self, session: Session, request: Request, snapshot: Snapshot, deadline: float, follows: bool = False
+    ) -> None:
         self._session = session
         self._request = request
         self._deadline = deadline
+        self._follows = follows
         self._outcome = Outcome(snapshot.all_shares, snapshot, NoOp(""))
         self._snapshot = snapshot  # the last one that was decided about
         self._checked = False
@@ -87,7 +91,7 @@ class _Pipeline:
         session, request, prover = self._session, self._request, self._session.prover
         self._snapshot = snapshot
         if not self._checked and request.moving and (gaining(decision) or awaits_pods(decision)):
-            discovered, warnings = check(session, request, snapshot)
+            discovered, warnings = check(session, request, snapshot, self._follows)
             self._outcome, self._checked = replace(self._outcome, warnings=warnings), True
             if prover:
                 prover.know(discovered)
@@ -115,7 +119,7 @@ class _Pipeline:
 
     def _read(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as it is now, with the pods known before where a slow API server does not show them again."""
-        now = self._session.read(self._request)
+        now, self._follows = self._session.read(self._request), False
         if now.pods is None and snapshot.pods is not None:
             return snapshot.rewritten(now.virtual_service)
         return now

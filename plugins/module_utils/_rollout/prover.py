@@ -28,18 +28,18 @@ class Prover:
     scope: Scope
     timeout: float
     discovered: DiscoveredGateways | None = None
+    _new: bool = False  # whether those were read after the proxies were looked up
     _open: ExitStack = field(default_factory=ExitStack)
     _proxies: Proxies | None = None
 
-    def __enter__(self) -> Prover:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the streams to the proxies."""
         self._open.close()
+        self._proxies = None
 
     def know(self, discovered: DiscoveredGateways | None) -> None:
         """Use gateways that were just read."""
-        self.discovered = discovered
+        self.discovered, self._new = discovered, True
 
     def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
         """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
@@ -78,13 +78,16 @@ class Prover:
     def _of(self, snapshot: Snapshot) -> Proxies:
         """The proxies where the route of this snapshot is bound now; another writer may have bound it elsewhere."""
         attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+        known = self.discovered
+        if known and set(known.gateways) != set(attachment.gateways):
+            known = None
         if self._proxies is None or self._proxies.attachment != attachment:
             self._open.close()
             self._proxies = None
-            known = self.discovered
-            if known and set(known.gateways) != set(attachment.gateways):
-                known = None
             service = next(iter(snapshot.mesh.services), None)
             proxies = Proxies(self.cluster, attachment, discovered=known, service=service, scope=self.scope)
             self._proxies = self._open.enter_context(proxies)
+        elif known and self._new:
+            self._proxies.follow(known)
+        self._new = False
         return self._proxies

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable
 
 from .._istio.mesh import Mesh, Object
@@ -12,12 +13,29 @@ from .._k8s.auth import ClusterError
 from .._k8s.client import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster
 from .._preflight.reach import callers, callers_routed, reached_by_weight_alone, versions_of
 from .._routing.hosts import service_of
-from .read import Snapshot
+from .read import FRESH, Snapshot
 
 MOST = 20  # sidecars that are looked at beside the service's own pods: one that could call is enough
 
 
-def also_reached(cluster: Cluster, snapshot: Snapshot, skip: Collection[str], rivals: bool) -> tuple[str, ...]:
+class MeshCallers:
+    """Whether a sidecar in the mesh could send requests, as seen at most FRESH seconds ago."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._seen = False
+        self._read_at = -FRESH
+
+    def seen(self, snapshot: Snapshot) -> bool:
+        """The same for other pods than those of the snapshot; true where that may not be read."""
+        if time.monotonic() - self._read_at >= FRESH:
+            self._seen, self._read_at = _callers(self._cluster, snapshot), time.monotonic()
+        return self._seen
+
+
+def also_reached(
+    cluster: Cluster, snapshot: Snapshot, skip: Collection[str], rivals: bool, callers: MeshCallers
+) -> tuple[str, ...]:
     """The other ways to the version that is released, one sentence each.
 
     skip: the checks that are to be left out. rivals: whether all VirtualServices were to be read before.
@@ -30,7 +48,7 @@ def also_reached(cluster: Cluster, snapshot: Snapshot, skip: Collection[str], ri
         world, unseen = _world(cluster, snapshot, rivals and not snapshot.problems)
         for version in versions_of(snapshot.shares, snapshot.target.canary):
             asked = callers_routed.__name__ not in skip and unrouted_callers(split, version, world) is not None
-            found += sentences(split, version, world, callers=asked and _callers(cluster, snapshot))
+            found += sentences(split, version, world, callers=asked and callers.seen(snapshot))
     except ClusterError as error:
         unseen = str(error)
     return (*found, *([f"whether requests reach a version by another way was not seen: {unseen}"] if unseen else []))

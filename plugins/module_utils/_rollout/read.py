@@ -30,6 +30,7 @@ ROUTE = "route"  # the field of the annotation that says which HTTP route the re
 HOST = "host"  # the same for the host of its destinations
 QUICK = 0.5  # seconds that a read takes at most where the API server is not slow
 BOUND = 2.0  # seconds that a rollback waits for what it can do without
+FRESH = 30.0  # seconds after which what no watch keeps current is read again for the next step of a run
 LONGER = 8.0  # the same where the first read was quick: then the rest is late by accident, such as a busy controller
 
 
@@ -62,6 +63,7 @@ class Target:
 class Snapshot:
     """The VirtualService, what it says, and the pods behind it.
 
+    pods_version: the resourceVersion of their list, from which a watch continues; empty without one.
     deployments: all of the Service's namespace; None if they may not be read.
     also: other routes between the same versions, which a rollback moves too where it cannot tell which one is meant.
     foreign: the annotation is that of another release on this VirtualService, and is not ours to write.
@@ -69,6 +71,7 @@ class Snapshot:
     lenient: it was read for a rollback, which accepts what it finds.
     mesh: the objects as they were read, with all other VirtualServices if they were asked for.
     problems: what could not be made sure of.
+    read_at: when all of it was read (monotonic).
     """
 
     target: Target
@@ -79,6 +82,7 @@ class Snapshot:
     selects: Mapping[str, str] = field(default_factory=dict)
     subsets: Mapping[str, Subset] = field(default_factory=dict)
     pods: tuple[Object, ...] | None = None
+    pods_version: str = ""
     deployments: tuple[Object, ...] | None = None
     mesh: Mesh = field(default_factory=Mesh)
     problems: tuple[str, ...] = ()
@@ -86,6 +90,7 @@ class Snapshot:
     foreign: bool = False
     unnoted: bool = False
     lenient: bool = False
+    read_at: float = 0.0
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -136,6 +141,12 @@ class Snapshot:
         stable, canary = ready.pop(self.target.stable), ready.pop(self.target.canary)
         return Observed(self.shares, stable, canary, holder_ended, ready)
 
+    def with_pods(self, pods: Iterable[Object]) -> Snapshot:
+        """The same with these pods, as a watch shows them; others than before may be due to other Deployments."""
+        now = tuple(pods)
+        same = {pod["metadata"]["uid"] for pod in now} == {pod["metadata"]["uid"] for pod in self.pods or ()}
+        return replace(self, pods=now, read_at=self.read_at if same else 0.0)
+
     def with_problem(self, problem: str) -> Snapshot:
         """The same, with one more thing that could not be made sure of."""
         return replace(self, problems=(*self.problems, problem))
@@ -172,7 +183,8 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
     lenient: only the VirtualService must be there, and whatever else is missing or broken is noted as a problem.
     rivals: read all VirtualServices of the cluster, which is one request too, to know of those for the same hosts.
     """
-    snapshot = _virtual_service(cluster, target, rivals)
+    begun = time.monotonic()
+    snapshot = replace(_virtual_service(cluster, target, rivals), read_at=begun)
     problems = snapshot.problems
     try:
         snapshot = _behind(cluster, snapshot)
@@ -184,6 +196,19 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
     if mistakes and not lenient:
         raise Refused(mistakes)
     return replace(snapshot, problems=(*problems, *mistakes))
+
+
+def read_on(cluster: Cluster, known: Snapshot) -> Snapshot:
+    """The snapshot for the next step of a run, or Refused; `known` is younger than FRESH.
+
+    Its VirtualService and its pods are watched. The DestinationRules are not, and a write does not test them, so they
+    are read again.
+    """
+    snapshot = _with_subsets(cluster, known.rewritten(known.virtual_service))
+    mistakes = _mistakes(snapshot)
+    if mistakes:
+        raise Refused(mistakes)
+    return snapshot
 
 
 def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
@@ -216,9 +241,9 @@ def pods_of(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snap
         return snapshot
     namespace = snapshot.service.namespace
     begun = begin(lambda: _deployments(cluster, namespace)) if at_once else None
-    pods = tuple(cluster.list(POD, namespace, snapshot.selector))
+    pods, version = cluster.list_versioned(POD, namespace, snapshot.selector)
     deployments = begun.result() if begun else _deployments(cluster, namespace)
-    return replace(snapshot, pods=pods, deployments=deployments)
+    return replace(snapshot, pods=tuple(pods), pods_version=version, deployments=deployments)
 
 
 def _deployments(cluster: Cluster, namespace: str) -> tuple[Object, ...] | None:
@@ -398,14 +423,21 @@ def _behind(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snap
     if service is None:
         return snapshot
     begun = begin(lambda: cluster.get(SERVICE, service.name, service.namespace)) if at_once else None
-    namespaces = dict.fromkeys((namespace, service.namespace))
-    rules = [rule for each in namespaces for rule in cluster.list(DESTINATION_RULE, each)]
+    snapshot = _with_subsets(cluster, replace(snapshot, service=service))
     found = begun.result() if begun else cluster.get(SERVICE, service.name, service.namespace)
     selects = ((found or {}).get("spec") or {}).get("selector") or {}
-    subsets = subsets_of(snapshot.route.host, namespace, rules)
-    mesh = replace(snapshot.mesh, destination_rules=tuple(rules), services=(found,) if found else ())
-    found_behind = replace(snapshot, service=service, selects=selects, subsets=subsets, mesh=mesh)
-    return pods_of(cluster, found_behind, at_once)
+    mesh = replace(snapshot.mesh, services=(found,) if found else ())
+    return pods_of(cluster, replace(snapshot, selects=selects, mesh=mesh), at_once)
+
+
+def _with_subsets(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
+    """With the DestinationRules of its own namespace and of that of the Service."""
+    if snapshot.service is None:
+        return snapshot
+    namespaces = dict.fromkeys((snapshot.target.namespace, snapshot.service.namespace))
+    rules = [rule for each in namespaces for rule in cluster.list(DESTINATION_RULE, each)]
+    subsets = subsets_of(snapshot.route.host, snapshot.target.namespace, rules)
+    return replace(snapshot, subsets=subsets, mesh=replace(snapshot.mesh, destination_rules=tuple(rules)))
 
 
 def _mistakes(snapshot: Snapshot) -> list[str]:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._k8s.auth import ClusterError
@@ -78,15 +77,18 @@ News: TypeAlias = "Measured | NotCounting | PodsListed | PodChanged | RouteChang
 
 
 class Feed:
-    """The queue, and the threads that fill it until it is closed. until: when they end by themselves."""
+    """The queue, and the threads that fill it until it is closed: those of the watches over all steps of a run."""
 
-    def __init__(self, cluster: Cluster, until: datetime) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._until = until
         self._queue: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._over = threading.Event()
-        self._open: list[Judge | Changes] = []
+        self._pods: Changes | None = None
         self._route: Watch | None = None
+        self._follows_route = False
+        self._judge: Judge | None = None
+        self._judged = threading.Event()  # ends the thread of the present judge
+        self._watched: set[str] = set()  # what is being watched just now, without a gap before it
 
     def take(self, seconds: float) -> Iterator[News]:
         """Wait so long for the first event, and yield all there are."""
@@ -98,42 +100,58 @@ class Feed:
     def close(self) -> None:
         """End the threads. What they still report is not taken any more."""
         self._over.set()
-        for each in (*self._open, self._route):
+        self.stop_judging()
+        for each in (self._pods, self._route):
             if each:
                 each.close()
 
     def judge(self, judge: Judge) -> None:
-        """Report what the judge says, again and again."""
-        self._open.append(judge)
+        """Report what the judge says, again and again, until `stop_judging`."""
+        self._judge, self._judged = judge, over = judge, threading.Event()
 
         def work() -> None:
             tell_next = 0.0
-            while not self._over.is_set():
+            while not over.is_set():
                 begin = time.monotonic()
-                self._queue.put(Measured(judge.measure()))
+                measurements = judge.measure()
+                if over.is_set():
+                    return
+                self._queue.put(Measured(measurements))
                 if judge.trouble and begin > tell_next:
                     tell_next = begin + TELL_AGAIN
                     self._queue.put(NotCounting(judge.trouble))
-                self._over.wait(max(0.0, begin + judge.pace - time.monotonic()))
+                over.wait(max(0.0, begin + judge.pace - time.monotonic()))
 
-        self._start(work)
+        self._start(work, over)
+
+    def stop_judging(self) -> None:
+        """End the thread of the judge."""
+        self._judged.set()
+        if self._judge:
+            self._judge.close()
+            self._judge = None
 
     def follow_pods(self, snapshot: Snapshot) -> bool:
-        """Report all pods of the service now, and their changes from then on; False where there is no service."""
+        """Report all changes of the pods of the service since this snapshot; False where there is no service."""
+        if self._pods:
+            return True
         if snapshot.service is None or not snapshot.selects:
             return False
-        pods = Changes(self._cluster, POD, snapshot.service.namespace, snapshot.selector)
-        self._queue.put(PodsListed(tuple(pods.list())))
-        self._open.append(pods)
+        pods = Changes(self._cluster, POD, snapshot.service.namespace, snapshot.selector, since=snapshot.pods_version)
+        if not snapshot.pods_version:
+            self._queue.put(PodsListed(tuple(pods.list())))
+        self._pods = pods
 
         def listed() -> None:
             self._queue.put(PodsListed(tuple(pods.list())))
 
         def changed(seconds: float) -> None:
-            for event, pod in pods.follow(seconds):
+            found = pods.follow(seconds)
+            self._watched.add("pods")
+            for event, pod in found:
                 self._queue.put(PodChanged(pod, event == "DELETED"))
 
-        self._start(lambda: self._follow(changed, listed))
+        self._start(lambda: self._follow("pods", changed, listed))
         return True
 
     def follow_route(self, snapshot: Snapshot) -> None:
@@ -142,40 +160,52 @@ class Feed:
         One that has not been written for long is too old to begin with; then the watch begins with what is there.
         It is read once the watch is open, and not listed before, for which the permission to read it is enough.
         """
+        if self._follows_route:
+            return
+        self._follows_route = True
         target, since = snapshot.target, [snapshot.resource_version]
 
         def changed(seconds: float) -> None:
             begun = since.pop() if since else ""
-            seconds = min(seconds, LONGEST)
             self._route = self._cluster.watch(VIRTUAL_SERVICE, target.namespace, seconds, name=target.name, since=begun)
             if self._over.is_set():  # meanwhile
                 self._route.close()
             if not begun:
                 self._queue.put(RouteUnknown())
+            self._watched.add("route")
             for event, thing in self._route:
                 self._queue.put(RouteChanged(thing, event == "DELETED"))
 
-        self._start(lambda: self._follow(changed, lambda: None))
+        self._start(lambda: self._follow("route", changed, lambda: None))
 
-    def _start(self, work: Callable[[], None]) -> None:
-        threading.Thread(target=self._work, args=(work,), daemon=True).start()
+    @property
+    def up_to_date(self) -> bool:
+        """Whether both watches are open, so that what they have reported is all there is."""
+        return self._watched == {"pods", "route"}
 
-    def _work(self, work: Callable[[], None]) -> None:
+    def _start(self, work: Callable[[], None], over: threading.Event | None = None) -> None:
+        threading.Thread(target=self._work, args=(work, over or self._over), daemon=True).start()
+
+    def _work(self, work: Callable[[], None], over: threading.Event) -> None:
         try:
             work()
         except Exception as error:  # a flaw must not be taken for a canary without failures
-            self._queue.put(WorkFailed(error))
+            if not over.is_set():
+                self._queue.put(WorkFailed(error))
 
-    def _follow(self, changed: Callable[[float], None], listed: Callable[[], None]) -> None:
+    def _follow(self, what: str, changed: Callable[[float], None], listed: Callable[[], None]) -> None:
         """Watch, and list and watch again whenever a watch has ended or broken off."""
         gap = False
-        while not self._over.is_set() and (left := (self._until - self._cluster.now()).total_seconds()) > 0:
+        while not self._over.is_set():
             begin = time.monotonic()
             try:
                 if gap:
                     listed()
                 gap = True
-                changed(left)
+                try:
+                    changed(LONGEST)
+                finally:
+                    self._watched.discard(what)
                 if time.monotonic() - begin < PAUSE:  # as one does that is refused in its first line
                     self._over.wait(PAUSE)
             except ClusterError as error:

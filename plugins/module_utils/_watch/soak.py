@@ -62,9 +62,12 @@ def soaking(session: Session, request: Request, outcome: Outcome) -> float:
     return (state.soaks_until(request.plan.interval) - now).total_seconds() if isinstance(state, State) else 0
 
 
-def soak(session: Session, request: Request, outcome: Outcome, latest: datetime, judge: Judge | None = None) -> Outcome:
+def soak(
+    session: Session, request: Request, outcome: Outcome, latest: datetime, feed: Feed, judge: Judge | None = None
+) -> Outcome:
     """Watch the present weight until then, or as long as the request may, and take it back if the canary fails.
 
+    feed: its watches stay open for the next step, until the caller closes it.
     A Rejected decision in the outcome says why the watch had to stop.
     """
     until = latest
@@ -74,7 +77,7 @@ def soak(session: Session, request: Request, outcome: Outcome, latest: datetime,
     decision = outcome.decision
     try:
         with _interruptible():
-            ended = watch.run(until)
+            ended = watch.run(feed, until)
         outcome = replace(outcome, measurements=watch.measurements)
         if ended:
             written = (*outcome.written, ended)
@@ -92,6 +95,23 @@ def soak(session: Session, request: Request, outcome: Outcome, latest: datetime,
         watch.try_to_release_lease()
         raise
     return replace(outcome, snapshot=watch.snapshot, decision=decision)
+
+
+def caught_up(feed: Feed, snapshot: Snapshot) -> Snapshot | None:
+    """The snapshot of a soak that is over as the watches show it now; None where they do not show all."""
+    for news in feed.take(0):
+        match news:
+            case PodsListed() | PodChanged():
+                snapshot = _with_pods(snapshot, news)
+            case RouteChanged(virtual_service, deleted=False):
+                if _newer(virtual_service, snapshot.virtual_service):
+                    try:
+                        snapshot = snapshot.rewritten(virtual_service)
+                    except Refused:
+                        return None
+            case RouteChanged() | RouteUnknown() | WorkFailed():
+                return None
+    return snapshot if feed.up_to_date else None
 
 
 def judge_unwatched(session: Session, request: Request, outcome: Outcome, judge: Judge | None) -> Outcome:
@@ -130,13 +150,12 @@ class _SoakWatch:
         self.passed = False
         self._since = snapshot.state.since if isinstance(snapshot.state, State) else None
 
-    def run(self, until: datetime) -> Transition | None:
+    def run(self, feed: Feed, until: datetime) -> Transition | None:
         """What was done about a failure or a missing verdict; None if the canary passed or the time is over."""
-        feed = Feed(self._session.cluster, until)
         try:
             return self._run(feed, until)
         finally:
-            feed.close()
+            feed.stop_judging()
 
     def _run(self, feed: Feed, until: datetime) -> Transition | None:
         cluster = self._session.cluster
@@ -239,15 +258,12 @@ class _SoakWatch:
     def _learn(self, news: News) -> None:
         match news:
             case Measured(measurements):
-                self.measurements = measurements
+                if measurements.since == self._since:  # else it is the last word of the judge before
+                    self.measurements = measurements
             case NotCounting(why):
                 self._session.tell(self.snapshot, why)
-            case PodsListed(pods):
-                self.snapshot = replace(self.snapshot, pods=pods)
-            case PodChanged(pod, deleted):
-                uid = pod["metadata"]["uid"]
-                others = [each for each in self.snapshot.pods or () if each["metadata"]["uid"] != uid]
-                self.snapshot = replace(self.snapshot, pods=(*others, *(() if deleted else (pod,))))
+            case PodsListed() | PodChanged():
+                self.snapshot = _with_pods(self.snapshot, news)
             case RouteChanged(deleted=True):
                 raise Refused([self._deleted()])
             case RouteChanged(virtual_service):
@@ -257,6 +273,14 @@ class _SoakWatch:
                 self.snapshot = self._reread(self.snapshot)
             case WorkFailed(error):
                 raise error
+
+
+def _with_pods(snapshot: Snapshot, news: PodsListed | PodChanged) -> Snapshot:
+    if isinstance(news, PodsListed):
+        return snapshot.with_pods(news.pods)
+    uid = news.pod["metadata"]["uid"]
+    others = [each for each in snapshot.pods or () if each["metadata"]["uid"] != uid]
+    return snapshot.with_pods((*others, *(() if news.deleted else (news.pod,))))
 
 
 def _newer(one: Object, other: Object) -> bool:

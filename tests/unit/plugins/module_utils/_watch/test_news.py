@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,7 @@ from pong_mesh import NAMESPACE, pod, virtual_service
 
 @pytest.fixture
 def feed(cluster: Cluster) -> Iterator[Feed]:
-    made = Feed(cluster, datetime.now(UTC) + timedelta(seconds=30))
+    made = Feed(cluster)
     yield made
     made.close()
 
@@ -47,14 +48,57 @@ def first(feed: Feed, kind: type) -> Any:
     return next(each for _time in range(5) for each in feed.take(5) if isinstance(each, kind))
 
 
-def test_pods_are_listed_and_their_changes_follow(server: ApiServer, feed: Feed, snapshot: Snapshot) -> None:
-    assert feed.follow_pods(snapshot)
+def test_pods_without_a_version_are_listed_first(feed: Feed, snapshot: Snapshot) -> None:
+    assert feed.follow_pods(replace(snapshot, pods_version=""))
     assert len(first(feed, PodsListed).pods) == 2
-    server.put("pods", pod("v2", ready=False))
+
+
+def test_pods_are_followed_from_what_is_known(server: ApiServer, feed: Feed, snapshot: Snapshot) -> None:
+    server.put("pods", pod("v2", ready=False))  # after the read, before the watch
+    server.requests.clear()
+    assert feed.follow_pods(snapshot)
+    assert feed.follow_pods(snapshot), "the same watch serves the next step"
     changed = first(feed, PodChanged)
     assert (changed.pod["metadata"]["name"], changed.deleted) == ("pong-v2-1", False)
     server.delete("pods", "pong-v2-1", NAMESPACE)
     assert first(feed, PodChanged).deleted
+    assert [each.watches for each in server.sent("GET", "pods")] == [True]
+
+
+def test_it_is_up_to_date_while_both_watches_are_open(
+    server: ApiServer, feed: Feed, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news, "PAUSE", 30)
+    server.second = 1 / news.LONGEST  # all watches end after a second
+
+    def becomes(state: bool) -> bool:
+        deadline = time.monotonic() + 5
+        while feed.up_to_date is not state and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return feed.up_to_date is state
+
+    feed.follow_pods(snapshot)
+    assert not feed.up_to_date
+    feed.follow_route(snapshot)
+    assert becomes(True)
+    assert becomes(False)
+
+
+def test_a_judge_that_is_over_says_nothing_more(feed: Feed) -> None:
+    closed: list[bool] = []
+    measure, go_on = threading.Event(), threading.Event()
+
+    def late() -> int:
+        measure.set()
+        go_on.wait(5)
+        return 1 // len(closed) * 7 // 0
+
+    judge: Any = SimpleNamespace(measure=late, trouble="", pace=0.01, close=lambda: closed.append(True))
+    feed.judge(judge)
+    measure.wait(5)
+    feed.stop_judging()
+    go_on.set()
+    assert (closed, list(feed.take(0.2))) == ([True], [])
 
 
 def test_without_a_service_there_are_no_pods_to_follow(feed: Feed, snapshot: Snapshot) -> None:
@@ -111,7 +155,7 @@ def test_a_flaw_of_the_judge_is_no_silence(feed: Feed) -> None:
 
 def test_nothing_runs_after_the_end(cluster: Cluster, snapshot: Snapshot) -> None:
     before = set(threading.enumerate())
-    feed = Feed(cluster, datetime.now(UTC) + timedelta(seconds=30))
+    feed = Feed(cluster)
     feed.follow_pods(snapshot)
     feed.follow_route(snapshot)
     feed.close()

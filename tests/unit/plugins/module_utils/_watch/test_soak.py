@@ -45,7 +45,7 @@ class TestSoak:
         started = time.monotonic()
         result = call(**advanced(interval=0.4))
         assert 0.3 < time.monotonic() - started < 15
-        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 11)
+        assert (result["changed"], result["phase"], result["api_requests"]) == (True, "progressing", 10)
         assert state_of(server)["holder"] is None
         assert len(server.sent("PATCH")) == 2
 
