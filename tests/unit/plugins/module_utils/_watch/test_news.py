@@ -78,6 +78,8 @@ def test_it_is_up_to_date_while_both_watches_are_open(
         return feed.up_to_date is state
 
     feed.follow_pods(snapshot)
+    while feed._watched != {"pods"}:
+        time.sleep(0.01)
     assert not feed.up_to_date
     feed.follow_route(snapshot)
     assert becomes(True)
