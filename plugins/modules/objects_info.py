@@ -45,7 +45,9 @@ found:
     if the cluster does not serve the kind.
   returned: success
   type: dict
-  sample: {pods: {resources: [], api_found: true, readable: true}}
+  sample:
+    deployments: {resources: [], api_found: true, readable: true}
+    pods: {resources: [], api_found: true, readable: true}
 """
 
 import json

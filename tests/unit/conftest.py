@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -24,6 +25,10 @@ if not COLLECTION.exists():
     COLLECTION.parent.mkdir(parents=True, exist_ok=True)
     COLLECTION.symlink_to(ROOT, target_is_directory=True)
 sys.path[:0] = [str(COLLECTIONS), str(HERE)]
+
+# By time alone an example fails only because the machine is busy.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

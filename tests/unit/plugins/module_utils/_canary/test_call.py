@@ -57,10 +57,11 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(mesh: Istio, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step takes no second, whatever this machine does beside it, so that nothing is asked again meanwhile."""
     monkeypatch.setattr(fleet, "LIST_AGAIN", 60)
     monkeypatch.setattr(fleet, "MEANWHILE", 60)
+    monkeypatch.setattr(fleet, "FIRST_QUESTION", 60)
 
 
 @pytest.fixture

@@ -258,7 +258,7 @@ def test_subsets_are_awaited(mesh: Mesh) -> None:
         with pytest.raises(
             NotLive, match=r"^subset v2 of shop/pong cannot be routed to yet on 1 of 1 .* has no cluster"
         ):
-            found.await_subsets("pong", ["v2"], 6 * HASTE)
+            found.await_subsets("pong", ["v2"], 25 * HASTE)
         Meanwhile(mesh, lambda: pod.subsets.append("v2"))
         assert found.await_subsets(FQDN, ["v1", "v2"], 30).live
 
