@@ -92,7 +92,7 @@ def test_a_bad_canary_goes_back_among_them(shop: Foreign, loads: Any, failures: 
 
 def test_without_telemetry_errors_are_judged_and_latency_is_unknown(shop: Foreign, loads: Any) -> None:
     users = loads("users", shop, "version", 100, UNCOUNTED)
-    result = step("green", {"success": {"bad_error": 0.3}, "minimum_requests": 20, "deadline": 1}, 8)
+    result = step("green", {"success": {"bad_error": 0.3}, "minimum_requests": 20, "deadline": 4}, 12)
     assert result["phase"] == "held", result["msg"]
     assert "no istio_request_duration_milliseconds of checkout.analysis-foreign.svc.cluster.local" in result["msg"]
     assert "set analysis.latency: false" in result["msg"]

@@ -22,13 +22,14 @@ def test_services_of_one_play_of_which_one_fails(play, tmp_path):
     run = play("canary", "-i", str(estate), weight=20)
     assert run.code == 2, run.output
     assert run.output.count("service  ") == 1, "one table for all"
-    gone, why, stable, canary = table(run.output)
+    gone, why, stable, canary, *done = table(run.output)
     assert (gone[0], gone[-1]) == ("gone", "failed")
     assert " ".join(why).startswith("! namespace nowhere does not exist")
     assert stable[:4] == ["shop", "blue", "80", "%"]
     assert canary[:3] == ["green", "20", "%"]
     shares = [float(row[row.index("%") + 1]) for row in (stable, canary)]
     assert sum(shares) == 100
+    assert " ".join(done[0]).startswith(f"VirtualService {NAMESPACE}/"), done
     assert canary[-1] in ("weighted", "3"), canary  # with the step, if steps were gone before
 
 

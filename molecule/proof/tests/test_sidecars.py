@@ -99,8 +99,9 @@ def test_a_frozen_sidecar_that_calls_is_named_in_time(gateway, client):
     load = ("fortio", "load", "-quiet", "-c", "1", "-n", "20", "-qps", "0", "http://pong-server-service.proof/version")
     WEB.run("exec", "deploy/client", "-c", "client", "--", *load)
     signal("STOP")
+    timeout = 5 + 3 * client  # as many sidecars as the other scenarios have are asked
     try:
-        refused, seconds = share(gateway, 10, proof_timeout=5)
+        refused, seconds = share(gateway, 10, proof_timeout=timeout)
     finally:
         signal("CONT")
     assert refused["failed"]
@@ -108,5 +109,5 @@ def test_a_frozen_sidecar_that_calls_is_named_in_time(gateway, client):
     assert "sidecar proof-web/client-" in refused["msg"]
     assert "proof/pong-server-service has had requests from it" in refused["msg"]
     assert gateway.weights == {"v1": 100, "v2": 0}
-    assert seconds < 10 + 5 * client
+    assert seconds < timeout + 5 + 5 * client
     assert not gateway.canary("weighted", weight=10).get("failed")
