@@ -11,18 +11,19 @@ from pong import Pong
 PONG = Pong("exclusive-answers", "answers.test", {"v1": {}, "bad": {"PONG_ERROR_RATE": "1"}})
 
 
-def test_users_see_few_answers_of_a_canary_that_fails_them_all(ingress, tmp_path):
+def test_users_see_few_answers_of_a_canary_that_fails_them_all(ingress, answers, eventually, tmp_path):
     """100 requests/s, every answer of the canary is a 500, first step 20 %."""
     PONG.set_up()
     judged = Judged(PONG)
     judged.reset("v1", "bad")
+    eventually(lambda: set(answers(host=PONG.public, count=20)) == {"v1"})
     requests = Load(f"http://{ingress}/version", PONG.public, 100, tmp_path / "load.json")
     result = judged.step("bad", {})
     time.sleep(0.5)
-    answers = requests.stop()
+    codes = requests.stop()
     assert result["failed"]
     assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
     assert judged.weights == {"v1": 100, "bad": 0}
     assert result["live"], "the way back was not proven"
-    assert 0 < answers["500"] <= 12, answers
-    assert set(answers) == {"200", "500"}, answers
+    assert 0 < codes["500"] <= 12, codes
+    assert set(codes) == {"200", "500"}, codes
