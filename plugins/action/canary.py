@@ -18,7 +18,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
-from ansible_collections.progressive.istio.plugins.module_utils._canary.call import CanaryTask
+from ansible_collections.progressive.istio.plugins.module_utils._canary.call import CanaryTask, answer
 from ansible_collections.progressive.istio.plugins.module_utils._canary.options import ARGUMENTS, SPEC
 from ansible_collections.progressive.istio.plugins.module_utils._common.call import Call
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
@@ -105,8 +105,7 @@ class ActionModule(InProcessAction):
         return result
 
     def answer(self, call: Call) -> dict[str, Any]:
-        with CanaryTask() as task:
-            return task.answer(call)
+        return answer(call)
 
 
 def _for_rollback(arguments: Mapping[str, Any]) -> dict[str, Any]:

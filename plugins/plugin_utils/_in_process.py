@@ -178,6 +178,6 @@ def _printed(
     options: Mapping[str, Any], params: Mapping[str, Any], result: Mapping[str, Any], mask: Set[str]
 ) -> dict[str, Any]:
     """The result as it may be shown. None and truth values stay, even where they equal a secret."""
-    found = {"changed": False, **shown(options, params, {"changed": False, **result})}
+    found = shown(options, params, {"changed": False, **result})
     kept = {name: value for name, value in found.items() if value is None or isinstance(value, bool)}
     return {**remove_values(found, mask), **kept}

@@ -86,7 +86,7 @@ def test_own_requests_find_a_bad_canary_out(judged, probe):
     judged.reset("v1", "bad")
     failed = judged.step("bad", {"source": "probe", "probe": probe})
     assert failed["phase"] == "rolled_back", failed["msg"]
-    assert failed["live"], "the way back was not proven"
+    assert failed["live"], "the rollback was not proven"
     assert judged.weights == {"v1": 100, "bad": 0}
 
 

@@ -24,6 +24,6 @@ def test_users_see_few_answers_of_a_canary_that_fails_them_all(ingress, answers,
     assert result["failed"]
     assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
     assert judged.weights == {"v1": 100, "bad": 0}
-    assert result["live"], "the way back was not proven"
+    assert result["live"], "the rollback was not proven"
     assert 0 < codes["500"] <= 12, codes
     assert set(codes) == {"200", "500"}, codes

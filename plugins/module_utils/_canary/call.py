@@ -71,8 +71,6 @@ class CanaryTask:
             now = datetime.now(UTC)
             return _failure([*mistakes, *error.mistakes]) | _about(target, run, begin, now)
         requests = cluster.requests
-        outcome: Outcome | None = None
-        removal: dict[str, Any] = {}
         try:
             if plan is None:
                 read(cluster, target)  # what is wrong in the cluster is reported too
