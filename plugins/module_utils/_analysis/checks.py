@@ -7,7 +7,7 @@ Each may be evaluated at any time and as often as needed, see `sequential`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, isnan, log
 from typing import Any
 
@@ -45,12 +45,21 @@ def latency(options: Latency, counts: Counts, minimum: int) -> Check:
     if canary is None or (stable is None and counts.stable):
         why = f"the proxies count no latencies at {threshold:g} ms: their buckets are not Envoy's own"
         return Check("latency", "inconclusive", why, limit.dry_run)
+    found = _within("latency", f"took longer than {threshold:g} ms", limit, counts, canary, stable, minimum)
     for version, timed in ((counts.canary, canary), (counts.stable, stable)):
-        if version and timed and not timed.requests and version.answers.requests >= minimum:
-            answered = f"{plural(version.answers.requests, 'request')} to {version.name}"
-            why = f"how long {answered} took is unknown: {counts.untimed or 'the proxies have not counted it yet'}"
-            return Check("latency", "inconclusive", why, limit.dry_run)
-    return _within("latency", f"took longer than {threshold:g} ms", limit, counts, canary, stable, minimum)
+        if not version or not timed or version.answers.requests < minimum:
+            continue
+        # The proxies count latencies seconds late, so a few may be those of requests from before the weight.
+        few = found.result == "inconclusive" and timed.requests < version.answers.requests / 2
+        if few or not timed.requests:
+            return replace(found, result="inconclusive", why=_untimed(version, timed, counts.untimed), numbers={})
+    return found
+
+
+def _untimed(version: VersionCounts, timed: Sample, why: str) -> str:
+    answered = version.answers.requests
+    number = f"{answered - timed.requests} of {answered} requests" if timed.requests else plural(answered, "request")
+    return f"how long {number} to {version.name} took is unknown: {why or 'the proxies have not counted it yet'}"
 
 
 def worse_than_stable(options: Comparison, counts: Counts, minimum: int) -> Check:

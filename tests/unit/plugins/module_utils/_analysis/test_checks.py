@@ -50,6 +50,22 @@ def test_latencies_that_are_not_counted_are_unknown() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("timed", "slow", "result", "why"),
+    [
+        (31, 0, "inconclusive", "how long 969 of 1000 requests to v2 took is unknown: Telemetry is off"),
+        (31, 31, "fail", "31 of 31 requests to v2 (100 %) took longer than 500 ms"),
+        (499, 0, "pass", "0 of 499 requests to v2 (0 %) took longer than 500 ms"),
+        (500, 14, "inconclusive", "14 of 500 requests to v2 (2.8 %) took longer than 500 ms"),
+    ],
+)
+def test_a_few_late_latencies_are_not_the_reason(timed: int, slow: int, result: Result, why: str) -> None:
+    canary = VersionCounts("v2", GOOD, {500: timed - slow, inf: timed})
+    found = checks.latency(Latency(500), Counts(canary, None, untimed="Telemetry is off"), 20)
+    assert found.result == result
+    assert why in found.why
+
+
 def test_latencies_between_two_edges_are_unknown() -> None:
     slow = VersionCounts("v2", GOOD, {100: 900, inf: 1000})
     assert "count no latencies at 250 ms" in checks.latency(Latency(250), Counts(slow, None), 100).why
