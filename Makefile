@@ -197,6 +197,37 @@ test: tools $(EXAMPLES)/.complete ## Everything that CI runs
 	@ended=0; $(MAKE) together || ended=$$?; $(MAKE) alone || ended=$$?; $(MAKE) -C lab down CLUSTER=test || ended=$$?; \
 	  $(PYTHON) tests/timings.py $(TIMINGS); exit $$ended
 
+# The programs that make the site and the SBOM: none of them is needed for a test.
+RELEASE := $(CACHE)/venv/$(shell (cat release/requirements.txt; $(PYTHON) -V 2>&1) | sha256sum | cut -c1-12)
+
+$(RELEASE)/.complete:
+	@echo "Install the programs for the site and the SBOM into $(RELEASE) ..."
+	@rm -rf $(RELEASE) && $(PYTHON) -m venv $(RELEASE)
+	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check -r release/requirements.txt
+	@touch $@
+
+# Nothing is read from the network, and a dead link fails it.
+SITE := build/site
+.PHONY: docs-site
+docs-site: package $(RELEASE)/.complete ## The documentation as a site, in build/site/html, built offline from the tarball
+	@rm -rf $(SITE) && mkdir -p $(SITE)/source/collection && chmod go-w $(SITE)/source/collection
+	@tar -xzf $(TARBALL) -C $(SITE)/source && cp release/site/* $(SITE)/source
+	$(RELEASE)/bin/antsibull-docs collection --use-current --squash-hierarchy --fail-on-error --dest-dir $(SITE)/source/collection progressive.istio
+	$(RELEASE)/bin/sphinx-build -q -W --keep-going $(SITE)/source $(SITE)/html
+
+# A version that the changelog does not have yet gets its section in a copy, so that the fragments of the checkout stay.
+RELEASED := build/release
+.PHONY: release
+release: tools $(RELEASE)/.complete ## Tarball, changelog, checksums and SBOM of HEAD, in build/release; the checkout stays as it is
+	@test -z "$$(git status --porcelain)" || { echo "The checkout has changes that are not committed: commit or stash them, then make release." >&2; exit 1; }
+	@rm -rf $(RELEASED) && git clone -q . $(RELEASED)/$(PLACE)
+	@cd $(RELEASED)/$(PLACE) && version=$$(sed -n 's/^version: //p' galaxy.yml) && { grep -q "^  $$version:" changelogs/changelog.yaml \
+	  || antsibull-changelog release --date $$(git -C $(CURDIR) log -1 --format=%cs); }
+	@cp $(RELEASED)/$(PLACE)/CHANGELOG.md $(RELEASED)
+	@ansible-galaxy collection build $(RELEASED)/$(PLACE) --output-path $(RELEASED)
+	@cd $(RELEASED) && tarball=$(notdir $(TARBALL)) && $(RELEASE)/bin/python $(CURDIR)/release/sbom.py $$tarball > $${tarball%.tar.gz}.cdx.json \
+	  && sha256sum *.tar.gz *.cdx.json CHANGELOG.md > SHA256SUMS && cat SHA256SUMS
+
 BENCH_ROUNDS ?= 12
 .PHONY: bench
 bench: tools ## What it costs and loses, side by side with kubernetes.core and kubectl; fewer by BENCH_ROUNDS=3

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import tarfile
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,20 @@ from galaxy_importer.config import Config
 from galaxy_importer.loaders import collection as loader
 
 ROOT = Path(__file__).parents[2]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 TARBALL = ROOT / os.environ["TARBALL"]
 SHIPPED = {"changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
 BESIDE = {
     ".ansible-lint",
     ".yamllint",
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "FILES.json",
     "LICENSE",
     "MANIFEST.json",
     "README.md",
+    "SECURITY.md",
 }
 CACHES = {"__pycache__", ".cache", ".plugin-cache.yaml", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"}
 
@@ -53,6 +58,16 @@ def test_it_holds_every_file_of_what_is_shipped(names: set[str], folder: str) ->
     assert {str(path.relative_to(ROOT)) for path in files} == {
         name for name in names if name.startswith(f"{folder}/") and (ROOT / name).is_file()
     }
+
+
+def test_no_link_in_it_is_dead(names: set[str]) -> None:
+    with tarfile.open(TARBALL) as tarball:
+        pages = {name: tarball.extractfile(name) for name in names if name.endswith(".md")}
+        texts = {name: page.read().decode() for name, page in pages.items() if page}
+    links = [(name, link.partition("#")[0]) for name, text in texts.items() for link in LINK.findall(text)]
+    relative = [(name, path) for name, path in links if path and "://" not in path]
+    assert len(relative) > 20
+    assert [(name, path) for name, path in relative if normpath(Path(name).parent / path) not in names] == []
 
 
 class Patient(subprocess.Popen[str]):

@@ -22,6 +22,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^    .*$|`[^`\n]+`", re.MULTILINE)
 HELD_BY = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 MAPPED = re.compile(r"`([a-z0-9_]+)`")
+REPOSITORY = "https://github.com/progressive-istio/progressive.istio/blob/main/"
 PLAYBOOK = re.compile(r"(?:playbooks/|progressive\.istio\.)(\w+)\.yml")
 
 
@@ -44,6 +45,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{link} does not exist"
         assert not heading or heading in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_that_is_not_shipped_leads_somewhere(page: Path) -> None:
+    """They are links to the repository, for the tarball lacks these files."""
+    for link in LINK.findall(text_of(page)):
+        if link.startswith(REPOSITORY):
+            assert (ROOT / link.removeprefix(REPOSITORY)).exists(), f"{link} does not exist"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
