@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range
 from foreign import Foreign
 from load import Load
 from molecule_helpers import module
@@ -74,8 +75,10 @@ def test_failures_of_strangers_do_not_touch_a_good_canary(shop: Foreign, loads: 
     # Both Deployments of the canary: a fifth of all, where one of them alone would have a tenth.
     requests = green["requests"] + blue["requests"]
     assert 0.8 * SOAK * answered["200"] / users.seconds < requests < answered["200"]
-    assert 0.15 < green["requests"] / requests < 0.25
-    assert green["timed"] > 0.5 * green["requests"], "its latencies are not known by its workloads"
+    assert green["requests"] in acceptance_range(requests, 0.2, 0.99999)
+    # Latencies are counted late, and those of both versions alike.
+    timed, expected = green["timed"] / green["requests"], blue["timed"] / blue["requests"]
+    assert timed > 0.75 * expected > 0, "the latencies of one of its workloads are not known"
 
 
 def test_a_bad_canary_goes_back_among_them(shop: Foreign, loads: Any, failures: dict[str, Load]) -> None:
