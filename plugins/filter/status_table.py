@@ -99,10 +99,16 @@ def _earlier(service: Service) -> Iterator[str]:
 
 def _probed(service: Service) -> dict[str, dict[str, float]]:
     """The result of a probe; it does not say which version had the errors."""
-    probe = service.get("probe") or {}
+    probe = _probe(service)
     if probe.get("error_count") != 0:
         return {}
     return {version: {"requests": own["requests"], "failed": 0} for version, own in probe["versions"].items()}
+
+
+def _probe(service: Service) -> Mapping[str, Any]:
+    """Nothing where the versions of some answers are unknown: the others say little about shares."""
+    probe: Mapping[str, Any] = service.get("probe") or {}
+    return {} if probe.get("unknown") else probe
 
 
 def _judged(service: Service) -> dict[str, dict[str, float]]:
@@ -112,7 +118,7 @@ def _judged(service: Service) -> dict[str, dict[str, float]]:
 
 def _shares(service: Service) -> dict[str, float]:
     """What part of the answers came from each version: of the probe's, else of those that were counted."""
-    probed = (service.get("probe") or {}).get("versions")
+    probed = _probe(service).get("versions")
     if probed:
         return {version: own["share"] for version, own in probed.items()}
     requests = {version: own.get("requests") for version, own in _counted(service).items()}

@@ -92,7 +92,8 @@ options:
       - Regular expression (Python) that finds the version in the body of an answer. Its group C(version) is the
         version, else its first group, else all that it matches.
       - By default the versions of O(expect) are searched as whole words, or words like V(v1) and V(v2.3) without them.
-      - With this or O(expect), an answer that names no version or several is an error.
+      - With this, an answer that names no version or several is an error. With O(expect) alone its version is unknown,
+        and the counts of the others are not compared with the weights then, since one version may not name itself.
     type: str
   expect_status:
     description: The status codes that are not errors.
@@ -198,6 +199,12 @@ versions:
   type: dict
   sample:
     v2: {requests: 9, share: 0.18, weight: 0.2, low: 2, high: 20, p_value: 0.888, ok: true}
+unknown:
+  description: The number of answers that are no errors and name no version or several, with O(expect).
+  returned: always
+  type: int
+  sample: 0
+  version_added: 1.1.0
 errors:
   description:
     - "The number of errors by kind: C(refused), C(timeout), C(disconnected), C(unknown_host), C(tls), C(network),
@@ -330,7 +337,7 @@ def criteria_of(params: dict[str, Any]) -> SplitCriteria:
     pattern, other = params["version_pattern"], " and ".join(others)
     return SplitCriteria(
         pattern=re.compile(pattern) if pattern else version_pattern(weights),
-        versions_required=bool(pattern or weights),
+        versions_required=bool(pattern),
         weights=weights | ({other: sum(others.values())} if others else {}),
         other=other,
         confidence=params["confidence"],
@@ -356,6 +363,7 @@ def as_result(criteria: SplitCriteria, split: Split) -> dict[str, Any]:
             }
             for share in split.shares
         },
+        "unknown": split.unknown,
         "errors": dict(split.errors),
         "error_count": split.error_count,
         "error_samples": list(split.samples),

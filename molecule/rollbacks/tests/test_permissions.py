@@ -94,6 +94,7 @@ def test_what_is_listed_is_enough_for_the_playbooks(
         "canary_version": "green",
         "canary_steps": [50, 100],
         "canary_interval": 1,
+        "canary_version_path": "/version",
         "canary_probe_requests": 10,
         "canary_cleanup_after": 0,
         "canary_kubeconfig": account,

@@ -65,7 +65,6 @@ def inventory(tmp_path_factory) -> Path:
         "canary_version": "green",
         "canary_steps": [50, 100],
         "canary_interval": 0,
-        "canary_probe_requests": 0,
         "weight": 10,  # of something else: what a play is asked for is given to the play
     }
     file = tmp_path_factory.mktemp("waves") / "hosts.json"
@@ -151,6 +150,8 @@ def test_site_changes_nothing_that_it_did_not_make(play, inventory):
         canary_namespace=service.namespace,
         canary_app=service.name,
         canary_service=service.name,
+        canary_image="registry.test/checkout",
+        canary_container_port=8080,
         canary_stable_version="blue",
         canary_version="green",
         canary_destination_rule=service.name,
@@ -173,7 +174,7 @@ def test_a_gateway_that_cannot_be_called_is_reported_before_the_move_and_fails_n
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "closed"}, "spec": {"ports": ports}}
     )
     closed = {"canary_ingress_service": "closed", "canary_ingress_namespace": service.namespace}
-    run = play("canary", "-i", str(inventory), "--limit", NAMES[0], weight=20, canary_probe_requests=5, **closed)
+    run = play("canary", "-i", str(inventory), "--limit", NAMES[0], weight=20, canary_version_path="/version", **closed)
     assert (run.code, run.changed) == (0, 1), run.output
     assert moved() == {NAMES[0]: 20}
     said, done = run.output.index("No requests will be sent to show the split"), run.output.index("from 0 to 20 %")

@@ -23,7 +23,7 @@ _NUMBERS = range(1, 5)  # the columns
 class SplitCriteria:
     """Which version an answer counts for, which weights are expected, and what is an error.
 
-    versions_required: an answer without exactly one version is an error.
+    versions_required: an answer without exactly one version is an error; else its version is unknown.
     other: the name of the further destinations of a route, for which an answer counts that names no version and is no
     server error. Their weight is one of `weights`.
     """
@@ -41,7 +41,8 @@ class SplitCriteria:
 class VersionShare:
     """A version's share of all answers that named a version, 0 to 1.
 
-    weight: the expected share; None without weights. expected: the counts that it explains; None without answers.
+    weight: the expected share; None without weights. expected: the counts that it explains; None without answers, and
+    where the versions of some are unknown.
     """
 
     version: str
@@ -50,15 +51,21 @@ class VersionShare:
     weight: float | None = None
     expected: Range | None = None
     p_value: float | None = None
+    judged: bool = True
 
     @property
     def ok(self) -> bool:
-        return self.weight is None or (self.expected is not None and self.requests in self.expected)
+        if self.weight is None or not self.judged:
+            return True
+        return self.expected is not None and self.requests in self.expected
 
 
 @dataclass(frozen=True)
 class Split:
-    """The result of a probe. latency: seconds, of the answers that are no errors."""
+    """The result of a probe.
+
+    latency: seconds, of the answers that are no errors. unknown: how many of these name no version, or several.
+    """
 
     asked: int
     shares: tuple[VersionShare, ...]
@@ -67,6 +74,7 @@ class Split:
     samples: tuple[str, ...]
     latency: Mapping[str, float]
     reconnects: int
+    unknown: int = 0
 
     @property
     def error_count(self) -> int:
@@ -85,11 +93,12 @@ def split_of(criteria: SplitCriteria, answers: Sequence[ProbeAnswer], asked: int
     if asked > len(answers):
         errors["unfinished"] = asked - len(answers)
     counts = Counter(version for _answer, version, _error in classified if version)
+    unknown = sum(not version and not error for _answer, version, error in classified) if criteria.weights else 0
     samples = dict.fromkeys(_sample(answer, error) for answer, _version, error in classified if error)
     return Split(
         asked=asked,
         shares=tuple(
-            _share(criteria, version, counts[version], counts.total())
+            _share(criteria, version, counts[version], counts.total(), not unknown)
             for version in sorted({*counts, *criteria.weights})
         ),
         statuses=dict(sorted(Counter(answer.status for answer in answers if answer.status).items())),
@@ -97,6 +106,7 @@ def split_of(criteria: SplitCriteria, answers: Sequence[ProbeAnswer], asked: int
         samples=tuple(samples)[:_SAMPLES],
         latency=_latency(sorted(answer.seconds for answer, _version, error in classified if not error)),
         reconnects=sum(answer.reconnected for answer in answers),
+        unknown=unknown,
     )
 
 
@@ -109,7 +119,7 @@ def problems(criteria: SplitCriteria, split: Split) -> list[str]:
         for share in split.shares
         if share.weight is not None and share.expected is not None and not share.ok
     ]
-    if criteria.weights and not total:
+    if criteria.weights and not total and not split.unknown:
         found.append("no answer named a version")
     if split.error_count > criteria.max_errors:
         kinds = ", ".join(f"{number} {kind}" for kind, number in split.errors.items())
@@ -121,7 +131,8 @@ def problems(criteria: SplitCriteria, split: Split) -> list[str]:
 def summary(split: Split) -> str:
     """Counts, shares and errors in one line."""
     shares = [f"{share.version} {share.requests} ({_percent(share.share)})" for share in split.shares]
-    return ", ".join([*shares, plural(split.error_count, "error")])
+    unknown = [f"{split.unknown} of an unknown version"] if split.unknown else []
+    return ", ".join([*shares, *unknown, plural(split.error_count, "error")])
 
 
 def table(criteria: SplitCriteria, split: Split) -> str:
@@ -132,8 +143,11 @@ def table(criteria: SplitCriteria, split: Split) -> str:
     for share in split.shares:
         row = [printable(share.version), str(share.requests), _percent(share.share)]
         if share.weight is not None:
-            row += [_percent(share.weight), str(share.expected or "-"), "ok" if share.ok else "WRONG"]
+            mark = "" if not share.judged else "ok" if share.ok else "WRONG"
+            row += [_percent(share.weight), str(share.expected or "-"), mark]
         rows.append(row)
+    if split.unknown:
+        rows.append(["unknown", str(split.unknown)])
     lines = aligned(rows, _NUMBERS) if split.shares else []
     lines.append("  ".join([f"errors   {split.error_count}", *(f"{kind} {n}" for kind, n in split.errors.items())]))
     if split.latency:
@@ -161,13 +175,13 @@ def _sample(answer: ProbeAnswer, error: str) -> str:
     return f"{error}: {said}" if said else error
 
 
-def _share(criteria: SplitCriteria, version: str, requests: int, total: int) -> VersionShare:
+def _share(criteria: SplitCriteria, version: str, requests: int, total: int, judged: bool) -> VersionShare:
     share = requests / total if total else 0.0
     if not criteria.weights:
         return VersionShare(version, requests, share)
     weight = criteria.weights.get(version, 0.0) / sum(criteria.weights.values())
-    if not total:
-        return VersionShare(version, requests, share, weight)
+    if not total or not judged:
+        return VersionShare(version, requests, share, weight, judged=judged)
     expected = acceptance_range(total, weight, criteria.confidence)
     return VersionShare(version, requests, share, weight, expected, p_value(requests, total, weight))
 

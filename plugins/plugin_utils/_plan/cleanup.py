@@ -6,17 +6,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...module_utils._k8s.selectors import includes, template_labels
+from ...module_utils._routing.hosts import ServiceName, identity
 from .objects import Object, changed, is_managed
 
 Result = Mapping[str, Any]
 
 
-def plan(deployments: list[Object], rules: list[Object], *, result: Result) -> dict[str, Any]:
+def plan(
+    deployments: list[Object], rules: list[Object], services: list[Object], *, host: str, result: Result
+) -> dict[str, Any]:
     """What to write into the DestinationRule (or None), which Deployments to delete, and a sentence for all that stays.
 
-    deployments: of the application; a version is named by the label `version`. rules: the one DestinationRule, if it is
-    there. result: of `canary` with state cleaned.
+    deployments: of the application; a version is named by the label `version`. rules: of the namespace. services: the
+    one that may be the host, and only what is behind it is looked at. result: of `canary` with state cleaned.
     """
+    rules = [one for one in rules if _is_for(one, host)]
+    deployments = [one for one in deployments if any(_is_behind(one, service, host) for service in services)]
     gone, left = _sorted(deployments, result)
     definition = None
     for rule in rules:
@@ -78,6 +84,18 @@ def _obstacles(one: Mapping[str, Any], deployments: list[Object], result: Result
         yield "it has a subset and no Deployment"
     elif max(made) >= newest:
         yield "its Deployment is newer than those of the last release, so it may be of the next one"
+
+
+def _is_for(rule: Object, host: str) -> bool:
+    namespace = rule["metadata"]["namespace"]
+    return identity(rule["spec"]["host"], namespace) == identity(host, namespace)
+
+
+def _is_behind(deployment: Object, service: Object, host: str) -> bool:
+    """Whether the Service is the host and selects the pods of the Deployment."""
+    namespace, selector = service["metadata"]["namespace"], service["spec"].get("selector") or {}
+    is_host = identity(host, namespace) == ServiceName(namespace, service["metadata"]["name"])
+    return is_host and bool(selector) and includes(selector, template_labels(deployment))
 
 
 def _version(deployment: Object) -> str:

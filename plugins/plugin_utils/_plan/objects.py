@@ -48,9 +48,11 @@ def new(kind: str, name: str, namespace: str, spec: Object) -> Object:
 
 
 def is_managed(one: Mapping[str, Any]) -> bool:
-    """Whether this collection made the object."""
-    labels = one["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in MANAGED_BY.items())
+    """Whether this collection made the object, and no controller did, which may have copied the label."""
+    metadata = one["metadata"]
+    labels = metadata.get("labels") or {}
+    controlled = any(owner.get("controller") for owner in metadata.get("ownerReferences") or [])
+    return not controlled and all(labels.get(key) == value for key, value in MANAGED_BY.items())
 
 
 def not_ours(change: str, remedy: str) -> str:

@@ -68,7 +68,7 @@ def mistakes(
     names: of all variables with it. An unknown one is a mistake if it is nearly the name of a setting.
     others: the settings of other roles, by role.
     """
-    found = [*_misspelt(names), *_unfit(settings)]
+    found = [*_misspelt(names), *_unfit(settings), *_pathless(settings)]
     for role, values in (others or {}).items():
         found += ArgumentSpecValidator(specification(role)).validate(values).error_messages
     try:
@@ -109,6 +109,19 @@ def _unfit(settings: Mapping[str, Any]) -> list[str]:
     given = {f"{PREFIX}{name}": value for name, value in settings.items()}
     known = {name: value for name, value in given.items() if name in SPECIFICATION}
     return list(ArgumentSpecValidator(SPECIFICATION).validate(known).error_messages)
+
+
+def _pathless(settings: Mapping[str, Any]) -> list[str]:
+    """A probe without a URL asks for a path of the ingress gateway, which must be known."""
+    analysis = settings.get("analysis")
+    if not isinstance(analysis, Mapping) or analysis.get("source") != "probe" or settings.get("version_path"):
+        return []
+    probe = analysis.get("probe")
+    if isinstance(probe, Mapping) and probe.get("url"):
+        return []
+    return [
+        "canary_analysis has source probe and no probe.url: give that, or canary_version_path for the ingress gateway"
+    ]
 
 
 def _misspelt(names: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...module_utils._routing.hosts import ServiceName, identity
-from . import app_version, destination_rule, gateway, injection, virtual_service
+from . import app_version, destination_rule, gateway, injection, overlap, virtual_service
 from .objects import NotOurs
 
 Found = Mapping[str, Any]
@@ -21,6 +21,7 @@ def problems(found: Mapping[str, Found], settings: Mapping[str, Any], labels: Ma
     """
     return [
         *_problem(injection.problem(labels, **_of(settings, "namespace", mode="injection", revision="revision"))),
+        *_missing(settings),
         *_host(settings),
         *_workloads(found, settings),
         *_routing(found, settings),
@@ -29,6 +30,19 @@ def problems(found: Mapping[str, Found], settings: Mapping[str, Any], labels: Ma
 
 def _problem(text: str) -> list[str]:
     return [text] if text else []
+
+
+def _missing(settings: Mapping[str, Any]) -> list[str]:
+    """What a service of its own must be given, since only the tutorial has it by default."""
+    versions = (settings["stable_version"], settings["version"])
+    found = [
+        f"version {version} has no image: give canary_image or canary_versions.{version}.image"
+        for version in versions
+        if not ((settings["versions"].get(version) or {}).get("image") or settings["image"])
+    ]
+    if not int(settings["container_port"]):
+        found.append("the port of the container is not known: give canary_container_port")
+    return [f"{text} (a service that is there already needs no site.yml)" for text in found]
 
 
 def _host(settings: Mapping[str, Any]) -> list[str]:
@@ -44,17 +58,22 @@ def _host(settings: Mapping[str, Any]) -> list[str]:
 def _workloads(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[str]:
     services, deployments = (found[kind]["resources"] for kind in ("Service", "Deployment"))
     found_: list[str] = []
+    names: dict[str, str] = {}
     for version, service in ((settings["stable_version"], settings["service"]), (settings["version"], "")):
         given = settings["versions"].get(version) or {}
+        names[version] = given.get("deployment") or f"{settings['app']}-{version}"
         found_ += app_version.problems(
             services,
             deployments,
             version=version,
             service=service,
-            deployment=given.get("deployment") or f"{settings['app']}-{version}",
+            deployment=names[version],
             **_of(settings, "namespace", "app"),
         )
-    return found_
+    pods = found["Pod"]["resources"]
+    return found_ + overlap.problems(
+        services, deployments, pods, versions=names, **_of(settings, "namespace", "app", "service")
+    )
 
 
 def _routing(found: Mapping[str, Found], settings: Mapping[str, Any]) -> list[str]:

@@ -91,6 +91,22 @@ def test_an_answer_needs_no_version_when_none_is_asked_for() -> None:
     assert split.shares == (VersionShare("v1", 1, 1.0),)
 
 
+def test_where_versions_are_unknown_no_share_is_judged() -> None:
+    """One version may name itself and the other may not."""
+    question = replace(QUESTION, versions_required=False)
+    split = split_of(question, [*answers(v1=50), *[ProbeAnswer(1, 200, "pong")] * 10, ProbeAnswer(1, 200, "v1 v2")], 61)
+    assert (split.unknown, split.errors, problems(question, split)) == (11, {}, [])
+    assert [(share.weight, share.expected, share.ok) for share in split.shares] == [
+        (0.8, None, True),
+        (0.2, None, True),
+    ]
+    assert "unknown" in table(question, split)
+    assert "WRONG" not in table(question, split)
+    nothing = split_of(question, [ProbeAnswer(1, 200, "pong")] * 5, 5)
+    assert (problems(question, nothing), nothing.unknown) == ([], 5)
+    assert problems(question, split_of(question, [ProbeAnswer(1, 503, "pong")], 1))
+
+
 def test_statuses_that_are_no_errors() -> None:
     question = replace(QUESTION, statuses=frozenset({200, 404}))
     split = split_of(question, [ProbeAnswer(1, 404, "v1"), ProbeAnswer(1, 500, "v1"), ProbeAnswer(1, 200, "v1")], 3)

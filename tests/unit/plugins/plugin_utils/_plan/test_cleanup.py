@@ -16,13 +16,18 @@ def subset(name: str, **more: Any) -> dict[str, Any]:
 
 def rule(*subsets: dict[str, Any], ours: bool = True) -> dict[str, Any]:
     metadata = {"name": "r", "namespace": "n", "resourceVersion": "7", "labels": MANAGED_BY if ours else {}}
-    return {"metadata": metadata, "spec": {"subsets": list(subsets)}}
+    return {"metadata": metadata, "spec": {"host": "pong", "subsets": list(subsets)}}
+
+
+SERVICE = {"metadata": {"name": "pong", "namespace": "n"}, "spec": {"selector": {"app": "pong"}}}
 
 
 def deployment(version: str, day: int, ours: bool = True) -> dict[str, Any]:
     labels = {"app": "pong", "version": version} | (MANAGED_BY if ours else {})
     made = f"2026-01-{day:02}T00:00:00Z"
-    return {"metadata": {"name": f"pong-{version}", "namespace": "n", "labels": labels, "creationTimestamp": made}}
+    template = {"metadata": {"labels": {"app": "pong", "version": version}}}
+    metadata = {"name": f"pong-{version}", "namespace": "n", "labels": labels, "creationTimestamp": made}
+    return {"metadata": metadata, "spec": {"template": template}}
 
 
 def leftover(version: str, used_by: list[str] | None = None, why: str = "") -> dict[str, Any]:
@@ -31,7 +36,19 @@ def leftover(version: str, used_by: list[str] | None = None, why: str = "") -> d
 
 def plan(deployments: list[dict[str, Any]], rules: list[dict[str, Any]], **result: Any) -> dict[str, Any]:
     given = {"stable": "v2", "canary": "v3", "removed": None, "used_by": [], "leftovers": []}
-    return cleanup.plan(deployments, rules, result=given | result)
+    host = "pong.n.svc.cluster.local"
+    return cleanup.plan(deployments, rules, [SERVICE], host=host, result=given | result)
+
+
+def test_a_service_of_others_takes_nothing_of_ours_along() -> None:
+    """Its versions have the same names, and its settings name neither application nor DestinationRule."""
+    result = {"stable": "v1", "canary": "v2", "removed": "v1", "used_by": [], "leftovers": []}
+    for host in ("shop.n.svc.cluster.local", "pong.other.svc.cluster.local", "shop"):
+        found = cleanup.plan([deployment("v1", 1)], [rule(subset("v1"))], [SERVICE], host=host, result=result)
+        assert found == {"definition": None, "deployments": [], "left": []}
+    blind = {**SERVICE, "spec": {"selector": {"workload": "shop"}}}
+    found = cleanup.plan([deployment("v1", 1)], [], [blind], host="pong", result=result)
+    assert found["deployments"] == []
 
 
 def test_the_version_that_is_over_goes_with_its_subset_and_its_pods() -> None:

@@ -30,6 +30,8 @@ SETTINGS: dict[str, Any] = {
     "destination_rule": "cart",
     "virtual_service": "cart-routes",
     "route": "primary",
+    "image": "registry.test/cart",
+    "container_port": 8080,
 }
 SUBSETS = [{"name": name, "labels": {"version": name}} for name in ("blue", "green")]
 ROUTE = [
@@ -67,7 +69,7 @@ def cluster(labels: dict[str, str] | None = None, **specs: dict[str, Any]) -> di
             ],
         }
         for kind, names in NAMES.items()
-    }
+    } | {"Pod": {"api_found": True, "resources": []}}
 
 
 def nothing() -> dict[str, dict[str, Any]]:
@@ -124,6 +126,56 @@ def test_routing_of_others_is_used_as_it_is_or_refused(
     assert found[3].startswith(f"{kind} shop/")
     assert f"{change} would have to change" in found[3]
     assert remedy in found[3]
+
+
+def test_what_only_the_tutorial_has_by_default_is_asked_for() -> None:
+    found = problems(nothing(), image="", container_port=0, versions={"blue": {"image": "x"}})
+    assert [text.partition(" (")[0] for text in found] == [
+        "version green has no image: give canary_image or canary_versions.green.image",
+        "the port of the container is not known: give canary_container_port",
+    ]
+
+
+def other(kind: str, name: str, spec: dict[str, Any], labels: dict[str, str] | None = None) -> dict[str, Any]:
+    found = nothing()
+    found[kind]["resources"] = [{"metadata": {"name": name, "namespace": "shop", "labels": labels or {}}, "spec": spec}]
+    return found
+
+
+def test_a_service_of_others_that_would_select_the_new_pods() -> None:
+    """Its users would get answers of another program."""
+    found = problems(other("Service", "cart-old", {"selector": {"app": "cart"}}))
+    assert [text.partition(":")[0] for text in found] == ["Service shop/cart-old"]
+    assert 'since it selects by {"app": "cart"}: give another name as canary_app' in found[0]
+    for harmless in ({}, {"selector": {}}, {"selector": {"app": "cart", "tier": "web"}}):
+        assert problems(other("Service", "cart-old", harmless)) == []
+    assert problems(other("Service", "cart-metrics", {"selector": {"app": "cart"}}, MANAGED_BY)) == []
+
+
+def test_pods_of_others_that_the_new_service_would_select() -> None:
+    found = other("Pod", "cart-0", {}, {"app": "cart"})
+    (pod,) = found["Pod"]["resources"]
+    assert "the pods of pod cart-0, which have the label app=cart" in problems(found)[0]
+    for owner, name in (("StatefulSet", "cart"), ("ReplicaSet", "cart-abc")):
+        pod["metadata"]["ownerReferences"] = [{"kind": owner, "name": name, "controller": True}]
+        assert f"the pods of {owner} {name}" in problems(found)[0]
+    found["Service"]["resources"] = cluster(MANAGED_BY)["Service"]["resources"]
+    assert problems(found) == []
+
+
+def test_a_deployment_of_ours_for_the_same_pods_under_another_name() -> None:
+    spec = {"selector": {"matchLabels": {"app": "cart", "version": "green"}}}
+    (text,) = problems(other("Deployment", "cart-deployment", spec, MANAGED_BY))
+    assert text.endswith("give its name as canary_versions.green.deployment")
+
+
+def test_what_a_controller_made_is_not_ours_whatever_its_labels() -> None:
+    found = cluster(MANAGED_BY)
+    found["Gateway"]["resources"][0]["spec"]["servers"] = []
+    assert not any(text.startswith("Gateway") for text in problems(found))
+    owner = {"kind": "Shop", "name": "cart", "controller": True}
+    found["Gateway"]["resources"][0]["metadata"]["ownerReferences"] = [owner]
+    assert any(text.startswith("Gateway shop/cart-entry: this collection did not make it") for text in problems(found))
 
 
 def test_a_host_that_is_not_the_service_is_a_mistake() -> None:
