@@ -20,7 +20,7 @@ FLOORS = (
     {"_metrics", "_release", "_istio", "_traffic", "_kiali"},
     {"_analysis", "_preflight", "_proxy"},
     {"_rollout"},
-    {"_doctor", "_report", "_watch"},
+    {"_doctor", "_estate", "_report", "_watch"},
     {"_canary"},
 )
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}

@@ -281,7 +281,7 @@ def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str
 def parse(target: Target, virtual_service: Object) -> Snapshot:
     """What a VirtualService says of the release and its route, or Refused."""
     state = decode(note_of(virtual_service))
-    if isinstance(state, State) and _is_elsewhere(state, target, virtual_service):
+    if isinstance(state, State) and is_elsewhere(state, target, virtual_service):
         if state.phase not in OVER and _is_present(state, virtual_service):
             under_way = f"{state.canary} is {state.phase} on {_place_of(state)}, not on {_asked_for(target)}"
             raise Refused([f"{target.place}: {under_way}; only one release at a time"])
@@ -303,7 +303,7 @@ def parse_for_rollback(target: Target, virtual_service: Object) -> Snapshot:
     is not about the versions there counts for nothing; if it is about others that are there, it is left alone.
     """
     state = decode(note_of(virtual_service))
-    own = None if isinstance(state, State) and _is_elsewhere(state, target, virtual_service) else state
+    own = None if isinstance(state, State) and is_elsewhere(state, target, virtual_service) else state
     refusal: RouteError | None = None
     for candidate in (own, None) if isinstance(own, State) else (own,):
         versions = _versions(target, candidate)
@@ -363,7 +363,7 @@ def _taken(target: Target, routes: list[Route], virtual_service: Object) -> tupl
     return ()
 
 
-def _is_elsewhere(state: State, target: Target, virtual_service: Object) -> bool:
+def is_elsewhere(state: State, target: Target, virtual_service: Object) -> bool:
     """Whether a state says itself that it is of another route, which is there, or of another host."""
     namespace, host, name = target.namespace, state.extra.get(HOST), state.extra.get(ROUTE)
     if host and target.destination_host and not same_host(str(host), namespace, target.destination_host, namespace):

@@ -29,6 +29,11 @@ def service_of(host: str, namespace: str) -> ServiceName | None:
     return None
 
 
+def full_name(host: str, namespace: str) -> str:
+    """A host as it may be written in any namespace. The domain makes no difference to what it means."""
+    return host if "." in host else f"{host}.{namespace}.svc.cluster.local"
+
+
 def identity(host: str, namespace: str) -> ServiceName | str:
     """Equal for two hosts exactly if they mean the same."""
     return service_of(host, namespace) or host

@@ -147,6 +147,17 @@ def candidates(
     return [route for route in found if len(route.weights(wanted)) == most]
 
 
+def every_route(virtual_service: Mapping[str, Any]) -> list[Route]:
+    """All rules with destinations, each with one host."""
+    namespace = virtual_service["metadata"]["namespace"]
+    rules = (virtual_service.get("spec") or {}).get("http") or []
+    return [
+        _route(index, rule, key, namespace, frozenset())
+        for index, rule in enumerate(rules)
+        for key in _identities(rule, namespace)
+    ]
+
+
 def has_route(virtual_service: Mapping[str, Any], name: str) -> bool:
     """Whether there is an HTTP route of this name."""
     return any(rule.get("name") == name for rule in (virtual_service.get("spec") or {}).get("http") or [])

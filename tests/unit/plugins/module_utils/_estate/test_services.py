@@ -1,0 +1,156 @@
+# Copyright: Contributors to the progressive.istio project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._estate.services import Found, services
+from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
+from estate_routes import Object, release, routes, rule, subsets
+from hypothesis import given
+from hypothesis import strategies as st
+
+NEW = {"v1": 100, "v2": 0}
+
+
+def one(*virtual_services: Object, rules: tuple[Object, ...] = (subsets("v1", "v2"),)) -> Found:
+    (found,) = services(virtual_services, rules)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("weights", "note", "versions", "phase"),
+    [
+        (NEW, "", ("v1", "v2"), "none"),
+        ({"v1": 80, "v2": 20}, "", ("v1", "v2"), "none"),
+        ({"v1": 0, "v2": 100}, "", ("v1", "v2"), "none"),  # v1 may be the old one, and must not come back by itself
+        ({"green": 100, "blue": 0}, "", ("green", "blue"), "none"),
+        ({"v1": 90, "v2": 0, "v3": 10}, "", ("v1", "v3"), "none"),
+        ({"v1": 80, "v2": 20}, release(Phase.PROGRESSING, 20), ("v1", "v2"), "progressing"),
+        ({"v2": 20, "v1": 80}, release(Phase.HELD, 20), ("v1", "v2"), "held"),
+        ({"v1": 0, "v2": 100}, release(Phase.PROMOTED, 100), ("v1", "v2"), "promoted"),
+        ({"v3": 0, "v2": 100}, release(Phase.PROMOTED, 100), ("v2", "v3"), "promoted"),
+        ({"v3": 0, "v1": 100}, release(Phase.ROLLED_BACK, 0), ("v1", "v3"), "rolled_back"),
+        # What was beside the release all along is not begun after it.
+        ({"v1": 0, "v2": 100, "v3": 0}, release(Phase.PROMOTED, 100), ("v1", "v2"), "promoted"),
+        ({"v1": 100, "v2": 0, "v3": 0}, release(Phase.ROLLED_BACK, 0), ("v1", "v2"), "rolled_back"),
+        ({"v1": 80, "v3": 20}, release(Phase.PROGRESSING, 20), ("v1", "v3"), "progressing"),
+        (NEW, "{", ("v1", "v2"), "unreadable"),
+        (NEW, release(Phase.PROMOTED, 100, host="other.shop.svc.cluster.local"), ("v1", "v2"), "none"),
+    ],
+)
+def test_the_versions_and_the_phase(weights, note, versions, phase):
+    found = one(routes(rule(weights), note=note))
+    assert (found.stable, found.canary, found.phase, found.why) == (*versions, phase, "")
+
+
+def test_what_is_found_of_a_service():
+    found = one(routes(rule({"v1": 80, "v2": 20}, name="main")))
+    assert found.service == ServiceName("shop", "checkout")
+    assert (found.name, found.namespace, found.route.label) == ("checkout", "shop", "main")
+    assert found.host == "checkout.shop.svc.cluster.local"
+    assert found.weights == {"v1": 80, "v2": 20}
+    assert found.labels == {"team": "pay"}
+    assert found.destination_rule == ServiceName("shop", "checkout")
+    assert found.gateway_hosts == ["pay.example.com"]
+
+
+@pytest.mark.parametrize("gateways", [[], None, ["mesh"]])
+def test_a_service_for_callers_in_the_mesh_has_no_host_name_at_a_gateway(gateways):
+    assert one(routes(rule(NEW), gateways=gateways)).gateway_hosts == []
+
+
+@pytest.mark.parametrize(
+    ("weights", "host", "stable", "canary", "why"),
+    [
+        ({"v1": 100}, "checkout", "v1", "v2", "names one version of shop/checkout, v1: add a destination"),
+        ({"v1": 90, "": 10}, "checkout", "v1", "v2", "names one version of shop/checkout, v1: add a destination"),
+        ({"": 100}, "checkout", "", "", "names no subset of shop/checkout: define one for each version"),
+        (
+            {"v1": 100, "v2": 0, "v3": 0},
+            "checkout",
+            "v1",
+            "",
+            "has v1 100 %, v2 0 %, v3 0 %: say which are released by canary_stable_version and canary_version",
+        ),
+        (NEW, "checkout.shop", "v1", "v2", "host checkout.shop of HTTP route number 1 of VirtualService shop/checkout"),
+    ],
+)
+def test_what_a_candidate_lacks(weights, host, stable, canary, why):
+    found = one(routes(rule(weights, host=host)))
+    assert (found.stable, found.canary) == (stable, canary)
+    assert why in found.why
+
+
+def test_a_version_that_a_cleanup_has_left_is_not_the_next_one():
+    found = one(routes(rule({"v2": 100}), note=release(Phase.PROMOTED, 100)))
+    assert (found.stable, found.canary) == ("v2", "")
+
+
+def test_a_host_outside_the_cluster_is_no_candidate():
+    assert services([routes(rule({"": 100}, host="api.example.com"))], []) == []
+
+
+def test_rules_without_destinations_and_without_rules():
+    redirect = {"redirect": {"uri": "/"}}
+    assert services([routes(redirect), routes(), {"metadata": routes()["metadata"]}], []) == []
+
+
+def test_two_routes_that_cannot_be_told_apart_are_candidates_and_named_ones_are_not():
+    found = services([routes(rule(NEW), rule(NEW), rule(NEW, name="api"))], [])
+    assert [bool(each.why) for each in found] == [True, True, False]
+    assert "give unnamed routes a name" in found[0].why
+
+
+def test_two_destinations_of_one_version_are_a_lack():
+    double = rule(NEW)
+    double["route"].append(double["route"][0])
+    assert "more than one destination v1: merge them" in one(routes(double)).why
+
+
+def test_a_route_to_one_version_beside_one_to_two_is_not_listed():
+    header = rule({"v2": 100}, name="testers")
+    assert one(routes(header, rule(NEW, name="main"))).route.label == "main"
+
+
+def test_a_release_counts_for_its_own_route():
+    note = release(Phase.PROGRESSING, 20, route="api")
+    rules = (rule({"v1": 80, "v2": 20}, name="api"), rule(NEW, name="web"))
+    assert [each.phase for each in services([routes(*rules, note=note)], [])] == ["progressing", "none"]
+
+
+@pytest.mark.parametrize(
+    ("host", "namespace", "found"),
+    [
+        ("checkout", "shop", ServiceName("shop", "rule")),
+        ("checkout.shop.svc.cluster.local", "shop", ServiceName("shop", "rule")),
+        ("checkout", "other", None),  # it is that of another Service
+        ("checkout.shop.svc.cluster.local", "other", None),  # no module reads it there
+    ],
+)
+def test_the_destination_rule(host, namespace, found):
+    rules = (subsets("v1", "v2", host=host, namespace=namespace, name="rule"),)
+    assert one(routes(rule(NEW)), rules=rules).destination_rule == found
+
+
+names = st.sampled_from(["", "api", "web"])
+weights = st.dictionaries(st.sampled_from(["", "v1", "v2", "v3"]), st.integers(0, 100), min_size=1)
+hosts = st.sampled_from(["checkout", "checkout.shop.svc.cluster.local", "cart", "api.example.com"])
+http = st.lists(st.builds(rule, weights, host=hosts, name=names), max_size=4)
+notes = st.sampled_from(
+    ["", "{", release(Phase.PROGRESSING, 20), release(Phase.PROMOTED, 100), release(Phase.ROLLED_BACK, 0, route="api")]
+)
+
+
+@given(http, notes)
+def test_what_lacks_nothing_is_found_again_by_the_module(rules, note):
+    virtual_service = routes(*rules, note=note)
+    for found in services([virtual_service], [subsets("v1", "v2")]):
+        if not found.why:
+            located = locate(
+                virtual_service, (found.stable, found.canary), name=found.route.label or None, host=found.host
+            )
+            assert located.rule == found.route.rule
+            assert {found.stable, found.canary} <= located.destinations.keys()
