@@ -206,6 +206,10 @@ $(RELEASE)/.complete:
 	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check -r release/requirements.txt
 	@touch $@
 
+.PHONY: settings
+settings: tools ## Write docs/settings.md from the roles' argument_specs
+	@python release/settings.py
+
 # Nothing is read from the network, and a dead link fails it.
 SITE := build/site
 .PHONY: docs-site
