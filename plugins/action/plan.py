@@ -24,12 +24,12 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._plan import (
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import NotOurs
 
 CHECKS: dict[str, Callable[..., list[str]]] = {
-    "app_version": app_version.problems,
     "settings": settings.mistakes,
     "sidecars": restart.problems,
     "site": site.problems,
 }
 PLANS: dict[str, Callable[..., dict[str, Any]]] = {
+    "app_version": app_version.plan,
     "cleanup": cleanup.plan,
     "destination_rule": destination_rule.plan,
     "gateway": gateway.plan,

@@ -26,10 +26,10 @@ options:
     description: What to plan, or to check.
     type: str
     choices:
-      - app_version
       - settings
       - sidecars
       - site
+      - app_version
       - cleanup
       - destination_rule
       - gateway

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common import warnings
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.module_utils._canary import call as calls
 from ansible_collections.progressive.istio.plugins.module_utils._common.module import Module
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import load
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet
 from ansible_collections.progressive.istio.plugins.modules import canary
+from ansible_core import patch_module_args
 from api_server import ApiServer
 from istio_mesh import Istio
 from loopback_mesh import istiod, running

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.doc_fragments import target
 from ansible_collections.progressive.istio.plugins.module_utils._canary import call as calls
 from ansible_collections.progressive.istio.plugins.module_utils._canary.options import ARGUMENTS
@@ -25,6 +24,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._k8s.client impo
 from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
 from ansible_collections.progressive.istio.plugins.module_utils._rollout import pods
 from ansible_collections.progressive.istio.plugins.modules import canary
+from ansible_core import patch_module_args
 from api_server import Answer, ApiServer, Drop, Request
 from canary_steps import STEPS, advanced, agree, edit, events, meanwhile, set_weights
 from pong_mesh import (

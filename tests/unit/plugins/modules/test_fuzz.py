@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common import warnings
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._k8s import client
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError, load
@@ -29,6 +28,7 @@ from ansible_collections.progressive.istio.plugins.modules import (
     proxy_wait,
     traffic_probe,
 )
+from ansible_core import patch_module_args
 from api_server import Answer, ApiServer
 from fuzz import ANYTHING, altered, examples, mutated
 from hypothesis import given

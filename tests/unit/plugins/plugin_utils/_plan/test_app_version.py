@@ -1,24 +1,77 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a new Deployment gets."""
+"""What a Service and a Deployment get."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan import app_version
+from ansible_collections.progressive.istio.plugins.plugin_utils._plan.objects import MANAGED_BY, NotOurs
 
-FILE = Path(__file__).parents[3] / "roles" / "app_version" / "vars" / "main.yml"
+SETTINGS: dict[str, Any] = {
+    "kubernetes": "v1.34.1",
+    "namespace": "shop",
+    "app": "pong",
+    "version": "v1",
+    "service": "pong",
+    "deployment": "pong-v1",
+    "image": "pong:1",
+    "env": {},
+    "port": 8080,
+    "service_port": 80,
+    "probe_path": "/ping",
+    "resources": {},
+    "drain": 5,
+}
+LABELS = {"app": "pong", "version": "v1"}
 
 
-def templated(name: str, **variables: Any) -> Any:
-    text = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return Templar(loader=DataLoader(), variables=variables).template(trust_as_template(text[name]))
+def written(*deployments: dict[str, Any], **settings: Any) -> list[dict[str, Any]]:
+    return app_version.plan([], list(deployments), **{**SETTINGS, **settings})["definition"]
+
+
+def container(*deployments: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    found: dict[str, Any] = written(*deployments, **settings)[-1]["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def deployment(**container: Any) -> dict[str, Any]:
+    spec = {"template": {"spec": {"containers": [{"name": "pong", **container}]}}}
+    return {"metadata": {"name": "pong-v1", "labels": MANAGED_BY}, "spec": spec}
+
+
+def test_numbers_are_numbers_where_ansible_makes_text_of_them() -> None:
+    """As ansible-core before 2.19 does of every template."""
+    text = {name: str(SETTINGS[name]) for name in ("port", "service_port", "drain")}
+    assert written(**text, replicas="3") == written(replicas=3)
+    service, new = written(**text, replicas="3")
+    assert service["spec"]["ports"][0] == {"name": "http", "port": 80, "targetPort": 8080, "appProtocol": "http"}
+    assert new["spec"]["replicas"] == 3
+    assert new["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 35
+    assert container(**text)["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+
+
+def test_a_version_has_its_labels_and_what_is_new_is_ours() -> None:
+    service, new = written()
+    assert (service["kind"], service["metadata"]["labels"]) == ("Service", {"app": "pong", **MANAGED_BY})
+    assert (new["kind"], new["metadata"]["labels"]) == ("Deployment", {**LABELS, **MANAGED_BY})
+    assert new["spec"]["selector"]["matchLabels"] == new["spec"]["template"]["metadata"]["labels"] == LABELS
+    assert service["spec"]["selector"] == {"app": "pong"}
+
+
+def test_what_is_there_keeps_its_labels_and_replicas() -> None:
+    (present,) = written(deployment(), service="")
+    assert present["metadata"]["labels"] == LABELS
+    assert "replicas" not in present["spec"]
+
+
+def test_all_that_cannot_be_written_is_reported() -> None:
+    others = {"metadata": {"name": "pong"}, "spec": {}}
+    with pytest.raises(NotOurs, match=r"^Service shop/pong: .*; Deployment shop/pong-v1: "):
+        app_version.plan([others], [{**others, "metadata": {"name": "pong-v1"}}], **SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -26,20 +79,7 @@ def templated(name: str, **variables: Any) -> Any:
     [("v2", "v2"), ('say "hi"', 'say "hi"'), (True, "true"), (False, "false"), (0.5, "0.5"), (7, "7"), ("7", "7")],
 )
 def test_the_environment_is_text_as_yaml_has_it(value: object, text: str) -> None:
-    found = templated("__app_version_environment", app_version_env={"NAME": value})
-    assert found == [{"name": "NAME", "value": text}]
-
-
-def sleeps(version: str, *deployments: dict[str, Any]) -> bool:
-    text = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    objects = {"found": {"kubernetes": {"resources": [{"version": version}]}}}
-    present = trust_as_template(text["__app_version_present"])
-    found = {"__app_version_deployments": list(deployments), "__app_version_present": present}
-    return bool(templated("__app_version_sleeps", __app_version_objects=objects, **found))
-
-
-def deployment(**container: Any) -> dict[str, Any]:
-    return {"spec": {"template": {"spec": {"containers": [{"name": "pong", **container}]}}}}
+    assert container(env={"NAME": value})["env"] == [{"name": "NAME", "value": text}]
 
 
 @pytest.mark.parametrize(
@@ -53,9 +93,14 @@ def deployment(**container: Any) -> dict[str, Any]:
     ],
 )
 def test_a_new_pod_sleeps_before_it_stops_where_the_server_knows_how(version: str, expected: bool) -> None:
-    assert sleeps(version) is expected
+    assert ("lifecycle" in container(kubernetes=version)) is expected
 
 
-def test_what_is_there_keeps_what_it_has() -> None:
-    assert sleeps("", deployment(lifecycle={"preStop": {"sleep": {"seconds": 5}}}))
-    assert not sleeps("v1.34.1", deployment())
+def test_without_a_path_the_port_is_probed() -> None:
+    assert container()["readinessProbe"] == {"httpGet": {"path": "/ping", "port": "http"}, "periodSeconds": 2}
+    assert container(probe_path="")["readinessProbe"] == {"tcpSocket": {"port": "http"}, "periodSeconds": 2}
+
+
+def test_what_is_there_keeps_its_hook() -> None:
+    assert "lifecycle" in container(deployment(lifecycle={"preStop": {"sleep": {"seconds": 5}}}), kubernetes="")
+    assert "lifecycle" not in container(deployment())
