@@ -81,7 +81,7 @@ notes:
   - Every option can also be set by the variable of its name or alias, such as E(K8S_AUTH_KUBECONFIG),
     E(K8S_AUTH_VERIFY_SSL) and E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH), in which commas separate the items of a list.
 requirements:
-  - Python library C(kubernetes), in Ansible's own Python if the connection is local, else where the module runs. What
-    it installs with it is enough for certificates, tokens and service accounts, C(urllib3) (2 or newer), C(PyYAML) and
-    C(websocket-client).
+  - Python 3.11 or newer where the module runs, which is Ansible's own Python if the connection is local.
+  - Python library C(kubernetes), in the same Python. What it installs with it is enough for certificates, tokens and
+    service accounts, C(urllib3) (2 or newer), C(PyYAML) and C(websocket-client).
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Set
@@ -35,6 +36,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._common.secrets 
 
 COLLECTION = "progressive.istio"
 LIBRARY = "kubernetes"
+OLDEST = (3, 11)  # the Python
+VERSION = "import sys; print(*sys.version_info[:2])"
 DISCOVERED = ("auto", "auto_legacy", "auto_silent", "auto_legacy_silent")  # no interpreter is named
 
 display = Display()
@@ -67,12 +70,14 @@ class InProcessAction(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         why = self.why_not_here(task_vars)
         if why:
             display.vvv(f"{self.MODULE} runs as a module, {why}")
-            wrap = self._task.async_val
-            return dict(
-                self._execute_module(
-                    module_name=self.MODULE, module_args=dict(arguments), task_vars=task_vars, wrap_async=wrap
-                )
+            result = self._execute_module(
+                module_name=self.MODULE,
+                module_args=dict(arguments),
+                task_vars=task_vars,
+                wrap_async=self._task.async_val,
             )
+            too_old = self._too_old() if result.get("failed") and "exception" in result else ""
+            return {"failed": True, "changed": False, "msg": too_old} if too_old else dict(result)
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)
         task = self._task
@@ -95,6 +100,17 @@ class InProcessAction(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             return f"since its interpreter is {interpreter}, and Ansible runs in {sys.executable}"
         missing = [name for name in self.LIBRARIES if importlib.util.find_spec(name) is None]
         return f"since {sys.executable}, in which Ansible runs, has no {missing[0]}" if missing else ""
+
+    def _too_old(self) -> str:
+        """Why the Python that has run the module cannot; empty if it can."""
+        python = (self._used_interpreter or "").removeprefix("#!")
+        answer = self._low_level_execute_command(f"{python} -c {shlex.quote(VERSION)}")["stdout"].split()
+        if len(answer) != 2 or not all(map(str.isdigit, answer)) or tuple(map(int, answer)) >= OLDEST:
+            return ""
+        return printable(
+            f"{self.MODULE} ran in Python {'.'.join(answer)} ({python}) and needs {'.'.join(map(str, OLDEST))} or "
+            "newer: install one there, and name it as ansible_python_interpreter"
+        )
 
     def _interpreter(self, task_vars: Mapping[str, Any]) -> str:
         """The Python that modules are to run in; empty if none is named."""

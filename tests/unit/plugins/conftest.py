@@ -86,7 +86,9 @@ def run_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     """Run the main function of a module with options, and return what it prints."""
 
     def run(main: Callable[[], None], options: dict[str, Any], check: bool = False) -> dict[str, Any]:
-        monkeypatch.setattr(warnings, "_global_warnings", {})  # as in the process of its own that it usually has
+        monkeypatch.setattr(
+            warnings, "_global_warnings", type(warnings._global_warnings)()
+        )  # as in the process of its own that it usually has
         with patch_module_args({**options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
             main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)

@@ -94,7 +94,10 @@ def test_both_ways_give_the_same(
     server.objects = before
     internal = {**VERBOSE, "_ansible_diff": True, "_ansible_module_name": name}
     module_result = run_module(module.main, {**options, **internal}, check)
-    here.pop("warnings", None)  # with the controller's code in the same process, the module's result has none
+    for result in (here, module_result):
+        result.pop(
+            "warnings", None
+        )  # with the controller's code in the same process, a newer Ansible keeps the module's
     assert timeless(here) == timeless(module_result | {"changed": module_result.get("changed", False)})
     assert TOKEN not in str(here)
 
@@ -182,6 +185,30 @@ def test_the_module_gets_what_the_task_has() -> None:
         "task_vars": action.variables,
         "wrap_async": 30,
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        (
+            "3 9",
+            "progressive.istio.canary_info ran in Python 3.9 (/opt/python) and needs 3.11 or newer: "
+            "install one there, and name it as ansible_python_interpreter",
+        ),
+        ("3 11", "MODULE FAILURE"),
+        ("sh: /opt/python: not found", "MODULE FAILURE"),
+        ("", "MODULE FAILURE"),
+    ],
+)
+def test_a_python_that_is_too_old_for_the_module_is_one_sentence(version: str, expected: str) -> None:
+    action = Action()
+    action.task.async_val = 30
+    plugin = action.plugin
+    plugin._used_interpreter = "#!/opt/python"
+    plugin._execute_module = lambda **_arguments: {"failed": True, "msg": "MODULE FAILURE", "exception": "Traceback"}
+    plugin._low_level_execute_command = lambda _command: {"stdout": f"{version}\n"}
+    result = plugin.run(task_vars=action.variables)
+    assert (result["failed"], result["msg"]) == (True, expected)
 
 
 def test_the_environment_of_the_task_counts_and_is_gone_afterwards(server: ApiServer) -> None:
