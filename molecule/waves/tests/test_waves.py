@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign import GATEWAY_SELECTOR, Foreign
-from molecule_helpers import Run
+from foreign import Foreign
+from molecule_helpers import Kube, Run
 
 HERE = Path(__file__).resolve().parent.parent
 API = "networking.istio.io/v1"
 NAMES = [f"shop-{number:02}" for number in range(1, 21)]
 FAILS = NAMES[2]
 STOP = {"canary_serial": 5, "canary_max_fail_percentage": 0}
+KUBE = Kube("waves")
 
-service = Foreign("waves", gateways=["waves-entry"])
 
-
-def routes() -> dict[str, Any]:
+def routes(service: Foreign) -> dict[str, Any]:
     """Twenty VirtualServices, each as its team would write it, over the two versions of one service."""
     items = [
         {
@@ -41,20 +40,9 @@ def routes() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def inventory(tmp_path_factory) -> Path:
+def inventory(service, tmp_path_factory) -> Path:
     """The twenty as hosts; the third is asked for a version that there is not."""
-    server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*.waves.test"]}
-    service.set_up(wait=False)
-    service.kube.apply(
-        {
-            "apiVersion": API,
-            "kind": "Gateway",
-            "metadata": {"name": "waves-entry", "namespace": service.namespace},
-            "spec": {"selector": GATEWAY_SELECTOR, "servers": [server]},
-        }
-    )
-    service.kube.apply(routes())
-    service.await_pods()
+    KUBE.apply(routes(service))
     hosts = {name: {"canary_virtual_service": name, "canary_route": f"to-{name}"} for name in NAMES}
     hosts[FAILS]["canary_version"] = "violet"
     variables = {
@@ -73,21 +61,21 @@ def inventory(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def written(inventory) -> dict[str, str]:
+def written(service, inventory) -> dict[str, str]:
     """The version of each VirtualService at the beginning of a test: everything to blue, no release begun."""
-    service.kube.run("replace", "-f", "-", stdin=json.dumps(routes()))
+    KUBE.run("replace", "-f", "-", stdin=json.dumps(routes(service)))
     return versions()
 
 
 def versions() -> dict[str, str]:
-    return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in service.kube.list("virtualservice")}
+    return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in KUBE.list("virtualservice")}
 
 
 def moved() -> dict[str, int]:
     """What green has, of the services where it has something."""
     weights = {
         one["metadata"]["name"]: one["spec"]["http"][0]["route"][-1].get("weight", 0)
-        for one in service.kube.list("virtualservice")
+        for one in KUBE.list("virtualservice")
     }
     return {name: weight for name, weight in weights.items() if weight and name in NAMES}
 
@@ -142,9 +130,9 @@ def test_a_page_a_hook_and_a_table_at_the_end_do_not_hide_a_failure(inventory, w
     assert list(tmp_path.glob("pages/*.html"))
 
 
-def test_site_changes_nothing_that_it_did_not_make(play, inventory):
+def test_site_changes_nothing_that_it_did_not_make(play, service, inventory):
     """It names all that it would have to change."""
-    before = service.kube.versions()
+    before = KUBE.versions()
     run = play(
         "site",
         canary_namespace=service.namespace,
@@ -165,15 +153,13 @@ def test_site_changes_nothing_that_it_did_not_make(play, inventory):
         assert f"{name} waves/" in text, run.output
     for deployment in ("checkout-blue", "checkout-green"):
         assert f"Deployment waves/{deployment}: this collection did not make it" in text
-    assert service.kube.versions() == before
+    assert KUBE.versions() == before
 
 
 def test_a_gateway_that_cannot_be_called_is_reported_before_the_move_and_fails_none(play, inventory, written):
     ports = [{"name": "http2", "port": 80}]
-    service.kube.apply(
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "closed"}, "spec": {"ports": ports}}
-    )
-    closed = {"canary_ingress_service": "closed", "canary_ingress_namespace": service.namespace}
+    KUBE.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "closed"}, "spec": {"ports": ports}})
+    closed = {"canary_ingress_service": "closed", "canary_ingress_namespace": KUBE.namespace}
     run = play("canary", "-i", str(inventory), "--limit", NAMES[0], weight=20, canary_version_path="/version", **closed)
     assert (run.code, run.changed) == (0, 1), run.output
     assert moved() == {NAMES[0]: 20}
