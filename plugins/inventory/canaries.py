@@ -18,7 +18,8 @@ description:
     C(candidates). No playbook moves it unless it is asked to by C(-e canary_hosts=candidates). What it lacks is in
     C(canary_found.why).
   - A host has the name C(SERVICE.NAMESPACE). Where several routes name the versions of a service, each is a host named
-    C(SERVICE.NAMESPACE.ROUTE), for a release moves one route. The hosts of several clusters end in C(@CLUSTER).
+    C(SERVICE.NAMESPACE.ROUTE), for a release moves one route. A VirtualService has one release at a time, so its other
+    routes are candidates until that one is promoted. The hosts of several clusters end in C(@CLUSTER).
   - Hosts are also in groups C(namespace_NAMESPACE) and, where clusters have names, C(cluster_CLUSTER). Those of
     C(canaries) are in C(phase_PHASE) too, with the phase of M(progressive.istio.canary_info). Other characters than
     letters and digits become underscores.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._common.shares import numbers, said
@@ -85,7 +85,7 @@ def services(virtual_services: Iterable[Object], destination_rules: Iterable[Obj
         for route in every_route(virtual_service):
             service = identity(route.host, virtual_service["metadata"]["namespace"])
             routes.setdefault(service, []).append(_found(virtual_service, route, service, rules.get(service, [])))
-    return [each for service in sorted(routes, key=_order) for each in _telling(routes[service])]
+    return _one_at_a_time([each for service in sorted(routes, key=_order) for each in _telling(routes[service])])
 
 
 def _order(service: ServiceName | str) -> tuple[bool, str]:
@@ -97,6 +97,29 @@ def _telling(routes: Sequence[Found]) -> list[Found]:
     several = [each for each in routes if len(each.versions) > 1]
     one = max(routes, key=lambda each: len(each.versions))
     return several or ([one] if one.versions or isinstance(one.service, ServiceName) else [])
+
+
+def _one_at_a_time(found: Sequence[Found]) -> list[Found]:
+    """With all but one route of each VirtualService as candidates, for it holds the state of one release."""
+    leading: dict[ServiceName, Found] = {}
+    for each in found:
+        if not each.why:
+            place = ServiceName(each.namespace, each.name)
+            leading[place] = min(leading.get(place, each), each, key=_precedence)
+    return [_behind(each, leading.get(ServiceName(each.namespace, each.name), each)) for each in found]
+
+
+def _precedence(found: Found) -> tuple[bool, bool, bool, int]:
+    """First the route of a release that is not promoted, then one whose canary has not got everything."""
+    done = found.weights.get(found.canary) == 100
+    return found.phase in (Phase.NONE, Phase.PROMOTED), done, found.phase == Phase.NONE, found.route.rule
+
+
+def _behind(found: Found, leading: Found) -> Found:
+    if found is leading or found.why:
+        return found
+    one = f"VirtualService {found.namespace}/{found.name} has one release at a time"
+    return replace(found, why=f"{one}, and HTTP route {leading.route.name} ({leading.host}) comes first")
 
 
 def _found(virtual_service: Object, route: Route, service: ServiceName | str, rules: Sequence[Object]) -> Found:

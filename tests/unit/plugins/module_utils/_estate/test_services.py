@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NEW = {"v1": 100, "v2": 0}
+DONE = {"v1": 0, "v2": 100}
 
 
 def one(*virtual_services: Object, rules: tuple[Object, ...] = (subsets("v1", "v2"),)) -> Found:
@@ -115,10 +116,33 @@ def test_a_route_to_one_version_beside_one_to_two_is_not_listed():
     assert one(routes(header, rule(NEW, name="main"))).route.label == "main"
 
 
-def test_a_release_counts_for_its_own_route():
-    note = release(Phase.PROGRESSING, 20, route="api")
-    rules = (rule({"v1": 80, "v2": 20}, name="api"), rule(NEW, name="web"))
-    assert [each.phase for each in services([routes(*rules, note=note)], [])] == ["progressing", "none"]
+@pytest.mark.parametrize(
+    ("api", "web", "note", "phases", "leading"),
+    [
+        (NEW, NEW, "", ["none", "none"], "api"),
+        (NEW, {"v1": 80, "v2": 20}, release(Phase.PROGRESSING, 20, route="web"), ["none", "progressing"], "web"),
+        ({"v1": 80, "v2": 20}, NEW, release(Phase.HELD, 20, route="api"), ["held", "none"], "api"),
+        # What was rolled back on one route is not begun on another.
+        (NEW, NEW, release(Phase.ROLLED_BACK, 0, route="web"), ["none", "rolled_back"], "web"),
+        (NEW, DONE, release(Phase.PAUSED, 100, route="web"), ["none", "paused"], "web"),
+        # What was promoted on one route is released on the next.
+        ({"v1": 0, "v2": 100}, NEW, release(Phase.PROMOTED, 100, route="api"), ["promoted", "none"], "web"),
+        (DONE, DONE, release(Phase.PROMOTED, 100, route="web"), ["none", "promoted"], "web"),
+    ],
+)
+@pytest.mark.parametrize("other", ["checkout", "cart"])
+def test_a_virtual_service_has_one_release_at_a_time(api, web, note, phases, leading, other):
+    rules = rule(api, name="api"), rule(web, name="web", host=other)
+    found = {each.route.label: each for each in services([routes(*rules, note=note)], [])}
+    assert [found[name].phase for name in ("api", "web")] == phases
+    (behind,) = found.keys() - {leading}
+    assert found[leading].why == ""
+    assert f"VirtualService shop/checkout has one release at a time, and HTTP route {leading}" in found[behind].why
+
+
+def test_releases_on_several_virtual_services_are_independent():
+    found = services([routes(rule(NEW), name="outside"), routes(rule(NEW), name="inside")], [])
+    assert [each.why for each in found] == ["", ""]
 
 
 @pytest.mark.parametrize(
