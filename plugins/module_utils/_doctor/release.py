@@ -24,6 +24,7 @@ from .._release.state import LeaseHolder, Phase, State, Unreadable
 from .._rollout.read import Snapshot, Target
 from .._routing.hosts import service_of
 from .._routing.virtual_service import ANNOTATION
+from .settings import settings_for
 
 ANNOTATION_READABLE = "annotation_readable"
 RELEASE_FOUND = "release_found"
@@ -35,6 +36,7 @@ WEIGHTS_LIVE = "weights_live"
 SUBSETS_LIVE = "subsets_live"
 
 _KIND = "VirtualService"
+_BOTH = "give one HTTP route, with a name of its own, a destination for each version, and set canary_route to that name"
 
 
 def unfound(target: Target, mistakes: Iterable[str], virtual_service: Object) -> Finding:
@@ -45,13 +47,15 @@ def unfound(target: Target, mistakes: Iterable[str], virtual_service: Object) ->
         for each in destinations_of(virtual_service)
         if each.rule.protocol == "http" and each.subset in versions
     ]
-    problem, remedy = f"has no canary: {'; '.join(mistakes)}", "name the route and its versions as they are there"
+    settings = settings_for(target, virtual_service)
+    problem, remedy = f"has no canary: {'; '.join(mistakes)}", f"set {settings}" if settings else _BOTH
     return error(_KIND, virtual_service, problem, remedy, about=theirs, check=RELEASE_FOUND)
 
 
 def refused(snapshot: Snapshot, mistakes: Iterable[str]) -> Finding:
     """A step would be rejected, for these reasons."""
-    remedy = "correct that, or name route, versions and host as they are there"
+    settings = settings_for(snapshot.target, snapshot.virtual_service)
+    remedy = f"set {settings}" if settings else "correct that"
     return _of_route(
         snapshot, f"lets no step be taken: {'; '.join(mistakes)}", remedy, _about(snapshot, idle=True), STEP_POSSIBLE
     )

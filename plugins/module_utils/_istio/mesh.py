@@ -161,10 +161,14 @@ class Mesh:
         ]
 
     def subset(self, destination: RuleDestination) -> Subset | None:
-        """The definition of a destination's subset, preferably that in the namespace of its Service."""
+        """The definition of a destination's subset."""
+        return self.subsets(destination).get(destination.subset)
+
+    def subsets(self, destination: RuleDestination) -> dict[str, Subset]:
+        """All subsets of a destination's host, preferably as defined in the namespace of its Service."""
         own = destination.service.namespace if destination.service else ""
         rules = sorted(self.destination_rules, key=lambda rule: bool(rule["metadata"]["namespace"] != own))
-        return subsets_of(destination.host, destination.namespace, rules).get(destination.subset)
+        return subsets_of(destination.host, destination.namespace, rules)
 
     def client_namespaces(self, virtual_service: Object) -> set[str]:
         """The namespaces of the gateway pods that a VirtualService configures."""

@@ -87,8 +87,11 @@ def service_selector_without_version(mesh: Mesh) -> Iterator[Finding]:
     """The selector of a Service does not select one version: subsets do."""
     for service, destinations in mesh.targets():
         selector = service["spec"].get("selector") or {}
-        keys = {key for each in destinations for key in _labels(mesh, each)} & set(selector)
-        for key in sorted(keys):
+        named = {key for each in destinations for key in _labels(mesh, each)} & set(selector)
+        defined = [subset.labels for each in destinations for subset in mesh.subsets(each).values()]
+        # A subset may repeat what all pods of the Service have.
+        differ = {key for key in named if any(each.get(key, selector[key]) != selector[key] for each in defined)}
+        for key in sorted(differ):
             problem = f"selects by {key}={selector[key]}, the label that its subsets differ in, so others get no pods"
             command = show(_SERVICE, service)  # without it, callers without a route would get the other versions
             remedy = f"remove {key} from its selector if no caller needs it, or route to a Service of all versions"
