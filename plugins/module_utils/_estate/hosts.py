@@ -109,7 +109,7 @@ def _variables(found: Found, place: Place) -> dict[str, Any]:
         "canary_kubeconfig": place.kubeconfig,
     }
     return {
-        "canary_app": name,
+        "canary_app": _app(name, found.name),
         "canary_namespace": found.namespace,
         "canary_service": name,
         "canary_host": found.host,
@@ -118,3 +118,9 @@ def _variables(found: Found, place: Place) -> dict[str, Any]:
         **{setting: value for setting, value in given.items() if value},
         "canary_found": {**seen, "why": found.why} if found.why else seen,
     }
+
+
+def _app(service: str, virtual_service: str) -> str:
+    """The application. What site.yml made has objects named after it, by which cleanup.yml finds its Deployments."""
+    app = service.removesuffix("-service")
+    return app if virtual_service == f"{app}-virtual-service" else service

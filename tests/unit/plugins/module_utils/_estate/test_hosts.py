@@ -48,6 +48,13 @@ def test_the_variables_are_the_settings_of_the_role():
     )
 
 
+def test_the_application_of_what_site_yml_made():
+    (host,) = listed(routes(rule(NEW, host="pong-service"), name="pong-virtual-service"))
+    assert (host.variables["canary_app"], host.variables["canary_service"]) == ("pong", "pong-service")
+    (host,) = listed(routes(rule(NEW, host="pong-service"), name="pong"))
+    assert host.variables["canary_app"] == "pong-service"
+
+
 def test_an_unnamed_route_is_set_so_that_no_default_applies():
     (host,) = listed(routes(rule(NEW)))
     assert host.variables["canary_route"] == ""
