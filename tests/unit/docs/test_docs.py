@@ -73,6 +73,14 @@ def test_every_playbook_role_module_and_example_is_named() -> None:
     assert {name for name in examples if f"examples/{name}" not in links} == set()
 
 
+def test_the_readme_has_the_commands_of_the_page_about_adoption() -> None:
+    """Those of the page are run by the scenario `examples`."""
+    adopt = re.findall(r"^    \$ (ansible-.+)$", text_of(ROOT / "docs" / "adopt.md"), re.MULTILINE)
+    readme = [sorted(line.partition(" #")[0].split()) for line in text_of(ROOT / "README.md").splitlines()]
+    assert len(adopt) == 5
+    assert [command for command in adopt if sorted(command.split()) not in readme] == []
+
+
 def test_every_promise_is_held_by_a_test_that_exists() -> None:
     safety = text_of(ROOT / "docs" / "safety.md")
     held = HELD_BY.findall(safety)
