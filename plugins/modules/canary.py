@@ -416,6 +416,16 @@ EXAMPLES = r"""
     canary: v2
     weight: 20
 
+- name: The same, as soon as one pod of v2 is ready, and proven in the gateways alone
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    weight: 20
+    min_ready: 1
+    proof: gateways
+    proof_timeout: 60
+
 - name: Take one step if it is due, from a schedule
   progressive.istio.canary:
     name: pong-server-virtual-service
@@ -463,6 +473,25 @@ EXAMPLES = r"""
     state: promoted
     steps: [5, 20, 50, 100]
     interval: 600
+
+- name: Take the next step, if errors and latency of the present one are within their limits; stop if not
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    stable: v1
+    canary: v2
+    state: advanced
+    steps: [5, 20, 50, 100]
+    interval: 600
+    on_failure: hold
+    analysis:
+      # At most 0.5 % may fail; with 2 % it must not pass.
+      success:
+        max_error: 0.5%
+        bad_error: 2%
+      latency:
+        threshold_ms: 250
+      minimum_requests: 500
+      deadline: 1800
 
 - name: Remove v1 from the route, ten minutes after v2 got all requests
   progressive.istio.canary:
