@@ -112,6 +112,7 @@ requirements:
 """
 
 EXAMPLES = r"""
+# fmt: code
 # canaries.istio.yml: the cluster of the environment. This line is all that is needed.
 #   ansible-inventory -i canaries.istio.yml --graph
 #   ansible-playbook -i canaries.istio.yml progressive.istio.status

@@ -265,7 +265,7 @@ def no_connection(host: str, port: int, timeout: float) -> str:
         with create_connection((host, port), timeout):
             return ""
     except OSError as error:
-        return error.strerror or str(error) or type(error).__name__
+        return error.strerror or str(error) or error.__class__.__name__
 
 
 def answer(call: Call) -> dict[str, Any]:

@@ -61,10 +61,10 @@ class Inventory:
         run = subprocess.run(command, cwd=self.folder, env=self.environment, **options)
         return run.stdout, " ".join(run.stderr.split())
 
-    def play(self, plays: list[dict[str, Any]]) -> tuple[str, str]:
+    def play(self, plays: list[dict[str, Any]], *words: str) -> tuple[str, str]:
         (self.folder / "play.yml").write_text(json.dumps(plays))
         command = [sys.executable, "-m", "ansible.cli.playbook", "-i", "canaries.istio.yml", "play.yml"]
-        return self._run(command)
+        return self._run([*command, *words])
 
     def list(self, *sources: str) -> dict[str, Any]:
         output, warnings = self.run("--list", sources=sources or ("canaries.istio.yml",))
@@ -144,7 +144,8 @@ def test_groups_and_variables_of_the_users_own(inventory):
     found = inventory.list()
     assert found["fresh"]["hosts"] == found["team_pay"]["hosts"] == ["cart.shop", "checkout.shop"]
     assert found["cart"]["hosts"] == ["cart.shop"]
-    assert found["_meta"]["hostvars"]["cart.shop"]["canary_interval"] == 300
+    interval = found["_meta"]["hostvars"]["cart.shop"]["canary_interval"]
+    assert int(interval) == 300  # text before ansible-core 2.19
     assert "candidates" not in found
 
 
@@ -167,7 +168,7 @@ def test_the_cache_is_of_the_same_configuration(inventory, estate):
     inventory.write(**settings, namespaces=["shop"])
     assert inventory.list() == first
     assert len(estate.requests) == asked + 2
-    inventory.run("--list", "--flush-cache")
+    inventory.play([{"hosts": "none"}], "--flush-cache")
     assert len(estate.requests) == asked + 4
 
 
