@@ -64,6 +64,7 @@ GROUPS = {
     ],
     "The page and Kiali": [
         "canary_page",
+        "canary_links",
         "canary_kiali_url",
         "canary_kiali_token",
         "canary_kiali_ca",

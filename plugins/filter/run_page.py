@@ -15,14 +15,20 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._results import 
 TEMPLATE = Path(page.__file__).with_name("run_page.html.j2")
 
 
-def run_page(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], app: str = "", limit: str = "") -> str:
+def run_page(
+    found: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    app: str = "",
+    limit: str = "",
+    links: Mapping[str, str] | None = None,
+) -> str:
     """The page of what `canary` returned, in one call or in several, or of what `canary_info` did.
 
-    app: the service as people call it. limit: the host of the inventory, for the commands in it.
+    app: the service as people call it. limit: the host of the inventory, for the commands in it. links: URL by
+    name, of what is elsewhere.
     """
     results = [found] if isinstance(found, Mapping) else list(found)
     result = printable_values(reduce(together, results))
-    shown = page.page_of(page.of_status(result) if "exists" in result else result, app, limit)
+    shown = page.page_of(page.of_status(result) if "exists" in result else result, app, limit, links or {})
     return str(_template().render(page=shown))
 
 

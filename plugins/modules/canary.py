@@ -631,11 +631,17 @@ judged:
       sample: envoy
     limits:
       description:
-        - The limits that applied, C(minimum_requests), C(max_error), C(threshold_ms) and C(max_slow), without those
-          that are disabled.
+        - The limits that applied, C(minimum_requests), C(max_error), C(bad_error), C(threshold_ms), C(max_slow) and
+          C(bad_slow), without those that are disabled.
       type: dict
       returned: always
-      sample: {minimum_requests: 100, max_error: 0.01, threshold_ms: 500, max_slow: 0.01}
+      sample:
+        minimum_requests: 100
+        max_error: 0.01
+        bad_error: 0.05
+        threshold_ms: 500
+        max_slow: 0.01
+        bad_slow: 0.05
     versions:
       description:
         - By version C(requests) and C(failed), the number of requests and of those that failed; C(timed) and C(slow),

@@ -110,8 +110,9 @@ def _sample(counted: VersionCounts, measurement: Measurement) -> dict[str, Any]:
 def _limits(criteria: Criteria) -> dict[str, Any]:
     """The limits that are judged by; a part that is switched off is left out."""
     success, latency = criteria.success, criteria.latency
-    return {
-        "minimum_requests": criteria.minimum_requests,
-        **({"max_error": success.good} if success else {}),
-        **({"threshold_ms": latency.threshold_ms, "max_slow": latency.limit.good} if latency else {}),
-    }
+    found: dict[str, Any] = {"minimum_requests": criteria.minimum_requests}
+    if success:
+        found |= {"max_error": success.good, "bad_error": success.bad}
+    if latency:
+        found |= {"threshold_ms": latency.threshold_ms, "max_slow": latency.limit.good, "bad_slow": latency.limit.bad}
+    return found

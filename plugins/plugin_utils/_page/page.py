@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...module_utils._release.state import attempt
 from . import charts
@@ -51,7 +52,7 @@ class PageNode:
     lines: tuple[tuple[str, Number], ...]
 
 
-def page_of(result: Result, app: str = "", limit: str = "") -> dict[str, Any]:
+def page_of(result: Result, app: str = "", limit: str = "", links: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What the template shows. app: the name of the service; limit: the host of the inventory, for commands."""
     stable, canary = result.get("stable", "stable"), result.get("canary", "canary")
     weights = result.get("weights") or {}
@@ -69,6 +70,7 @@ def page_of(result: Result, app: str = "", limit: str = "") -> dict[str, Any]:
         "why": _why(result),
         "verdict": _verdict(result, canary),
         "commands": tuple((why, _command(playbook, limit)) for why, playbook in following),
+        "links": _links(links or {}),
         "facts": _facts(result),
         "began": min(times, default=None),
         "ended": max(times, default=None),
@@ -154,6 +156,11 @@ def _command(playbook: str, limit: str) -> str:
     name, _space, options = playbook.partition(" ")
     words = ["ansible-playbook", f"progressive.istio.{name}", *([f"--limit {limit}"] if limit else []), options]
     return " ".join(word for word in words if word)
+
+
+def _links(given: Mapping[str, str]) -> tuple[tuple[str, str, bool], ...]:
+    """The name and the URL of each, and whether it may be followed: any other scheme could run a script."""
+    return tuple((name, str(url), urlsplit(str(url)).scheme in ("http", "https")) for name, url in given.items() if url)
 
 
 def _facts(result: Result) -> tuple[tuple[str, str], ...]:

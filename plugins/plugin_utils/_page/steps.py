@@ -78,16 +78,24 @@ def _rows(judged: Result, stable: str, canary: str) -> tuple[Row, ...]:
         row(
             "Success",
             lambda each: percent(success(versions[each])),
-            f"≥{THIN}{(1 - most) * 100:.4g}{THIN}%" if most is not None else "",
+            _bounds("≥", 1 - most, 1 - limits["bad_error"] if "bad_error" in limits else None)
+            if most is not None
+            else "",
         ),
         *(latency(name) for name in ("p50", "p95", "p99")),
         row(
             f">{THIN}{slowest or 0:g}{THIN}ms",
             slow,
-            f"≤{THIN}{limits['max_slow'] * 100:.3g}{THIN}%" if "max_slow" in limits else "",
+            _bounds("≤", limits["max_slow"], limits.get("bad_slow")) if "max_slow" in limits else "",
         ),
     )
     return tuple(each for each in rows if any(one and one.value is not None for one in (each.stable, each.canary)))
+
+
+def _bounds(sign: str, good: float, bad: float | None, shown: Callable[[float], float] = lambda share: share) -> str:
+    """What a version may have, and from where on it must not pass; between them either may happen."""
+    may = f"{sign}{THIN}{shown(good) * 100:.4g}{THIN}%"
+    return may if bad is None else f"{may}, fails at {shown(bad) * 100:.4g}{THIN}%"
 
 
 def _range(judged: Result, canary: str) -> str:

@@ -296,3 +296,17 @@ def test_a_sample_of_the_sidecars_is_told_in_numbers() -> None:
     text = Read(run_page({**RESULT, "proxies": asked})).text
     assert "live in all proxies asked (50 of 400 sidecars)" in text
     assert "live in all proxies asked" not in Read(run_page(RESULT)).text
+
+
+def test_links_lead_to_what_is_elsewhere_and_run_no_script() -> None:
+    page = run_page(RESULT, links={"Board": "https://grafana.test/d?a=1&b=2", "Job": "", "Odd": "javascript:alert(1)"})
+    assert re.findall(r'href="([^"]+)"', page) == ["https://grafana.test/d?a=1&amp;b=2"]
+    assert "Odd: javascript:alert(1)" in Read(page).text
+    assert "Job" not in Read(page).text
+
+
+def test_a_step_shows_both_limits_of_a_check() -> None:
+    limits = {**JUDGED["limits"], "bad_error": 0.05, "bad_slow": 0.03}
+    text = Read(run_page({**RESULT, "judged": [{**JUDGED, "limits": limits}]})).text
+    assert "≥ 99 %, fails at 95 %" in text
+    assert "≤ 1 %, fails at 3 %" in text

@@ -71,7 +71,7 @@ def test_the_counts_are_returned_as_judged(mesh: Istio, server: ApiServer, call:
     errors = next(check for check in judged["checks"] if check["name"] == "errors")
     assert judged["versions"]["v2"] == {"requests": errors["requests"], "failed": errors["bad"]}
     assert judged["samples"][-1] == {"at": judged["until"], "versions": judged["versions"]}
-    assert judged["limits"] == {"minimum_requests": 100, "max_error": 0.01}
+    assert judged["limits"] == {"minimum_requests": 100, "max_error": 0.01, "bad_error": 0.05}
     assert call(state="held")["judged"] == []
 
 

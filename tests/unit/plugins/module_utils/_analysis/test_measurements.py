@@ -69,7 +69,14 @@ def test_the_facts_are_those_of_the_last_measurement() -> None:
         "p95": 95.0,
         "p99": 99.0,
     }
-    assert facts["limits"] == {"minimum_requests": 100, "max_error": 0.01, "threshold_ms": 500, "max_slow": 0.01}
+    assert facts["limits"] == {
+        "minimum_requests": 100,
+        "max_error": 0.01,
+        "bad_error": 0.05,
+        "threshold_ms": 500,
+        "max_slow": 0.01,
+        "bad_slow": 0.05,
+    }
     assert [each["versions"]["v2"]["requests"] for each in facts["samples"]] == [0, 200, 210]
     json.dumps(facts)
 
