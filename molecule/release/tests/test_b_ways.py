@@ -130,7 +130,7 @@ def test_each_module_gives_the_same(release, another_python, tmp_path):
 
 
 def test_the_timeout_of_a_task_ends_the_watch_and_releases_the_lease(release, tmp_path):
-    task = canary("advanced", {"timeout": 3}, interval=3600)
+    task = canary("advanced", {"timeout": 8}, interval=3600)  # long enough to begin on a busy machine
     (result,) = played(tmp_path, sys.executable, [task])
     assert result["failed"]
     assert "timed out" in result["msg"].lower() or "timeout" in result["msg"].lower(), result["msg"]
