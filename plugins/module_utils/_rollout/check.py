@@ -18,6 +18,7 @@ from .._k8s.rights import missing
 from .._preflight.checks import examine, findings
 from .._preflight.finding import ERROR, Finding
 from .._preflight.reach import callers_routed, reached_by_weight_alone
+from .._preflight.routes import route_named
 from .._proxy import discovery
 from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
@@ -25,7 +26,8 @@ from .context import Request, Session
 from .read import Refused, Snapshot
 from .rights import lacking, rights_to_move
 
-_AFTERWARDS = (reached_by_weight_alone.__name__, callers_routed.__name__)  # warnings, after the write
+# Warnings: two that are given after the write, and one that is about later edits and is left to the doctor.
+_NOT_BEFORE = (reached_by_weight_alone.__name__, callers_routed.__name__, route_named.__name__)
 _READ = ("focus", "virtual_services", "destination_rules", "services", "unread")
 
 
@@ -61,7 +63,7 @@ def check(
 
 def broken_rules(snapshot: Snapshot, discovered: DiscoveredGateways | None, skip: Collection[str]) -> list[Finding]:
     """What is wrong with the route of a canary, errors first. discovered: None if they may not be read. Pure."""
-    return findings(examine(_mesh_of(snapshot, discovered), {*skip, *_AFTERWARDS}))
+    return findings(examine(_mesh_of(snapshot, discovered), {*skip, *_NOT_BEFORE}))
 
 
 def _mesh_of(snapshot: Snapshot, discovered: DiscoveredGateways | None) -> Mesh:

@@ -111,6 +111,17 @@ def test_what_is_only_fragile_is_told(
     assert [warning for warning in warned if "is one of 2 for Service shop/pong" in warning]
 
 
+def test_a_step_gives_no_advice_about_the_names_of_routes(
+    server: ApiServer, gateway: dict[str, Any], call: Call, warned: list[str]
+) -> None:
+    """Their authors may leave them unnamed, and the doctor gives it."""
+    unnamed = virtual_service(100, 0, gateways=["gateway"], hosts=["shop.test"])
+    del unnamed["spec"]["http"][1]["name"]
+    server.put("virtualservices", unnamed)
+    assert call()["changed"]
+    assert not any("has no name" in warning for warning in warned)
+
+
 def test_who_may_not_see_others_is_told_so(
     server: ApiServer, gateway: dict[str, Any], call: Call, warned: list[str]
 ) -> None:
