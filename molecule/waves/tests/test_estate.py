@@ -170,7 +170,7 @@ def test_every_act_needs_nothing_but_the_inventory(play: Callable[..., Run], est
     again = play("advance", *here, canary_watch=0, canary_proof_timeout=120)
     assert (again.code, again.changed) == (0, 0), again.output
 
-    back = play("rollback", *here)
+    back = play("rollback", *here, canary_proof_timeout=120)
     assert (back.code, back.changed) == (0, 5), back.output
     assert greens(estate) == {name: [0] * len(weights) for name, weights in five.items()}
     assert specs(estate) == before
