@@ -18,6 +18,7 @@ API = "networking.istio.io/v1"
 LABELS = {"estate": "found"}
 NEW = {"blue": 100, "green": 0}
 ANNOTATION = "progressive.istio/canary"
+PACE = {"canary_watch": 0, "canary_interval": 3600, "canary_proof_timeout": 120}  # whatever else the machine does
 MOVED = ["inside.waves", "named.waves", "several.waves.api", "short.waves", "unnamed.waves"]
 GRAPH = """@all:
   |--@ungrouped:
@@ -160,14 +161,14 @@ def test_every_act_needs_nothing_but_the_inventory(play: Callable[..., Run], est
     for name in MOVED:
         assert name in status.output
 
-    run = play("advance", *here, canary_watch=0, canary_proof_timeout=120)
+    run = play("advance", *here, **PACE)
     assert (run.code, run.changed) == (0, 5), run.output
     five = {"inside": [5], "named": [5], "several": [5, 0], "short": [5], "unnamed": [5], "single": []}
     assert greens(estate) == five
     groups = json.loads(inventory(found, "--list").succeeded().output)
     assert groups["phase_progressing"]["hosts"] == MOVED
 
-    again = play("advance", *here, canary_watch=0, canary_proof_timeout=120)
+    again = play("advance", *here, **PACE)
     assert (again.code, again.changed) == (0, 0), again.output
 
     back = play("rollback", *here, canary_proof_timeout=120)
