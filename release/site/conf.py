@@ -18,7 +18,7 @@ html_title = html_short_title = f"{project} {version}"
 
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 exclude_patterns = ["README.md"]  # it is the front page, inside of index.md
-suppress_warnings = ["ref.ref"]  # labels of Ansible's own pages, which are elsewhere
+suppress_warnings = ["ref.ref", "ref.envvar"]  # what Ansible's own pages define, which are elsewhere
 myst_heading_anchors = 3
 highlight_language = "none"
 pygments_style = "ansible"
