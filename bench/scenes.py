@@ -12,7 +12,7 @@ from bench.service import IN_MESH, Service
 
 STEPS = [20, 40, 60, 80, 100]
 INTERVAL = 1  # seconds at each weight
-MOVE = "Move the requests of pong-server"  # the task of the collection's playbooks that does it
+MOVE = "Move the requests"  # the task of the collection's playbooks that does it
 
 # In this order: v2 comes and goes, v3 replaces it and takes over from v1, and at last v2 takes over from v3.
 ROLLBACK = "rollback at 50 %"

@@ -23,11 +23,11 @@ from ansible_collections.progressive.istio.plugins.module_utils._canary.options 
 from ansible_collections.progressive.istio.plugins.module_utils._common.call import Call
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
-from ansible_collections.progressive.istio.plugins.module_utils._report.progress import progress_line
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot
 from ansible_collections.progressive.istio.plugins.plugin_utils._in_process import InProcessAction
+from ansible_collections.progressive.istio.plugins.plugin_utils._progress import FEW, teller
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
 from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
+from ansible_collections.progressive.istio.plugins.plugin_utils._settings import mistakes_in_role
 
 STEPWISE = ("advanced", "promoted")
 ONCE = ("confirm", "adopt")  # they count for the first step only
@@ -65,8 +65,14 @@ class ActionModule(InProcessAction):
         state = arguments.get("state")
         if state == "rolled_back":
             arguments = _for_rollback(arguments)
+        else:
+            weight = {"weight": arguments["weight"]} if "weight" in arguments else {}
+            mistakes = mistakes_in_role(self, variables, **weight)
+            if mistakes:
+                return {"changed": False, "failed": True, "msg": printable(mistakes)}
         if state not in STEPWISE:
-            return self.called(arguments, variables, self.answer)
+            with self._stepping(arguments, variables) as step:
+                return step()
         if state == "promoted" and self._task.async_val:
             raise AnsibleActionFail("state: promoted takes several steps, which an async task cannot: leave async out")
         controller = os.getppid()
@@ -89,8 +95,12 @@ class ActionModule(InProcessAction):
         """What takes one step with these arguments, and shows it: while it is taken, or else afterwards."""
         people = read_by_people()
         if not self.why_not_here(variables):
-            with CanaryTask(_tell if people else None) as task:
+            hosts = list(variables.get("ansible_play_batch") or [])
+            tell = teller(hosts, Path(C.DEFAULT_LOCAL_TMP), lambda line: display.display(line)) if people else None
+            with CanaryTask(tell, findings=len(hosts) <= FEW) as task:
                 yield lambda: self.called(arguments, variables, task.answer)
+        elif "run" not in arguments:
+            yield lambda: self.called(arguments, variables, self.answer)
         elif people and self._connection.transport == "local" and self._connection.become is None:
             with _shown() as file:
                 arguments["run"]["progress"] = str(file)
@@ -117,10 +127,6 @@ def _for_rollback(arguments: Mapping[str, Any]) -> dict[str, Any]:
             display.warning(f"{'; '.join(checked.error_messages)}: the rollback is made with the default")
             del kept[name]
     return kept
-
-
-def _tell(snapshot: Snapshot, line: str) -> None:
-    display.display(progress_line(snapshot, line))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
-from ansible_collections.progressive.istio.plugins.plugin_utils._in_process import plain
+from ansible_collections.progressive.istio.plugins.plugin_utils import _settings
 from ansible_collections.progressive.istio.plugins.plugin_utils._plan import (
     app_version,
     cleanup,
@@ -56,7 +56,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         _validation, arguments = self.validate_argument_spec(ARGUMENTS)
         name, given = arguments["of"], arguments["given"]
         if name == "settings":
-            given = self._settings(task_vars or {}, given)
+            given = _settings.given(self, task_vars or {}, given)
         try:
             problems, planned = (CHECKS[name](**given), {}) if name in CHECKS else ([], PLANS[name](**given))
         except NotOurs as refused:
@@ -64,10 +64,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if problems:
             return {"changed": False, "failed": True, "msg": printable("; ".join(problems))}
         return {"changed": False, **planned}
-
-    def _settings(self, variables: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-        """All settings of the host, those of the other roles in `more`, and the names of all its variables."""
-        found = self._templar.template(settings.of_host(variables))
-        others = self._templar.template(settings.of_roles(variables, more.get("roles") or []))
-        weight = {name: value for name, value in more.items() if name != "roles"}
-        return {"settings": {**found, **weight}, "names": list(variables), "others": plain(others)}

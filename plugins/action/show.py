@@ -17,7 +17,11 @@ LINE = {
     "text": {"type": "str", "required": True},
     "tone": {"type": "str", "choices": [*SETTINGS, "plain"], "default": "plain"},
 }
-ARGUMENTS = {"lines": {"type": "list", "elements": "dict", "required": True, "options": LINE}}
+ARGUMENTS = {
+    "lines": {"type": "list", "elements": "dict", "default": [], "options": LINE},
+    "text": {"type": "str", "default": ""},
+    "fail": {"type": "str", "default": ""},
+}
 
 display = Display()
 
@@ -32,8 +36,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         """Print each line, and return all of them for programs."""
         super().run(tmp, task_vars)
         _validation, given = self.validate_argument_spec(ARGUMENTS)
+        lines = [{"text": text, "tone": "plain"} for text in given["text"].splitlines()] + given["lines"]
         if read_by_people():
-            for line in given["lines"]:
+            for line in lines:
                 setting = SETTINGS.get(line["tone"])
                 display.display(printable(line["text"]), color=getattr(C, setting) if setting else None)
-        return {"changed": False, "lines": [printable(line["text"]) for line in given["lines"]]}
+        result = {"changed": False, "lines": [printable(line["text"]) for line in lines]}
+        if given["fail"]:
+            return {"changed": False, "failed": True, "msg": printable(given["fail"])}
+        return result | {"_ansible_verbose_override": True}  # with -v they are not printed again

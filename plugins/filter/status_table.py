@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of many canaries as a table: one row for each version, and notes below a service."""
+"""The state of canaries as a table: a row for each version and notes below a service, or one row for each of many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ Service = Mapping[str, Any]
 Line = dict[str, str]
 
 HEADINGS = ("service", "version", "weight", "share", "errors", "p99", "verdict")
+OF_MANY = ("service", "weights", "share of canary", "errors", "p99", "verdict")
+FEW = 3  # services of which each has a row for each version
 UNKNOWN = "-"
+SAID = "see above"  # a failure that Ansible has printed
 TONES = {
     "pass": "ok",
     "inconclusive": "warning",
@@ -30,14 +33,40 @@ def status_table(services: list[Service]) -> list[Line]:
     A service has a name and what is known of it: `info` of canary_info, `result` of canary, `probe` of traffic_probe,
     `doctor` of canary_doctor, and `failed` if its play did.
     """
-    rows = [(service, list(_rows(service))) for service in services]
+    few = len(services) <= FEW
+    rows = [(service, list(_rows(service)) if few else [_row(service)]) for service in services]
     cells = [(service["name"] if first else "", *row) for service, some in rows for first, row in _marked(some)]
-    head, *texts = aligned([HEADINGS, *cells])
+    table = _with_clusters(rows, [HEADINGS if few else OF_MANY, *cells])
+    head, *texts = aligned(table)
     lines, rest = [_line(head)], iter(texts)
     for service, some in rows:
         lines += [_line(next(rest), _tone(service)) for _row in some]
-        lines += [_line(f"  {note}", tone) for note, tone in _notes(service)]
+        lines += [_line(f"  {note}", tone) for note, tone in _notes(service) if few or tone == "error"]
     return lines
+
+
+def _with_clusters(
+    rows: list[tuple[Service, list[tuple[str, ...]]]], table: list[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """The table with a first column for the clusters, where the services are in several."""
+    clusters = [_cluster(service) for service, some in rows for _row in some]
+    if len(set(filter(None, clusters))) < 2:
+        return table
+    first = [cluster if row[0] else "" for cluster, row in zip(clusters, table[1:], strict=True)]
+    return [(cluster, *row) for cluster, row in zip(["cluster", *first], table, strict=True)]
+
+
+def _cluster(service: Service) -> str:
+    """The context with which the service was reached; empty if it was not."""
+    known = ((service.get(part) or {}).get("context") for part in ("result", "info"))
+    return str(next(filter(None, known), ""))
+
+
+def _row(service: Service) -> tuple[str, ...]:
+    """Its cells in a table of many: all weights, and what is known of the canary."""
+    rows = list(_rows(service))
+    weights = ", ".join(f"{version} {weight}" for version, weight, *_ in rows if version != UNKNOWN)
+    return (weights or UNKNOWN, *rows[-1][2:])
 
 
 def _rows(service: Service) -> Iterator[tuple[str, ...]]:
@@ -155,7 +184,7 @@ def _notes(service: Service) -> Iterator[tuple[str, str]]:
     info, result = service.get("info") or {}, service.get("result") or {}
     if result.get("msg") and not result.get("failed"):
         yield str(result["msg"]), "plain"
-    if service.get("failed"):
+    if service.get("failed") not in (None, "", SAID):
         yield f"! {' '.join(str(service['failed']).split())}", "error"
     for problem in info.get("problems") or []:
         yield f"! {problem}", "error"

@@ -185,6 +185,13 @@ options:
     type: list
     elements: str
     default: []
+  playbook_options:
+    version_added: 1.1.0
+    description:
+      - Options with which C(ansible-playbook) finds this service, such as C(-i hosts.yml --limit pong).
+      - With them a message that asks for something names the command of a playbook, without them an option of this
+        module.
+    type: str
   analysis:
     version_added: 1.1.0
     description:

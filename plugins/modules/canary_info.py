@@ -31,6 +31,13 @@ options:
       - Subset of the canary. Give it together with O(stable).
       - The default is that of the present release, or else the second of the two destinations of the route.
     type: str
+  playbook_options:
+    version_added: 1.1.0
+    description:
+      - Options with which C(ansible-playbook) finds this service, such as C(-i hosts.yml --limit pong).
+      - With them a message that asks for something names the command of a playbook, without them an option of
+        M(progressive.istio.canary).
+    type: str
   prometheus:
     description:
       - The Prometheus to read the counts of each weight from, see RV(counted).
@@ -250,6 +257,7 @@ from ..module_utils._common.call import Call
 from ..module_utils._common.module import serve
 from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ..module_utils._k8s.client import Cluster, connect
+from ..module_utils._release.hints import Hints
 from ..module_utils._release.lease import has_ended, this_run
 from ..module_utils._release.state import State
 from ..module_utils._report.status import status_of
@@ -266,6 +274,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "route": {"type": "str"},
     "destination_host": {"type": "str"},
     "prometheus": {"type": "dict", "options": PROMETHEUS},
+    "playbook_options": {"type": "str"},
 }
 SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS, "required_together": [("stable", "canary")]}
 TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
@@ -303,7 +312,7 @@ def _status(call: Call, cluster: Cluster, target: Target, criteria: Criteria | N
         return {"exists": False, "problems": refused.mistakes, "summary": summary}
     holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
     gone = holder is not None and has_ended(holder)
-    status = status_of(snapshot, this_run(), gone, cluster.now())
+    status = status_of(snapshot, this_run(), gone, cluster.now(), Hints(call.params["playbook_options"]))
     return status | (_counted(call, cluster, snapshot, criteria) if criteria else {})
 
 

@@ -27,7 +27,7 @@ options:
     description: The lines, each with a C(text) and optionally a C(tone).
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       text:
         description: The line.
@@ -38,6 +38,14 @@ options:
         type: str
         choices: [ok, warning, error, command, plain]
         default: plain
+  text:
+    description: A text with line ends, such as a table, to print before O(lines).
+    type: str
+    default: ""
+  fail:
+    description: Fail with this text once the lines are printed. Empty means not to fail.
+    type: str
+    default: ""
 seealso:
   - module: progressive.istio.canary_doctor
   - plugin: progressive.istio.status_table

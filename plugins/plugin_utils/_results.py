@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-IN_ORDER = ("transitions", "judged", "warnings")
+IN_ORDER = ("transitions", "judged")
 
 
 def together(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
@@ -15,6 +15,7 @@ def together(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any
     both["changed"] = bool(first.get("changed") or then.get("changed"))
     both["api_requests"] = first.get("api_requests", 0) + then.get("api_requests", 0)
     both |= {name: [*first.get(name, []), *then.get(name, [])] for name in IN_ORDER}
+    both["warnings"] = _once([*first.get("warnings", []), *then.get("warnings", [])])
     if "weights" in first:
         both["weights"] = {**first["weights"], **then.get("weights", {}), "before": first["weights"]["before"]}
     if "run" in first and "run" in then:
@@ -22,3 +23,8 @@ def together(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any
     if "diff" in first and "diff" in then:
         both["diff"] = {**then["diff"], "before": first["diff"]["before"]}
     return both
+
+
+def _once(warnings: list[str]) -> list[str]:
+    """Each problem once, without regard to its remedy: the same patch names another generation after each step."""
+    return list({text.partition(" -> ")[0]: text for text in warnings}.values())

@@ -12,7 +12,7 @@ Name = tuple[str, str, str]  # what kubectl calls the kind, the namespace, the n
 
 READS = {"get", "describe", "logs", "port-forward"}
 CHANGES = {"patch", "scale", "annotate", "rollout restart", "rollout undo"}
-PLAYBOOKS = {"progressive.istio.advance", "progressive.istio.status", "progressive.istio.rollback"}
+PLAYBOOKS = {f"progressive.istio.{name}" for name in ("advance", "canary", "status", "rollback")}
 VALUED = {"-n", "--type", "-p", "-l", "-c", "-o", "--context", "--kubeconfig"}  # options with a word of their own
 SHELL = frozenset("();<>|&")
 

@@ -39,10 +39,11 @@ def answer(call: Call) -> dict[str, Any]:
 class CanaryTask:
     """One task, which may call several times: what a call has read and opened serves the next, until its `with` ends.
 
-    tell: shows a line about the service to the user.
+    tell: shows a line about the service to the user. findings: whether warnings of the rules of the mesh are given.
     """
 
-    def __init__(self, tell: Callable[[Snapshot, str], None] | None = None) -> None:
+    def __init__(self, tell: Callable[[Snapshot, str], None] | None = None, findings: bool = True) -> None:
+        self._findings = findings
         self._tell = tell or (lambda snapshot, line: None)
         self._cluster: Cluster | None = None
         self._prover: Prover | None = None
@@ -82,10 +83,12 @@ class CanaryTask:
             changed = isinstance(error, UncertainWrite)  # it may have been written, so the caller must check
             result = _failure([*mistakes, *error.mistakes]) | {"changed": changed}
         else:
-            result = result_of(outcome, plan) | removal | {"failed": outcome.failed}
+            result = (
+                result_of(outcome, plan, call.check_mode, request.command.hints) | removal | {"failed": outcome.failed}
+            )
             if call.diff:
                 result["diff"] = diff_of(outcome)
-            for warning in warnings_of(outcome):
+            for warning in warnings_of(outcome if self._findings else replace(outcome, warnings=())):
                 call.warn(warning)
         facts = {**cluster.facts(), "api_requests": cluster.requests - requests}
         return result | _about(target, run, begin, cluster.now()) | facts

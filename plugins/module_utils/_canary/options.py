@@ -9,6 +9,7 @@ from .._analysis.spec import ANALYSIS
 from .._common.values import from_json
 from .._k8s.auth import AUTH_ARGUMENTS
 from .._preflight.checks import NAMES
+from .._release.hints import Hints
 from .._release.lease import has_ended
 from .._release.model import Command, Run, Want
 from .._release.plan import InvalidPlan, Plan, validate
@@ -50,6 +51,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "proof_timeout": {"type": "float", "default": 30},
     "skip_checks": {"type": "list", "elements": "str", "default": []},
     "analysis": {"type": "dict", "options": ANALYSIS},
+    "playbook_options": {"type": "str"},
     "run": {
         "type": "dict",
         "options": {
@@ -74,6 +76,11 @@ LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0, "proof_timeo
 WANTS = {
     "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted
     "cleaned": Want.HELD,  # no weight changes
+}
+
+PLAYBOOKS = {
+    **{"weighted": "canary", "promoted": "canary", "advanced": "advance"},
+    **{"rolled_back": "rollback", "held": "hold", "cleaned": "cleanup"},
 }
 
 
@@ -127,6 +134,11 @@ def _steps(given: object) -> object:
         return given.split(",")
 
 
+def _hints(params: Params, plan: Plan) -> Hints:
+    given = (f"-e weight={plan.weight}",) if params["state"] == "weighted" else ()
+    return Hints(params["playbook_options"], PLAYBOOKS[params["state"]], given)
+
+
 def request_of_options(
     params: Params, check: bool, target: Target, plan: Plan, criteria: Criteria | None, run: Run
 ) -> Request:
@@ -145,6 +157,7 @@ def request_of_options(
         evidence=criteria is not None,
         why=params["reason"],
         force=params["force"],
+        hints=_hints(params, plan),
     )
     return Request(
         target,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._common.text import listing
+from .._common.text import listing, plural
 from .._k8s.selectors import includes
 from .._routing.hosts import ServiceName, identity, service_of
 from .._routing.subsets import subsets_of
@@ -95,7 +95,11 @@ def sentences(split: MovedRule, version: str, world: Mesh, callers: bool = True)
     found = [*bypasses(split, version, world), *([unrouted_callers(split, version, world)] if callers else [])]
     listed = list(dict.fromkeys(str(each) for each in found if each))
     more = len(listed) - MOST
-    rest = (f"{version} is also reached by {more} more places, which the module mesh_info lists",) if more > 0 else ()
+    rest = (
+        (f"{version} is also reached by {plural(more, 'more place')}, which the module mesh_info lists",)
+        if more > 0
+        else ()
+    )
     return (*listed[:MOST], *rest)
 
 

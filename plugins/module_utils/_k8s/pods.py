@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._common.text import plural
 from .conditions import condition, is_live, is_ready, is_true
 from .owners import deployment_of, owner_of
 from .selectors import includes, labels_of, template_labels
@@ -64,10 +65,11 @@ class Version:
         if not self.total and not self.ready:
             return "it has no pods"
         if self.ready >= self.total:
-            return f"its {self.ready} pods are ready, but all requests need {needed}; scale it up, or set min_ready"
+            ready = f"its {plural(self.ready, 'pod')} {'is' if self.ready == 1 else 'are'} ready"
+            return f"{ready}, but all requests need {needed}; scale it up, or set min_ready (canary_min_ready)"
         more = len(self.problems) - NAMED
         reasons = "; ".join(self.problems[:NAMED]) + (f"; and {more} more" if more > 0 else "")
-        return f"{self.ready} of {max(needed, 1)} pods ready" + (f": {reasons}" if reasons else "")
+        return f"{self.ready} of {plural(max(needed, 1), 'pod')} ready" + (f": {reasons}" if reasons else "")
 
 
 def examine(

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .._common.text import plural
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -72,4 +74,4 @@ class Coverage:
     gaps: str = ""
 
     def __str__(self) -> str:
-        return f"counted in {self.read} of {self.of} proxies: {self.gaps}" if self.gaps else ""
+        return f"counted in {self.read} of {plural(self.of, 'proxy', 'proxies')}: {self.gaps}" if self.gaps else ""

@@ -293,7 +293,7 @@ class Proxies:
             names = "; ".join(str(each) for each in why[:NAMED])
             more = f"; and {len(why) - NAMED} more" if len(why) > NAMED else ""
             sample = f" ({self._extent.sample} asked)" if self._extent.sample else ""
-            number = f"on {len(why)} of {len(self._streams)} proxies{sample} after {seconds:.1f} s"
+            number = f"on {len(why)} of {plural(len(self._streams), 'proxy', 'proxies')}{sample} after {seconds:.1f} s"
             raise NotLive(f"{claim} {number}: {names}{more}", tuple(why), poll.result()[0])
         return rejecting
 

@@ -67,10 +67,10 @@ def decide(
     if command.want is Want.ROLLED_BACK:
         return _roll_back(case, state)
     if isinstance(state, Unreadable):
-        return _adopt(case, None) if command.adopt else reject_unreadable(state)
+        return _adopt(case, None) if command.adopt else reject_unreadable(state, command.hints)
     holder = _other_holder(case, state) if state and command.want is not Want.HELD else None
     if holder:
-        return reject_holder(plan.canary, holder)
+        return reject_holder(plan.canary, holder, command.hints)
     if not _as_written(case, state):
         return _adopt(case, state) if command.adopt else reject_drift(case, state)
     if command.want is Want.WATCHED:
@@ -100,12 +100,9 @@ def _advance(case: Case, state: State) -> Decision:
         why = f"{state.canary} has no ready pod left: {reason_of(case.observed.canary)}"
         return _fail(case, state, Verdict("fail", why, case.now))
     if not confirm and (state.failed or state.phase in (Phase.HELD, Phase.ROLLED_BACK)):
-        return Rejected(f"{stopped(state)}; set confirm: true to continue anyway, or release another canary")
+        return Rejected(f"{stopped(state)}; {case.command.hints.stopped()}")
     if state.phase is Phase.PAUSED and not confirm:
-        return NoOp(
-            f"{where(state)} waits for confirmation since {stamp(state.since)}: "
-            "set confirm: true to continue, or state: rolled_back to roll back"
-        )
+        return NoOp(f"{where(state)} waits for confirmation since {stamp(state.since)}: {case.command.hints.paused()}")
     soaked = state.soaks_until(case.plan.interval)
     if case.now < soaked and state.weight > 0 and state.phase in (Phase.PROGRESSING, Phase.PAUSED, Phase.WEIGHTED):
         if state.phase is Phase.PAUSED:
@@ -168,7 +165,7 @@ def _weigh(case: Case, state: State) -> Decision:
         return NoOp(f"{state.canary} has {weight} % already")
     higher = weight > min(state.weight, present)
     if higher and state.failed and not confirm:
-        return Rejected(f"{stopped(state)}; set confirm: true to give it {weight} % anyway")
+        return Rejected(f"{stopped(state)}; {case.command.hints.weighted(weight)}")
     obstacle = _blocked(case, weight) or _prepare(case, state)
     if obstacle:
         return obstacle
@@ -245,8 +242,7 @@ def _roll_back(case: Case, state: State | Unreadable | None) -> Decision:
     if noted or (kept == present and unnotable):
         return Wait(
             None,
-            f"{base.canary} keeps {kept} % of the requests because {rest}; "
-            "state: rolled_back again completes it once they are ready, force: true (canary_force=true) at once",
+            f"{base.canary} keeps {kept} % of the requests because {rest}; {case.command.hints.partly_back()}",
         )
     moved = f"from {present} back to {kept} %" if kept < present else f"stays at {kept} %"
     why = f"{moved}: {requester_of(case)}; {rest}"
@@ -299,7 +295,7 @@ def _take_up(case: Case, state: State | None) -> State | Wait | Rejected | Trans
     if same_release(case, state):
         return state
     if state.phase is Phase.HELD and not case.command.confirm:
-        return Rejected(f"{stopped(state)}; to release {plan.canary} in its place set confirm: true")
+        return Rejected(f"{stopped(state)}; {case.command.hints.superseding(plan.canary)}")
     left = _left_before(case, state)
     if left:
         return left
@@ -325,7 +321,7 @@ def _left_before(case: Case, state: State) -> Rejected | None:
         return None
     return Rejected(
         f"{canary} was started before and left at {stamp(last.at)} ({last.event}: {last.why}); "
-        "set confirm: true to start it again"
+        f"{case.command.hints.left_before()}"
     )
 
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 
 from .._common.clock import stamp
 from .._routing.virtual_service import ANNOTATION
+from .hints import Hints
 from .model import Case, Ready, Rejected, Want, same_release
 from .state import LeaseHolder, Phase, State, Unreadable
 
 
-def reject_unreadable(state: Unreadable) -> Rejected:
-    return Rejected(
-        f"the annotation {ANNOTATION} cannot be read because {state.reason}: set adopt: true to continue from the "
-        "present weights, or state: rolled_back to roll back"
-    )
+def reject_unreadable(state: Unreadable, hints: Hints) -> Rejected:
+    return Rejected(f"the annotation {ANNOTATION} cannot be read because {state.reason}: {hints.unreadable()}")
 
 
-def reject_holder(canary: str, holder: LeaseHolder) -> Rejected:
+def reject_holder(canary: str, holder: LeaseHolder, hints: Hints) -> Rejected:
     return Rejected(
         f"canary {canary} is held by {holder.who} on {holder.host} (process {holder.pid}) since "
         f"{stamp(holder.since)} (lease until {stamp(holder.until)}): wait for that run to end; "
-        "state: held and state: rolled_back work at any time"
+        f"{hints.held_by_another()}"
     )
 
 
@@ -30,15 +28,14 @@ def reject_drift(case: Case, state: State | None) -> Rejected:
     written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
     return Rejected(
         f"another writer changed the weights: {shares_of(case)} now, {written} when this release wrote them at "
-        f"{stamp(state.since)}; set adopt: true to continue from there, state: weighted to set another weight, "
-        "or state: rolled_back to roll back"
+        f"{stamp(state.since)}; {case.command.hints.drifted()}"
     )
 
 
 def reject_no_release(case: Case) -> Rejected:
     return Rejected(
         f"{shares_of(case)} is no release from {case.plan.stable} to {case.plan.canary}, which must share all "
-        "requests: name the two versions that do, or set state: rolled_back to roll back"
+        f"requests: {case.command.hints.no_release()}"
     )
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from .._common.shares import Share
+from .hints import Hints
 from .plan import Plan
 from .state import Phase, State, Verdict
 
@@ -113,6 +114,7 @@ class Command:
     why: for rolled_back and held: the user's reason.
     force: for rolled_back: all requests at once, whatever the stable version can carry.
     begun: for rolled_back: what stable could carry has been written already, or cannot be noted in the annotation.
+    hints: how the caller goes on where the release stops.
     """
 
     want: Want
@@ -126,6 +128,7 @@ class Command:
     why: str = ""
     force: bool = False
     begun: bool = False
+    hints: Hints = field(default_factory=Hints)
 
 
 @dataclass(frozen=True)

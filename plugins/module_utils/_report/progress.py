@@ -13,11 +13,12 @@ from pathlib import Path
 
 from .._common.printable import printable
 from .._common.shares import Share
-from .._release.state import State
+from .._release.state import Phase, State
 from .._rollout.context import Outcome
 from .._rollout.read import Snapshot
 
 WIDTH = 20
+WAITS = "paused: waits for a user to confirm"
 
 
 def teller(file: str | None) -> Callable[[Snapshot, str], None]:
@@ -50,7 +51,7 @@ def step_line(outcome: Outcome, seconds: float) -> str:
     if isinstance(state, State) and state.steps:
         parts.append(f"step {state.step + 1} of {len(state.steps)}")
     canary = snapshot.versions[snapshot.target.canary]
-    parts.append(f"{canary.name}: {canary.count} pods ready")
+    parts.append(f"{canary.name}: {canary.count} {'pod' if canary.total == 1 else 'pods'} ready")
     if outcome.live and not outcome.failed:
         sample = f" ({outcome.extent.sample} asked)" if outcome.extent and outcome.extent.sample else ""
         parts.append(f"live in {outcome.live_after * 1000:.0f} ms{sample}")
@@ -59,7 +60,7 @@ def step_line(outcome: Outcome, seconds: float) -> str:
     elif seconds > 0:
         parts.append(f"soaks {ceil(seconds)} s")
     elif isinstance(state, State):
-        parts.append(state.phase.replace("_", " "))
+        parts.append(WAITS if state.phase is Phase.PAUSED else state.phase.replace("_", " "))
     return "  ".join(parts)
 
 

@@ -11,6 +11,7 @@ from .._common.printable import printable
 from .._common.shares import Share, numbers, said
 from .._common.text import plural
 from .._proxy.fleet import Extent
+from .._release.hints import Hints
 from .._release.model import Event, Rejected, Transition, Wait
 from .._release.plan import Plan, Step
 from .._release.state import Phase, State, Unreadable, unverified
@@ -19,13 +20,16 @@ from .._rollout.read import Snapshot
 from .._routing.virtual_service import Route
 
 
-def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
-    """The outcome of a call on a canary."""
+def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | None = None) -> dict[str, Any]:
+    """The outcome of a call on a canary. check: nothing was written. hints: how the caller ends a pause."""
     target, snapshot = outcome.snapshot.target, outcome.snapshot
-    now = f"now {said(outcome.snapshot.all_shares)}{_live(outcome)}"
+    shares = said(outcome.snapshot.all_shares)
+    would = check and outcome.changed
+    why = f"this would be done: {outcome.why}" if would else outcome.why
+    now = f"then {shares}" if would else f"now {shares}{_live(outcome)}"
     return {
         "changed": outcome.changed,
-        "msg": f"{target.place}, HTTP route {snapshot.route.name}: {outcome.why}; {now}",
+        "msg": f"{target.place}, HTTP route {snapshot.route.name}: {why}; {now}{_waits(outcome, hints)}",
         "weights": {"before": numbers(outcome.before), "after": numbers(outcome.snapshot.all_shares)},
         "transitions": [
             _transition(each, snapshot.route, outcome.settled.get(order))
@@ -43,6 +47,14 @@ def result_of(outcome: Outcome, plan: Plan) -> dict[str, Any]:
         **({"analysis": outcome.judgement.facts()} if outcome.judgement else {}),
         **({"mistakes": [outcome.decision.why]} if isinstance(outcome.decision, Rejected) else {}),
     }
+
+
+def _waits(outcome: Outcome, hints: Hints | None) -> str:
+    """For whom a step waits that was just taken, and what that user is to do."""
+    state = outcome.snapshot.state
+    if hints is None or not outcome.changed or not isinstance(state, State) or state.phase is not Phase.PAUSED:
+        return ""
+    return f"; it waits for a user to confirm: {hints.paused()}"
 
 
 def _transition(written: Transition, route: Route, settled: float | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from .._common.clock import stamp
 from .._common.shares import number, numbers, said
 from .._k8s.pods import Version
+from .._release.hints import Hints
 from .._release.lease import leased
 from .._release.machine import decide
 from .._release.model import Command, Rejected, Run, Want
@@ -17,8 +18,10 @@ from .._release.state import LeaseHolder, State, Unreadable, unverified
 from .._rollout.read import Snapshot
 from .result import next_weight, release_of
 
+TASK = Hints()  # the words of a task
 
-def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) -> dict[str, Any]:
+
+def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime, hints: Hints = TASK) -> dict[str, Any]:
     """Everything about a canary."""
     target, state = snapshot.target, snapshot.state
     known = state if isinstance(state, State) else None
@@ -32,7 +35,7 @@ def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) ->
         "destination_host": snapshot.route.host,
         **release_of(snapshot),
         "next_weight": next_weight(state, known.steps) if known else None,
-        "next": _next(snapshot, by, holder_ended, now),
+        "next": _next(snapshot, by, holder_ended, now, hints),
         "holder": _holder(known.holder, holder_ended, now) if known and known.holder else None,
         "verdict": None,
         "history": [],
@@ -53,13 +56,13 @@ def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) ->
     return status | {"summary": _summary(snapshot, versions, status)}
 
 
-def _next(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime) -> str | None:
+def _next(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime, hints: Hints) -> str | None:
     """What a request for the next step would meet."""
     state = snapshot.state
     if not isinstance(state, State) or not state.steps:
         return None
     plan = Plan(state.stable, state.canary, state.steps, state.interval)
-    decision = decide(state, snapshot.observed(holder_ended), plan, Command(Want.ADVANCED, by), now)
+    decision = decide(state, snapshot.observed(holder_ended), plan, Command(Want.ADVANCED, by, hints=hints), now)
     return f"refused: {decision.why}" if isinstance(decision, Rejected) else decision.why
 
 

@@ -13,6 +13,7 @@ from .._proxy.fleet import Extent
 from .._proxy.poll import Live
 from .._release.model import Command, Decision, Event, Rejected, Transition, Want
 from .._release.plan import Plan
+from .heartbeat import Heartbeat
 from .prover import Prover
 from .read import Snapshot, Target, read, read_for_rollback
 
@@ -64,6 +65,7 @@ class Session:
 
     prover: asks the proxies whether weights are live; None where nothing is written or they are not to be asked.
     tell: shows a line about the service to the user.
+    heartbeat: of the lines about what is waited for.
     on_live: is called as soon as a weight that is to soak is seen live, before that is noted.
     """
 
@@ -71,6 +73,11 @@ class Session:
     prover: Prover | None = None
     tell: Callable[[Snapshot, str], None] = lambda snapshot, line: None
     on_live: Callable[[Snapshot], None] = lambda snapshot: None
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+
+    def waiting(self, snapshot: Snapshot, line: str) -> None:
+        """Show from time to time what is waited for."""
+        self.heartbeat.beat(lambda: self.tell(snapshot, line))
 
     def read(self, request: Request) -> Snapshot:
         """The snapshot that a decision about the request rests on. Raises Refused or ClusterError."""

@@ -16,12 +16,15 @@ from .context import Request, Session
 from .decide import awaits_pods, decide_on
 from .read import Object, Snapshot, pods_of
 
-TURN = 10.0  # seconds after which the number of pods that are wanted is read again
+TURN = 7.5  # seconds after which the number of pods that are wanted is read again
 PAUSE = 0.5  # seconds before the pods are watched again when the API server ended the watch
 
 
 def wait_for_pods(session: Session, request: Request, snapshot: Snapshot, why: str, deadline: float) -> str:
     """Return "" as soon as the pods may be enough; once the deadline (monotonic) is over, why they are not."""
+    left = max(0.0, deadline - time.monotonic())
+    if left:
+        session.waiting(snapshot, f"waits for pods, at most {left:.0f} s: {why}")
     try:
         if _may_be_enough(session, request, snapshot, deadline):
             return ""

@@ -40,7 +40,7 @@ def verify(
         now = session.cluster.get(VIRTUAL_SERVICE, request.target.name, request.target.namespace)
         if now and now["metadata"]["resourceVersion"] != snapshot.resource_version:
             return None
-        stay = f"the weights stay {said(snapshot.all_shares)}; state: rolled_back works anyway"
+        stay = f"the weights stay {said(snapshot.all_shares)}; {request.command.hints.unproven()}"
         raise Refused([f"{error}; {stay}"]) from error
     except (Unproven, ClusterError) as error:
         if isinstance(error, ClusterError):

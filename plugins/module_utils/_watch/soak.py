@@ -162,6 +162,7 @@ class _SoakWatch:
         if self._judge:
             feed.judge(self._judge)
         feed.follow_route(self.snapshot)
+        self._session.heartbeat.begin()
         well, followed = time.monotonic(), False
         while not self.passed and (now := cluster.now()) < until:
             try:
@@ -173,6 +174,7 @@ class _SoakWatch:
                 if ended:
                     return ended
                 if not self.passed:
+                    self._session.waiting(self.snapshot, self._so_far(now))
                     self._take_in(feed, min((until - now).total_seconds(), GLANCE))
             except ClusterError:
                 if time.monotonic() - well > OUTAGE:
@@ -181,6 +183,16 @@ class _SoakWatch:
         if self._judge and not self.passed and until == self._latest:
             return self._step(self._verdict(cluster.now()))
         return None
+
+    def _so_far(self, now: datetime) -> str:
+        """How long the weight still soaks, or is judged at most, and what the analysis says of it."""
+        state = self.snapshot.state
+        soaked = state.soaks_until(self._request.plan.interval) if isinstance(state, State) else now
+        left, most = (f"{max(0.0, (end - now).total_seconds()):.0f} s" for end in (soaked, self._latest))
+        parts = [f"soaks, {left} left" if soaked > now else f"waits for a verdict, at most {most}"]
+        if self.measurements:
+            parts.append(f"{self.measurements.judgement.result} so far: {self.measurements.judgement.why}")
+        return "  ".join(parts)
 
     def release_lease(self) -> None:
         """Release the lease, if it is still ours."""

@@ -90,8 +90,10 @@ def test_a_host_of_an_inventory_is_named_in_each_command(printed: Any, tmp_path:
         "all: {hosts: {checkout: {canary_namespace: shop, canary_stable_version: blue, canary_version: green}}}"
     )
     told = printed("-i", str(hosts), "--limit", "checkout", host="checkout")
-    versions = {"canary_stable_version": "blue", "canary_version": "green"}
-    assert shlex.split(told["__canary_again"]) == ["-i", str(hosts), "--limit", "checkout", "-e", json.dumps(versions)]
+    versions = ["-e", "canary_stable_version=blue", "-e", "canary_version=green"]
+    assert shlex.split(told["__canary_again"]) == ["-i", str(hosts), "--limit", "checkout", *versions]
+    release = told["__canary_next_finished"][2]
+    assert release.count("canary_stable_version") == release.count("canary_version") == 1, release
 
 
 def commands_of(text: str) -> list[str]:

@@ -87,9 +87,9 @@ def test_promoted_goes_all_steps_and_shows_each(server: ApiServer, task: Task) -
     assert result["api_requests"] == len(server.requests)
     assert result["run"]["began"] < result["transitions"][0]["at"] < result["transitions"][2]["at"]
     assert task.shown == [
-        "shop/pong  [####................]  20 %  step 1 of 3  v2: 1 of 1 pods ready  progressing",
-        "shop/pong  [##########..........]  50 %  step 2 of 3  v2: 1 of 1 pods ready  progressing",
-        "shop/pong  [####################] 100 %  step 3 of 3  v2: 1 of 1 pods ready  promoted",
+        "shop/pong  [####................]  20 %  step 1 of 3  v2: 1 of 1 pod ready  progressing",
+        "shop/pong  [##########..........]  50 %  step 2 of 3  v2: 1 of 1 pod ready  progressing",
+        "shop/pong  [####################] 100 %  step 3 of 3  v2: 1 of 1 pod ready  promoted",
     ]
     assert state_of(server)["holder"] is None
 

@@ -56,21 +56,49 @@ def test_one_row_a_version_and_notes_below_a_service() -> None:
         {"name": "shop/pong", "info": UNDER_WAY},
         {"name": "shop/none", "info": {"exists": False, "problems": ["VirtualService shop/none does not exist"]}},
         {"name": "shop/away", "failed": "the API\n  is away"},
-        {"name": "shop/later"},
     ]
     assert texts(*services) == [
-        "service     version  weight  share  errors  p99  verdict",
-        "shop/pong   v1       80 %    -      -       -",
-        "            v2       20 %    -      -       -    pass; progressing, step 2 of 3",
+        "service    version  weight  share  errors  p99  verdict",
+        "shop/pong  v1       80 %    -      -       -",
+        "           v2       20 %    -      -       -    pass; progressing, step 2 of 3",
         "  ! v2 has no ready pod",
         "  ready pods: v1 3 of 3, v2 0 of 1",
         "  next: v2 soaks until noon",
-        "shop/none   -        -       -      -       -    see below",
+        "shop/none  -        -       -      -       -    see below",
         "  ! VirtualService shop/none does not exist",
-        "shop/away   -        -       -      -       -    failed",
+        "shop/away  -        -       -      -       -    failed",
         "  ! the API is away",
-        "shop/later  -        -       -      -       -    not reached",
     ]
+
+
+def test_one_row_for_each_of_many_and_below_it_only_what_is_wrong() -> None:
+    services = [
+        {"name": "shop/pong", "info": UNDER_WAY},
+        {"name": "shop/cart", "result": {**MOVED, "msg": "v2: from 0 to 20 %", "judged": [JUDGED]}},
+        {"name": "shop/away", "failed": "the API\n  is away"},
+        {"name": "shop/later"},
+    ]
+    assert texts(*services) == [
+        "service     weights           share of canary  errors  p99     verdict",
+        "shop/pong   v1 80 %, v2 20 %  -                -       -       pass; progressing, step 2 of 3",
+        "  ! v2 has no ready pod",
+        "shop/cart   v1 80 %, v2 20 %  20.0 %           0.0 %   120 ms  progressing, step 2 of 3",
+        "shop/away   -                 -                -       -       failed",
+        "  ! the API is away",
+        "shop/later  -                 -                -       -       not reached",
+    ]
+
+
+def test_the_cluster_is_named_where_there_are_several() -> None:
+    east, west = ({"name": "pong", "result": {**MOVED, "context": name}} for name in ("east", "west"))
+    assert texts(east, {**west, "name": "cart"}) == [
+        "cluster  service  version  weight  share  errors  p99  verdict",
+        "east     pong     v1       80 %    -      -       -",
+        "                  v2       20 %    -      -       -    progressing, step 2 of 3",
+        "west     cart     v1       80 %    -      -       -",
+        "                  v2       20 %    -      -       -    progressing, step 2 of 3",
+    ]
+    assert texts(east, east)[0].startswith("service")
 
 
 def test_what_a_run_did_is_said_below_its_service_and_a_failure_once() -> None:

@@ -389,7 +389,7 @@ class TestReadiness:
         status = {"containerStatuses": [{"name": "pong", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}
         server.put("pods", pod("v2", ready=False, **status))
         result = call(**advanced(wait_timeout=1))
-        assert "0 of 1 pods ready: pod pong-v2-1 container pong cannot start: ImagePullBackOff" in result["msg"]
+        assert "0 of 1 pod ready: pod pong-v2-1 container pong cannot start: ImagePullBackOff" in result["msg"]
         assert result["msg"].endswith("waited 1 s, the weights stay v1 100 %, v2 0 %")
         assert server.sent("PATCH") == []
 
@@ -433,7 +433,7 @@ class TestReadiness:
         for number in range(2, 5):
             server.put("pods", pod("v1", number))
         assert call(weight=25)["changed"]
-        assert "its 1 pods are ready, but all requests need 4" in call(weight=26)["msg"]
+        assert "its 1 pod is ready, but all requests need 4" in call(weight=26)["msg"]
         assert call(weight=26, min_ready=1)["changed"]
 
     def test_stable_must_be_ready_to_get_requests_back(self, server: ApiServer, call: Call) -> None:
@@ -479,7 +479,7 @@ class TestReadiness:
     ) -> None:
         server.put("deployments", deployment("v1", 2))
         server.put("pods", made_by("old", pod("v1", ready=False)))
-        assert "its 1 pods are ready, but all requests need 2" in call(weight=100)["msg"]
+        assert "its 1 pod is ready, but all requests need 2" in call(weight=100)["msg"]
         assert call(weight=50)["changed"]
 
     def test_check_mode_does_not_wait(self, server: ApiServer, call: Call) -> None:
@@ -612,7 +612,7 @@ class TestRollbackToFewPods:
         for sentence in (
             f"v2: from 100 back to 50 %: no good; {reason}",
             f"v2 keeps 50 % of the requests because {reason}",
-            "force: true (canary_force=true) at once; waited 0 s, the weights stay v1 50 %, v2 50 %",
+            "force: true at once; waited 0 s, the weights stay v1 50 %, v2 50 %",
         ):
             assert sentence in result["msg"]
         assert result["msg"].count("VirtualService shop/pong") == 1

@@ -41,6 +41,11 @@ def test_what_was_done_adds_up_and_what_is_is_the_last() -> None:
     }
 
 
+def test_a_warning_that_recurs_with_another_remedy_is_given_once() -> None:
+    old, new = ("the route has no name -> patch generation 1", "the route has no name -> patch generation 2")
+    assert together({"warnings": [old, "other"]}, {"warnings": [new]})["warnings"] == [new, "other"]
+
+
 def test_after_a_refusal_the_weights_are_as_they_were_seen_last() -> None:
     both = together(FIRST, {"failed": True, "msg": "no", "run": THEN["run"]})
     assert (both["weights"], both["failed"], both["judged"]) == (FIRST["weights"], True, FIRST["judged"])

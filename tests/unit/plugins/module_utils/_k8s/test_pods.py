@@ -198,13 +198,19 @@ def test_the_surge_of_an_update_is_not_told_as_more_than_all() -> None:
     ("ready", "total", "whole", "minimum", "expected"),
     [
         (1, 1, 1, None, (100, "")),
-        (1, 1, 4, None, (25, "its 1 pods are ready, but all requests need 4; scale it up, or set min_ready")),
+        (
+            1,
+            1,
+            4,
+            None,
+            (25, "its 1 pod is ready, but all requests need 4; scale it up, or set min_ready (canary_min_ready)"),
+        ),
         (0, 0, 4, None, (0, "it has no pods")),
         (0, 0, 0, None, (0, "it has no pods")),
         (2, 3, 3, None, (66, "2 of 3 pods ready: pod x is not ready")),
         (1, 1, 4, 1, (100, "")),
         (1, 2, 2, 2, (0, "1 of 2 pods ready: pod x is not ready")),
-        (0, 1, 1, None, (0, "0 of 1 pods ready: pod x is not ready")),
+        (0, 1, 1, None, (0, "0 of 1 pod ready: pod x is not ready")),
     ],
 )
 def test_ready_pods_carry_their_share(

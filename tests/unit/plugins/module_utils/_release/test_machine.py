@@ -617,7 +617,7 @@ def test_a_rollback_leaves_to_the_canary_what_stable_cannot_carry_yet(
     assert waiting == Wait(
         None,
         f"v2 keeps {kept} % of the requests because {reason}; state: rolled_back again completes it once they are "
-        "ready, force: true (canary_force=true) at once",
+        "ready, force: true at once",
     )
     refused = ask(part.state, "advanced", observed=observed)
     assert isinstance(refused, Rejected)

@@ -144,7 +144,7 @@ def test_no_next_weight_where_a_user_is_waited_for(phase: Phase, weight: int, fo
 def test_a_version_without_its_pods_is_a_warning() -> None:
     lame = (pod("v1"), pod("v2", ready=False))
     assert warnings_of(outcome(snapshot=snapshot(80, 20, pods=lame))) == [
-        "v2 gets 20 % of the requests and has no ready pod: 0 of 1 pods ready: pod pong-v2-1 is not ready"
+        "v2 gets 20 % of the requests and has no ready pod: 0 of 1 pod ready: pod pong-v2-1 is not ready"
     ]
     assert warnings_of(outcome(snapshot=snapshot(100, 0, pods=lame))) == []
     assert warnings_of(outcome(snapshot=snapshot(80, 20, pods=None))) == []

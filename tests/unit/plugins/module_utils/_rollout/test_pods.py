@@ -42,7 +42,7 @@ def test_a_pod_that_gets_ready_ends_the_wait(server: ApiServer, session: Session
 def test_the_reason_is_that_of_the_end(server: ApiServer, session: Session, asked: Asked) -> None:
     server.put("pods", pod("v2", ready=False))
     late = waited(session, asked(patience=7), 0)
-    assert late.startswith("v2 cannot take 20 % yet: 0 of 1 pods ready: pod pong-v2-1")
+    assert late.startswith("v2 cannot take 20 % yet: 0 of 1 pod ready: pod pong-v2-1")
     assert late.endswith("; waited 7 s, the weights stay v1 100 %, v2 0 %")
 
 

@@ -244,7 +244,7 @@ class TestSoak:
         run = {"id": "x", "progress": str(tmp_path / "progress")}
         call(**advanced(interval=60, watch=0, run=run))
         assert (tmp_path / "progress").read_text() == (
-            "shop/pong  [##..................]  10 %  step 1 of 3  v2: 1 of 1 pods ready  soaks 60 s\n"
+            "shop/pong  [##..................]  10 %  step 1 of 3  v2: 1 of 1 pod ready  soaks 60 s\n"
         )
 
     def test_the_timeout_of_a_task_releases_the_lease(self, server: ApiServer, call: Call) -> None:
