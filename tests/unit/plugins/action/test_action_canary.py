@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -92,6 +93,14 @@ def test_promoted_goes_all_steps_and_shows_each(server: ApiServer, task: Task) -
         "shop/pong  [####################] 100 %  step 3 of 3  v2: 1 of 1 pod ready  promoted",
     ]
     assert state_of(server)["holder"] is None
+
+
+def test_the_result_of_steps_and_of_a_refusal_is_at_most_two_kilobytes(task: Task) -> None:
+    """Ansible prints all of it where the task fails."""
+    for options in ({"state": "promoted", "steps": [5, 20, 50, 100]}, {"state": "weighted", "weight": "x"}):
+        result = task.run(**options)
+        result.pop("invocation", None)  # Ansible shows it with -vvv only
+        assert len(json.dumps(result)) <= 2048, result
 
 
 def test_the_second_time_nothing_changes(task: Task) -> None:
