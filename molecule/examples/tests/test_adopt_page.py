@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alike(text: str) -> list[str]:
     """Lines without what differs from run to run: numbers, names of the cluster, and the width of columns."""
     ours = re.sub(r"kind-\S+|(?<=ingressgateway-)\S+", "NAME", text.replace(NAMESPACE, "shop"))
+    ours = ours.replace("1 warning)", "1 warnings)")
     return [" ".join(re.sub(r"\d+", "0", line).split()) for line in ours.splitlines()]
 
 
