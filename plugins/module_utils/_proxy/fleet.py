@@ -383,7 +383,8 @@ class Proxies:
 
     def _excuse(self, poll: Poll, timeout: float) -> None:
         """Wait no longer for sidecars without an answer that never sent a request to the Service."""
-        silent = [each for each in poll.silent if each.role == "sidecar" and each not in self._excused]
+        # The poll may still know sidecars of pods that have gone since they were listed.
+        silent = [each for each in poll.silent if each in self._senders and each not in self._excused]
         if not silent or len(poll.silent) == len(self._streams):
             return
         callers = self._callers(timeout)
@@ -401,7 +402,7 @@ class Proxies:
 
     def _involved(self, silent: Collection[Proxy]) -> dict[Proxy, str]:
         """Why sidecars without an answer are waited for, as further clauses."""
-        sidecars = [each for each in silent if each.role == "sidecar"]
+        sidecars = [each for each in silent if each in self._senders]
         callers = self._callers(READ_TIMEOUT) if sidecars else Callers("")
         scope = f"; the Sidecar resources of its namespace are not known: {self._unscoped}" if self._unscoped else ""
         if callers.unknown:

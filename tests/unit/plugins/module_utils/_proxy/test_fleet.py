@@ -7,13 +7,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet, poll
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import attachment_of
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy, attachment_of
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import Callers
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Extent, NotLive, Proxies, Unproven
 from loopback_mesh import FQDN, Envoy, Mesh, Pod, istiod, running, sidecar
 
@@ -493,3 +495,14 @@ def test_a_sample_that_lags_is_reported_with_its_numbers(mesh: Mesh) -> None:
         pytest.raises(NotLive, match=r"on 4 of 4 proxies \(4 of 6 sidecars asked\) after"),
     ):
         found.await_weights(virtual_service(50, 50), 2 * HASTE)
+
+
+def test_a_sidecar_that_has_gone_since_it_gave_no_answer_is_neither_excused_nor_blamed() -> None:
+    """The poll still has it, and the list of pods that was read meanwhile has not."""
+    gone = Proxy("sidecar", "team", "web-1", "uid-1")
+    proxies: Any = object.__new__(Proxies)
+    vars(proxies).update(_senders={}, _excused={}, _streams={gone: None, "gateway": None}, _unscoped="")
+    proxies._callers = lambda timeout: Callers("shop/checkout")
+    proxies._excuse(SimpleNamespace(silent=[gone], shows=str), 1.0)
+    assert proxies._excused == {}
+    assert proxies._involved([gone]) == {}
