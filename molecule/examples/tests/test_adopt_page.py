@@ -51,7 +51,8 @@ def assert_prints(folder: Path, command: str, shown: str) -> None:
     process = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert process.returncode == 0, process.stdout + process.stderr
     printed = alike(process.stdout)
-    assert [line for line in alike(shown) if line not in printed] == [], process.stdout
+    # A page shows the begin of a line where the rest depends on how fast a proxy answers.
+    assert [line for line in alike(shown) if not any(each.startswith(line) for each in printed)] == [], process.stdout
 
 
 @pytest.mark.parametrize(("command", "shown"), BLOCKS, ids=range(1, len(BLOCKS) + 1))
