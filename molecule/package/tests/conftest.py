@@ -49,11 +49,11 @@ class Machine:
 
 
 def pythons() -> dict[str, str]:
-    """A Python for each ansible-core: that of the tests, and the other one."""
-    mine = ".".join(metadata.version("ansible-core").split(".")[:2])
+    """A Python for the oldest and for the newest ansible-core: that of the tests, and the other one."""
     finder = [sys.executable, str(ROOT / "tests" / "other_python.py")]
     other = subprocess.run(finder, check=True, capture_output=True, text=True).stdout.strip()
-    return {mine: sys.executable, "2.21" if mine == "2.19" else "2.19": other}
+    older, newer = (other, sys.executable) if sys.version_info >= (3, 12) else (sys.executable, other)
+    return {"2.16": older, "2.21": newer}
 
 
 def build(folder: Path, output: Path) -> Path:

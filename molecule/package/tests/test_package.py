@@ -62,13 +62,18 @@ class Tutorial:
         assert one.weights() == {"v1": 100, "v2": 0}
         split(0, count=200, host=host)
 
+    def test_all_steps(self, play, one):
+        run = play("canary", canary_steps=[50, 100], canary_interval=0, canary_confirm=True)
+        assert run.succeeded().output.count("live in") >= 2
+        assert one.weights() == {"v1": 0, "v2": 100}
+
     def test_teardown(self, play, one):
         play("teardown", canary_drain=0).succeeded()
         assert one.versions() == {}
 
 
 class TestOlderCore(Tutorial):
-    core, namespace = "2.19", "packaged-older"
+    core, namespace = "2.16", "packaged-older"
 
 
 class TestNewerCore(Tutorial):
