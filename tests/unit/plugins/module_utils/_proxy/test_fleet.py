@@ -150,7 +150,12 @@ def test_what_is_rejected_once_may_be_put_right(mesh: Mesh, monkeypatch: pytest.
     istiod(mesh, error="no such command")
     answers = mesh.pods[1].server.answers
     rejection = answers["/debug/syncz"]
-    answers["/debug/syncz"] = lambda _: setattr(pod, "split", (50, 50)) or rejection
+
+    def put_right(_: object) -> bytes:
+        pod.split, answers["/debug/syncz"] = (50, 50), rejection.replace(b"no such command", b"")
+        return rejection
+
+    answers["/debug/syncz"] = put_right
     monkeypatch.setattr(fleet, "FIRST_QUESTION", 4 * HASTE)
     with proxies(mesh) as found:
         assert found.await_weights(virtual_service(50, 50), 30).live
