@@ -76,7 +76,7 @@ class InProcessAction(ActionBase):  # type: ignore[misc]  # Ansible is not typed
                 task_vars=task_vars,
                 wrap_async=self._task.async_val,
             )
-            too_old = self._too_old() if result.get("failed") and "exception" in result else ""
+            too_old = self._too_old() if "module_stdout" in result else ""  # it printed no result
             return {"failed": True, "changed": False, "msg": too_old} if too_old else dict(result)
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)

@@ -25,6 +25,11 @@ def together(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-def _once(warnings: list[str]) -> list[str]:
+def _once(warnings: list[Any]) -> list[Any]:
     """Each problem once, without regard to its remedy: the same patch names another generation after each step."""
-    return list({text.partition(" -> ")[0]: text for text in warnings}.values())
+    return list({_text(each).partition(" -> ")[0]: each for each in warnings}.values())
+
+
+def _text(warning: Any) -> str:
+    """Of a warning, which is an object of Ansible's where a module of ansible-core 2.19 or newer gave it."""
+    return warning if isinstance(warning, str) else str(warning.event.msg)

@@ -71,7 +71,8 @@ def test_a_canary_whose_last_pod_goes_at_any_of_twenty_moments_is_rolled_back(tm
     print(f"slowdown {pace.slowdown:.2f}", file=sys.stderr)
     assert len(found) == 20
     assert not [each for each in found if each[1]]
-    assert max(seconds for _moment, _wrong, seconds in found) < 3 * pace.slowdown
+    promised = 3 if pace.slowdown < 1.5 else 6  # seconds; a busy machine is not as slow all the time
+    assert max(seconds for _moment, _wrong, seconds in found) < promised * pace.slowdown
 
 
 @pytest.fixture

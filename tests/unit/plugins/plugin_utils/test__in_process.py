@@ -205,7 +205,7 @@ def test_a_python_that_is_too_old_for_the_module_is_one_sentence(version: str, e
     action.task.async_val = 30
     plugin = action.plugin
     plugin._used_interpreter = "#!/opt/python"
-    plugin._execute_module = lambda **_arguments: {"failed": True, "msg": "MODULE FAILURE", "exception": "Traceback"}
+    plugin._execute_module = lambda **_arguments: {"failed": True, "msg": "MODULE FAILURE", "module_stdout": ""}
     plugin._low_level_execute_command = lambda _command: {"stdout": f"{version}\n"}
     result = plugin.run(task_vars=action.variables)
     assert (result["failed"], result["msg"]) == (True, expected)

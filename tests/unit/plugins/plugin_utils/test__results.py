@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 
 FIRST = {
@@ -54,3 +56,8 @@ def test_after_a_refusal_the_weights_are_as_they_were_seen_last() -> None:
 
 def test_a_refusal_before_anything_was_seen_has_no_weights() -> None:
     assert "weights" not in together({"failed": True, "msg": "no"}, {"failed": True, "msg": "still no"})
+
+
+def test_a_warning_of_a_module_is_an_object_of_ansible() -> None:
+    old, new = (SimpleNamespace(event=SimpleNamespace(msg=f"{text} -> patch")) for text in ("look", "look"))
+    assert together({"warnings": [old]}, {"warnings": [new, "other"]})["warnings"] == [new, "other"]
