@@ -150,7 +150,7 @@ unit: tools ## Unit tests: the pure rooms by tables and properties; some of them
 examples: $(EXAMPLES)/.complete $(COLLECTION) ## docs/examples, each read by the program that it is for
 	$(EXAMPLES)/bin/python -m pytest tests/examples
 
-# A scenario waits for pods and timers much of its time, so four run at once, the longest first. Each has a namespace (or a
+# A scenario waits for pods and timers much of its time, so two run at once, the longest first. Each has a namespace (or a
 # cluster) of its own, and a folder for what Molecule keeps. One comes afterwards: `exclusive` takes istiod away from all,
 # and counts what users see. What a scenario prints is shown when it has ended; all run to their end, and one that fails
 # fails the whole.
@@ -163,7 +163,7 @@ TIMINGS := build/timings
 
 .PHONY: together
 together:
-	@eval "$$($(MAKE) -s env CLUSTER=test)"; CLEANUP_WAITS=false $(ROUND) --jobs=4 $(addprefix scenario-,$(FIRST) $(OTHERS))
+	@eval "$$($(MAKE) -s env CLUSTER=test)"; CLEANUP_WAITS=false $(ROUND) --jobs=2 $(addprefix scenario-,$(FIRST) $(OTHERS))
 
 .PHONY: alone
 alone:

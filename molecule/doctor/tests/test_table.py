@@ -17,7 +17,7 @@ def table(output: str) -> list[list[str]]:
 
 def test_services_of_one_play_of_which_one_fails(play, tmp_path):
     estate = tmp_path / "hosts.json"
-    services = {"gone": {"canary_namespace": "nowhere"}, "shop": {}}
+    services = {"gone": {"canary_namespace": "nowhere"}, "shop": {"canary_version_path": "/version"}}
     estate.write_text(json.dumps({"canaries": {"hosts": services, "vars": WORLD}}))
     run = play("canary", "-i", str(estate), weight=20)
     assert run.code == 2, run.output
