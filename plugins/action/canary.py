@@ -96,7 +96,7 @@ class ActionModule(InProcessAction):
         people = read_by_people()
         if not self.why_not_here(variables):
             hosts = list(variables.get("ansible_play_batch") or [])
-            tell = teller(hosts, Path(C.DEFAULT_LOCAL_TMP), lambda line: display.display(line)) if people else None
+            tell = teller(hosts, Path(C.DEFAULT_LOCAL_TMP), display.display) if people else None
             with CanaryTask(tell, findings=len(hosts) <= FEW) as task:
                 yield lambda: self.called(arguments, variables, task.answer)
         elif "run" not in arguments:

@@ -65,7 +65,7 @@ def _cluster(service: Service) -> str:
 def _row(service: Service) -> tuple[str, ...]:
     """Its cells in a table of many: all weights, and what is known of the canary."""
     rows = list(_rows(service))
-    weights = ", ".join(f"{version} {weight}" for version, weight, *_ in rows if version != UNKNOWN)
+    weights = ", ".join(f"{version} {weight}" for version, weight, *_rest in rows if version != UNKNOWN)
     return (weights or UNKNOWN, *rows[-1][2:])
 
 

@@ -57,8 +57,8 @@ class Inventory:
         return self._run(command)
 
     def _run(self, command: list[str]) -> tuple[str, str]:
-        options = {"capture_output": True, "text": True, "check": False}
-        run = subprocess.run(command, cwd=self.folder, env=self.environment, **options)
+        options = {"capture_output": True, "text": True}
+        run = subprocess.run(command, cwd=self.folder, env=self.environment, check=False, **options)
         return run.stdout, " ".join(run.stderr.split())
 
     def play(self, plays: list[dict[str, Any]], *words: str) -> tuple[str, str]:

@@ -91,10 +91,10 @@ def test_the_context_is_set_where_the_kubeconfig_names_it(server, monkeypatch, t
     for name in ("K8S_AUTH_HOST", "K8S_AUTH_API_KEY"):
         monkeypatch.delenv(name)
     file = kubeconfig(tmp_path, server.url, "eu", "us")
-    (host, *_) = one(kubeconfig=file, context="us").hosts
+    (host, *_rest) = one(kubeconfig=file, context="us").hosts
     assert (host.variables["canary_context"], host.variables["canary_kubeconfig"]) == ("us", file)
     monkeypatch.setenv("K8S_AUTH_KUBECONFIG", file)
-    (host, *_) = one().hosts
+    (host, *_rest) = one().hosts
     assert host.variables["canary_context"] == "eu", "a later change of the current context must not redirect a run"
     assert "canary_kubeconfig" not in host.variables
     monkeypatch.setenv("K8S_AUTH_CONTEXT", "us")

@@ -151,7 +151,7 @@ def test_what_is_rejected_once_may_be_put_right(mesh: Mesh, monkeypatch: pytest.
     answers = mesh.pods[1].server.answers
     rejection = answers["/debug/syncz"]
 
-    def put_right(_: object) -> bytes:
+    def put_right(_asked: object) -> bytes:
         pod.split, answers["/debug/syncz"] = (50, 50), rejection.replace(b"no such command", b"")
         return rejection
 

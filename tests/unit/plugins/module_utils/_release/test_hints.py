@@ -14,7 +14,7 @@ from printed import assert_harmless
 
 WHERE = "-i 'all hosts.yml' --limit checkout -e canary_stable_version=blue -e canary_version=green"
 ARGUMENTS = {"weighted": (30,), "superseding": ("green",)}
-KINDS = [name for name, _ in inspect.getmembers(Hints, inspect.isfunction) if not name.startswith("_")]
+KINDS = [name for name, _function in inspect.getmembers(Hints, inspect.isfunction) if not name.startswith("_")]
 
 
 def said(hints: Hints, kind: str) -> str:
