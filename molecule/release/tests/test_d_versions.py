@@ -23,7 +23,7 @@ class Version:
 
 UNFIT = {
     "missing": Version(image="localhost/does-not-exist:1"),
-    "crashing": Version({"PONG_CRASH_AFTER": "0.2"}),
+    "crashing": Version({"PONG_CRASH_AFTER": "0.01"}),  # before a probe can find it ready
     "sleeping": Version({"PONG_NOT_READY": "true"}),
 }
 MORTAL = ("leaver", "mayfly")  # ready, until a test takes their pods away
