@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far the services of one task are: a line for each event of a few, one line every 15 seconds for many."""
+"""How far the services of one task are: a line for each event of a few, one line for many every EVERY seconds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ..module_utils._common.text import listing
 from ..module_utils._report.progress import progress_line
+from ..module_utils._rollout.heartbeat import EVERY
 from ..module_utils._rollout.read import Snapshot
 
 FEW = 3  # services of which each event is shown
-EVERY = 15.0  # seconds between two lines about many
 NAMED = 3
 
 Tell = Callable[[Snapshot, str], None]

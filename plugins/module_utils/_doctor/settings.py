@@ -4,22 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .._istio.mesh import Object
 from .._rollout.read import Target
-from .._routing.hosts import ServiceName, identity, service_of
-
-_DOMAIN = "svc.cluster.local"
-
-
-@dataclass(frozen=True)
-class _Split:
-    """A rule with one host and at least one subset of it; weights by subset."""
-
-    label: str
-    host: ServiceName | str
-    weights: dict[str, int]
+from .._routing.hosts import full_name, same_host, service_of
+from .._routing.virtual_service import Route, every_route
 
 
 def settings_for(target: Target, virtual_service: Object) -> str:
@@ -27,7 +16,7 @@ def settings_for(target: Target, virtual_service: Object) -> str:
     rules = (virtual_service.get("spec") or {}).get("http") or []
     delegates = [rule["delegate"] for rule in rules if rule.get("delegate")]
     namespace = target.namespace
-    fitting = _fitting(target, _splits(rules, namespace))
+    fitting = _fitting(target, [each for each in every_route(virtual_service) if _weights(each)])
     if not fitting:
         names = {(each.get("namespace") or namespace, each["name"]) for each in delegates}
         wanted = [f"canary_namespace: {where} and canary_virtual_service: {name}" for where, name in sorted(names)]
@@ -44,44 +33,45 @@ def settings_for(target: Target, virtual_service: Object) -> str:
     return " and ".join(found)
 
 
-def _splits(rules: list[Object], namespace: str) -> list[_Split]:
-    found: dict[tuple[int, ServiceName | str], _Split] = {}
-    for index, rule in enumerate(rules):
-        for entry in rule.get("route") or []:
-            place, host = entry["destination"], identity(entry["destination"]["host"], namespace)
-            split = found.setdefault((index, host), _Split(str(rule.get("name") or ""), host, {}))
-            if place.get("subset"):
-                split.weights.setdefault(place["subset"], entry.get("weight") or 0)
-    return [each for each in found.values() if each.weights]
+def _weights(route: Route) -> dict[str, int]:
+    """By subset, without the destination that has none."""
+    return {name: place.weight for name, place in route.destinations.items() if name}
 
 
-def _fitting(target: Target, splits: list[_Split]) -> list[_Split]:
+def _has_host(target: Target, route: Route) -> bool:
+    host, namespace = target.destination_host, target.namespace
+    return bool(host) and same_host(str(host), namespace, route.host, namespace)
+
+
+def _fitting(target: Target, routes: list[Route]) -> list[Route]:
     """Those that have the most of what was named: versions, then the host, then the route; two versions at least."""
-    host = identity(target.destination_host, target.namespace) if target.destination_host else None
-    wanted: list[Callable[[_Split], bool]] = [
-        lambda each: len(each.weights) > 1,
-        lambda each: {target.stable, target.canary} <= each.weights.keys(),
-        lambda each: each.host == host,
+    wanted: list[Callable[[Route], bool]] = [
+        lambda each: len(_weights(each)) > 1,
+        lambda each: {target.stable, target.canary} <= _weights(each).keys(),
+        lambda each: _has_host(target, each),
         lambda each: each.label == target.route,
     ]
     for fits in wanted:
-        splits = [each for each in splits if fits(each)] or splits
-    return splits
+        routes = [each for each in routes if fits(each)] or routes
+    return routes
 
 
-def _host(target: Target, split: _Split) -> list[str]:
-    if not target.destination_host or identity(target.destination_host, target.namespace) == split.host:
+def _host(target: Target, route: Route) -> list[str]:
+    if not target.destination_host or _has_host(target, route):
         return []
-    if not isinstance(split.host, ServiceName):
-        return [f"canary_host: {split.host}"]
-    given = target.destination_host.split(".", 2)[2:]
-    domain = given[0] if given and service_of(target.destination_host, target.namespace) else _DOMAIN
-    return [f"canary_host: {split.host.name}.{split.host.namespace}.{domain}"]
+    service = service_of(route.host, target.namespace)
+    if service is None:
+        return [f"canary_host: {route.host}"]
+    domain = target.destination_host.split(".", 2)[2:]
+    if domain and service_of(target.destination_host, target.namespace):
+        return [f"canary_host: {service.name}.{service.namespace}.{domain[0]}"]
+    return [f"canary_host: {full_name(service.name, service.namespace)}"]
 
 
-def _versions(target: Target, split: _Split) -> list[str]:
+def _versions(target: Target, route: Route) -> list[str]:
     """The one with the most requests is the stable one, and the other one the canary, unless there are several."""
-    names = sorted(split.weights, key=lambda name: -split.weights[name])
+    weights = _weights(route)
+    names = sorted(weights, key=lambda name: -weights[name])
     if target.stable != target.canary and {target.stable, target.canary} <= set(names):
         return []
     stable = target.stable if target.stable in names else names[0]

@@ -32,7 +32,7 @@ from .._proxy.envoy_config import routes_path, rule_of
 from .._proxy.reader import Interval
 from .._rollout.prover import Prover
 from .._rollout.read import Snapshot, pods_of
-from .._routing.hosts import service_of
+from .._routing.hosts import full_name
 from .._traffic.probe import ProbeAnswer, ProbeTarget, probe, target_of
 from .._traffic.versions import version_pattern, versions_in
 from .endpoints import EndpointReader, Uncounted
@@ -46,7 +46,6 @@ SHARED = (
     "workload {0.namespace}/{0.name} has pods of both versions, of one revision ({0.revision}), so that Istio's series "
     "cannot tell them apart"
 )
-DOMAIN = "cluster.local"
 FAILED = 500  # the lowest status of a failure, as Istio's metrics count it
 LONGEST_ANSWER = 80  # characters of an answer in a message
 
@@ -297,9 +296,7 @@ def _answer_text(outcome: ProbeAnswer) -> str:
 
 def full_host(snapshot: Snapshot) -> str:
     """The host of the route as the metrics name it."""
-    host = snapshot.route.host
-    service = service_of(host, snapshot.target.namespace)
-    return f"{service.name}.{service.namespace}.svc.{DOMAIN}" if service and "." not in host else host
+    return full_name(snapshot.route.host, snapshot.target.namespace)
 
 
 def judged_versions(snapshot: Snapshot) -> tuple[str, str | None]:
