@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Argo CD is told to ignore the weights and the annotation of a release, and nothing else of a VirtualService."""
+"""The settings of Argo CD ignore the weights and the annotation of a release, and nothing else of a VirtualService."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_an_apply_in_mid_release_is_reported_and_loses_nothing(release, load):
     release.canary("advanced")
     with pytest.raises(subprocess.CalledProcessError) as refused:
         apply(release, MANIFEST)
-    assert ".spec.http" in refused.value.stderr  # one field for all rules, so nobody can own a weight
+    assert ".spec.http" in refused.value.stderr  # one field for all rules, so no field manager can own a weight alone
     assert release.weights == {"v1": 90, "v2": 10}
 
     apply(release, MANIFEST, "--force-conflicts")
