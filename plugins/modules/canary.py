@@ -799,6 +799,46 @@ destination_host:
   returned: success
   type: str
   sample: pong-server-service.default.svc.cluster.local
+gateways:
+  description: The Gateways of the VirtualService, and C(mesh) for the sidecars of callers.
+  returned: success, or the VirtualService was read
+  type: list
+  elements: str
+  version_added: 1.1.0
+  sample: [pong-server-gateway]
+versions:
+  description: What runs each version.
+  returned: success
+  type: dict
+  version_added: 1.1.0
+  contains:
+    VERSION:
+      description: One entry for each version, by its name.
+      type: dict
+      returned: always
+      contains:
+        ready:
+          description: How many of its pods are ready and in the mesh.
+          type: int
+          returned: always
+          sample: 1
+        total:
+          description: How many pods it should have.
+          type: int
+          returned: always
+          sample: 1
+        deployments:
+          description: Names of its Deployments. Empty if they may not be read.
+          type: list
+          elements: str
+          returned: always
+          sample: [pong-server-v2]
+        images:
+          description: Images of its containers, without Istio's.
+          type: list
+          elements: str
+          returned: always
+          sample: ["ghcr.io/s1ntaxe770r/pong:1.2.0"]
 name:
   description: Name of the VirtualService.
   returned: always

@@ -145,6 +145,13 @@ destination_host:
   returned: if it exists
   type: str
   sample: pong-server-service.default.svc.cluster.local
+gateways:
+  description: The Gateways of the VirtualService, and C(mesh) for the sidecars of callers.
+  returned: if it exists
+  type: list
+  elements: str
+  version_added: 1.1.0
+  sample: [pong-server-gateway]
 phase:
   description:
     - The phase of the release, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
@@ -227,12 +234,45 @@ counted:
   elements: dict
   sample: []
 versions:
-  description: The pods of each version.
+  description: What runs each version.
   returned: if it exists
   type: dict
-  sample:
-    v1: {ready: 1, total: 1, troubles: []}
-    v2: {ready: 1, total: 1, troubles: []}
+  contains:
+    VERSION:
+      description: One entry for each version, by its name.
+      type: dict
+      returned: always
+      contains:
+        ready:
+          description: How many of its pods are ready and in the mesh.
+          type: int
+          returned: always
+          sample: 1
+        total:
+          description: How many pods it should have.
+          type: int
+          returned: always
+          sample: 1
+        deployments:
+          description: Names of its Deployments. Empty if they may not be read.
+          type: list
+          elements: str
+          returned: always
+          version_added: 1.1.0
+          sample: [pong-server-v2]
+        images:
+          description: Images of its containers, without Istio's.
+          type: list
+          elements: str
+          returned: always
+          version_added: 1.1.0
+          sample: ["ghcr.io/s1ntaxe770r/pong:1.2.0"]
+        troubles:
+          description: What is wrong with its pods, one sentence each.
+          type: list
+          elements: str
+          returned: always
+          sample: []
 context:
   description: The context of the kubeconfig that was used, the URL of the API server, or C(in-cluster).
   returned: when the access is known

@@ -16,7 +16,7 @@ from .._k8s.client import Cluster, connect
 from .._release.lease import this_run
 from .._release.model import Run
 from .._report.progress import step_line, teller, verdict_line
-from .._report.result import diff_of, result_of, warnings_of
+from .._report.result import diff_of, place_of, result_of, warnings_of
 from .._rollout.context import Outcome, Request, Session
 from .._rollout.pipeline import carry_out
 from .._rollout.prover import Prover
@@ -74,14 +74,13 @@ class CanaryTask:
         requests = cluster.requests
         try:
             if plan is None:
-                read(cluster, target)  # what is wrong in the cluster is reported too
-                raise Refused([])
+                raise Refused([], read(cluster, target))  # what is wrong in the cluster is reported too
             request = request_of_options(params, call.check_mode, target, plan, criteria, run)
             session = Session(cluster, self._prover_of(cluster, call), self._tell)
             outcome, removal = self._carried_out(session, request)
         except (Refused, ClusterError) as error:
             changed = isinstance(error, UncertainWrite)  # it may have been written, so the caller must check
-            result = _failure([*mistakes, *error.mistakes]) | {"changed": changed}
+            result = _failure([*mistakes, *error.mistakes]) | {"changed": changed} | _seen(error)
         else:
             result = (
                 result_of(outcome, plan, call.check_mode, request.command.hints) | removal | {"failed": outcome.failed}
@@ -178,6 +177,11 @@ def _about(target: Target, run: Run, begin: float, now: datetime) -> dict[str, A
         "canary": target.canary,
         "run": {"id": run.id, "who": run.who, "host": run.host, "began": stamp(began), "ended": stamp(now)},
     }
+
+
+def _seen(error: Refused | ClusterError) -> dict[str, Any]:
+    """The objects that a refused request is about, as far as they were read."""
+    return place_of(error.seen) if isinstance(error, Refused) and error.seen else {}
 
 
 def _failure(mistakes: list[str]) -> dict[str, Any]:

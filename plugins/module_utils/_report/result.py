@@ -18,6 +18,7 @@ from .._release.state import Phase, State, Unreadable, unverified
 from .._rollout.context import Outcome
 from .._rollout.read import Snapshot
 from .._routing.virtual_service import Route
+from .workloads import workloads_of
 
 
 def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | None = None) -> dict[str, Any]:
@@ -37,8 +38,8 @@ def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | 
             if each.changed
         ],
         "judged": [outcome.measurements.facts()] if outcome.measurements else [],
-        "route": snapshot.route.name,
-        "destination_host": snapshot.route.host,
+        **place_of(snapshot),
+        "versions": workloads_of(snapshot),
         "live": [{"proxy": str(each.proxy), "after": round(each.after * 1000)} for each in outcome.live],
         **({"proxies": _proxies(outcome.extent)} if outcome.extent else {}),
         "waits": isinstance(outcome.decision, Wait),
@@ -46,6 +47,16 @@ def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | 
         **release_of(snapshot),
         **({"analysis": outcome.judgement.facts()} if outcome.judgement else {}),
         **({"mistakes": [outcome.decision.why]} if isinstance(outcome.decision, Rejected) else {}),
+    }
+
+
+def place_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The objects that a release is on, beside its VirtualService."""
+    gateways = snapshot.virtual_service["spec"].get("gateways") or ["mesh"]
+    return {
+        "route": snapshot.route.name,
+        "destination_host": snapshot.route.host,
+        "gateways": [str(each) for each in gateways],
     }
 
 

@@ -16,7 +16,8 @@ from .._release.model import Command, Rejected, Run, Want
 from .._release.plan import Plan
 from .._release.state import LeaseHolder, State, Unreadable, unverified
 from .._rollout.read import Snapshot
-from .result import next_weight, release_of
+from .result import next_weight, place_of, release_of
+from .workloads import workloads_of
 
 TASK = Hints()  # the words of a task
 
@@ -31,8 +32,7 @@ def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime, hi
         "stable": target.stable,
         "canary": target.canary,
         "weights": numbers(snapshot.all_shares),
-        "route": snapshot.route.name,
-        "destination_host": snapshot.route.host,
+        **place_of(snapshot),
         **release_of(snapshot),
         "next_weight": next_weight(state, known.steps) if known else None,
         "next": _next(snapshot, by, holder_ended, now, hints),
@@ -40,7 +40,8 @@ def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime, hi
         "verdict": None,
         "history": [],
         "versions": {
-            each.name: {"ready": each.ready, "total": each.total, "troubles": list(each.problems)} for each in versions
+            name: {**workload, "troubles": list(snapshot.versions[name].problems)}
+            for name, workload in workloads_of(snapshot).items()
         },
         "problems": [*snapshot.problems, *_problems(snapshot, versions)],
     }

@@ -57,6 +57,8 @@ class _Pipeline:
                 pass
         except (Refused, ClusterError) as error:
             if not self._outcome.written:
+                if isinstance(error, Refused):
+                    error.seen = error.seen or self._snapshot
                 raise
             return replace(self._outcome, snapshot=self._snapshot, decision=Rejected("; ".join(error.mistakes)))
         return self._outcome

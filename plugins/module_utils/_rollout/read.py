@@ -35,10 +35,11 @@ LONGER = 8.0  # the same where the first read was quick: then the rest is late b
 
 
 class Refused(Exception):
-    """Everything that prevents the request, one sentence each."""
+    """Everything that prevents the request, one sentence each. seen: what was read before, if it was."""
 
-    def __init__(self, mistakes: Iterable[str]) -> None:
+    def __init__(self, mistakes: Iterable[str], seen: Snapshot | None = None) -> None:
         self.mistakes = list(dict.fromkeys(mistakes))
+        self.seen = seen
         super().__init__("; ".join(self.mistakes))
 
 
@@ -194,7 +195,7 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
             raise
         mistakes = [str(error)]
     if mistakes and not lenient:
-        raise Refused(mistakes)
+        raise Refused(mistakes, snapshot)
     return replace(snapshot, problems=(*problems, *mistakes))
 
 

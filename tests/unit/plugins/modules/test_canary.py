@@ -142,6 +142,14 @@ class TestRefusals:
         assert result["mistakes"][0] == "weight is 200: it must be a whole number from 0 to 100"
         assert "kubeconfig /nowhere does not exist" in result["mistakes"][1]
 
+    @pytest.mark.parametrize("options", [{"weight": 200}, {"weight": 5, "canary": "v9"}, {"weight": 5, "force": True}])
+    def test_a_refusal_names_the_objects_that_were_read(self, server: ApiServer, call: Call, options: Any) -> None:
+        server.delete("pods", "pong-v2-1", NAMESPACE)  # v2 cannot take requests
+        result = call(**options)
+        assert result["failed"]
+        named = (result["route"], result["destination_host"], result["gateways"])
+        assert named == ("primary", "pong.shop.svc.cluster.local", ["mesh"])
+
     def test_without_istio(self, server: ApiServer, call: Call) -> None:
         server.missing.update({"virtualservices", "destinationrules"})
         assert "is Istio (1.22 or newer) installed?" in call(weight=5)["msg"]

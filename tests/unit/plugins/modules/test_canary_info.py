@@ -51,7 +51,7 @@ def test_before_any_release_the_route_tells_the_versions(server: ApiServer, info
     assert (found["exists"], found["changed"], found["phase"]) == (True, False, "none")
     assert (found["stable"], found["canary"], found["weights"]) == ("v1", "v2", {"v1": 100, "v2": 0})
     assert found["summary"] == "shop/pong: v1 100 %, v2 0 %; ready pods: v1 1 of 1, v2 1 of 1"
-    assert found["versions"]["v2"] == {"ready": 1, "total": 1, "troubles": []}
+    assert found["versions"]["v2"] == {"ready": 1, "total": 1, "deployments": [], "images": [], "troubles": []}
     assert (found["problems"], found["holder"], found["next"], found["next_weight"]) == ([], None, None, None)
     assert found["api_requests"] == 5
     assert server.sent("PATCH") == []

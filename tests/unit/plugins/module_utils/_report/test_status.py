@@ -61,7 +61,7 @@ def test_a_step_that_soaks() -> None:
         "why": "step 1 of 2",
         "by": "ci",
     }
-    assert found["versions"]["v2"] == {"ready": 1, "total": 1, "troubles": []}
+    assert found["versions"]["v2"] == {"ready": 1, "total": 1, "deployments": [], "images": [], "troubles": []}
 
 
 def test_the_holder_of_the_lease() -> None:
