@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Proof
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.prover import Prover
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot
 from ansible_collections.progressive.istio.plugins.modules import canary
 
 stamps: dict[str, float] = {}

@@ -201,7 +201,7 @@ from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ..module_utils._k8s.client import Cluster, connect
 from ..module_utils._k8s.kubectl import on
 from ..module_utils._preflight.checks import NAMES
-from ..module_utils._rollout.read import Target
+from ..module_utils._rollout.snapshot import Target
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},

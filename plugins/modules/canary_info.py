@@ -301,7 +301,8 @@ from ..module_utils._release.hints import Hints
 from ..module_utils._release.lease import has_ended, this_run
 from ..module_utils._release.state import State
 from ..module_utils._report.status import status_of
-from ..module_utils._rollout.read import Refused, Snapshot, Target, read
+from ..module_utils._rollout.read import read
+from ..module_utils._rollout.snapshot import Refused, Snapshot, Target
 
 if TYPE_CHECKING:  # not needed to run without Prometheus
     from ..module_utils._analysis.criteria import Criteria

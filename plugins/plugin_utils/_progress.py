@@ -14,7 +14,7 @@ from pathlib import Path
 from ..module_utils._common.text import listing
 from ..module_utils._report.progress import progress_line
 from ..module_utils._rollout.heartbeat import EVERY
-from ..module_utils._rollout.read import Snapshot
+from ..module_utils._rollout.snapshot import Snapshot
 
 FEW = 3  # services of which each event is shown
 NAMED = 3

@@ -20,7 +20,8 @@ from .._report.result import diff_of, place_of, result_of, warnings_of
 from .._rollout.context import Outcome, Request, Session
 from .._rollout.pipeline import carry_out
 from .._rollout.prover import Prover
-from .._rollout.read import FRESH, Refused, Snapshot, Target, read
+from .._rollout.read import FRESH, read
+from .._rollout.snapshot import Refused, Snapshot, Target
 from .._rollout.write import UncertainWrite
 from .options import TARGET, criteria_of_options, plan_of_options, request_of_options
 

@@ -14,7 +14,7 @@ from .._release.lease import has_ended
 from .._release.model import Command, Run, Want
 from .._release.plan import InvalidPlan, Plan, validate
 from .._rollout.context import Request
-from .._rollout.read import Refused, Target
+from .._rollout.snapshot import Refused, Target
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
     from .._analysis.criteria import Criteria

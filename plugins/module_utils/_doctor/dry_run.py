@@ -18,7 +18,8 @@ from .._release.state import State
 from .._rollout.check import broken_rules
 from .._rollout.context import Request, Session
 from .._rollout.decide import decide_on
-from .._rollout.read import Refused, Snapshot, Target, read
+from .._rollout.read import read
+from .._rollout.snapshot import Refused, Snapshot, Target
 from .._rollout.write import write
 
 WHOLE = 100  # percent: possible in every route, whatever its other destinations leave

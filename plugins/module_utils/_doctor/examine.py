@@ -20,7 +20,8 @@ from .._preflight.finding import ERROR, Finding
 from .._proxy.attachment import attachment_of, proxies_in
 from .._proxy.fleet import Lagging, NotLive, Proxies, Unproven
 from .._proxy.sync_status import fetch_status
-from .._rollout.read import Refused, Snapshot, Target, parse
+from .._rollout.parse import parse
+from .._rollout.snapshot import Refused, Snapshot, Target
 from .._routing.hosts import service_of
 from . import release
 from .diagnosis import CAUSES, Diagnosis, problems, unseen

@@ -21,7 +21,7 @@ from .._proxy.fleet import Lagging
 from .._release.annotation import VERSION
 from .._release.model import LEASE, LEASE_SLACK
 from .._release.state import LeaseHolder, Phase, State, Unreadable
-from .._rollout.read import Snapshot, Target
+from .._rollout.snapshot import Snapshot, Target
 from .._routing.hosts import service_of
 from .._routing.virtual_service import ANNOTATION
 from .settings import settings_for

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .._istio.mesh import Object
-from .._rollout.read import Target
+from .._rollout.snapshot import Target
 from .._routing.hosts import full_name, same_host, service_of
 from .._routing.virtual_service import Route, every_route
 

@@ -12,7 +12,8 @@ from .._istio.mesh import MESH
 from .._release.annotation import decode
 from .._release.cleanup import OVER
 from .._release.state import Phase, State, Unreadable
-from .._rollout.read import Target, is_elsewhere
+from .._rollout.parse import is_elsewhere
+from .._rollout.snapshot import Target
 from .._routing.hosts import ServiceName, full_name, identity
 from .._routing.subsets import Subset, subsets_of
 from .._routing.virtual_service import Route, RouteError, every_route, locate, note_of

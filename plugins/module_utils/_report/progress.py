@@ -15,7 +15,7 @@ from .._common.printable import printable
 from .._common.shares import Share
 from .._release.state import Phase, State
 from .._rollout.context import Outcome
-from .._rollout.read import Snapshot
+from .._rollout.snapshot import Snapshot
 
 WIDTH = 20
 WAITS = "paused: waits for a user to confirm"

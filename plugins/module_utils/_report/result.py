@@ -16,7 +16,7 @@ from .._release.model import Event, Rejected, Transition, Wait
 from .._release.plan import Plan, Step
 from .._release.state import Phase, State, Unreadable, unverified
 from .._rollout.context import Outcome
-from .._rollout.read import Snapshot
+from .._rollout.snapshot import Snapshot
 from .._routing.virtual_service import Route
 from .workloads import workloads_of
 

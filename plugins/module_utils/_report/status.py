@@ -15,7 +15,7 @@ from .._release.machine import decide
 from .._release.model import Command, Rejected, Run, Want
 from .._release.plan import Plan
 from .._release.state import LeaseHolder, State, Unreadable, unverified
-from .._rollout.read import Snapshot
+from .._rollout.snapshot import Snapshot
 from .result import next_weight, place_of, release_of
 from .workloads import workloads_of
 

@@ -9,7 +9,7 @@ from typing import Any
 from .._k8s.conditions import is_live
 from .._k8s.pods import SIDECAR
 from .._k8s.selectors import includes, labels_of, template_labels
-from .._rollout.read import Snapshot
+from .._rollout.snapshot import Snapshot
 
 Object = Mapping[str, Any]
 

@@ -23,8 +23,8 @@ from .._proxy import discovery
 from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
 from .context import Request, Session
-from .read import Refused, Snapshot
 from .rights import lacking, rights_to_move
+from .snapshot import Refused, Snapshot
 
 # Warnings: two that are given after the write, and one that is about later edits and is left to the doctor.
 _NOT_BEFORE = (reached_by_weight_alone.__name__, callers_routed.__name__, route_named.__name__)

@@ -13,7 +13,7 @@ from .._release.cleanup import leftovers, removed
 from .._release.model import Rejected
 from .._routing.virtual_service import users
 from .context import Outcome, Request, Session
-from .read import Object
+from .snapshot import Object
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from .._release.model import Command, Decision, Event, Rejected, Transition, Wan
 from .._release.plan import Plan
 from .heartbeat import Heartbeat
 from .prover import Prover
-from .read import Snapshot, Target, read, read_for_rollback
+from .read import read, read_for_rollback
+from .snapshot import Snapshot, Target
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
     from .._analysis.criteria import Criteria

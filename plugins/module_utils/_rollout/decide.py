@@ -12,7 +12,7 @@ from .._release.machine import decide
 from .._release.model import Decision, Transition, Wait, Want
 from .._release.state import State, Verdict, unverified
 from .context import Request, Session
-from .read import Snapshot
+from .snapshot import Snapshot
 
 
 def decide_on(session: Session, request: Request, snapshot: Snapshot) -> Decision:

@@ -9,7 +9,8 @@ from contextlib import suppress
 from .._k8s.auth import ClusterError
 from .._k8s.client import Cluster
 from .._release.state import Verdict
-from .read import Snapshot, pods_of
+from .read import pods_of
+from .snapshot import Snapshot
 
 
 class Lost(Exception):

@@ -13,10 +13,12 @@ from .._release.state import Phase
 from .check import check
 from .context import Outcome, Request, Session
 from .decide import awaits_pods, gaining, rests_on_proof, without_lease
+from .parse import rewritten
 from .pods import wait_for_pods
 from .prove import await_reachable, prove, verify
-from .read import Refused, Snapshot, read_on
+from .read import read_on
 from .rights import with_all_rights
+from .snapshot import Refused, Snapshot
 from .step import step_once
 
 
@@ -123,7 +125,7 @@ class _Pipeline:
         """The snapshot as it is now, with the pods known before where a slow API server does not show them again."""
         now, self._follows = self._session.read(self._request), False
         if now.pods is None and snapshot.pods is not None:
-            return snapshot.rewritten(now.virtual_service)
+            return rewritten(snapshot, now.virtual_service)
         return now
 
     def _reread(self, snapshot: Snapshot) -> Snapshot:

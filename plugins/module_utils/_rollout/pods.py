@@ -14,7 +14,8 @@ from .._k8s.client import POD
 from .._release.model import Wait
 from .context import Request, Session
 from .decide import awaits_pods, decide_on
-from .read import Object, Snapshot, pods_of
+from .read import pods_of
+from .snapshot import Object, Snapshot
 
 TURN = 7.5  # seconds after which the number of pods that are wanted is read again
 PAUSE = 0.5  # seconds before the pods are watched again when the API server ended the watch

@@ -19,8 +19,8 @@ from .context import Outcome, Request, Session
 from .decide import gaining, watching, without_lease
 from .lost import Lost, raising
 from .prover import Prover
-from .read import Refused, Snapshot
 from .rights import with_all_rights
+from .snapshot import Refused, Snapshot
 from .step import step_once
 from .write import rewrite_note
 

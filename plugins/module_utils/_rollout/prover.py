@@ -14,7 +14,7 @@ from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
 from .._proxy.fleet import Proof, Proxies
 from .._proxy.reader import Interval, Reader
-from .read import Snapshot
+from .snapshot import Snapshot
 
 LEAST = 0.5  # seconds that proxies have which were found late
 Scope = Literal["all", "gateways"]

@@ -13,7 +13,8 @@ from .._k8s.auth import ClusterError
 from .._k8s.client import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster
 from .._preflight.reach import callers, callers_routed, reached_by_weight_alone, versions_of
 from .._routing.hosts import service_of
-from .read import FRESH, Snapshot
+from .read import FRESH
+from .snapshot import Snapshot
 
 MOST = 20  # sidecars that are looked at beside the service's own pods: one that could call is enough
 

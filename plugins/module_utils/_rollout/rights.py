@@ -10,7 +10,7 @@ from .._proxy.discovery import DiscoveredGateways
 from .._release.model import Want
 from .._routing.hosts import service_of
 from .context import Request, Session
-from .read import Snapshot
+from .snapshot import Snapshot
 
 
 def with_all_rights(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .._release.model import Decision, Rejected, Transition
 from .context import Request, Session
 from .decide import decide_on
-from .read import Snapshot
+from .snapshot import Snapshot
 from .write import CONFLICTS, write
 
 

@@ -14,7 +14,8 @@ from .._release.model import Event, Transition
 from .._release.state import State, pending_verification, verified
 from .._routing.virtual_service import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
 from .context import Request, Session
-from .read import Object, Refused, Snapshot
+from .parse import rewritten
+from .snapshot import Object, Refused, Snapshot
 
 CONFLICTS = 6  # how many reads in a row others may overtake before that is given up
 NOTE_REFUSED = frozenset({400, 403, 413, 422})  # how API servers and their webhooks refuse an annotation
@@ -59,7 +60,7 @@ def write(
     except RouteError as error:
         raise Refused([f"{request.target.place}: {error}"]) from error
     if predicted:
-        return snapshot.rewritten(patched(virtual_service, operations))
+        return rewritten(snapshot, patched(virtual_service, operations))
     try:
         following = _send(session, request, snapshot, operations, note)
     except ClusterError as error:
@@ -132,11 +133,11 @@ def _send(
                 raise UncertainWrite(session, request, error) from blind
             raise error from blind
         if now and _is_written(now, snapshot, operations, note):
-            return snapshot.rewritten(now)  # ours: only the answer was lost
+            return rewritten(snapshot, now)  # ours: only the answer was lost
         if now and now["metadata"]["resourceVersion"] == snapshot.resource_version:
             raise
         return None
-    return snapshot.rewritten(written)
+    return rewritten(snapshot, written)
 
 
 def _is_written(now: Object, snapshot: Snapshot, operations: Operations, note: str | None) -> bool:

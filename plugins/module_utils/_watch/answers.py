@@ -12,7 +12,7 @@ from .._proxy.attachment import Proxy
 from .._proxy.fleet import Unproven
 from .._proxy.reader import Interval, Reader, Readings
 from .._rollout.prover import Prover
-from .._rollout.read import Snapshot
+from .._rollout.snapshot import Snapshot
 
 WAIT = 0.5  # seconds that a read waits for something new
 

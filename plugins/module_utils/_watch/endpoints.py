@@ -14,7 +14,7 @@ from .._proxy.envoy_config import HostSubset, hosts_path
 from .._proxy.fleet import Unproven
 from .._proxy.reader import Interval, Readings
 from .._rollout.prover import Prover
-from .._rollout.read import Snapshot
+from .._rollout.snapshot import Snapshot
 from .._routing.hosts import identity
 from .answers import ProxyAnswers
 

@@ -17,7 +17,7 @@ from .._metrics.increase import counts
 from .._metrics.prometheus import Prometheus
 from .._metrics.promql import Samples, increase_of, queries
 from .._release.state import State, attempt
-from .._rollout.read import Snapshot
+from .._rollout.snapshot import Snapshot
 from .providers import full_host, workload_versions_of
 
 LONGEST = timedelta(hours=1)  # of one weight

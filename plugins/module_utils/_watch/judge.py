@@ -12,7 +12,7 @@ from .._analysis.measurements import Measurement, Measurements, add
 from .._metrics.prometheus import Prometheus, PrometheusError, UnusableQuery
 from .._release.state import State
 from .._rollout.context import Session
-from .._rollout.read import Snapshot
+from .._rollout.snapshot import Snapshot
 from .endpoints import Uncounted
 from .providers import ProbeProvider, PrometheusProvider, Provider, ProxyProvider
 

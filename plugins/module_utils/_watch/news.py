@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from .._k8s.auth import ClusterError
 from .._k8s.changes import LONGEST, Changes
 from .._k8s.client import POD, VIRTUAL_SERVICE, Cluster, Watch
-from .._rollout.read import Object, Refused, Snapshot
+from .._rollout.snapshot import Object, Refused, Snapshot
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
     from .._analysis.measurements import Measurements

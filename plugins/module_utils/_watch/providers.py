@@ -31,7 +31,8 @@ from .._proxy.discovery import discover
 from .._proxy.envoy_config import routes_path, rule_of
 from .._proxy.reader import Interval
 from .._rollout.prover import Prover
-from .._rollout.read import Snapshot, pods_of
+from .._rollout.read import pods_of
+from .._rollout.snapshot import Snapshot
 from .._routing.hosts import full_name
 from .._traffic.probe import ProbeAnswer, ProbeTarget, probe, target_of
 from .._traffic.versions import version_pattern, versions_in

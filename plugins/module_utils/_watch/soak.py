@@ -23,9 +23,10 @@ from .._release.state import Phase, State, Verdict
 from .._rollout.context import Outcome, Request, Session
 from .._rollout.decide import watching, without_lease
 from .._rollout.lost import loss
+from .._rollout.parse import rewritten
 from .._rollout.pipeline import carry_out
 from .._rollout.prove import prove
-from .._rollout.read import Object, Refused, Snapshot
+from .._rollout.snapshot import Object, Refused, Snapshot
 from .._rollout.step import step_once
 from .._rollout.write import rewrite_note
 from .news import Feed, Measured, News, NotCounting, PodChanged, PodsListed, RouteChanged, RouteUnknown, WorkFailed
@@ -106,7 +107,7 @@ def caught_up(feed: Feed, snapshot: Snapshot) -> Snapshot | None:
             case RouteChanged(virtual_service, deleted=False):
                 if _newer(virtual_service, snapshot.virtual_service):
                     try:
-                        snapshot = snapshot.rewritten(virtual_service)
+                        snapshot = rewritten(snapshot, virtual_service)
                     except Refused:
                         return None
             case RouteChanged() | RouteUnknown() | WorkFailed():
@@ -239,7 +240,7 @@ class _SoakWatch:
         found = self._session.cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
         if found is None:
             raise Refused([self._deleted()])
-        return snapshot.rewritten(found)
+        return rewritten(snapshot, found)
 
     def _deleted(self) -> str:
         return f"{self._request.target.place} was deleted while {self._request.plan.canary} soaked"
@@ -280,7 +281,7 @@ class _SoakWatch:
                 raise Refused([self._deleted()])
             case RouteChanged(virtual_service):
                 if _newer(virtual_service, self.snapshot.virtual_service):
-                    self.snapshot = self.snapshot.rewritten(virtual_service)
+                    self.snapshot = rewritten(self.snapshot, virtual_service)
             case RouteUnknown():
                 self.snapshot = self._reread(self.snapshot)
             case WorkFailed(error):

@@ -14,7 +14,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible_collections.progressive.istio.plugins.filter.status_table import status_table
 from ansible_collections.progressive.istio.plugins.module_utils._report.progress import teller, weight_bar
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from ansible_collections.progressive.istio.plugins.modules import canary, canary_doctor, canary_info, mesh_info
 from api_server import Answer, ApiServer

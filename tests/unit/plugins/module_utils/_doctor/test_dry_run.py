@@ -14,7 +14,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._k8s.client impo
 from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import encode
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import LeaseHolder, Phase, State
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import ANNOTATION
 from api_server import Answer, ApiServer
 from pong_mesh import NAMESPACE, populate, virtual_service

@@ -12,7 +12,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._doctor.diagnosi
 from ansible_collections.progressive.istio.plugins.module_utils._doctor.examine import diagnose
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import Access
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Target
 from api_server import Answer, ApiServer
 from pong_mesh import NAMESPACE, populate
 

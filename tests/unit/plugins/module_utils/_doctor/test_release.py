@@ -19,7 +19,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.state i
     Phase,
     State,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target, parse
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.parse import parse
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import ANNOTATION
 from printed import assert_harmless
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._doctor.settings import settings_for
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Target
 
 
 def virtual_service(*destinations: dict[str, str]) -> dict[str, Any]:

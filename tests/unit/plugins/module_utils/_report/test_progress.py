@@ -18,7 +18,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.plan im
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase, State
 from ansible_collections.progressive.istio.plugins.module_utils._report.progress import step_line, teller, weight_bar
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.context import Outcome
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.subsets import Subset
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from pong_mesh import pod, virtual_service

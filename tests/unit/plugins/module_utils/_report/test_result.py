@@ -36,7 +36,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._report.result i
     warnings_of,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.context import Outcome
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.subsets import Subset
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from pong_mesh import pod, virtual_service

@@ -21,7 +21,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.state i
     pending_verification,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._report.status import status_of
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.subsets import Subset
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from pong_mesh import pod, virtual_service

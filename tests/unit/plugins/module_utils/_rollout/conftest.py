@@ -13,7 +13,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._k8s.client impo
 from ansible_collections.progressive.istio.plugins.module_utils._release.model import Command, Run, Want
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Plan, Step
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.context import Request, Session
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Target
 
 RUN = Run("mine", "jane", "laptop", 1)
 

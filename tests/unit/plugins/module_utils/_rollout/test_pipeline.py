@@ -21,7 +21,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.model i
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import State
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.context import Request, Session
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.pipeline import carry_out
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Refused
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Refused
 from api_server import Answer, ApiServer
 from api_server import Request as Sent
 from pong_mesh import deployment, made_by, pod, state_of, virtual_service, weights_of

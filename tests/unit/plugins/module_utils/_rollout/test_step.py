@@ -14,7 +14,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.model i
     Transition,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.context import Request, Session
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.step import step_once
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.write import CONFLICTS
 from api_server import ApiServer

@@ -15,7 +15,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.state i
 from ansible_collections.progressive.istio.plugins.module_utils._rollout import write as module
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.context import Request, Session
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.decide import decide_on
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Refused, Snapshot
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.parse import rewritten
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Refused, Snapshot
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.write import rewrite_note, write
 from api_server import Answer, ApiServer, Drop
 from api_server import Request as Sent
@@ -104,7 +105,7 @@ def test_a_version_that_was_removed_gets_no_requests_without_pods(
     snapshot, decision = decided(session, request)
     server.put("virtualservices", virtual_service(100, versions=("v1",)))
     server.put("destinationrules", destination_rule("v1"))
-    gone = replace(snapshot.rewritten(server.get("virtualservices", "pong", NAMESPACE)), subsets={})
+    gone = replace(rewritten(snapshot, server.get("virtualservices", "pong", NAMESPACE)), subsets={})
     with pytest.raises(Refused, match="v2 is no destination of HTTP route primary any more"):
         write(session, request, gone, decision)
 

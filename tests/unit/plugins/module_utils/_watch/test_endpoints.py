@@ -15,7 +15,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Unproven
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Readings
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from ansible_collections.progressive.istio.plugins.module_utils._watch.endpoints import (

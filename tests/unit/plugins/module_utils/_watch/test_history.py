@@ -14,7 +14,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._analysis.criter
 from ansible_collections.progressive.istio.plugins.module_utils._analysis.measurements import MAX_KEPT
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import HistoryEntry, Phase, State
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from ansible_collections.progressive.istio.plugins.module_utils._watch.history import Period, measurements_of, periods
 from pong_mesh import virtual_service

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import Cluster
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target, read
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import read
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._watch import news
 from ansible_collections.progressive.istio.plugins.module_utils._watch.news import (
     Feed,

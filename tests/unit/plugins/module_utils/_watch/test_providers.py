@@ -15,7 +15,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._analysis.criter
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.increase import Increase, add
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.promql import Samples
 from ansible_collections.progressive.istio.plugins.module_utils._metrics.workloads import Workload
-from ansible_collections.progressive.istio.plugins.module_utils._rollout.read import Snapshot, Target
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.subsets import Subset
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from ansible_collections.progressive.istio.plugins.module_utils._watch import providers
