@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 IN_ORDER = ("transitions", "judged")
+OBJECTS = ("route", "destination_host", "gateways", "versions")  # a refused call may not have read them
 
 
 def together(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
     """What came of both; what is only known of a moment is as the latter has it."""
-    both = dict(then)
+    both = {name: first[name] for name in OBJECTS if name in first} | dict(then)
     both["changed"] = bool(first.get("changed") or then.get("changed"))
     both["api_requests"] = first.get("api_requests", 0) + then.get("api_requests", 0)
     both |= {name: [*first.get(name, []), *then.get(name, [])] for name in IN_ORDER}

@@ -70,19 +70,32 @@ def test_the_graph_is_that_of_the_last_counts(promoted, show):
     for name, one in last["versions"].items():
         failed = one["failed"] / one["requests"]
         seen = one["requests"] / sum(each["requests"] for each in last["versions"].values())
-        box = shown.page.locator(".versions > .node", has_text=re.compile(rf"^{name} "))
+        box = shown.page.locator("#measured .versions > .node", has_text=re.compile(rf"^{name} "))
         values = [float(each) for each in box.locator("data").evaluate_all("found => found.map(one => one.value)")]
         assert values == pytest.approx(
             [last["weights"][name], seen, one["requests"] / last["seconds"], failed, one["p99"]]
         )
     width = [
         float(each.evaluate("one => parseFloat(one.style.strokeWidth)"))
-        for each in shown.page.locator(".flows path").all()
+        for each in shown.page.locator("#measured .flows path").all()
     ]
     assert width == [11, 11]
     assert shown.page.locator(".flows").get_by_text("v1 50 %, v2 50 %").count() == 1
-    assert shown.text("#traffic") == "Where requests went while v2 had 50 %", "now v2 has all of them"
-    assert "istio-ingressgateway" in shown.text(".node.in")
+    assert shown.text("#measured h3") == "Measured while v2 had 50 %"
+    assert "istio-ingressgateway" in shown.text("#measured .node.in")
+
+
+def test_the_picture_of_now_has_the_weights_and_what_runs_the_versions(promoted, show):
+    result, page = promoted
+    shown = show(page)
+    assert shown.page.locator("#now .flows").get_by_text("v1 0 %, v2 100 %").count() == 1
+    for name in ("v1", "v2"):
+        version = result["versions"][name]
+        box = shown.page.locator(".workloads > .node", has_text=re.compile(rf"^{name}"))
+        text = box.inner_text()
+        assert f"{version['ready']} of {version['total']}" in text
+        assert version["deployments"][0] in text
+        assert version["images"][0] in text
 
 
 def test_a_rollback_tells_first_where_it_stands_and_why(failed, show):
@@ -113,7 +126,7 @@ def test_every_chart_has_a_name_and_says_what_it_shows(promoted, show):
     _result, page = promoted
     shown = show(page)
     charts = shown.page.get_by_role("img").all()
-    assert len(charts) == 6  # the flow, the weight, and two of each version
+    assert len(charts) == 5  # the two flows, the weight, success and latency
     for chart in charts:
         text = [each.text_content() for each in chart.locator("> title, > desc").all()]
         assert all(text)

@@ -70,8 +70,9 @@ class CanaryTask:
         try:
             cluster = self._cluster = self._cluster or connect(params)
         except ClusterError as error:
-            now = datetime.now(UTC)
-            return _failure([*mistakes, *error.mistakes]) | _about(target, run, begin, now)
+            about = _about(target, run, begin, datetime.now(UTC))
+            context = {"context": params["context"]} if params["context"] else {}
+            return _failure([*mistakes, *error.mistakes]) | about | context
         requests = cluster.requests
         try:
             if plan is None:
@@ -91,7 +92,8 @@ class CanaryTask:
             for warning in warnings_of(outcome if self._findings else replace(outcome, warnings=())):
                 call.warn(warning)
         facts = {**cluster.facts(), "api_requests": cluster.requests - requests}
-        return result | _about(target, run, begin, cluster.now()) | facts
+        named = {"destination_host": target.destination_host} if target.destination_host else {}
+        return named | result | _about(target, run, begin, cluster.now()) | facts
 
     def _prover_of(self, cluster: Cluster, call: Call) -> Prover | None:
         scope = call.params["proof"]

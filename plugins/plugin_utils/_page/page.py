@@ -7,16 +7,17 @@ Every number is one of theirs, or the quotient of two of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from ...module_utils._release.state import attempt
 from . import charts
-from .numbers import THIN, UNKNOWN, Number, duration, milliseconds, moment, observed, percent, quotient, rate
-from .plots import multiples, timeline, where_live
+from .numbers import THIN, UNKNOWN, duration, milliseconds, moment
+from .plots import comparisons, timeline, where_live
 from .steps import step_of
+from .traffic import entrances, graphs, ordered, workloads
+from .waits import totals, waits_of
 
 Result = Mapping[str, Any]
 
@@ -34,34 +35,19 @@ _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "none": ("not started", "open", (("Take all steps", "canary"),)),
     "unreadable": ("cannot be read", "bad", (_DOCTOR, _BACK)),
 }
-_COUNTED = {  # by the source of an analysis
-    "envoy": "counted by the proxies",
-    "prometheus": "counted by Prometheus",
-    "probe": "of requests sent as a probe",
-}
 _STOPPED = ("stopped", "bad", (_DOCTOR, _STATUS, _BACK))
-
-
-@dataclass(frozen=True)
-class PageNode:
-    """A version in the traffic graph. share: percent; lines: its numbers by name."""
-
-    name: str
-    role: str
-    share: int
-    lines: tuple[tuple[str, Number], ...]
 
 
 def page_of(result: Result, app: str = "", limit: str = "", links: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What the template shows. app: the name of the service; limit: the host of the inventory, for commands."""
     stable, canary = result.get("stable", "stable"), result.get("canary", "canary")
     weights = result.get("weights") or {}
-    shares = _ordered(weights.get("after") or {}, stable, canary)
+    shares = ordered(weights.get("after") or {}, stable, canary)
     word, tone, following = _status(result)
     times = _times(result)
     span = charts.span_of(times)
     service = result.get("destination_host") or UNKNOWN
-    nodes, graph_of = _nodes(result, shares, stable, canary)
+    waits = waits_of(result, span, canary) if span else ()
     return {
         "title": f"{app or service.partition('.')[0]}: {stable} → {canary}, {word}",
         "status": word,
@@ -78,14 +64,14 @@ def page_of(result: Result, app: str = "", limit: str = "", links: Mapping[str, 
         "stable": stable,
         "canary": canary,
         "shares": tuple(shares.items()),
-        "entrances": _entrances(result),
+        "entrances": entrances(result),
         "service": service,
-        "nodes": nodes,
-        "graph_title": _graph_title(result, shares, canary),
-        "graph_of": graph_of,
+        "graphs": graphs(result, stable, canary),
+        "workloads": workloads(result, stable, canary),
         "live_in": where_live(result),
-        "timeline": timeline(result, span, canary) if span and result.get("transitions") else None,
-        "multiples": multiples(result, span, (stable, canary)) if span else (),
+        "timeline": timeline(result, span, canary, waits) if span and result.get("transitions") else None,
+        "waits": totals(waits),
+        "comparisons": comparisons(result, span, stable, canary) if span else (),
         "steps": tuple(step_of(each, stable, canary) for each in result.get("judged") or []),
         "transitions": tuple(_transition(each) for each in result.get("transitions") or []),
         "warnings": tuple(dict.fromkeys(result.get("warnings") or [])),
@@ -147,11 +133,6 @@ def _verdict(result: Result, canary: str) -> str:
     return f"Last verdict, {canary} at {last['weights'].get(canary, 0)} %: {last['result']}. {last['why']}"
 
 
-def _ordered(shares: Mapping[str, int], *first: str) -> dict[str, int]:
-    """The same, in the order of versions on the page."""
-    return {name: shares[name] for name in dict.fromkeys((*first, *sorted(shares))) if name in shares}
-
-
 def _command(playbook: str, limit: str) -> str:
     name, _space, options = playbook.partition(" ")
     words = ["ansible-playbook", f"progressive.istio.{name}", *([f"--limit {limit}"] if limit else []), options]
@@ -172,6 +153,7 @@ def _facts(result: Result) -> tuple[tuple[str, str], ...]:
         ("Run by", who),
         ("VirtualService", f"{place}, HTTP route {result['route']}" if result.get("route") else place),
         ("Service", result.get("destination_host")),
+        ("Gateways", ", ".join(result.get("gateways") or [])),
         ("Cluster", result.get("context")),
         ("Steps", f"{steps}; step {result.get('step')} of {len(result['steps'])} reached" if steps else ""),
         ("Run", run.get("id")),
@@ -186,60 +168,6 @@ def _times(result: Result) -> list[datetime]:
     found += [each.get("at") for each in result.get("transitions") or []]
     found += [each[key] for each in result.get("judged") or [] for key in ("since", "until")]
     return [moment(each) for each in found if each]
-
-
-def _entrances(result: Result) -> str:
-    """The sources of requests: gateways by name, without the generated suffix, and the number of workloads."""
-    proxies = [each["proxy"].partition(" ") for each in result.get("live") or []]
-    names: dict[str, dict[str, None]] = {}
-    for role, _space, place in proxies:
-        namespace, _slash, pod = place.partition("/")
-        name = pod.rsplit("-", 2)[0]
-        names.setdefault(role, {})[name if role == "gateway" else f"{namespace}/{name}"] = None
-    callers = names.get("sidecar", {})
-    many = f"{len(callers)} workloads in the mesh" if len(callers) > 1 else ""
-    return ", ".join([*names.get("gateway", {}), *([many] if many else callers)]) or "clients"
-
-
-def _graph_title(result: Result, shares: Mapping[str, int], canary: str) -> str:
-    """Say so if the requests were counted with other weights than the present ones."""
-    counted = _counted(result)
-    if counted is None or counted["weights"] == shares:
-        return "Where requests go"
-    return f"Where requests went while {canary} had {counted['weights'].get(canary, 0)}{THIN}%"
-
-
-def _counted(result: Result) -> Result | None:
-    """The last step with counted requests."""
-    return next((each for each in reversed(result.get("judged") or []) if each["versions"]), None)
-
-
-def _nodes(result: Result, shares: Mapping[str, int], stable: str, canary: str) -> tuple[tuple[PageNode, ...], str]:
-    """The versions as of the last counted requests, else by their weights; and a caption that says which."""
-    last = _counted(result)
-    roles = {stable: "stable", canary: "canary"}
-    if last is None:
-        nodes = tuple(PageNode(name, roles.get(name, "other"), share, ()) for name, share in shares.items())
-        return nodes, "By the weights that are set; no requests were counted."
-    nodes = tuple(
-        PageNode(name, roles.get(name, "other"), share, _lines(last, name))
-        for name, share in _ordered(last["weights"], stable, canary).items()
-    )
-    counts = _COUNTED.get(last["source"], last["source"])
-    return nodes, f"While {canary} had {last['weights'].get(canary, 0)} %, {counts} over {duration(last['seconds'])}."
-
-
-def _lines(judged: Result, name: str) -> tuple[tuple[str, Number], ...]:
-    counted = judged["versions"].get(name)
-    if counted is None:
-        return ()
-    failed = quotient(counted["failed"], counted["requests"])
-    return (
-        ("seen", percent(observed(judged["versions"], name))),
-        ("req/s", rate(counted["requests"], judged["seconds"])),
-        ("failed", percent(failed)),
-        ("p99", milliseconds(counted.get("p99"))),
-    )
 
 
 def _transition(written: Result) -> dict[str, Any]:
@@ -259,7 +187,7 @@ def _unknown(result: Result) -> tuple[str, ...]:
     written = result.get("transitions") or []
     judged = result.get("judged") or []
     if not result.get("weights"):
-        found.append("Nothing was written and the route was not read: the run ended before.")
+        found.append("Nothing was written, and no weights or requests were read: the run ended before.")
     elif not judged:
         found.append(
             "Requests, errors and latencies: nothing was counted. The module canary counts while a step soaks if "

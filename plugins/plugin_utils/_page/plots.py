@@ -13,6 +13,7 @@ from ...module_utils._traffic.binomial import acceptance_range
 from . import charts
 from .charts import Place, Plot, Shape, Span, Tick
 from .numbers import milliseconds, moment, observed, percent, success
+from .waits import Waited, bands, totals
 
 Result = Mapping[str, Any]
 Curve = list[tuple[datetime, float]]
@@ -22,24 +23,24 @@ RANGES = 12  # moments of a step for which the range of its share is drawn
 
 @dataclass(frozen=True)
 class Axis:
-    """The axes of a kind of chart. say: a value with its unit; limit: in the unit of the values."""
+    """The axes of a kind of chart. say: a value with its unit; limits: in the unit of the values."""
 
     span: Span
     place: Place
     ticks: tuple[Tick, ...]
     say: Callable[[float], str]
-    limit: float | None
+    limits: Sequence[float]
 
 
-def timeline(result: Result, span: Span, canary: str) -> Plot:
-    """The weight over time, when it was live, and the observed share."""
+def timeline(result: Result, span: Span, canary: str, waits: Sequence[Waited] = ()) -> Plot:
+    """The weight over time, when it was live, the observed share, and what was waited for."""
     y = charts.linear(0, 100)
     written = result["transitions"]
     before = (result["weights"].get("before") or {}).get(canary)
     points = [(moment(each["at"]), float(each["weights"].get(canary, 0))) for each in written]
     if before is not None:
         points = [(span.begin, float(before)), *points]
-    shapes = [Shape("grid", charts.level(each, y)) for each in (0, 25, 50, 75, 100)]
+    shapes = [*bands(waits, span), *(Shape("grid", charts.level(each, y)) for each in (0, 25, 50, 75, 100))]
     for each in _watched(result):
         shapes += _seen(each, canary, span, y)
     shapes.append(Shape("weight", charts.steps(points, span.end, span, y)))
@@ -50,6 +51,7 @@ def timeline(result: Result, span: Span, canary: str) -> Plot:
             shapes.append(Shape("live", charts.dot(at, weight, span, y), tip))
     writes = [f"{each['weights'].get(canary, 0)} % at {moment(each['at']):%H:%M:%S}" for each in written]
     says = f"Weight of {canary} over time, UTC: {', '.join(writes) or 'nothing was written'}."
+    says += "".join(f" {what}: {took}." for _kind, what, took in totals(waits))
     up = tuple(Tick(100.0 - each, f"{each} %") for each in (0, 25, 50, 75, 100))
     return Plot(f"Share of {canary}", says, span.ticks(), up, tuple(shapes))
 
@@ -81,44 +83,39 @@ def _seen(judged: Result, canary: str, span: Span, y: Place) -> list[Shape]:
     ]
 
 
-def multiples(result: Result, span: Span, names: Sequence[str]) -> tuple[tuple[str, str, Plot], ...]:
-    """Success and latency of the versions with requests, as (what, version, plot)."""
+def comparisons(result: Result, span: Span, stable: str, canary: str) -> tuple[tuple[str, Plot], ...]:
+    """Success and latency of both versions in one chart each, as (what, plot); without what has no value."""
     judged = _watched(result)
-    if not judged:
-        return ()
-    kinds = {"success rate": _rates(judged, span, names), "latency": _latencies(judged, span, names)}
-    return tuple((what, name, plot) for what, plots in kinds.items() for name, plot in plots.items())
+    names = {stable: "stable", canary: "canary"}
+    kinds = {"Success rate": _rates, "Latency": _latencies} if judged else {}
+    found = ((what, chart(judged, span, names)) for what, chart in kinds.items())
+    return tuple((what, plot) for what, plot in found if plot is not None)
 
 
-def _rates(judged: Sequence[Result], span: Span, names: Sequence[str]) -> dict[str, Plot]:
-    """Success rates and the limit."""
+def _rates(judged: Sequence[Result], span: Span, names: Mapping[str, str]) -> Plot | None:
+    """Success rates, and the rates that the canary may have and must not have."""
     curves = {name: _curves(judged, name, success) for name in names}
-    most = _limit(judged, "max_error")
-    least = None if most is None else 1 - most
-    low = charts.floor_below(min([*_values(curves), *([] if least is None else [least])], default=1.0))
+    limits = [1 - most for most in _limits(judged, "max_error", "bad_error")]
+    low = charts.floor_below(min([*_values(curves), *limits], default=1.0))
     place = charts.linear(low, 1.0)
     ticks = tuple(Tick(place(each) / charts.SIDE * 100, f"{each * 100:.4g} %") for each in (low, (low + 1) / 2, 1.0))
-    axis = Axis(span, place, ticks, lambda value: percent(value).text, least)
-    return {name: _plot(f"Success rate of {name}", lines, axis) for name, lines in curves.items() if lines}
+    return _plot("Success rate", names, curves, Axis(span, place, ticks, lambda value: percent(value).text, limits))
 
 
-def _latencies(judged: Sequence[Result], span: Span, names: Sequence[str]) -> dict[str, Plot]:
-    """The 99th percentile of each version, its median, and the limit."""
+def _latencies(judged: Sequence[Result], span: Span, names: Mapping[str, str]) -> Plot | None:
+    """The 99th percentile of each version, its median, and the time from which on a request is slow."""
     curves = {name: _curves(judged, name, lambda counted: counted.get("p99")) for name in names}
     halves = {name: _curves(judged, name, lambda counted: counted.get("p50")) for name in names}
-    limit = _limit(judged, "threshold_ms")
-    low, high = charts.decades([*_values(curves), *_values(halves), *([] if limit is None else [limit])])
+    limits = _limits(judged, "threshold_ms")
+    low, high = charts.decades([*_values(curves), *_values(halves), *limits])
     place = charts.logarithmic(low, high)
     powers = [low * 10**power for power in range(round(log10(high / low)) + 1)]
     ticks = tuple(Tick(place(each) / charts.SIDE * 100, milliseconds(each).text) for each in powers)
-    axis = Axis(span, place, ticks, lambda value: milliseconds(value).text, limit)
-    found = {name: _plot(f"Latency p99 of {name}", lines, axis) for name, lines in curves.items() if lines}
-    return {
-        name: replace(
-            plot, shapes=(*plot.shapes, *(Shape("half", charts.line(each, span, place)) for each in halves[name]))
-        )
-        for name, plot in found.items()
-    }
+    plot = _plot("Latency p99", names, curves, Axis(span, place, ticks, lambda value: milliseconds(value).text, limits))
+    if plot is None:
+        return None
+    medians = (Shape(f"half {names[name]}", charts.line(each, span, place)) for name in names for each in halves[name])
+    return replace(plot, shapes=(*plot.shapes, *medians))
 
 
 def _watched(result: Result) -> list[Result]:
@@ -126,10 +123,10 @@ def _watched(result: Result) -> list[Result]:
     return [each for each in result.get("judged") or [] if each["samples"]]
 
 
-def _limit(judged: Sequence[Result], name: str) -> float | None:
-    """The limit of the last step; all steps of a run have the same."""
+def _limits(judged: Sequence[Result], *names: str) -> list[float]:
+    """Limits of the last step; all steps of a run have the same."""
     limits = judged[-1].get("limits") or {}
-    return limits.get(name)
+    return [limits[name] for name in names if name in limits]
 
 
 def _curves(judged: Sequence[Result], name: str, of: Callable[[Mapping[str, Any]], float | None]) -> list[Curve]:
@@ -146,15 +143,26 @@ def _values(curves: Mapping[str, Sequence[Curve]]) -> list[float]:
     return [value for lines in curves.values() for curve in lines for _at, value in curve]
 
 
-def _plot(name: str, curves: Sequence[Curve], axis: Axis) -> Plot:
-    """The curves with a dot at the end of each, and the limit."""
+def _plot(name: str, names: Mapping[str, str], curves: Mapping[str, Sequence[Curve]], axis: Axis) -> Plot | None:
+    """The curves of each version with a dot at the end of each, and the limits. names: by version its role."""
     shapes = [Shape("grid", f"M0 {tick.at * charts.SIDE / 100:.1f}H{charts.SIDE:.0f}") for tick in axis.ticks]
-    against = ""
-    if axis.limit is not None:
-        against = f"; the limit is {axis.say(axis.limit)}"
-        shapes.append(Shape("limit", charts.level(axis.limit, axis.place), f"limit {axis.say(axis.limit)}"))
-    shapes += [Shape("line", charts.line(curve, axis.span, axis.place)) for curve in curves]
-    ends = [curve[-1] for curve in curves]
-    shapes += [Shape("at line", charts.dot(at, value, axis.span, axis.place), axis.say(value)) for at, value in ends]
-    says = f"{name} at the end of each step: {', '.join(axis.say(value) for _at, value in ends)}{against}."
-    return Plot(name, says, axis.span.ticks(), axis.ticks, tuple(shapes))
+    shapes += [Shape("limit", charts.level(each, axis.place), f"limit {axis.say(each)}") for each in axis.limits]
+    says = []
+    for version, role in names.items():
+        shapes += [Shape(f"line {role}", charts.line(each, axis.span, axis.place)) for each in curves[version]]
+        ends = [(curve[-1], axis.say(curve[-1][1])) for curve in curves[version]]
+        shapes += [
+            Shape(f"at line {role}", charts.dot(at, value, axis.span, axis.place), f"{version}: {text}")
+            for (at, value), text in ends
+        ]
+        says += [f"{version} {', '.join(text for _end, text in ends)}"] if ends else []
+    if not says:
+        return None
+    against = f"; limits: {', '.join(map(axis.say, axis.limits))}" if axis.limits else ""
+    return Plot(
+        name,
+        f"{name} at the end of each step: {'; '.join(says)}{against}.",
+        axis.span.ticks(),
+        axis.ticks,
+        tuple(shapes),
+    )

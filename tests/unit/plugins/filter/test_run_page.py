@@ -137,7 +137,8 @@ def test_it_shows_where_it_stands_who_when_and_all_numbers() -> None:
         "● in progress v1 has 50 %, v2 has 50 % · 31 Jan 2026, 12:01:01 UTC, after 1 min 2 s",
         "Last verdict, v2 at 20 %: pass. 0 of 412 requests to v2 (0 %) failed, 1 % may",
         "Send all requests to stable ansible-playbook progressive.istio.rollback",
-        "While v2 had 20 %, counted by the proxies over 1 min.",
+        "Measured while v2 had 20 %",
+        "Counted by the proxies over 1 min.",
         "Requests 1 648 412 ≥ 100",
         "Success 99.9 % 100 % ≥ 99 %",
         "p99 9.6 ms 1.25 s",
@@ -261,29 +262,33 @@ def test_of_a_version_that_returns_its_earlier_release_is_not_shown() -> None:
         assert text not in page.text
 
 
-def test_where_requests_went_is_not_where_they_go() -> None:
-    page = Read(run_page(RESULT))
-    assert "Where requests went while v2 had 20 %" in page.text
-    assert "Where requests go " not in page.text
-    soaking = {**RESULT, "weights": {"before": {"v1": 100, "v2": 0}, "after": {"v1": 80, "v2": 20}}}
-    for result in (soaking, {**RESULT, "judged": []}):
-        assert "Where requests go " in Read(run_page(result)).text
+def test_the_weights_of_now_and_those_that_were_measured_are_two_pictures() -> None:
+    now, measured = Read(run_page(RESULT)).text.split("Measured while v2 had 20 %")
+    assert "Where requests go Now" in now
+    assert "v1 · 50 % v2 · 50 % The weights that are set." in now.replace(" source pong Service v1 50 %, v2 50 %", "")
+    assert "v1 · 80 % seen 80 %" in measured
+    assert "Measured" not in Read(run_page({**RESULT, "judged": []})).text
 
 
-@pytest.mark.parametrize(
-    ("proxies", "entrances"),
-    [
-        ([], "clients"),
-        (["gateway istio-system/istio-ingressgateway-6fd7dfc8db-r5zj4"], "istio-ingressgateway"),
-        (["sidecar shop/web-1-a", "sidecar shop/web-1-b"], "shop/web"),
-        ([f"sidecar shop/w{number}-1-a" for number in range(15)], "15 workloads in the mesh"),
-        (["gateway a/edge-1-a", "sidecar shop/x-1-a", "sidecar b/x-1-a"], "edge, 2 workloads in the mesh"),
-    ],
-)
-def test_where_requests_come_from(proxies: list[str], entrances: str) -> None:
-    page = Read(run_page({**RESULT, "live": [{"proxy": each, "after": 1} for each in proxies]}))
-    assert f" {entrances} source" in page.text
-    assert "ingress " not in page.text
+def test_a_version_shows_its_pods_deployments_and_images() -> None:
+    v1 = {"ready": 2, "total": 2, "deployments": ["pong-v1"], "images": ["shop/pong:1", "shop/log:1"]}
+    v2 = {"ready": 1, "total": 3, "deployments": [], "images": []}
+    text = Read(run_page({**RESULT, "versions": {"v2": v2, "v1": v1}})).text
+    assert "v1 ready pods 2 of 2 Deployment pong-v1 image shop/pong:1 shop/log:1" in text
+    assert "v2 ready pods 1 of 3 Deployment \N{EN DASH} image \N{EN DASH}" in text
+    assert "v2 · 50 % 1 of 3 pods ready" in text
+
+
+def test_a_refusal_names_the_objects() -> None:
+    named = {"route": "number 1", "destination_host": "pong.shop.svc.cluster.local", "gateways": ["edge", "mesh"]}
+    text = Read(run_page({**ABOUT, **named, "failed": True, "msg": "no", "context": "kind-test"})).text
+    for fact in (
+        "VirtualService shop/pong, HTTP route number 1",
+        "Service pong.shop.svc.cluster.local",
+        "Gateways edge, mesh",
+        "Cluster kind-test",
+    ):
+        assert fact in text
 
 
 def test_a_canary_that_does_not_exist_is_a_page_too() -> None:

@@ -64,7 +64,8 @@ def test_commands_name_the_host_of_the_inventory() -> None:
 def test_stable_and_canary_come_first() -> None:
     page = page_of({**RESULT, "stable": "v2", "canary": "v1"})
     assert page["shares"] == (("v2", 20), ("v1", 70), ("v3", 10))
-    assert [(node.name, node.role, node.share) for node in page["nodes"]] == [
+    (now,) = page["graphs"]
+    assert [(node.name, node.role, node.share) for node in now.nodes] == [
         ("v2", "stable", 20),
         ("v1", "canary", 70),
         ("v3", "other", 10),
@@ -91,7 +92,7 @@ def test_what_is_missing_is_explained() -> None:
         "When some weights were live",
     ]
     assert page_of({"failed": True, "msg": "no"})["unknown"] == (
-        "Nothing was written and the route was not read: the run ended before.",
+        "Nothing was written, and no weights or requests were read: the run ended before.",
     )
 
 

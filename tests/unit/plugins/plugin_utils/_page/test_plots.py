@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.plugin_utils._page.charts import Plot, Span
-from ansible_collections.progressive.istio.plugins.plugin_utils._page.plots import multiples, timeline, where_live
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.plots import comparisons, timeline, where_live
+from ansible_collections.progressive.istio.plugins.plugin_utils._page.waits import Waited
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SPAN = Span(NOON, NOON + timedelta(seconds=100))
@@ -70,28 +71,45 @@ def test_where_weights_are_live() -> None:
     assert where_live({"proxies": few}) == "all proxies asked (50 of 400 sidecars)"
 
 
-def found(steps: Sequence[dict[str, Any]]) -> dict[tuple[str, str], Plot]:
-    return {(what, name): plot for what, name, plot in multiples({"judged": steps}, SPAN, ("v1", "v2"))}
+def found(steps: Sequence[dict[str, Any]]) -> dict[str, Plot]:
+    return dict(comparisons({"judged": steps}, SPAN, "v1", "v2"))
 
 
-def test_success_and_latency_have_a_curve_per_step_and_a_limit() -> None:
+def test_both_versions_are_in_one_chart_with_a_curve_per_step_and_the_limits() -> None:
     steps = [
         judged(
             sample(10, 40, 10, p50=2.0, p99=8.0), sample(20, 80, 20, p50=2.0, p99=8.0), max_error=0.01, threshold_ms=500
         ),
-        judged(sample(60, 10, 0, p50=3.0, p99=9.0), max_error=0.02, threshold_ms=500),
+        judged(sample(60, 10, 0, p50=3.0, p99=9.0), max_error=0.02, bad_error=0.05, threshold_ms=500),
     ]
     plots = found(steps)
-    assert list(plots) == [("success rate", "v1"), ("success rate", "v2"), ("latency", "v1"), ("latency", "v2")]
-    assert kinds(plots["success rate", "v1"]) == ["limit", "line", "line", "at line", "at line"]
-    assert kinds(plots["latency", "v1"]) == ["limit", "line", "line", "at line", "at line", "half", "half"]
-    assert kinds(plots["latency", "v2"]) == ["limit", "line", "at line", "half"]
-    success = plots["success rate", "v1"].says.replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert success == "Success rate of v1 at the end of each step: 100 %, 100 %; the limit is 98 %."
-    latency = plots["latency", "v1"].says.replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert latency == "Latency p99 of v1 at the end of each step: 8 ms, 9 ms; the limit is 500 ms."
+    assert list(plots) == ["Success rate", "Latency"]
+    stable = ["line stable", "line stable", "at line stable", "at line stable"]
+    canary = ["line canary", "at line canary"]
+    assert kinds(plots["Success rate"]) == ["limit", "limit", *stable, *canary]
+    halves = ["half stable", "half stable", "half canary"]
+    assert kinds(plots["Latency"]) == ["limit", *stable, *canary, *halves]
+    assert [shape.tip for shape in plots["Latency"].shapes if shape.kind == "at line canary"] == [
+        "v2: 8\N{NARROW NO-BREAK SPACE}ms"
+    ]
+    success, latency = (plot.says.replace("\N{NARROW NO-BREAK SPACE}", " ") for plot in plots.values())
+    assert success == "Success rate at the end of each step: v1 100 %, 100 %; v2 100 %; limits: 98 %, 95 %."
+    assert latency == "Latency p99 at the end of each step: v1 8 ms, 9 ms; v2 8 ms; limits: 500 ms."
 
 
-def test_a_version_without_requests_or_latencies_has_no_plot() -> None:
-    assert list(found([judged(sample(10, 40, 0))])) == [("success rate", "v1")]
+def test_what_has_no_value_has_no_chart() -> None:
+    plots = found([judged(sample(10, 40, 0))])
+    assert list(plots) == ["Success rate"]
+    assert "v2" not in plots["Success rate"].says
     assert found([judged()]) == found([]) == {}
+
+
+def test_a_chart_of_weights_shows_what_was_waited_for() -> None:
+    waits = (Waited("soak", NOON, NOON + timedelta(seconds=60), 20), Waited("held", *later(60, 100), 20))
+    plot = timeline(RUN, SPAN, "v2", waits)
+    assert paths(plot, "held band") == ["M600.0 0H1000.0V1000H600.0Z"]
+    assert "soaking: 1 min. held: 40 s." in plot.says.replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
+def later(begin: float, end: float) -> tuple[datetime, datetime]:
+    return NOON + timedelta(seconds=begin), NOON + timedelta(seconds=end)
