@@ -12,7 +12,6 @@ from .numbers import THIN, UNKNOWN, Number, duration, milliseconds, observed, pe
 
 Result = Mapping[str, Any]
 
-NAMED = 3  # kinds of callers that are named
 _COUNTED = {  # by the source of an analysis
     "envoy": "counted by the proxies",
     "prometheus": "counted by Prometheus",
@@ -67,7 +66,7 @@ def graphs(result: Result, stable: str, canary: str) -> tuple[Graph, ...]:
 
 
 def entrances(result: Result) -> tuple[Entrance, ...]:
-    """The proxies in which the weights were live, those of one kind as one entry; gateways first."""
+    """The proxies in which the weights were live: each gateway, and all sidecars as one entry."""
     pods: dict[str, Counter[str]] = {}
     for each in result.get("live") or []:
         role, _space, place = each["proxy"].partition(" ")
@@ -76,10 +75,9 @@ def entrances(result: Result) -> tuple[Entrance, ...]:
         pods.setdefault(role, Counter())[name if role == "gateway" else f"{namespace}/{name}"] += 1
     sidecars = pods.pop("sidecar", Counter())
     found = [Entrance(name, _many("gateway pod", count)) for name, count in pods.pop("gateway", Counter()).items()]
-    if len(sidecars) > NAMED:
-        found.append(Entrance(f"{len(sidecars)} workloads", _many("sidecar", sidecars.total())))
-    else:
-        found += [Entrance(name, _many("sidecar", count)) for name, count in sorted(sidecars.items())]
+    if sidecars:
+        name = f"{len(sidecars)} workloads" if len(sidecars) > 1 else next(iter(sidecars))
+        found.append(Entrance(name, _many("sidecar", sidecars.total())))
     return tuple(found) or (Entrance("clients", "source"),)
 
 

@@ -16,7 +16,7 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._page.traffic im
         (["sidecar shop/web-1-a", "sidecar shop/web-1-b"], ["shop/web: 2 sidecars"]),
         (
             ["sidecar shop/x-1-a", "gateway a/edge-1-a", "gateway a/edge-1-b", "sidecar b/x-1-a"],
-            ["edge: 2 gateway pods", "b/x: 1 sidecar", "shop/x: 1 sidecar"],
+            ["edge: 2 gateway pods", "2 workloads: 2 sidecars"],
         ),
         ([f"sidecar shop/w{number % 15}-1-{number}" for number in range(40)], ["15 workloads: 40 sidecars"]),
     ],
