@@ -99,7 +99,7 @@ class CanaryTask:
         scope = call.params["proof"]
         if scope == "none" or call.check_mode:
             return None
-        self._prover = self._prover or Prover(cluster, scope, call.params["proof_timeout"])
+        self._prover = self._prover or Prover(cluster, scope, call.params["proof_timeout"], self._tell)
         return self._prover
 
     def _carried_out(self, session: Session, request: Request) -> tuple[Outcome, dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -128,6 +128,7 @@ class Proxies:
         sidecars: int = 50,
     ) -> None:
         self.attachment = attachment
+        self.waiting: Callable[[str], None] = lambda line: None  # is called again and again with what is waited for
         self._cluster = cluster
         self._place = attachment.place
         self._discovered = discovered
@@ -245,6 +246,8 @@ class Proxies:
             while True:
                 lagging = poll.follow(self._streams, min(self._next_list(), question, silence, deadline, pause))
                 now = time.monotonic()
+                if lagging:
+                    self.waiting(self._waits(poll, lagging, deadline - now))
                 if meanwhile and now > pause and lagging:
                     meanwhile()
                     pause = time.monotonic() + MEANWHILE
@@ -260,6 +263,13 @@ class Proxies:
                 if now > min(question, deadline):
                     question = now + 2 * (now - begin)
                     rejected = self._question(poll, claim, now - begin, deadline, before=rejected)
+
+    def _waits(self, poll: Poll, lagging: Sequence[Proxy], left: float) -> str:
+        """Which proxies are waited for; left: seconds until that ends."""
+        of = plural(len(self._streams), "proxy", "proxies")
+        first = f"{lagging[0]} {poll.shows(lagging[0])}"
+        more = f"; and {len(lagging) - 1} more" if len(lagging) > 1 else ""
+        return f"waits for {len(lagging)} of {of}, at most {max(0.0, left):.0f} s: {first}{more}"
 
     def _question(self, poll: Poll, claim: str, seconds: float, deadline: float, before: set[Proxy]) -> set[Proxy]:
         """Ask istiod which proxies reject what it sent; NotLive after the deadline, or if one rejected it before too.

@@ -14,6 +14,7 @@ from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
 from .._proxy.fleet import Proof, Proxies
 from .._proxy.reader import Interval, Reader
+from .heartbeat import Heartbeat
 from .snapshot import Snapshot
 
 LEAST = 0.5  # seconds that proxies have which were found late
@@ -22,11 +23,15 @@ Scope = Literal["all", "gateways"]
 
 @dataclass
 class Prover:
-    """Asks the proxies of a route. They are looked up with the first question, and their streams serve all others."""
+    """Asks the proxies of a route. They are looked up with the first question, and their streams serve all others.
+
+    tell: shows a user a line about a service, for which proxies it waits.
+    """
 
     cluster: Cluster
     scope: Scope
     timeout: float
+    tell: Callable[[Snapshot, str], None] = lambda snapshot, line: None
     discovered: DiscoveredGateways | None = None
     _new: bool = False  # whether those were read after the proxies were looked up
     _open: ExitStack = field(default_factory=ExitStack)
@@ -90,4 +95,10 @@ class Prover:
         elif known and self._new:
             self._proxies.follow(known)
         self._new = False
+        self._proxies.waiting = self._waiting(snapshot)
         return self._proxies
+
+    def _waiting(self, snapshot: Snapshot) -> Callable[[str], None]:
+        heartbeat = Heartbeat()
+        heartbeat.begin()
+        return lambda line: heartbeat.beat(lambda: self.tell(snapshot, line))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pong_mesh
 import pytest
-from ansible_collections.progressive.istio.plugins.module_utils._rollout import prove
+from ansible_collections.progressive.istio.plugins.module_utils._rollout import heartbeat, prove
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import ApiServer, Request
 from istio_mesh import Istio
@@ -71,6 +72,15 @@ def test_a_step_that_is_not_live_fails_and_no_other_follows_until_it_is(
     soaking = call("advanced", interval=60)
     assert (soaking["waits"], in_doubt(server), soaking["since"] > since) == (True, False, True)
     assert call("advanced")["weights"]["after"] == {"v1": 50, "v2": 50}
+
+
+def test_a_wait_for_proxies_is_shown(mesh: Istio, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(heartbeat, "EVERY", 0.1)
+    mesh.holds, shown = True, tmp_path / "shown"
+    call("advanced", run={"id": "r1", "progress": str(shown)}, proof_timeout=1)
+    (first, *_others) = shown.read_text().splitlines()
+    assert first.startswith("shop/pong  [##..................]  10 %  waits for 1 of 1 proxy, at most ")
+    assert "gateway gateways/one " in first
 
 
 def test_weights_in_doubt_are_not_settled_without_a_look(mesh: Istio, call: Call) -> None:
