@@ -36,54 +36,16 @@ PLAYS = {
         "Python that runs the modules. Another one takes a process for each task.",
     ),
 }
-# The settings of the role canary that are not in one of these are about the release.
+# By anchor in the argument_specs of the role canary.
 GROUPS = {
-    "The service": [
-        "canary_app",
-        "canary_namespace",
-        "canary_stable_version",
-        "canary_version",
-        "canary_host",
-        "canary_service",
-        "canary_port",
-        "canary_cluster_domain",
-        "canary_virtual_service",
-        "canary_route",
-        "canary_destination_rule",
-        "canary_kubeconfig",
-        "canary_context",
-    ],
-    "The release": [],
-    "Requests of its own, through the ingress gateway": [
-        "canary_version_path",
-        "canary_probe_requests",
-        "canary_ping_path",
-        "canary_ping_answer",
-        "canary_ingress_service",
-        "canary_ingress_namespace",
-    ],
-    "The page and Kiali": [
-        "canary_page",
-        "canary_links",
-        "canary_kiali_url",
-        "canary_kiali_token",
-        "canary_kiali_ca",
-        "canary_kiali_duration",
-    ],
-    "What site.yml makes and teardown.yml removes": [
-        "canary_versions",
-        "canary_image",
-        "canary_container_port",
-        "canary_injection",
-        "canary_revision",
-        "canary_gateway",
-        "canary_gateway_port",
-        "canary_gateway_hosts",
-        "canary_ingress_selector",
-        "canary_drain",
-        "canary_remove_injection",
-    ],
+    "service": "The service",
+    "release": "The release",
+    "requests": "Requests of its own, through the ingress gateway",
+    "page": "The page of a run",
+    "site": "What site.yml makes and teardown.yml removes",
+    "kiali": "A Kiali outside the cluster",
 }
+GROUP = re.compile(r"^ {8}- &(\w+)\n((?: {10}.*\n)+)", re.MULTILINE)
 ROLES = [
     "istio",
     "injection",
@@ -104,6 +66,12 @@ def options(role: str) -> dict[str, dict[str, Any]]:
     for spec in specs["argument_specs"].values():
         found = {**(spec.get("options") or {}), **found}
     return found
+
+
+def grouped() -> dict[str, list[str]]:
+    """The settings of the role canary by group."""
+    text = (ROOT / "roles" / "canary" / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    return {group: re.findall(r"^ {10}(\w+):", lines, re.MULTILINE) for group, lines in GROUP.findall(text)}
 
 
 def played() -> set[str]:
@@ -138,9 +106,7 @@ def rows(found: dict[str, dict[str, Any]], names: Iterable[str]) -> list[tuple[s
 
 def page() -> str:
     settings = options("canary")
-    grouped = {name for names in GROUPS.values() for name in names}
-    rest = [name for name in settings if name not in grouped]
-    parts = [table(title, rows(settings, names or rest)) for title, names in GROUPS.items()]
+    parts = [table(GROUPS[group], rows(settings, names)) for group, names in grouped().items()]
     parts.insert(2, table("Which hosts, and how many at once", [(name, *about) for name, about in PLAYS.items()]))
     parts += [table(f"The role {role}", rows(found, found)) for role in ROLES if (found := options(role))]
     return "\n".join([HEAD, *parts])

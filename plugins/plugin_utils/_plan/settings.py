@@ -39,7 +39,7 @@ def specification(role: str, entry_point: str = "main") -> dict[str, dict[str, A
 
 
 # Read by the controller when it loads the action, so that the worker of each host finds it.
-SPECIFICATION = specification("canary", "canary")
+SPECIFICATION = specification("canary", "check")
 # What playbooks read, and what the role gives to other tasks.
 OTHERS = (
     *("canary_hosts", "canary_serial", "canary_max_fail_percentage", "canary_python_interpreter"),
