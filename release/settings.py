@@ -17,9 +17,9 @@ PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Settings
 <!-- Written by `make settings` from the roles' argument_specs. -->
 
-Each is a variable: of a host, a group or a play, or `-e`. The inventory plugin `progressive.istio.canaries` sets those
-of the first table for the services that it finds. "-" means that there is no default. All details, and which tasks read
-which of them: `ansible-doc -t role progressive.istio.canary`.
+Each is a variable of a host, a group or a play, or given with `-e`. The inventory plugin `progressive.istio.canaries`
+sets those that say which service is meant, so a service that it finds needs none. "-" means that there is no default.
+`ansible-doc -t role progressive.istio.canary` lists those of each task file, and with `-e hold` those of one.
 """
 PLAYS = {
     "canary_hosts": (
