@@ -18,17 +18,17 @@ TEMPLATE = Path(page.__file__).with_name("run_page.html.j2")
 def run_page(
     found: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     app: str = "",
-    limit: str = "",
+    playbook_options: str = "",
     links: Mapping[str, str] | None = None,
 ) -> str:
     """The page of what `canary` returned, in one call or in several, or of what `canary_info` did.
 
-    app: the service as people call it. limit: the host of the inventory, for the commands in it. links: URL by
-    name, of what is elsewhere.
+    app: the service as people call it. playbook_options: with which a playbook finds it, for the commands in it.
+    links: URL by name, of what is elsewhere.
     """
     results = [found] if isinstance(found, Mapping) else list(found)
     result = printable_values(reduce(together, results))
-    shown = page.page_of(page.of_status(result) if "exists" in result else result, app, limit, links or {})
+    shown = page.page_of(page.of_status(result) if "exists" in result else result, app, playbook_options, links or {})
     return str(_template().render(page=shown))
 
 

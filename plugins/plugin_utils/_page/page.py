@@ -38,8 +38,8 @@ _PHASES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
 _STOPPED = ("stopped", "bad", (_DOCTOR, _STATUS, _BACK))
 
 
-def page_of(result: Result, app: str = "", limit: str = "", links: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What the template shows. app: the name of the service; limit: the host of the inventory, for commands."""
+def page_of(result: Result, app: str = "", options: str = "", links: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What the template shows. app: the name of the service; options: of its commands."""
     stable, canary = result.get("stable", "stable"), result.get("canary", "canary")
     weights = result.get("weights") or {}
     shares = ordered(weights.get("after") or {}, stable, canary)
@@ -55,7 +55,7 @@ def page_of(result: Result, app: str = "", limit: str = "", links: Mapping[str, 
         "sentence": ", ".join(f"{name} has {share}{THIN}%" for name, share in shares.items()),
         "why": _why(result),
         "verdict": _verdict(result, canary),
-        "commands": tuple((why, _command(playbook, limit)) for why, playbook in following),
+        "commands": tuple((why, _command(playbook, options)) for why, playbook in following),
         "links": _links(links or {}),
         "facts": _facts(result),
         "began": min(times, default=None),
@@ -133,10 +133,9 @@ def _verdict(result: Result, canary: str) -> str:
     return f"Last verdict, {canary} at {last['weights'].get(canary, 0)} %: {last['result']}. {last['why']}"
 
 
-def _command(playbook: str, limit: str) -> str:
-    name, _space, options = playbook.partition(" ")
-    words = ["ansible-playbook", f"progressive.istio.{name}", *([f"--limit {limit}"] if limit else []), options]
-    return " ".join(word for word in words if word)
+def _command(playbook: str, options: str) -> str:
+    name, _space, own = playbook.partition(" ")
+    return " ".join(word for word in ("ansible-playbook", f"progressive.istio.{name}", options, own) if word)
 
 
 def _links(given: Mapping[str, str]) -> tuple[tuple[str, str, bool], ...]:

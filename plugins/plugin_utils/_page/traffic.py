@@ -66,7 +66,7 @@ def graphs(result: Result, stable: str, canary: str) -> tuple[Graph, ...]:
 
 
 def entrances(result: Result) -> tuple[Entrance, ...]:
-    """The proxies in which the weights were live: each gateway, and all sidecars as one entry."""
+    """The gateways in which the weights were live, and all sidecars as one entry; else where the route is bound."""
     pods: dict[str, Counter[str]] = {}
     for each in result.get("live") or []:
         role, _space, place = each["proxy"].partition(" ")
@@ -78,7 +78,9 @@ def entrances(result: Result) -> tuple[Entrance, ...]:
     if sidecars:
         name = f"{len(sidecars)} workloads" if len(sidecars) > 1 else next(iter(sidecars))
         found.append(Entrance(name, _many("sidecar", sidecars.total())))
-    return tuple(found) or (Entrance("clients", "source"),)
+    names = result.get("gateways") or []
+    bound = (Entrance("mesh", "sidecars") if name == "mesh" else Entrance(name, "Gateway") for name in names)
+    return tuple(found) or tuple(bound) or (Entrance("clients", "source"),)
 
 
 def workloads(result: Result, stable: str, canary: str) -> tuple[PageWorkload, ...]:

@@ -197,7 +197,9 @@ def test_every_end_has_its_word_and_what_to_type_next(change: dict[str, Any], ti
 
 def test_a_refusal_says_why_and_that_nothing_is_known() -> None:
     page = Read(
-        run_page({**ABOUT, "failed": True, "msg": "2 things stand against it", "mistakes": []}, "pong", "shop-1")
+        run_page(
+            {**ABOUT, "failed": True, "msg": "2 things stand against it", "mistakes": []}, "pong", "--limit shop-1"
+        )
     )
     for text in ("pong: v1 → v2, refused", "2 things stand against it", "doctor --limit shop-1", "Nothing was written"):
         assert text in page.text

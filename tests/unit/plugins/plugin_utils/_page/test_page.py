@@ -56,8 +56,11 @@ def test_its_status(change: dict[str, Any], status: str, tone: str) -> None:
 
 
 def test_commands_name_the_host_of_the_inventory() -> None:
-    commands = dict(page_of({**RESULT, "phase": "paused"}, "shop", "shop-1")["commands"])
-    assert commands["Continue"] == "ansible-playbook progressive.istio.advance --limit shop-1 -e canary_confirm=true"
+    commands = dict(page_of({**RESULT, "phase": "paused"}, "shop", "-i hosts --limit shop-1")["commands"])
+    assert (
+        commands["Continue"]
+        == "ansible-playbook progressive.istio.advance -i hosts --limit shop-1 -e canary_confirm=true"
+    )
     assert dict(page_of(RESULT)["commands"])["Continue"] == "ansible-playbook progressive.istio.canary"
 
 

@@ -24,3 +24,8 @@ from ansible_collections.progressive.istio.plugins.plugin_utils._page.traffic im
 def test_proxies_of_one_kind_are_one_entrance(proxies: list[str], expected: list[str]) -> None:
     found = entrances({"live": [{"proxy": each, "after": 1} for each in proxies]})
     assert [f"{each.name}: {each.note}" for each in found] == expected
+
+
+def test_where_no_proxy_was_asked_the_gateways_are_the_entrances() -> None:
+    found = entrances({"live": [], "gateways": ["shop/edge", "mesh"]})
+    assert [f"{each.name}: {each.note}" for each in found] == ["shop/edge: Gateway", "mesh: sidecars"]
