@@ -66,3 +66,26 @@ def test_every_way_to_move_a_canary_is_specified() -> None:
     inner = {"act", "before", "move", "after", "step", "connect", "write_page", "end", "read", "probe_check"}  # parts
     inner |= {"move_and_probe", "move_with_hooks", "step_with_hooks", "nothing", "remove", "send", "table", "failed"}
     assert {file.stem for file in (role / "tasks").glob("*.yml")} - inner == set(specs_of(role))
+
+
+CANARY = next(role for role in ROLES if role.name == "canary")
+
+
+def reached(entry_point: str) -> set[Path]:
+    """The task files that an entry point runs."""
+    found: set[Path] = set()
+    ahead = [entry_point]
+    while ahead:
+        file = CANARY / "tasks" / f"{ahead.pop()}.yml"
+        if file.exists() and file not in found:
+            found.add(file)
+            named = re.findall(r"(?:import|include)_tasks:(.*)", file.read_text(encoding="utf-8"))
+            ahead += re.findall(r"[a-z_]+", " ".join(named))
+    return found
+
+
+@pytest.mark.parametrize("entry_point", sorted(specs_of(CANARY).keys() - {"rollback"}))  # which ignores most of them
+def test_an_entry_point_lists_each_setting_that_its_tasks_name(entry_point: str) -> None:
+    text = "".join(file.read_text(encoding="utf-8") for file in reached(entry_point))
+    named = set(re.findall(r"(?<![\w.])canary_\w+", text)) & specs_of(CANARY)["check"]["options"].keys()
+    assert named <= specs_of(CANARY)[entry_point].get("options", {}).keys()
