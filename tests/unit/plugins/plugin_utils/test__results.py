@@ -54,6 +54,12 @@ def test_after_a_refusal_the_weights_are_as_they_were_seen_last() -> None:
     assert "phase" not in both
 
 
+def test_a_refusal_that_read_no_objects_keeps_those_of_the_step_before() -> None:
+    objects = {"route": "number 1", "gateways": ["edge"], "versions": {"v1": {"ready": 1}}}
+    both = together({**FIRST, **objects}, {"failed": True, "msg": "no", "gateways": ["other"]})
+    assert {name: both[name] for name in objects} == {**objects, "gateways": ["other"]}
+
+
 def test_a_refusal_before_anything_was_seen_has_no_weights() -> None:
     assert "weights" not in together({"failed": True, "msg": "no"}, {"failed": True, "msg": "still no"})
 
