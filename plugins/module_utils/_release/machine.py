@@ -102,7 +102,7 @@ def _advance(case: Case, state: State) -> Decision:
     if not confirm and (state.failed or state.phase in (Phase.HELD, Phase.ROLLED_BACK)):
         return Rejected(f"{stopped(state)}; {case.command.hints.stopped()}")
     if state.phase is Phase.PAUSED and not confirm:
-        return NoOp(f"{where(state)} waits for confirmation since {stamp(state.since)}: {case.command.hints.paused()}")
+        return NoOp(f"{where(state)} waits for confirmation since {stamp(state.since)}", case.command.hints.paused())
     soaked = state.soaks_until(case.plan.interval)
     if case.now < soaked and state.weight > 0 and state.phase in (Phase.PROGRESSING, Phase.PAUSED, Phase.WEIGHTED):
         if state.phase is Phase.PAUSED:
@@ -242,7 +242,8 @@ def _roll_back(case: Case, state: State | Unreadable | None) -> Decision:
     if noted or (kept == present and unnotable):
         return Wait(
             None,
-            f"{base.canary} keeps {kept} % of the requests because {rest}; {case.command.hints.partly_back()}",
+            f"{base.canary} keeps {kept} % of the requests because {rest}",
+            case.command.hints.partly_back(),
         )
     moved = f"from {present} back to {kept} %" if kept < present else f"stays at {kept} %"
     why = f"{moved}: {requester_of(case)}; {rest}"

@@ -179,24 +179,27 @@ class Transition:
 
 @dataclass(frozen=True)
 class Wait:
-    """Not yet. until: when to ask again; None: as soon as the pods are ready."""
+    """Not yet. until: when to ask again; None: as soon as the pods are ready. hint: how to go on."""
 
     until: datetime | None
     why: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
 class NoOp:
-    """Nothing to do; no error."""
+    """Nothing to do; no error. hint: how to go on."""
 
     why: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Not done, and a user must act. why: what prevents it, since when, and what to do."""
+    """Not done, and a user must act. why: what prevents it, since when, and what to do, unless the hint says that."""
 
     why: str
+    hint: str = ""
 
 
 Decision: TypeAlias = "Transition | Wait | NoOp | Rejected"
@@ -219,6 +222,11 @@ class Case:
         """Readiness of a version; one that could not be read counts as ready."""
         known = {**self.observed.others, self.plan.stable: self.observed.stable, self.plan.canary: self.observed.canary}
         return known.get(name, Ready())
+
+
+def sentence(decision: Wait | NoOp | Rejected) -> str:
+    """Why, and how to go on."""
+    return f"{decision.why}; {decision.hint}" if decision.hint else decision.why
 
 
 def same_release(case: Case, state: State) -> bool:

@@ -30,7 +30,7 @@ def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | 
     now = f"then {shares}" if would else f"now {shares}{_live(outcome)}"
     return {
         "changed": outcome.changed,
-        "msg": f"{target.place}, HTTP route {snapshot.route.name}: {why}; {now}{_waits(outcome, hints)}",
+        "msg": f"{target.place}, HTTP route {snapshot.route.name}: {why}; {now}{_onward(outcome, hints)}",
         "weights": {"before": numbers(outcome.before), "after": numbers(outcome.snapshot.all_shares)},
         "transitions": [
             _transition(each, snapshot.route, outcome.settled.get(order))
@@ -60,12 +60,13 @@ def place_of(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _waits(outcome: Outcome, hints: Hints | None) -> str:
-    """For whom a step waits that was just taken, and what that user is to do."""
-    state = outcome.snapshot.state
-    if hints is None or not outcome.changed or not isinstance(state, State) or state.phase is not Phase.PAUSED:
-        return ""
-    return f"; it waits for a user to confirm: {hints.paused()}"
+def _onward(outcome: Outcome, hints: Hints | None) -> str:
+    """How a user goes on: at the end, so that a command is the last part of the line."""
+    state, decision = outcome.snapshot.state, outcome.decision
+    if hints and outcome.changed and isinstance(state, State) and state.phase is Phase.PAUSED:
+        return f"; it waits for a user to confirm: {hints.paused()}"
+    hint = "" if isinstance(decision, Transition) else decision.hint
+    return f"; {hint}" if hint else ""
 
 
 def _transition(written: Transition, route: Route, settled: float | None) -> dict[str, Any]:

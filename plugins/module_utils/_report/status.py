@@ -12,7 +12,7 @@ from .._k8s.pods import Version
 from .._release.hints import Hints
 from .._release.lease import leased
 from .._release.machine import decide
-from .._release.model import Command, Rejected, Run, Want
+from .._release.model import Command, Rejected, Run, Transition, Want, sentence
 from .._release.plan import Plan
 from .._release.state import LeaseHolder, State, Unreadable, unverified
 from .._rollout.snapshot import Snapshot
@@ -64,7 +64,8 @@ def _next(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime, hints:
         return None
     plan = Plan(state.stable, state.canary, state.steps, state.interval)
     decision = decide(state, snapshot.observed(holder_ended), plan, Command(Want.ADVANCED, by, hints=hints), now)
-    return f"refused: {decision.why}" if isinstance(decision, Rejected) else decision.why
+    said = decision.why if isinstance(decision, Transition) else sentence(decision)
+    return f"refused: {said}" if isinstance(decision, Rejected) else said
 
 
 def _holder(holder: LeaseHolder, ended: bool, now: datetime) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .._k8s.auth import ClusterError
 from .._release.lease import has_ended
-from .._release.model import Decision, Event, NoOp, Rejected, Transition
+from .._release.model import Decision, Event, NoOp, Rejected, Transition, Wait, sentence
 from .._release.state import Phase
 from .check import check
 from .context import Outcome, Request, Session
@@ -106,7 +106,7 @@ class _Pipeline:
         if awaits_pods(decision) and not request.check:
             late = wait_for_pods(session, request, snapshot, decision.why, self._deadline)
             if late:
-                return Rejected(late)
+                return Rejected(late, decision.hint if isinstance(decision, Wait) else "")
             self._waited = True
             return self._read(snapshot)
         if not isinstance(decision, Transition):
@@ -136,12 +136,12 @@ class _Pipeline:
     def _stop(self, rejected: Rejected) -> None:
         """End with what is in the way; the part of a rollback that was written until then is proven."""
         if not self._outcome.written:
-            raise Refused([f"{self._request.target.place}: {rejected.why}"])
+            raise Refused([f"{self._request.target.place}: {sentence(rejected)}"])
         outcome, prover = replace(self._outcome, snapshot=self._snapshot), self._session.prover
         if prover and outcome.written[-1].moves and outcome.written[-1].partial:
             outcome = prove(self._session, self._request, prover, outcome, time.monotonic())
         problems = [outcome.decision.why] if isinstance(outcome.decision, Rejected) else []
-        self._outcome = replace(outcome, decision=Rejected("; ".join([rejected.why, *problems])))
+        self._outcome = replace(outcome, decision=Rejected("; ".join([rejected.why, *problems]), rejected.hint))
 
 
 def _question(snapshot: Snapshot, decision: Decision) -> object:

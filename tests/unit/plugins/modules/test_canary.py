@@ -318,6 +318,10 @@ class TestSteps:
         waiting = call(**advanced(steps=steps))
         assert (waiting["changed"], waiting["next_weight"]) == (False, None)
         assert "set confirm: true" in waiting["msg"]
+        pasted = call(**advanced(steps=steps), playbook_options="--limit pong")["msg"]
+        assert pasted.endswith(
+            "continue: ansible-playbook progressive.istio.advance --limit pong -e canary_confirm=true"
+        )
         assert call(**advanced(steps=steps, confirm=True))["phase"] == "promoted"
 
     def test_steps_are_remembered(self, call: Call) -> None:
@@ -620,13 +624,17 @@ class TestRollbackToFewPods:
         for sentence in (
             f"v2: from 100 back to 50 %: no good; {reason}",
             f"v2 keeps 50 % of the requests because {reason}",
-            "force: true at once; waited 0 s, the weights stay v1 50 %, v2 50 %",
+            "waited 0 s, the weights stay v1 50 %, v2 50 %",
         ):
             assert sentence in result["msg"]
+        assert result["msg"].endswith(
+            "; state: rolled_back again completes it once they are ready, force: true at once"
+        )
         assert result["msg"].count("VirtualService shop/pong") == 1
         assert "v2 is held at 50 % since" in call(**advanced())["msg"]
-        second = call(state="rolled_back")
+        second = call(state="rolled_back", playbook_options="--limit pong")
         assert (second["failed"], len(server.sent("PATCH"))) == (True, 1)
+        assert second["msg"].endswith("once they are ready: ansible-playbook progressive.istio.rollback --limit pong")
         server.put("pods", made_by("a", pod("v1", 2)))
         assert call(state="rolled_back")["weights"]["after"] == {"v1": 100, "v2": 0}
 

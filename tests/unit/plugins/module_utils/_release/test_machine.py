@@ -294,8 +294,8 @@ def test_a_partial_release_stays_progressing_until_there_is_a_higher_step() -> N
 
 def test_a_pause_says_how_it_ends() -> None:
     assert ask(state("paused", 50), "advanced") == NoOp(
-        "v2 at 50 % (step 3 of 4) waits for confirmation since 2026-01-31T11:59:00Z: "
-        "set confirm: true to continue, or state: rolled_back to roll back"
+        "v2 at 50 % (step 3 of 4) waits for confirmation since 2026-01-31T11:59:00Z",
+        "set confirm: true to continue, or state: rolled_back to roll back",
     )
 
 
@@ -616,8 +616,8 @@ def test_a_rollback_leaves_to_the_canary_what_stable_cannot_carry_yet(
     waiting = ask(part.state, "rolled_back", observed=observed)
     assert waiting == Wait(
         None,
-        f"v2 keeps {kept} % of the requests because {reason}; state: rolled_back again completes it once they are "
-        "ready, force: true at once",
+        f"v2 keeps {kept} % of the requests because {reason}",
+        "state: rolled_back again completes it once they are ready, force: true at once",
     )
     refused = ask(part.state, "advanced", observed=observed)
     assert isinstance(refused, Rejected)
