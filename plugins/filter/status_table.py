@@ -31,7 +31,7 @@ def status_table(services: list[Service]) -> list[Line]:
     """The lines, each with its text and its tone, as the module `show` takes them.
 
     A service has a name and what is known of it: `info` of canary_info, `result` of canary, `probe` of traffic_probe,
-    `doctor` of canary_doctor, and `failed` if its play did.
+    `doctor` of canary_doctor, `failed` if its play did, and `check` in check mode.
     """
     few = len(services) <= FEW
     rows = [(service, list(_rows(service)) if few else [_row(service)]) for service in services]
@@ -41,7 +41,7 @@ def status_table(services: list[Service]) -> list[Line]:
     lines, rest = [_line(head)], iter(texts)
     for service, some in rows:
         lines += [_line(next(rest), _tone(service)) for _row in some]
-        lines += [_line(f"  {note}", tone) for note, tone in _notes(service) if few or tone == "error"]
+        lines += [_line(f"  {note}", tone) for note, tone in _notes(service) if few or tone != "plain"]
     return lines
 
 
@@ -169,6 +169,8 @@ def _verdict(service: Service) -> str:
     step = f", step {release['step']} of {len(release['steps'])}" if release.get("steps") else ""
     phase = release.get("phase", UNKNOWN)
     state = "no release" if phase == "none" else f"{phase.replace('_', ' ')}{step}"
+    if service.get("check") and release.get("changed"):
+        state = f"would be {state}"
     return f"{judged}; {state}" if judged else state
 
 
@@ -183,7 +185,7 @@ def _tone(service: Service) -> str:
 def _notes(service: Service) -> Iterator[tuple[str, str]]:
     info, result = service.get("info") or {}, service.get("result") or {}
     if result.get("msg") and not result.get("failed"):
-        yield str(result["msg"]), "plain"
+        yield str(result["msg"]), "warning" if result.get("phase") == "paused" else "plain"
     if service.get("failed") not in (None, "", SAID):
         yield f"! {' '.join(str(service['failed']).split())}", "error"
     for problem in info.get("problems") or []:

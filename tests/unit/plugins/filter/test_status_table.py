@@ -89,6 +89,18 @@ def test_one_row_for_each_of_many_and_below_it_only_what_is_wrong() -> None:
     ]
 
 
+def test_of_many_a_pause_is_told_with_what_ends_it() -> None:
+    paused = {**MOVED, "phase": "paused", "msg": "v2 waits for confirmation: continue: advance"}
+    table = texts(*({"name": f"pong-{number}", "result": paused} for number in range(4)))
+    assert table.count("  v2 waits for confirmation: continue: advance") == 4
+
+
+def test_check_mode_says_what_would_be() -> None:
+    checked = {"name": "pong", "check": True}
+    assert texts({**checked, "result": {**MOVED, "changed": True}})[2].endswith("  would be progressing, step 2 of 3")
+    assert texts({**checked, "result": {**MOVED, "changed": False}})[2].endswith("  progressing, step 2 of 3")
+
+
 def test_the_cluster_is_named_where_there_are_several() -> None:
     east, west = ({"name": "pong", "result": {**MOVED, "context": name}} for name in ("east", "west"))
     assert texts(east, {**west, "name": "cart"}) == [
