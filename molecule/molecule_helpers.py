@@ -87,6 +87,18 @@ class Kube:
         }
 
 
+def paste(command: str) -> str:
+    """Run a command in a shell, as a person who pastes it; its output."""
+    run = subprocess.run(command, shell=True, cwd="/", capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, f"{command}\n{run.stdout}{run.stderr}"
+    return run.stdout
+
+
+def hint_of(message: str) -> str:
+    """The command at the end of a message of a module."""
+    return message[message.index("ansible-playbook ") :]
+
+
 def sidecar(pod: dict[str, Any]) -> bool:
     """Tell whether a pod carries Istio's proxy, as a container or as a native sidecar."""
     spec = pod["spec"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 from foreign import Foreign
 from ingress import ingress
-from molecule_helpers import Kube, module
+from molecule_helpers import Kube, module, paste
 
 NAMESPACE = "canary-doctor"
 ANNOTATION = "progressive.istio/canary"
@@ -84,9 +83,7 @@ class Patient:
 
     def follow(self, command: str) -> str:
         """Paste a command into a shell; its output."""
-        run = subprocess.run(command, shell=True, cwd="/", capture_output=True, text=True, timeout=120)
-        assert run.returncode == 0, f"{command}\n{run.stdout}{run.stderr}"
-        return run.stdout
+        return paste(command)
 
     def look(self, command: str, *words: str) -> None:
         """Paste a command that only shows something: it shows these words, and nothing changes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from gateway import STEPS, VIRTUAL_SERVICE, proxies
-from molecule_helpers import module
+from molecule_helpers import hint_of, module, paste
 
 
 def test_a_step_is_live_in_every_replica(gateway):
@@ -17,16 +17,21 @@ def test_a_step_is_live_in_every_replica(gateway):
 
 
 def test_a_frozen_replica_holds_the_step_back(gateway):
-    """Nothing is written while one of two does not answer; once it does, the next run goes on."""
+    """Nothing is written while one of two does not answer; the command that is printed rolls back all the same, and
+    once it answers, the next run goes on."""
+    assert gateway.canary("advanced")["changed"]
     frozen = gateway.pods[0]
     gateway.freeze(frozen)
     version = gateway.version
-    refused = gateway.canary("advanced", proof_timeout=3)
+    playbook = f"-e canary_namespace={gateway.kube.namespace} -e canary_proof_timeout=3"
+    refused = gateway.canary("advanced", proof_timeout=3, playbook_options=playbook)
     assert refused["failed"]
     assert frozen in refused["msg"]
     assert gateway.version == version
+    paste(hint_of(refused["msg"]))
+    assert gateway.weights == {"v1": 100, "v2": 0}
     gateway.thaw()
-    assert proxies(gateway.canary("advanced")) == gateway.pods
+    assert proxies(gateway.canary("advanced", confirm=True)) == gateway.pods
 
 
 def test_a_replica_that_freezes_in_mid_step_is_named_and_no_step_follows(gateway):
