@@ -65,6 +65,7 @@ def test_every_way_to_move_a_canary_is_specified() -> None:
     role = next(role for role in ROLES if role.name == "canary")
     inner = {"act", "before", "move", "after", "step", "connect", "write_page", "end", "read", "probe_check"}  # parts
     inner |= {"move_and_probe", "move_with_hooks", "step_with_hooks", "nothing", "remove", "send", "table", "failed"}
+    inner |= {"doctor_request"}
     assert {file.stem for file in (role / "tasks").glob("*.yml")} - inner == set(specs_of(role))
 
 
