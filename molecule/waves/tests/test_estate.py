@@ -208,5 +208,6 @@ def test_the_right_to_list_is_enough_and_a_missing_one_is_named(estate, found, t
     everywhere = tmp_path / "all.istio.yml"
     everywhere.write_text("plugin: progressive.istio.canaries")
     run = inventory(everywhere, "--graph", **login)
-    assert "at the cluster scope (403 Forbidden); grant the account `list` on virtualservices" in run.output, run.output
-    assert "or set `namespaces` to those where it has it" in run.output
+    said = " ".join(run.output.split())
+    assert "at the cluster scope (403 Forbidden); grant the account `list` on virtualservices" in said, run.output
+    assert "or set `namespaces` to those where it has it" in said
