@@ -131,4 +131,4 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible is not typed
 
 def _part(result: Any, name: str) -> Any:
     """A part of a result; before ansible-core 2.19 only its private name is there."""
-    return getattr(result, name) if hasattr(type(result), name) else getattr(result, f"_{name}")
+    return getattr(result, name if hasattr(result, name) else f"_{name}")

@@ -32,9 +32,10 @@ class Observation:
 
 
 class Expectation(Protocol):
-    """Observes one proxy by `get`, which returns the answer to a path of the admin interface."""
+    """Observes one proxy."""
 
-    def __call__(self, get: Get, sidecar: bool) -> Observation: ...
+    def __call__(self, get: Get, sidecar: bool) -> Observation:
+        """get: returns the answer to a path of the admin interface."""
 
 
 class WeightsExpectation:
