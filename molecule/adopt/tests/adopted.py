@@ -87,6 +87,8 @@ class Adopted:
         }
         hosts = [self.public] * any(each != "mesh" for each in self.gateways) + [self.full_host] * self.is_inside
         bound = {"gateways": list(self.gateways)} if self.gateways else {}
+        # Sidecars of the scenarios beside this one have no part in it, and may be too busy to answer.
+        bound |= {"exportTo": [".", "istio-system"]} if self.is_inside else {}
         found = made(API, "VirtualService", self.routes, {"hosts": hosts, **bound, "http": [*self.before, moved]})
         found["metadata"]["annotations"] = annotations
         return found
