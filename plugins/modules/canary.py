@@ -791,12 +791,12 @@ transitions:
       live: 118
 route:
   description: The HTTP route, by name or number.
-  returned: success
+  returned: success, or the VirtualService was read
   type: str
   sample: primary
 destination_host:
   description: The host of the two destinations.
-  returned: success
+  returned: success, or the VirtualService was read
   type: str
   sample: pong-server-service.default.svc.cluster.local
 gateways:
@@ -807,38 +807,18 @@ gateways:
   version_added: 1.1.0
   sample: [pong-server-gateway]
 versions:
-  description: What runs each version.
+  description:
+    - What runs each version, by its name. C(ready) of its C(total) pods are ready and in the mesh.
+    - C(deployments) are the names of its Deployments, none where they may not be read. C(images) are those of its
+      containers, without Istio's.
   returned: success
   type: dict
   version_added: 1.1.0
-  contains:
-    VERSION:
-      description: One entry for each version, by its name.
-      type: dict
-      returned: always
-      contains:
-        ready:
-          description: How many of its pods are ready and in the mesh.
-          type: int
-          returned: always
-          sample: 1
-        total:
-          description: How many pods it should have.
-          type: int
-          returned: always
-          sample: 1
-        deployments:
-          description: Names of its Deployments. Empty if they may not be read.
-          type: list
-          elements: str
-          returned: always
-          sample: [pong-server-v2]
-        images:
-          description: Images of its containers, without Istio's.
-          type: list
-          elements: str
-          returned: always
-          sample: ["ghcr.io/s1ntaxe770r/pong:1.2.0"]
+  sample:
+    v1:
+      {ready: 1, total: 1, deployments: [pong-server-deployment], images: ["shop/pong:1"]}
+    v2:
+      {ready: 1, total: 1, deployments: [pong-server-v2], images: ["shop/pong:2"]}
 name:
   description: Name of the VirtualService.
   returned: always

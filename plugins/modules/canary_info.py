@@ -234,45 +234,18 @@ counted:
   elements: dict
   sample: []
 versions:
-  description: What runs each version.
+  description:
+    - What runs each version, by its name. C(ready) of its C(total) pods are ready and in the mesh.
+    - C(deployments) are the names of its Deployments, none where they may not be read. C(images) are those of its
+      containers, without Istio's.
+    - In C(troubles) is what is wrong with its pods, one sentence each.
   returned: if it exists
   type: dict
-  contains:
-    VERSION:
-      description: One entry for each version, by its name.
-      type: dict
-      returned: always
-      contains:
-        ready:
-          description: How many of its pods are ready and in the mesh.
-          type: int
-          returned: always
-          sample: 1
-        total:
-          description: How many pods it should have.
-          type: int
-          returned: always
-          sample: 1
-        deployments:
-          description: Names of its Deployments. Empty if they may not be read.
-          type: list
-          elements: str
-          returned: always
-          version_added: 1.1.0
-          sample: [pong-server-v2]
-        images:
-          description: Images of its containers, without Istio's.
-          type: list
-          elements: str
-          returned: always
-          version_added: 1.1.0
-          sample: ["ghcr.io/s1ntaxe770r/pong:1.2.0"]
-        troubles:
-          description: What is wrong with its pods, one sentence each.
-          type: list
-          elements: str
-          returned: always
-          sample: []
+  sample:
+    v1:
+      {ready: 1, total: 1, deployments: [pong-server-deployment], images: ["shop/pong:1"], troubles: []}
+    v2:
+      {ready: 1, total: 1, deployments: [pong-server-v2], images: ["shop/pong:2"], troubles: []}
 context:
   description: The context of the kubeconfig that was used, the URL of the API server, or C(in-cluster).
   returned: when the access is known
