@@ -17,14 +17,19 @@ options:
     description: Namespace of the VirtualService.
     type: str
     default: default
-  route:
+  routes:
     description:
-      - Name of the HTTP route in the VirtualService.
-      - The default is the one route that has destinations with the two subsets.
-    type: str
+      - The HTTP routes of the VirtualService that the release moves, by name or by number from 1.
+      - V(all) stands for every HTTP route that has destinations with both subsets. If none has, it is the one route
+        that has one of them; several must be named.
+      - A release goes on in the routes that it was begun in, whether they are named again or not.
+    type: list
+    elements: str
+    default: [all]
+    aliases: [route]
   destination_host:
     description:
       - Host of the destinations, as in the VirtualService or fully qualified.
-      - It is needed only if the route has several services with subsets of these names.
+      - It is needed only if the VirtualService routes several services with subsets of these names.
     type: str
 """

@@ -201,7 +201,7 @@ from ..module_utils._k8s.auth import AUTH_ARGUMENTS, ClusterError
 from ..module_utils._k8s.client import Cluster, connect
 from ..module_utils._k8s.kubectl import on
 from ..module_utils._preflight.checks import NAMES
-from ..module_utils._rollout.snapshot import Target
+from ..module_utils._rollout.snapshot import ROUTES_OPTION, Target
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -210,7 +210,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "canary": {"type": "str"},
     "destination_host": {"type": "str"},
     "min_ready": {"type": "int"},
-    "route": {"type": "str"},
+    "routes": ROUTES_OPTION,
     "proof": {"type": "str", "choices": ["all", "gateways", "none"], "default": "all"},
     "playbook_options": {"type": "str", "default": ""},
     "skip_checks": {"type": "list", "elements": "str", "default": [], "choices": list(NAMES)},
@@ -220,15 +220,7 @@ SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS}
 
 def run(cluster: Cluster, params: dict[str, Any]) -> dict[str, Any]:
     """The diagnosis as data and as text."""
-    target = Target(
-        params["name"],
-        params["namespace"],
-        params["stable"] or "",
-        params["canary"] or "",
-        params["route"] or None,
-        params["destination_host"] or None,
-        params["min_ready"],
-    )
+    target = Target.of(params)
     diagnosis, results = diagnose(cluster, target, params["skip_checks"], params["proof"], params["playbook_options"])
     ready = partial(on, _options(cluster, params))
     problems = [each.facts() for each in diagnosis.problems]

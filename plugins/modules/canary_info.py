@@ -275,7 +275,7 @@ from ..module_utils._release.lease import has_ended, this_run
 from ..module_utils._release.state import State
 from ..module_utils._report.status import status_of
 from ..module_utils._rollout.read import read
-from ..module_utils._rollout.snapshot import Refused, Snapshot, Target
+from ..module_utils._rollout.snapshot import ROUTES_OPTION, Refused, Snapshot, Target
 
 if TYPE_CHECKING:  # not needed to run without Prometheus
     from ..module_utils._analysis.criteria import Criteria
@@ -285,18 +285,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "namespace": {"type": "str", "default": "default"},
     "stable": {"type": "str"},
     "canary": {"type": "str"},
-    "route": {"type": "str"},
+    "routes": ROUTES_OPTION,
     "destination_host": {"type": "str"},
     "prometheus": {"type": "dict", "options": PROMETHEUS},
     "playbook_options": {"type": "str"},
 }
 SPEC = {"argument_spec": AUTH_ARGUMENTS | ARGUMENTS, "required_together": [("stable", "canary")]}
-TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host")
 
 
 def answer(call: Call) -> dict[str, Any]:
-    given = {name: value for name in TARGET if (value := call.params[name]) or name in ("name", "namespace")}
-    target = Target(**given)
+    target = Target.of(call.params)
     try:
         criteria = _criteria(call.params["prometheus"])
         cluster = connect(call.params)

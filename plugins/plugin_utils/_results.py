@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 IN_ORDER = ("transitions", "judged")
-OBJECTS = ("route", "destination_host", "gateways", "versions")  # a refused call may not have read them
+OBJECTS = ("routes", "destination_host", "gateways", "versions")  # a refused call may not have read them
 
 
 def together(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def test_an_unknown_subset(refused):
 
 
 def test_an_unknown_route(refused):
-    refused("secondary", "primary", weight=20, canary_route="secondary")
+    refused("secondary", "primary", weight=20, canary_routes="secondary")
 
 
 def test_a_canary_that_is_the_stable_version(refused):

@@ -89,7 +89,7 @@ def test_what_is_listed_is_enough_for_the_playbooks(
         "canary_destination_rule": shop.name,
         "canary_gateway": f"{shop.name}-entry",
         "canary_gateway_hosts": [shop.public],
-        "canary_route": "",
+        "canary_routes": [],
         "canary_stable_version": "blue",
         "canary_version": "green",
         "canary_steps": [50, 100],

@@ -87,7 +87,7 @@ def test_whatever_other_settings_say(shop, half, play):
         "canary_virtual_service": ROUTES,
         "canary_stable_version": "blue",
         "canary_version": "green",
-        "canary_route": "web",
+        "canary_routes": ["web"],
     }
     wrong = {
         "canary_interval": "10m",

@@ -43,7 +43,7 @@ def routes(service: Foreign) -> dict[str, Any]:
 def inventory(service, tmp_path_factory) -> Path:
     """The twenty as hosts; the third is asked for a version that there is not."""
     KUBE.apply(routes(service))
-    hosts = {name: {"canary_virtual_service": name, "canary_route": f"to-{name}"} for name in NAMES}
+    hosts = {name: {"canary_virtual_service": name, "canary_routes": [f"to-{name}"]} for name in NAMES}
     hosts[FAILS]["canary_version"] = "violet"
     variables = {
         "canary_namespace": service.namespace,

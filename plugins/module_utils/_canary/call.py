@@ -23,7 +23,7 @@ from .._rollout.prover import Prover
 from .._rollout.read import FRESH, read
 from .._rollout.snapshot import Refused, Snapshot, Target
 from .._rollout.write import UncertainWrite
-from .options import TARGET, criteria_of_options, plan_of_options, request_of_options
+from .options import criteria_of_options, plan_of_options, request_of_options
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
     from .._rollout.reach import MeshCallers
@@ -64,7 +64,7 @@ class CanaryTask:
         """The result of a call."""
         params = call.params
         run, begin = this_run(params["run"]), time.monotonic()
-        target = Target(**{name: params[name] for name in TARGET})
+        target = Target.of(params)
         criteria, mistakes = criteria_of_options(params)
         plan, mistakes = plan_of_options(params, mistakes)
         try:

@@ -14,7 +14,7 @@ from .._release.lease import has_ended
 from .._release.model import Command, Run, Want
 from .._release.plan import InvalidPlan, Plan, validate
 from .._rollout.context import Request
-from .._rollout.snapshot import Refused, Target
+from .._rollout.snapshot import ROUTES_OPTION, Refused, Target
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
     from .._analysis.criteria import Criteria
@@ -26,7 +26,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "namespace": {"type": "str", "default": "default"},
     "stable": {"type": "str", "required": True},
     "canary": {"type": "str", "required": True},
-    "route": {"type": "str"},
+    "routes": ROUTES_OPTION,
     "destination_host": {"type": "str"},
     "state": {
         "type": "str",
@@ -70,7 +70,6 @@ SPEC: dict[str, Any] = {
     "argument_spec": AUTH_ARGUMENTS | ARGUMENTS,
     "required_if": [("state", "weighted", ("weight",))],
 }
-TARGET = ("name", "namespace", "stable", "canary", "route", "destination_host", "min_ready")
 PLAN = ("stable", "canary", "weight", "steps", "step_weight", "max_weight", "interval", "on_failure")
 LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0, "proof_timeout": 0.1}
 WANTS = {

@@ -21,6 +21,12 @@ def listing(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
     return separator.join(names[:most]) + more
 
 
+def joined(names: Sequence[str]) -> str:
+    """All names: a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def shortened(text: str, longest: int) -> str:
     """The text in one line of at most `longest` characters (at least 20), with its middle left out.
 

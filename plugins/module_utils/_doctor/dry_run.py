@@ -68,7 +68,7 @@ def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
 def _gateways(cluster: Cluster, snapshot: Snapshot) -> DiscoveredGateways | None:
     """The Gateways of the route; None if they may not be read, which does not prevent a step."""
     try:
-        return discover(cluster, attachment_of(snapshot.virtual_service, snapshot.route.rule))
+        return discover(cluster, attachment_of(snapshot.virtual_service, snapshot.rules))
     except ClusterError as error:
         if error.status != 403:
             raise

@@ -98,14 +98,14 @@ def _proxies(
     cluster: Cluster, snapshot: Snapshot, scope: Scope, patience: float
 ) -> tuple[str, list[Finding], list[str]]:
     """Where the route is live, what is wrong with the proxies, and what could not be asked."""
-    attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+    attachment = attachment_of(snapshot.virtual_service, snapshot.rules)
     wanted = [name for name, share in snapshot.shares.items() if share]
     try:
         service = next(iter(snapshot.mesh.services), None)
         scope = "gateways" if scope == "gateways" else "all"
         with Proxies(cluster, attachment, service=service, scope=scope) as proxies:
             try:
-                proof = proxies.await_weights(snapshot.virtual_service, patience, rule=snapshot.route.rule)
+                proof = proxies.await_weights(snapshot.virtual_service, patience, rules=snapshot.rules)
             except NotLive as error:
                 return "", list(release.of_weights(snapshot, error.lagging)), []
             try:

@@ -21,9 +21,9 @@ from .._proxy.fleet import Lagging
 from .._release.annotation import VERSION
 from .._release.model import LEASE, LEASE_SLACK
 from .._release.state import LeaseHolder, Phase, State, Unreadable
-from .._rollout.snapshot import Snapshot, Target
+from .._rollout.snapshot import Snapshot, Target, drift
 from .._routing.hosts import service_of
-from .._routing.virtual_service import ANNOTATION
+from .._routing.virtual_service import ANNOTATION, Route
 from .settings import settings_for
 
 ANNOTATION_READABLE = "annotation_readable"
@@ -36,7 +36,7 @@ WEIGHTS_LIVE = "weights_live"
 SUBSETS_LIVE = "subsets_live"
 
 _KIND = "VirtualService"
-_BOTH = "give one HTTP route, with a name of its own, a destination for each version, and set canary_route to that name"
+_BOTH = "give each HTTP route that a release is to move a destination for each version"
 
 
 def unfound(target: Target, mistakes: Iterable[str], virtual_service: Object) -> Finding:
@@ -72,7 +72,7 @@ def of_release(snapshot: Snapshot, service: str, now: datetime) -> Iterator[Find
     state = snapshot.state
     if isinstance(state, Unreadable):
         yield _unreadable(snapshot, state)
-    elif isinstance(state, State) and not state.matches(snapshot.shares):
+    elif isinstance(state, State) and drift(snapshot):
         yield _moved(snapshot, state)
     elif isinstance(state, State) and state.phase in (Phase.HELD, Phase.PAUSED):
         yield _waiting(snapshot, state, service)
@@ -109,20 +109,29 @@ def _unreadable(snapshot: Snapshot, state: Unreadable) -> Finding:
 
 
 def _moved(snapshot: Snapshot, state: State) -> Finding:
-    route, wrote, thing = snapshot.route, state.weights, snapshot.virtual_service
-    problem = (
-        f"has the weights {said(snapshot.shares)}, but the release wrote {said(wrote)}: something else changed them"
-    )
+    wrote, thing = state.weights, snapshot.virtual_service
+    problem = f"has other weights than the release wrote, so something else changed them: {drift(snapshot)}"
     remedy, command = "keep them with canary_adopt=true at the next step, or restore those of the release", ""
-    canary = state.canary  # requests may have been taken from it for a reason
-    if wrote.keys() <= route.destinations.keys() and wrote.get(canary, 0) <= snapshot.shares.get(canary, 0):
-        base, numbers = f"/spec/http/{route.rule}/route", route.numbers(snapshot.shares, wrote)
-        places = {f"{base}/{route.destinations[name].index}/weight": number for name, number in numbers.items()}
+    names = dict.fromkeys([*snapshot.shares, *wrote])
+    moved = [route for route in snapshot.routes if not state.matches(route.shares(names))]
+    if all(_takes_back(route, state) for route in moved):
+        places = {
+            f"/spec/http/{route.rule}/route/{route.destinations[name].index}/weight": number
+            for route in moved
+            for name, number in route.numbers(names, wrote).items()
+        }
         command = patch(_KIND, thing, [add(path, number) for path, number in places.items()])
     else:
         command = show(_KIND, thing)
         remedy += ", as their author decides"
     return error(_KIND, thing, problem, remedy, command, written(thing, "spec", "http"), check=WEIGHTS_KEPT)
+
+
+def _takes_back(route: Route, state: State) -> bool:
+    """Whether the weights of the release give the canary no more than it has: it may have lost some for a reason."""
+    wrote, canary = state.weights, state.canary
+    known = wrote.keys() <= route.destinations.keys()
+    return known and wrote.get(canary, 0) <= route.shares([*wrote]).get(canary, 0)
 
 
 def _endless(snapshot: Snapshot, holder: LeaseHolder) -> Finding:
@@ -150,14 +159,15 @@ def _waiting(snapshot: Snapshot, state: State, service: str) -> Finding:
 
 
 def _about(snapshot: Snapshot, idle: bool = False) -> list[str]:
-    """What the route depends on: its rule, its Gateways, and the versions with requests; idle: those without, too."""
+    """The rules of the routes, their Gateways, and the versions with requests. idle: those without, too."""
     virtual_service, route = snapshot.virtual_service, snapshot.route
     service = service_of(route.host, snapshot.target.namespace)
-    gateways = [f"Gateway {name}" for name in attachment_of(virtual_service, route.rule).gateways]
+    gateways = [f"Gateway {name}" for name in attachment_of(virtual_service, snapshot.rules).gateways]
     names = [name for name, share in snapshot.shares.items() if share or idle]
     services = [about.service(service), *(about.version(service, name) for name in names)] if service else []
     place = about.thing(_KIND, virtual_service)
-    return [place, about.rule(virtual_service, "http", route.rule), *gateways, *services]
+    rules = [about.rule(virtual_service, "http", rule) for rule in snapshot.rules]
+    return [place, *rules, *gateways, *services]
 
 
 def _of_proxies(

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .._common.shares import Share
 from .._istio.mesh import Object
 from .._rollout.snapshot import Target
-from .._routing.hosts import full_name, same_host, service_of
-from .._routing.virtual_service import Route, every_route
+from .._routing.hosts import full_name, identity, same_host, service_of
+from .._routing.virtual_service import Route, every_route, has_route, names_of
 
 
 def settings_for(target: Target, virtual_service: Object) -> str:
@@ -21,16 +22,25 @@ def settings_for(target: Target, virtual_service: Object) -> str:
         names = {(each.get("namespace") or namespace, each["name"]) for each in delegates}
         wanted = [f"canary_namespace: {where} and canary_virtual_service: {name}" for where, name in sorted(names)]
         return " or ".join(wanted)
-    labels = [each.label for each in fitting]
     found = [*_host(target, fitting[0]), *_versions(target, fitting[0])]
-    if len(fitting) == 1:
-        named = labels[0] or '""'
-        found += [f"canary_route: {named}"] if target.route and target.route != labels[0] else []
-    elif all(labels) and len(set(labels)) == len(labels):
-        found.append(f"canary_route: {' or '.join(labels)}")
-    else:
+    if target.routes and not any(has_route(virtual_service, name) for name in target.routes):
+        found.append(f"canary_routes: [{', '.join(names_of(fitting))}]")
+    elif len({identity(each.host, namespace) for each in fitting}) > 1:
         return ""
+    elif not target.routes:
+        found += _routes(target, fitting)
     return " and ".join(found)
+
+
+def _routes(target: Target, fitting: list[Route]) -> list[str]:
+    """The routes to name where not all may be moved: those that lack a version, or that split in different ways."""
+    if len(fitting) > 1 and not all({target.stable, target.canary} <= _weights(each).keys() for each in fitting):
+        return [f"canary_routes: [{', '.join(names_of(fitting))}]"]
+    alike: dict[frozenset[tuple[str, Share]], list[Route]] = {}
+    for each in fitting:
+        alike.setdefault(frozenset(each.shares((target.stable, target.canary)).items()), []).append(each)
+    choices = [f"[{', '.join(names_of(routes))}]" for routes in alike.values()]
+    return [f"canary_routes: {' or '.join(choices)}"] if len(choices) > 1 else []
 
 
 def _weights(route: Route) -> dict[str, int]:
@@ -49,7 +59,7 @@ def _fitting(target: Target, routes: list[Route]) -> list[Route]:
         lambda each: len(_weights(each)) > 1,
         lambda each: {target.stable, target.canary} <= _weights(each).keys(),
         lambda each: _has_host(target, each),
-        lambda each: each.label == target.route,
+        lambda each: each.label in target.routes,
     ]
     for fits in wanted:
         routes = [each for each in routes if fits(each)] or routes

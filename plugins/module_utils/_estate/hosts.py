@@ -37,7 +37,7 @@ class InventoryHost:
 
 
 def hosts(found: Sequence[Found], place: Place) -> list[InventoryHost]:
-    """A host for each route. A service with several routes has several hosts, named after the service and the route."""
+    """A host for each service in each VirtualService, named after the service."""
     ends = f"@{place.suffix}" if place.suffix else ""
     return [
         InventoryHost(f"{name}{ends}", _groups(each, place), _variables(each, place))
@@ -65,14 +65,11 @@ def _numbered(name: str) -> Iterable[str]:
 
 
 def _name(found: Found, routes: Sequence[Found]) -> str:
-    """SERVICE.NAMESPACE, followed by what distinguishes this route from the service's others."""
+    """SERVICE.NAMESPACE, followed by the VirtualService where several route the service."""
     service = found.service
     parts = [f"{service.name}.{service.namespace}" if isinstance(service, ServiceName) else service]
-    beside = [each for each in routes if (each.namespace, each.name) == (found.namespace, found.name)]
-    if len(beside) < len(routes):
+    if len(routes) > 1:
         parts.append(found.name)
-    if len(beside) > 1:
-        parts.append(found.route.label or f"route-{found.route.rule + 1}")
     return ".".join(parts)
 
 
@@ -114,7 +111,6 @@ def _variables(found: Found, place: Place) -> dict[str, Any]:
         "canary_service": name,
         "canary_host": found.host,
         "canary_virtual_service": found.name,
-        "canary_route": found.route.label,
         **{setting: value for setting, value in given.items() if value},
         "canary_found": {**seen, "why": found.why} if found.why else seen,
     }

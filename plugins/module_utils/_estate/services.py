@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .._common.shares import numbers, said
 from .._istio.mesh import MESH
-from .._release.annotation import decode
 from .._release.cleanup import OVER
+from .._release.services import read_notes
 from .._release.state import Phase, State, Unreadable
-from .._rollout.parse import is_elsewhere
-from .._rollout.snapshot import Target
+from .._rollout.parse import parse
+from .._rollout.snapshot import Refused, Target
 from .._routing.hosts import ServiceName, full_name, identity
 from .._routing.subsets import Subset, subsets_of
-from .._routing.virtual_service import Route, RouteError, every_route, locate, note_of
+from .._routing.virtual_service import Route, every_route, listed, note_of
 
 Object = Mapping[str, Any]
 Pair = tuple[str, str]
@@ -26,14 +26,14 @@ UNREADABLE = "unreadable"
 
 @dataclass(frozen=True)
 class Found:
-    """An HTTP route that leads to a service.
+    """The HTTP routes of a VirtualService that lead to a service.
 
-    service: the host itself where it is no Service. stable, canary: empty where they cannot be told.
-    why: what it lacks for a release; empty if nothing.
+    routes: those that name several versions, or else all. service: the host itself where it is no Service.
+    stable, canary: empty where they cannot be told. why: what it lacks for a release; empty if nothing.
     """
 
     virtual_service: Object
-    route: Route
+    routes: tuple[Route, ...]
     service: ServiceName | str
     versions: tuple[str, ...]
     stable: str
@@ -41,6 +41,11 @@ class Found:
     phase: str
     destination_rule: ServiceName | None
     why: str
+
+    @property
+    def route(self) -> Route:
+        """The first one."""
+        return self.routes[0]
 
     @property
     def name(self) -> str:
@@ -64,7 +69,7 @@ class Found:
 
     @property
     def weights(self) -> dict[str, int | float]:
-        """The percentage of all requests of the route, by version."""
+        """The percentage of all requests of the first route, by version."""
         return numbers(self.route.of_all(self.route.shares(self.versions))) if self.versions else {}
 
     @property
@@ -76,75 +81,63 @@ class Found:
 
 
 def services(virtual_services: Iterable[Object], destination_rules: Iterable[Object]) -> list[Found]:
-    """Each route that names several versions of a service, and one route of each service where none does."""
+    """Each VirtualService that names several versions of a service, and one for each service where none does."""
     rules: dict[ServiceName | str, list[Object]] = {}
     for rule in destination_rules:
         host = (rule.get("spec") or {}).get("host", "")
         rules.setdefault(identity(host, rule["metadata"]["namespace"]), []).append(rule)
-    routes: dict[ServiceName | str, list[Found]] = {}
+    found: dict[ServiceName | str, list[Found]] = {}
     for virtual_service in virtual_services:
-        for route in every_route(virtual_service):
-            service = identity(route.host, virtual_service["metadata"]["namespace"])
-            routes.setdefault(service, []).append(_found(virtual_service, route, service, rules.get(service, [])))
-    return _one_at_a_time([each for service in sorted(routes, key=_order) for each in _telling(routes[service])])
+        for service, routes in _by_service(virtual_service).items():
+            found.setdefault(service, []).append(_found(virtual_service, routes, service, rules.get(service, [])))
+    return [each for service in sorted(found, key=_order) for each in _telling(found[service])]
+
+
+def _by_service(virtual_service: Object) -> dict[ServiceName | str, tuple[Route, ...]]:
+    """The routes to each service: those that name several versions, or else all."""
+    routes: dict[ServiceName | str, list[Route]] = {}
+    for route in every_route(virtual_service):
+        routes.setdefault(identity(route.host, virtual_service["metadata"]["namespace"]), []).append(route)
+    return {
+        service: tuple(route for route in found if len(_versions(route)) > 1) or tuple(found)
+        for service, found in routes.items()
+    }
+
+
+def _versions(route: Route) -> list[str]:
+    return [name for name in route.destinations if name]
 
 
 def _order(service: ServiceName | str) -> tuple[bool, str]:
     return isinstance(service, str), str(service)
 
 
-def _telling(routes: Sequence[Found]) -> list[Found]:
+def _telling(found: Sequence[Found]) -> list[Found]:
     """Those that name several versions, else the first that names one. Hosts outside the cluster have none."""
-    several = [each for each in routes if len(each.versions) > 1]
-    one = max(routes, key=lambda each: len(each.versions))
+    several = [each for each in found if len(each.versions) > 1]
+    one = max(found, key=lambda each: len(each.versions))
     return several or ([one] if one.versions or isinstance(one.service, ServiceName) else [])
 
 
-def _one_at_a_time(found: Sequence[Found]) -> list[Found]:
-    """With all but one route of each VirtualService as candidates, for it holds the state of one release."""
-    leading: dict[ServiceName, Found] = {}
-    for each in found:
-        if not each.why:
-            place = ServiceName(each.namespace, each.name)
-            leading[place] = min(leading.get(place, each), each, key=_precedence)
-    return [_behind(each, leading.get(ServiceName(each.namespace, each.name), each)) for each in found]
-
-
-def _precedence(found: Found) -> tuple[bool, bool, bool, int]:
-    """First the route of a release that is not promoted, then one whose canary has not got everything."""
-    done = found.weights.get(found.canary) == 100
-    return found.phase in (Phase.NONE, Phase.PROMOTED), done, found.phase == Phase.NONE, found.route.rule
-
-
-def _behind(found: Found, leading: Found) -> Found:
-    if found is leading or found.why:
-        return found
-    one = f"VirtualService {found.namespace}/{found.name} has one release at a time"
-    return replace(found, why=f"{one}, and HTTP route {leading.route.name} ({leading.host}) comes first")
-
-
-def _found(virtual_service: Object, route: Route, service: ServiceName | str, rules: Sequence[Object]) -> Found:
-    meta = virtual_service["metadata"]
-    target = Target(meta["name"], meta["namespace"], route=route.label, destination_host=route.host)
-    state = decode(note_of(virtual_service))
-    if isinstance(state, State) and is_elsewhere(state, target, virtual_service):
-        state = None
+def _found(
+    virtual_service: Object, routes: tuple[Route, ...], service: ServiceName | str, rules: Sequence[Object]
+) -> Found:
+    meta, host = virtual_service["metadata"], routes[0].host
+    state = read_notes(note_of(virtual_service), meta["namespace"]).of(host)
     namespaces = {meta["namespace"], service.namespace if isinstance(service, ServiceName) else ""}
-    subsets = subsets_of(
-        route.host, meta["namespace"], [each for each in rules if each["metadata"]["namespace"] in namespaces]
-    )
-    versions = tuple(name for name in route.destinations if name)
-    stable, canary = _pair(route, versions, state, subsets)
+    subsets = subsets_of(host, meta["namespace"], [one for one in rules if one["metadata"]["namespace"] in namespaces])
+    versions = tuple(dict.fromkeys(name for route in routes for name in _versions(route)))
+    stable, canary = _pair(routes[0], versions, state, subsets)
     return Found(
         virtual_service,
-        route,
+        routes,
         service,
         versions,
         stable,
         canary,
         UNREADABLE if isinstance(state, Unreadable) else state.phase.value if state else Phase.NONE.value,
         _destination_rule(subsets, stable, canary),
-        _lack(virtual_service, route, service, versions, (stable, canary)),
+        _lack(virtual_service, routes, service, versions, (stable, canary)),
     )
 
 
@@ -169,17 +162,22 @@ def _pair(
             return carrier, further[0]
     if len(versions) == 2:
         return versions[0], versions[1]
-    carrying = [name for name in versions if route.destinations[name].weight]
+    carrying = [name for name in versions if name in route.destinations and route.destinations[name].weight]
     if len(carrying) == 2:
         return carrying[0], carrying[1]
     return (carrying[0], "") if len(carrying) == 1 else NONE
 
 
 def _lack(
-    virtual_service: Object, route: Route, service: ServiceName | str, versions: Sequence[str], pair: Pair
+    virtual_service: Object,
+    routes: tuple[Route, ...],
+    service: ServiceName | str,
+    versions: Sequence[str],
+    pair: Pair,
 ) -> str:
-    meta = virtual_service["metadata"]
-    place = f"HTTP route {route.name} of VirtualService {meta['namespace']}/{meta['name']}"
+    meta, host = virtual_service["metadata"], routes[0].host
+    place = f"{listed(routes)} of VirtualService {meta['namespace']}/{meta['name']}"
+    s = "s" if len(routes) == 1 else ""
     if isinstance(service, str):
         return (
             f"host {service} of {place} is no Service of the cluster: write it bare or as "
@@ -187,18 +185,22 @@ def _lack(
         )
     if not versions:
         return (
-            f"{place} names no subset of {service}: define one for each version in a DestinationRule, and give the "
+            f"{place} name{s} no subset of {service}: define one for each version in a DestinationRule, and give the "
             "route a destination for each, the new one with weight 0"
         )
     if len(versions) == 1:
-        return f"{place} names one version of {service}, {versions[0]}: add a destination for the other with weight 0"
+        return f"{place} name{s} one version of {service}, {versions[0]}: add a destination for the other with weight 0"
     if not all(pair):
-        weights = said(route.of_all(route.shares(versions)))
-        return f"{place} has {weights}: say which are released by canary_stable_version and canary_version"
+        weights = said(routes[0].of_all(routes[0].shares(versions)))
+        return f"{place} ha{s or 've'} {weights}: say which are released by canary_stable_version and canary_version"
+    target = Target(meta["name"], meta["namespace"], *pair, destination_host=host)
     try:
-        locate(virtual_service, pair, name=route.label, host=route.host)
-    except RouteError as error:
-        return str(error)
+        snapshot = parse(target, virtual_service)
+    except Refused as refused:
+        return str(refused)
+    if snapshot.state is None and snapshot.observed().uneven:
+        shares = ", ".join(f"{said(route.shares(pair))} in {route.name}" for route in snapshot.routes)
+        return f"{place} split in different ways ({shares}): name those that a release is to move by canary_routes"
     return ""
 
 

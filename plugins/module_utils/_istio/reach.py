@@ -25,11 +25,11 @@ _NAMES = {"headers": "header", "withoutHeaders": "without header", "queryParams"
 
 
 @dataclass(frozen=True)
-class MovedRule:
-    """The rule whose weights a release moves. host: as that rule names it."""
+class MovedRules:
+    """The HTTP rules whose weights a release moves, by index. host: as they name it."""
 
     virtual_service: Object
-    rule: int
+    rules: frozenset[int]
     host: str
 
     @property
@@ -51,14 +51,14 @@ class Bypass:
         return self.sentence
 
 
-def bypasses(split: MovedRule, version: str, world: Mesh) -> Iterator[Bypass]:
+def bypasses(split: MovedRules, version: str, world: Mesh) -> Iterator[Bypass]:
     """The rules of any VirtualService that lead to the version otherwise; those of its own first."""
     own, ours = name_of(split.virtual_service), _Pods.of(split, version, world)
     others = [each for each in world.virtual_services if name_of(each) != own]
     for virtual_service in (split.virtual_service, *others):
         for destination in destinations_of(virtual_service):
             rule = destination.rule
-            in_split = name_of(virtual_service) == own and (rule.protocol, rule.index) == ("http", split.rule)
+            in_split = name_of(virtual_service) == own and rule.protocol == "http" and rule.index in split.rules
             is_weight = in_split and ours.is_named(destination.host, destination.subset, destination.namespace)
             if destination.share and not is_weight and ours.behind(destination, world):
                 within = f"the weight of {_called(destination)} in " if in_split else ""
@@ -69,7 +69,21 @@ def bypasses(split: MovedRule, version: str, world: Mesh) -> Iterator[Bypass]:
                 yield _through(version, virtual_service, rule, part, "also gets copies by", "copies requests to")
 
 
-def unrouted_callers(split: MovedRule, version: str, world: Mesh) -> Bypass | None:
+def past(split: MovedRules, stable: str, canary: str) -> tuple[str, ...]:
+    """The other HTTP rules of its VirtualService that lead to the stable version alone, one sentence each."""
+    own = name_of(split.virtual_service)
+    service, found = identity(split.host, split.namespace), []
+    for rule in rules_of(split.virtual_service):
+        entries = [entry["destination"] for entry in rule.content.get("route") or []]
+        subsets = {each.get("subset") for each in entries if identity(each["host"], split.namespace) == service}
+        if rule.protocol == "http" and rule.index not in split.rules and subsets == {stable}:
+            found.append(
+                f"{_place(rule)} of VirtualService {own} leads past {canary}, to {stable} alone{_matched(rule)}"
+            )
+    return tuple(found[:MOST])
+
+
+def unrouted_callers(split: MovedRules, version: str, world: Mesh) -> Bypass | None:
     """Set if callers inside the mesh get pods of any version, since no VirtualService routes the Service for them."""
     service = service_of(split.host, split.namespace)
     found = next((each for each in world.services if name_of(each) == service), None)
@@ -90,7 +104,7 @@ def unrouted_callers(split: MovedRule, version: str, world: Mesh) -> Bypass | No
     return Bypass(version, "Service", found, problem, sentence)
 
 
-def sentences(split: MovedRule, version: str, world: Mesh, callers: bool = True) -> tuple[str, ...]:
+def sentences(split: MovedRules, version: str, world: Mesh, callers: bool = True) -> tuple[str, ...]:
     """The bypasses of a version, at most MOST of them. callers: whether a pod in the mesh could call it."""
     found = [*bypasses(split, version, world), *([unrouted_callers(split, version, world)] if callers else [])]
     listed = list(dict.fromkeys(str(each) for each in found if each))
@@ -120,7 +134,7 @@ class _Pods:
     labels: Mapping[str, str]
 
     @classmethod
-    def of(cls, split: MovedRule, version: str, world: Mesh) -> _Pods:
+    def of(cls, split: MovedRules, version: str, world: Mesh) -> _Pods:
         service = identity(split.host, split.namespace)
         selector = _selector(service, world) or {}
         subset = subsets_of(split.host, split.namespace, world.destination_rules).get(version)

@@ -36,10 +36,10 @@ class SourceMatch:
 
 @dataclass(frozen=True)
 class Visibility:
-    """A rule of a VirtualService as sidecars see it. namespace, hosts, export_to: of the VirtualService, as written.
+    """Rules of a VirtualService as sidecars see them. namespace, hosts, export_to: of the VirtualService, as written.
 
-    sources: one for each match that applies to sidecars, None if all do. services: those of the rule; None if it also
-    leads to hosts that are no Service.
+    sources: one for each match that applies to sidecars, None if all do. services: those of the rules; None if they
+    also lead to hosts that are no Service.
     """
 
     namespace: str
@@ -85,19 +85,19 @@ class Visibility:
         return f"{host}.{self.namespace}.svc.{like.partition('.svc.')[2] or 'cluster.local'}"
 
 
-def visibility_of(virtual_service: Object, index: int) -> Visibility:
-    """The visibility of the rule with this index."""
+def visibility_of(virtual_service: Object, indexes: Iterable[int]) -> Visibility:
+    """The visibility of the rules with these indexes: a sidecar that may have any of them may have all."""
     meta, spec = virtual_service["metadata"], virtual_service["spec"]
-    rule = spec["http"][index]
-    hosts = [entry["destination"]["host"] for entry in rule.get("route") or []]
+    rules = [spec["http"][index] for index in indexes]
+    hosts = [entry["destination"]["host"] for rule in rules for entry in rule.get("route") or []]
     services = [service_of(host, meta["namespace"]) for host in hosts]
-    matches = rule.get("match") or []
+    matches = [match for rule in rules for match in rule.get("match") or []]
     sources = tuple(_source(match) for match in matches if MESH in (match.get("gateways") or [MESH]))
     return Visibility(
         meta["namespace"],
         tuple(spec.get("hosts") or ()),
         tuple(spec.get("exportTo") or ()),
-        sources if matches else None,
+        sources if all(rule.get("match") for rule in rules) else None,
         frozenset(each for each in services if each) if all(services) else None,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from .._common.shares import Share
 from .._istio.mesh import Mesh, Object, behind, destinations_of, name_of
-from .._istio.reach import Bypass, MovedRule, bypasses, unrouted_callers
+from .._istio.reach import Bypass, MovedRules, bypasses, unrouted_callers
 from .._k8s.conditions import is_live
 from .._k8s.kubectl import show
 from .._routing.hosts import identity
@@ -44,18 +44,22 @@ def versions_of(shares: Mapping[str, float | Share], released: str = "") -> list
     return [name for name in shares if name != greatest]
 
 
-def _released(mesh: Mesh) -> Iterator[tuple[MovedRule, str]]:
-    """The rules that split the requests to a Service between versions, each with the versions to check."""
+def _released(mesh: Mesh) -> Iterator[tuple[MovedRules, str]]:
+    """The rules that split the requests to a Service alike between versions, each with the versions to check."""
     for virtual_service in mesh.focused():
-        found: dict[tuple[int, object], tuple[MovedRule, dict[str, float]]] = {}
+        splits: dict[tuple[int, object], tuple[str, dict[str, float]]] = {}
         for each in destinations_of(virtual_service):
             if each.rule.protocol == "http" and each.subset and mesh.focus.service in (None, each.service):
-                split = MovedRule(virtual_service, each.rule.index, each.host)
                 key = (each.rule.index, identity(each.host, each.namespace))
-                found.setdefault(key, (split, {}))[1][each.subset] = each.share
-        for split, shares in found.values():
+                splits.setdefault(key, (each.host, {}))[1][each.subset] = each.share
+        alike: dict[object, list[tuple[int, str, dict[str, float]]]] = {}
+        for (index, service), (host, shares) in splits.items():
             if len(shares) > 1:
-                yield from ((split, version) for version in versions_of(shares, mesh.focus.version))
+                alike.setdefault((service, frozenset(shares.items())), []).append((index, host, shares))
+        for rules in alike.values():
+            _index, host, shares = rules[0]
+            split = MovedRules(virtual_service, frozenset(index for index, *_rest in rules), host)
+            yield from ((split, version) for version in versions_of(shares, mesh.focus.version))
 
 
 def _finding(bypass: Bypass, remedy: str) -> Finding:

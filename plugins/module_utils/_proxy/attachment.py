@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gateways and the mesh that a rule of a VirtualService is attached to, and the Envoys in pods. Pure."""
+"""The gateways and the mesh that rules of a VirtualService are attached to, and the Envoys in pods. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -36,7 +36,7 @@ class Attachment:
     """Where routes are. place: the object, for messages; namespace: of short names; mesh: whether sidecars have them.
 
     delegated: other VirtualServices decide where they are.
-    visibility: which sidecars may have the rule; None for all.
+    visibility: which sidecars may have any of the rules; None for all.
     """
 
     place: str
@@ -47,15 +47,15 @@ class Attachment:
     visibility: Visibility | None = None
 
 
-def attachment_of(virtual_service: Object, rule: int) -> Attachment:
-    """The attachment of one rule: that of the VirtualService, or fewer gateways by the matches of the rule."""
+def attachment_of(virtual_service: Object, rules: Sequence[int]) -> Attachment:
+    """The attachment of some rules: that of the VirtualService, or fewer gateways by the matches of the rules."""
     meta, spec = virtual_service["metadata"], virtual_service["spec"]
-    matches = [match.get("gateways") for match in spec["http"][rule].get("match") or []]
-    if matches and all(matches):
+    matches = [match.get("gateways") for rule in rules for match in spec["http"][rule].get("match") or [{}]]
+    if all(matches):
         spec = {**spec, "gateways": [name for match in matches for name in match]}
     place = f"VirtualService {meta['namespace']}/{meta['name']}"
     found = whole_attachment(place, {**virtual_service, "spec": spec})
-    return replace(found, visibility=visibility_of(virtual_service, rule))
+    return replace(found, visibility=visibility_of(virtual_service, rules))
 
 
 def whole_attachment(place: str, virtual_service: Object) -> Attachment:

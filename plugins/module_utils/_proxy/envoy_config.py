@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -30,27 +30,53 @@ Weights = Mapping[HostSubset, int]
 
 @dataclass(frozen=True)
 class EnvoyRule:
-    """A rule of `spec.http` as it should run. names: of its routes in Envoy, one for each match."""
+    """A rule of `spec.http` as it should run. names: of its routes in Envoy, one for each match.
+
+    siblings: the weights of other rules of its VirtualService that Envoy cannot tell from it: they have the same name,
+    or no name either and destinations in common.
+    """
 
     virtual_service: str  # namespace/name
+    label: str
     names: frozenset[str]
     weights: Weights
+    siblings: tuple[Weights, ...] = ()
+
+    def like(self, other: EnvoyRule) -> bool:
+        """Whether Envoy cannot tell the routes of the two apart."""
+        shared = self.names & other.names
+        return bool(shared - {""}) or bool(shared and self.weights.keys() & other.weights.keys())
 
 
-def rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule:
-    """The rule with this index in `spec.http`."""
+def rules_of(virtual_service: Mapping[str, Any], indexes: Iterable[int]) -> tuple[EnvoyRule, ...]:
+    """The rules with these indexes in `spec.http`."""
+    every = [_rule_of(virtual_service, index) for index in range(len(virtual_service["spec"]["http"]))]
+    chosen = sorted(indexes)
+    others = [rule for index, rule in enumerate(every) if rule and index not in chosen]
+    moved = [rule for index, rule in enumerate(every) if rule and index in chosen]
+    return tuple(
+        replace(rule, siblings=tuple(each.weights for each in others + moved if each is not rule and rule.like(each)))
+        for rule in moved
+    )
+
+
+def _rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule | None:
+    """None for a rule without destinations, such as a redirect."""
     meta, rule = virtual_service["metadata"], virtual_service["spec"]["http"][index]
     name = rule.get("name", "")
     matches = [match.get("name") for match in rule.get("match") or [{}]]
-    entries = rule["route"]
+    entries = rule.get("route") or []
     weights: dict[HostSubset, int] = {}
     for entry in entries:
         place = entry["destination"]
         destination = HostSubset(identity(place["host"], meta["namespace"]), place.get("subset", ""))
         # Istio ignores the weight of a single destination.
         weights[destination] = weights.get(destination, 0) + (1 if len(entries) == 1 else entry.get("weight") or 0)
+    if not weights:
+        return None
     return EnvoyRule(
         f"{meta['namespace']}/{meta['name']}",
+        name or f"number {index + 1}",
         frozenset(f"{name}.{match}" if match else name for match in matches),
         weights,
     )
@@ -65,14 +91,25 @@ def routes_path(configs: Iterable[str] = ()) -> str:
     return f"/config_dump?{urlencode(query)}"
 
 
+@dataclass(frozen=True)
+class EnvoyRoutes:
+    """The routes of some rules. configs: the names of their route configurations; weights: by rule, in their order."""
+
+    configs: frozenset[str]
+    weights: tuple[tuple[Weights, ...], ...]
+
+
 @understood("config_dump")
-def weights_by_config(dump: bytes, rule: EnvoyRule) -> dict[str, list[Weights]]:
-    """The weights of each of the rule's routes, by the name of their route configuration."""
-    found: dict[str, list[Weights]] = {}
+def routes_of(dump: bytes, rules: Sequence[EnvoyRule]) -> EnvoyRoutes:
+    """The routes of these rules."""
+    configs: set[str] = set()
+    weights: list[list[Weights]] = [[] for _rule in rules]
     for config, route in _routes(dump):
-        if _belongs_to(rule, route):
-            found.setdefault(config, []).append(_weights(route))
-    return found
+        for rule, found in zip(rules, weights, strict=True):
+            if _belongs_to(rule, route):
+                configs.add(config)
+                found.append(_weights(route))
+    return EnvoyRoutes(frozenset(configs), tuple(map(tuple, weights)))
 
 
 @understood("config_dump")

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from .._common.shares import said
 from . import envoy_config
-from .envoy_config import EnvoyRule, HostSubset
+from .envoy_config import EnvoyRule, HostSubset, Weights, same_shares
 
 Get = Callable[[str], bytes]
 
@@ -39,24 +39,38 @@ class Expectation(Protocol):
 
 
 class WeightsExpectation:
-    """Expects all routes of a rule to split requests as it says."""
+    """Expects all routes of these rules to split requests as they say, and at least one of the rules to be there.
 
-    def __init__(self, rule: EnvoyRule) -> None:
-        self._rule = rule
-        self._configs: tuple[str, ...] = ()  # where the routes were found, so that the next answer is small
+    A proxy need not have all of them, since a rule may be bound to other gateways, or never be reached. The rules are
+    of one VirtualService, so that a proxy gets them together: where Envoy cannot tell a rule from others that do not
+    move, it is enough that some of its routes have the new weights and none has any that no rule has.
+    """
+
+    def __init__(self, rules: Sequence[EnvoyRule]) -> None:
+        self._rules = rules
+        self._configs: frozenset[str] = frozenset()  # where the routes were found, so that the next answer is small
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
-        found = envoy_config.weights_by_config(get(envoy_config.routes_path(self._configs)), self._rule)
-        if not found and self._configs:
-            found = envoy_config.weights_by_config(get(envoy_config.routes_path()), self._rule)
-        self._configs = tuple(found)
-        routes = [weights for each in found.values() for weights in each]
-        expected = self._rule.weights
-        if not routes:
+        found = envoy_config.routes_of(get(envoy_config.routes_path(self._configs)), self._rules)
+        if not found.configs and self._configs:
+            found = envoy_config.routes_of(get(envoy_config.routes_path()), self._rules)
+        self._configs = found.configs
+        present = [(rule, routes) for rule, routes in zip(self._rules, found.weights, strict=True) if routes]
+        if not present:
             return Observation(sidecar, "has no such route", concerned=not sidecar)
-        other = [weights for weights in routes if not envoy_config.same_shares(weights, expected)]
-        shares = envoy_config.percentages((other or routes)[0], expected)
-        return Observation(not other, f"{RUNS} {said(shares)}", shares)
+        wrong = [(rule, weights) for rule, routes in present for weights in _wrong(rule, routes)]
+        rule, weights = (wrong or [(rule, routes[0]) for rule, routes in present])[0]
+        shares = envoy_config.percentages(weights, rule.weights)
+        where = f" in HTTP route {rule.label}" if wrong and len(self._rules) > 1 else ""
+        return Observation(not wrong, f"{RUNS} {said(shares)}{where}", shares)
+
+
+def _wrong(rule: EnvoyRule, routes: Sequence[Weights]) -> list[Weights]:
+    """The weights of a rule's routes in a proxy that it should not have."""
+    own = [weights for weights in routes if same_shares(weights, rule.weights)]
+    known = (rule.weights, *rule.siblings)
+    other = [weights for weights in routes if not any(same_shares(weights, each) for each in known)]
+    return other or ([] if own else [routes[0]])
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from . import discovery
 from .attachment import NAMED, Attachment, Object, Proxy, proxies_in
 from .callers import ADMIN_PORT, READ_TIMEOUT, Callers, Sender, callers_of, sender_of
 from .discovery import DiscoveredGateways, selector_of
-from .envoy_config import HostSubset, percentages, rule_of
+from .envoy_config import HostSubset, percentages, rules_of
 from .expectations import AbsenceExpectation, Expectation, SubsetsExpectation, WeightsExpectation
 from .poll import Live, Poll
 
@@ -186,16 +186,16 @@ class Proxies:
         timeout: float,
         since: float | None = None,
         *,
-        rule: int = 0,
+        rules: Sequence[int] = (0,),
         meanwhile: Callable[[], None] | None = None,
     ) -> Proof:
-        """Wait until every proxy splits the requests as this rule of this VirtualService says; Unproven, ClusterError.
+        """Wait until every proxy splits requests as these rules of this VirtualService say; Unproven, ClusterError.
 
-        since: when it was written (monotonic). rule: its index in `spec.http`. meanwhile: is called twice a second, and
-        may raise to end the wait.
+        since: when they were written (monotonic). rules: their indexes in `spec.http`. meanwhile: is called twice a
+        second, and may raise to end the wait.
         """
-        expected = rule_of(virtual_service, rule)
-        shares = said(percentages(expected.weights))
+        expected = rules_of(virtual_service, rules)
+        shares = said(percentages(expected[0].weights))
         claim = f"{self._place} was accepted by the API server with {shares}, but that is not live"
         return self._await(partial(WeightsExpectation, expected), claim, timeout, since, meanwhile)
 

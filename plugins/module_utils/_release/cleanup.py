@@ -26,7 +26,7 @@ def cleanup(
     if over is None:
         return NoOp(f"{state.canary} is {state.phase} at {state.weight} %: no version can be removed yet")
     shares = observed.weights
-    if not state.matches(shares):
+    if not state.matches(shares) or observed.uneven:
         return Rejected(
             f"another writer changed the weights: {said(shares)} now, {said(state.weights)} when the release wrote "
             f"them at {stamp(state.since)}; nothing is removed from the route"

@@ -56,6 +56,11 @@ class Hints:
         )
         return self._said(task, "continue from there", self.act, *self.given, ADOPT)
 
+    def uneven(self) -> str:
+        task = "name those that the release is to move by routes, or set adopt: true for the lowest share of the canary"
+        what = "name those that the release is to move by canary_routes, or give all of them the canary's lowest share"
+        return self._said(task, what, self.act, *self.given, ADOPT)
+
     def no_release(self) -> str:
         return self._said(
             "name the two versions that do, or set state: rolled_back to roll back",

@@ -86,7 +86,8 @@ def decide(
 
 def after(observed: Observed, transition: Transition) -> Observed:
     """What is observed once a transition is written."""
-    return replace(observed, weights={**observed.weights, **transition.weights}, holder_ended=False)
+    routes = {name: {**weights, **transition.weights} for name, weights in observed.routes.items()}
+    return replace(observed, weights={**observed.weights, **transition.weights}, holder_ended=False, routes=routes)
 
 
 # What each command does, once nothing prevents it.
@@ -161,9 +162,13 @@ def _confirm(case: Case, state: State) -> Transition:
 
 def _weigh(case: Case, state: State) -> Decision:
     weight, present, confirm = case.command.weight or 0, case.share(state.canary), case.command.confirm
-    if weight == present == state.weight and state.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.HELD):
+    if (
+        weight == present == state.weight
+        and not case.observed.uneven
+        and state.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.HELD)
+    ):
         return NoOp(f"{state.canary} has {weight} % already")
-    higher = weight > min(state.weight, present)
+    higher = weight > min(state.weight, case.least(state.canary))
     if higher and state.failed and not confirm:
         return Rejected(f"{stopped(state)}; {case.command.hints.weighted(weight)}")
     obstacle = _blocked(case, weight) or _prepare(case, state)
@@ -270,7 +275,7 @@ def _returning(state: State) -> bool:
 
 
 def _adopt(case: Case, state: State | None) -> Decision:
-    """Adopt the present weights, as if set by hand."""
+    """Adopt the present weights, as if set by hand; where routes differ, the lowest of the canary for all of them."""
     if not _is_release(case):
         return reject_no_release(case)
     if state is None:
@@ -281,7 +286,7 @@ def _adopt(case: Case, state: State | None) -> Decision:
             return left
         state = _fresh(case, state)
     verdict = state.verdict if state.failed else None
-    state = replace(state, phase=Phase.WEIGHTED, weight=case.share(state.canary), since=case.now, verdict=verdict)
+    state = replace(state, phase=Phase.WEIGHTED, weight=case.least(state.canary), since=case.now, verdict=verdict)
     return _write(case, state, Event.ADOPTED, f"adopted {shares_of(case)}", again=True)
 
 
@@ -353,22 +358,24 @@ def _other_holder(case: Case, state: State) -> LeaseHolder | None:
 
 def _as_written(case: Case, state: State | None) -> bool:
     """Whether the weights are those of the state. A weight by hand, or the first of all, may start from any two."""
-    if state is None or (case.command.want is Want.WEIGHTED and same_release(case, state)):
+    if state and case.command.want is Want.WEIGHTED and same_release(case, state):
         return _is_release(case)
-    return state.matches(case.observed.weights)
+    written = _is_release(case) if state is None else state.matches(case.observed.weights)
+    return written and not case.observed.uneven
 
 
 def _is_release(case: Case) -> bool:
-    """Whether the plan's two versions share all requests."""
-    return case.share(case.plan.stable) + case.share(case.plan.canary) == 100
+    """Whether the plan's two versions share all requests of each route."""
+    shares = (case.observed.weights, *case.observed.routes.values())
+    return all(each.get(case.plan.stable, 0) + each.get(case.plan.canary, 0) == 100 for each in shares)
 
 
 def _blocked(case: Case, weight: int) -> Wait | None:
     """Wait for a version that would get more requests than its ready pods can carry."""
-    stable, canary, present = case.observed.stable, case.observed.canary, case.share(case.plan.canary)
-    if weight > present and canary.upto < weight:
+    stable, canary = case.observed.stable, case.observed.canary
+    if weight > case.least(case.plan.canary) and canary.upto < weight:
         return Wait(None, f"{case.plan.canary} cannot take {weight} % yet: {reason_of(canary)}")
-    if weight < present and stable.upto < 100 - weight:
+    if 100 - weight > case.least(case.plan.stable) and stable.upto < 100 - weight:
         return Wait(None, f"{case.plan.stable} cannot take {100 - weight} % yet: {reason_of(stable)}")
     return None
 
@@ -423,7 +430,8 @@ def _write(case: Case, state: State, event: Event, why: str, *, again: bool = Fa
     for name, weight in state.weights.items():
         if weight or name in before or event is Event.STARTED:
             weights[name] = weight
-    return Transition(state, before, weights, event, f"{state.canary}: {why}", again)
+    least = {name: case.least(name) for name in before}
+    return Transition(state, least, weights, event, f"{state.canary}: {why}", again)
 
 
 # Sentences.

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .._common.clock import stamp
+from .._common.shares import Share
+from .._common.text import joined
 from .._routing.virtual_service import ANNOTATION
 from .hints import Hints
 from .model import Case, Ready, Rejected, Want, same_release
@@ -23,12 +27,15 @@ def reject_holder(canary: str, holder: LeaseHolder, hints: Hints) -> Rejected:
 
 
 def reject_drift(case: Case, state: State | None) -> Rejected:
+    if state is None and case.observed.uneven:
+        return Rejected(f"the HTTP routes split in different ways: {shares_of(case)}; {case.command.hints.uneven()}")
     if state is None or (case.command.want is Want.WEIGHTED and same_release(case, state)):
         return reject_no_release(case)
+    drifted = {name: each for name, each in case.observed.routes.items() if not state.matches(each)}
     written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
     return Rejected(
-        f"another writer changed the weights: {shares_of(case)} now, {written} when this release wrote them at "
-        f"{stamp(state.since)}; {case.command.hints.drifted()}"
+        f"another writer changed the weights: {shares_of(case, drifted)} now, {written} when this release wrote them "
+        f"at {stamp(state.since)}; {case.command.hints.drifted()}"
     )
 
 
@@ -39,8 +46,20 @@ def reject_no_release(case: Case) -> Rejected:
     )
 
 
-def shares_of(case: Case) -> str:
-    return ", ".join(f"{name} {weight} %" for name, weight in sorted(case.observed.weights.items())) or "no share"
+def shares_of(case: Case, routes: Mapping[str, Mapping[str, Share]] | None = None) -> str:
+    """The shares, of each of these routes where the release has several that differ."""
+    routes = case.observed.routes if routes is None else routes
+    if not case.observed.uneven:
+        return _listed(case.observed.weights) or "no share"
+    alike: dict[str, list[str]] = {}
+    for name, weights in routes.items():
+        alike.setdefault(_listed(weights), []).append(name)
+    places = {shares: f"HTTP route{'s' * (len(names) > 1)} {joined(names)}" for shares, names in alike.items()}
+    return " and ".join(f"{shares} in {place}" for shares, place in places.items())
+
+
+def _listed(weights: Mapping[str, Share]) -> str:
+    return ", ".join(f"{name} {weight} %" for name, weight in sorted(weights.items()))
 
 
 def reason_of(ready: Ready) -> str:

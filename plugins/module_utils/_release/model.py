@@ -90,6 +90,7 @@ class Observed:
     stable, canary: readiness of the plan's two versions.
     holder_ended: the state's holder ran on this host and its process has ended.
     others: readiness of the versions that only the state names.
+    routes: the weights of each route that the release moves, by its name; `weights` is those of one of them.
     """
 
     weights: Mapping[str, Share]
@@ -97,6 +98,13 @@ class Observed:
     canary: Ready = Ready()
     holder_ended: bool = False
     others: Mapping[str, Ready] = field(default_factory=dict)
+    routes: Mapping[str, Mapping[str, Share]] = field(default_factory=dict)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether some of the routes have other weights."""
+        names = {*self.weights, *(name for each in self.routes.values() for name in each)}
+        return any(each.get(name, 0) != self.weights.get(name, 0) for each in self.routes.values() for name in names)
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,7 @@ class Command:
 class Transition:
     """Write this. state: the new annotation; before, weights: percent by subset now and after; why: the report.
 
+    Where the routes of a release differ, before is the least that any of them has.
     A name in weights that is not in before is a destination that the route must gain.
     again: this write only prepared the way; prove it, then ask the same again in the same call.
     """
@@ -217,6 +226,10 @@ class Case:
     def share(self, name: str) -> Share:
         """Percent of the requests that a subset has now."""
         return self.observed.weights.get(name, 0)
+
+    def least(self, name: str) -> Share:
+        """The least percentage that a subset has in any route."""
+        return min(each.get(name, 0) for each in (self.observed.weights, *self.observed.routes.values()))
 
     def ready(self, name: str) -> Ready:
         """Readiness of a version; one that could not be read counts as ready."""

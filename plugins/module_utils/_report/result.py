@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._common.clock import stamp
@@ -17,7 +17,7 @@ from .._release.plan import Plan, Step
 from .._release.state import Phase, State, Unreadable, unverified
 from .._rollout.context import Outcome
 from .._rollout.snapshot import Snapshot
-from .._routing.virtual_service import Route
+from .._routing.virtual_service import Route, listed, names_of
 from .workloads import workloads_of
 
 
@@ -30,7 +30,7 @@ def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | 
     now = f"then {shares}" if would else f"now {shares}{_live(outcome)}"
     return {
         "changed": outcome.changed,
-        "msg": f"{target.place}, HTTP route {snapshot.route.name}: {why}; {now}{_onward(outcome, hints)}",
+        "msg": f"{target.place}, {listed(snapshot.routes)}: {why}; {now}{_onward(outcome, hints)}",
         "weights": {"before": numbers(outcome.before), "after": numbers(outcome.snapshot.all_shares)},
         "transitions": [
             _transition(each, snapshot.route, outcome.settled.get(order))
@@ -54,7 +54,7 @@ def place_of(snapshot: Snapshot) -> dict[str, Any]:
     """The objects that a release is on, beside its VirtualService."""
     gateways = snapshot.virtual_service["spec"].get("gateways") or ["mesh"]
     return {
-        "route": snapshot.route.name,
+        "routes": names_of(snapshot.routes),
         "destination_host": snapshot.route.host,
         "gateways": [str(each) for each in gateways],
     }
@@ -151,12 +151,12 @@ def release_of(snapshot: Snapshot) -> dict[str, Any]:
 
 def diff_of(outcome: Outcome) -> dict[str, str]:
     """The weights of the route before and after, as small YAML."""
-    target, route = outcome.snapshot.target, outcome.snapshot.route.name
+    target, routes = outcome.snapshot.target, names_of(outcome.snapshot.routes)
     return {
         "before_header": target.place,
         "after_header": target.place,
-        "before": _yaml(route, outcome.before),
-        "after": _yaml(route, outcome.snapshot.all_shares),
+        "before": _yaml(routes, outcome.before),
+        "after": _yaml(routes, outcome.snapshot.all_shares),
     }
 
 
@@ -167,6 +167,6 @@ def next_weight(state: State | Unreadable | None, steps: tuple[Step, ...]) -> in
     return next((step.weight for step in steps or state.steps if step.weight > state.weight), None)
 
 
-def _yaml(route: str, shares: Mapping[str, Share]) -> str:
+def _yaml(routes: Sequence[str], shares: Mapping[str, Share]) -> str:
     lines = [f"  {printable(name)}: {share}" for name, share in sorted(shares.items())]
-    return "\n".join([f"route: {printable(route)}", "weights:", *lines, ""])
+    return "\n".join([*(f"route: {printable(name)}" for name in routes), "weights:", *lines, ""])

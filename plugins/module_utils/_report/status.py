@@ -15,7 +15,7 @@ from .._release.machine import decide
 from .._release.model import Command, Rejected, Run, Transition, Want, sentence
 from .._release.plan import Plan
 from .._release.state import LeaseHolder, State, Unreadable, unverified
-from .._rollout.snapshot import Snapshot
+from .._rollout.snapshot import Snapshot, drift
 from .result import next_weight, place_of, release_of
 from .workloads import workloads_of
 
@@ -83,11 +83,9 @@ def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
     state, found = snapshot.state, []
     if isinstance(state, Unreadable):
         found.append(f"the annotation of the release cannot be read: {state.reason}")
-    if isinstance(state, State) and not state.matches(snapshot.shares):
-        wrote = said(state.weights)
-        found.append(
-            f"another writer changed the weights: {said(snapshot.shares)} now, {wrote} when the release wrote them"
-        )
+    drifted = drift(snapshot)
+    if drifted:
+        found.append(f"another writer changed the weights: {drifted}")
     if isinstance(state, State) and unverified(state):
         found.append(f"{said(state.weights)} were set at {stamp(state.since)} and not seen to be live in every proxy")
     for version in versions:

@@ -7,7 +7,7 @@ is left to the doctor. Whether pods are ready and in the mesh is not checked her
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -43,7 +43,7 @@ def check(
     discovered = None
     known = session.prover.discovered if session.prover and follows else None
     try:
-        attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+        attachment = attachment_of(snapshot.virtual_service, snapshot.rules)
         discovered = discovery.discover(session.cluster, attachment, known)
     except ClusterError as error:
         if error.status != 403:
@@ -68,7 +68,7 @@ def broken_rules(snapshot: Snapshot, discovered: DiscoveredGateways | None, skip
 
 def _mesh_of(snapshot: Snapshot, discovered: DiscoveredGateways | None) -> Mesh:
     mesh, target = snapshot.mesh, snapshot.target
-    route = _route_alone(snapshot.virtual_service, snapshot.route.rule)
+    route = _routes_alone(snapshot.virtual_service, snapshot.rules)
     others = [each for each in mesh.virtual_services if name_of(each) != name_of(route)]
     found: dict[str, Any] = {}
     if discovered:
@@ -82,9 +82,12 @@ def _mesh_of(snapshot: Snapshot, discovered: DiscoveredGateways | None) -> Mesh:
     return replace(mesh, focus=focus, virtual_services=(route, *others), unread=unread, **found)
 
 
-def _route_alone(virtual_service: Object, rule: int) -> Mapping[str, Any]:
+def _routes_alone(virtual_service: Object, rules: Sequence[int]) -> Mapping[str, Any]:
     """The VirtualService without what does not move: of the routes before it only their matches stay."""
     spec = virtual_service["spec"]
-    before = [{key: each[key] for key in ("name", "match") if key in each} for each in spec["http"][:rule]]
+    http = [
+        each if index in rules else {key: each[key] for key in ("name", "match") if key in each}
+        for index, each in enumerate(spec["http"][: max(rules) + 1])
+    ]
     alone = {key: value for key, value in spec.items() if key not in ("tls", "tcp")}
-    return {**virtual_service, "spec": {**alone, "http": [*before, spec["http"][rule]]}}
+    return {**virtual_service, "spec": {**alone, "http": http}}

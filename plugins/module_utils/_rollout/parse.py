@@ -3,32 +3,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from .._release.annotation import decode
 from .._release.cleanup import OVER
+from .._release.services import HOST, Notes, read_notes
 from .._release.state import State, Unreadable
-from .._routing.hosts import identity, same_host
-from .._routing.virtual_service import Route, RouteError, candidates, described, has_route, locate, note_of, pair
-from .snapshot import HOST, ROUTE, Object, Refused, Snapshot, Target, versions_of
+from .._routing.hosts import identity
+from .._routing.virtual_service import (
+    Route,
+    RouteError,
+    candidates,
+    described,
+    has_route,
+    listed,
+    locate,
+    note_of,
+    pair,
+)
+from .snapshot import Object, Refused, Snapshot, Target, restriction, versions_of
 
 
 def parse(target: Target, virtual_service: Object) -> Snapshot:
-    """What a VirtualService says of the release and its route, or Refused."""
-    state = decode(note_of(virtual_service))
-    if isinstance(state, State) and is_elsewhere(state, target, virtual_service):
-        if state.phase not in OVER and _is_present(state, virtual_service):
-            under_way = f"{state.canary} is {state.phase} on {_place_of(state)}, not on {_asked_for(target)}"
-            raise Refused([f"{target.place}: {under_way}; only one release at a time"])
-        state = None  # what is over there, or was copied from elsewhere, says nothing about this route
-    if not target.stable:
-        target = _completed(target, virtual_service, state)
-    name = target.route or _named_by(state, virtual_service)
+    """What a VirtualService says of the release and its routes, or Refused."""
+    notes = read_notes(note_of(virtual_service), target.namespace)
     try:
-        route = locate(virtual_service, versions_of(target, state), name=name, host=target.destination_host)
+        host = _host(target, virtual_service, notes)
+        state = notes.of(host) if host else notes.only
+        if isinstance(state, State) and state.phase in OVER and _is_elsewhere(state, target, virtual_service):
+            state = None
+        if not target.stable:
+            target = _completed(target, virtual_service, state, host)
+        routes = _routes(target, virtual_service, state, host)
     except RouteError as error:
         raise Refused([str(error)]) from error
-    return Snapshot(target, virtual_service, state, route)
+    return Snapshot(target, virtual_service, state, routes)
+
+
+def _host(target: Target, virtual_service: Object, notes: Notes) -> str | None:
+    """The host that is meant: the named one, the only one with the versions, or the only one with a release."""
+    if target.destination_host:
+        return target.destination_host
+    known = notes.hosts[0] if len(notes.hosts) == 1 else None
+    if not target.stable:
+        if len(notes.hosts) > 1:
+            several = f"{target.place} has releases of {' and '.join(notes.hosts)}"
+            raise RouteError(f"{several}: name one of them by `destination_host`")
+        return known
+    try:
+        found = locate(virtual_service, (target.stable, target.canary), routes=target.routes)
+    except RouteError:
+        if known:
+            return known
+        raise
+    return found[0].host
+
+
+def _routes(
+    target: Target, virtual_service: Object, state: State | Unreadable | None, host: str | None
+) -> tuple[Route, ...]:
+    """Those that the target names, or else those of the state, or else all. Refused where a release moves others."""
+    versions = versions_of(target, state)
+    own = _of_state(target, virtual_service, state, host)
+    if not target.routes:
+        return own or locate(virtual_service, versions, host=host)
+    asked = locate(virtual_service, versions, routes=target.routes, host=host)
+    moved = own or locate(virtual_service, versions, host=host) if isinstance(state, State) else ()
+    left = [route for route in moved if route.rule not in {each.rule for each in asked}]
+    if left and isinstance(state, State) and state.phase not in OVER:
+        raise Refused(
+            [
+                f"{target.place}: {state.canary} is {state.phase} on {listed(moved)}, not on {listed(asked)} alone; "
+                "only one release of a service at a time: name all of them, or none"
+            ]
+        )
+    return asked
+
+
+def _of_state(
+    target: Target, virtual_service: Object, state: State | Unreadable | None, host: str | None
+) -> tuple[Route, ...]:
+    """The routes that the state restricts the release to; none where it does not, or where it is of another release."""
+    if not isinstance(state, State) or (target.stable, target.canary) != (state.stable, state.canary):
+        return ()
+    names = _present(restriction(state), virtual_service)
+    return locate(virtual_service, versions_of(target, state), routes=names, host=host) if names else ()
+
+
+def _present(names: Iterable[str], virtual_service: Object) -> tuple[str, ...]:
+    """The names that there are still."""
+    return tuple(name for name in names if has_route(virtual_service, name))
+
+
+def _rules(names: Iterable[str], virtual_service: Object) -> set[str]:
+    """The rules with these names or numbers, by what they are called."""
+    return {each.partition(": ")[0] for name in names for each in described(virtual_service, [name])}
 
 
 def parse_for_rollback(target: Target, virtual_service: Object) -> Snapshot:
@@ -37,31 +106,64 @@ def parse_for_rollback(target: Target, virtual_service: Object) -> Snapshot:
     If what was named is not there, it is every route that splits between the two versions of one host. A state that
     is not about the versions there counts for nothing; if it is about others that are there, it is left alone.
     """
-    state = decode(note_of(virtual_service))
-    own = None if isinstance(state, State) and is_elsewhere(state, target, virtual_service) else state
+    notes = read_notes(note_of(virtual_service), target.namespace)
+    known = _state_to_return_from(target, virtual_service, notes)
+    own = None if isinstance(known, State) and _is_elsewhere(known, target, virtual_service) else known
     refusal: RouteError | None = None
     for candidate in (own, None) if isinstance(own, State) else (own,):
         versions = versions_of(target, candidate)
-        for name, host in _places(target, candidate, virtual_service):
+        for names, host in _places(target, candidate, virtual_service):
             try:
-                routes = _of_one_host(virtual_service, versions, name, host)
+                routes = locate(virtual_service, versions, routes=names, host=host)
             except RouteError as error:
                 refusal = error  # the last one has looked furthest
                 continue
-            if isinstance(candidate, State) and not _is_about(candidate, routes[0], versions):
-                break
-            first = max(routes, key=lambda route: route.shares(versions).get(_canary(target, candidate), 0))
+            if isinstance(candidate, State):
+                if not _is_about(candidate, routes[0], versions):
+                    break
+                routes = _with_all_of_release(candidate, routes, virtual_service, versions)
+            canary = candidate.canary if isinstance(candidate, State) else target.canary
+            first = max(routes, key=lambda route: route.shares(versions).get(canary, 0))
             return Snapshot(
                 target,
                 virtual_service,
                 candidate,
-                first,
+                (first, *(route for route in routes if route is not first)),
                 problems=_taken(target, routes, virtual_service),
-                also=tuple(route for route in routes if route is not first),
-                foreign=isinstance(state, State) and candidate is None and _is_present(state, virtual_service),
+                foreign=candidate is None and _is_kept(known, routes[0], virtual_service),
                 lenient=True,
             )
     raise Refused([str(refusal)])
+
+
+def _state_to_return_from(target: Target, virtual_service: Object, notes: Notes) -> State | Unreadable | None:
+    """The state of the host that is meant, or the only one where that cannot be told."""
+    try:
+        host = _host(target, virtual_service, notes)
+    except RouteError:
+        host = None
+    return notes.of(host) if host else notes.only
+
+
+def _places(
+    target: Target, state: State | Unreadable | None, virtual_service: Object
+) -> list[tuple[tuple[str, ...], str | None]]:
+    """Names of routes and hosts to look for, the most exact first."""
+    names, host = _present(target.routes or restriction(state), virtual_service), target.destination_host
+    return list(dict.fromkeys([(names, host), ((), host), ((), None)]))
+
+
+def _with_all_of_release(
+    state: State, routes: tuple[Route, ...], virtual_service: Object, versions: Sequence[str]
+) -> tuple[Route, ...]:
+    """These routes and all others that the release moves, whichever were named."""
+    names = _present(restriction(state), virtual_service)
+    try:
+        moved = locate(virtual_service, versions, routes=names, host=routes[0].host)
+    except RouteError:
+        return routes
+    known = {route.rule for route in routes}
+    return (*routes, *(route for route in moved if route.rule not in known))
 
 
 def rewritten(snapshot: Snapshot, virtual_service: Object) -> Snapshot:
@@ -77,66 +179,45 @@ def rewritten(snapshot: Snapshot, virtual_service: Object) -> Snapshot:
         snapshot,
         virtual_service=virtual_service,
         state=new.state,
-        route=new.route,
-        also=new.also,
+        routes=new.routes,
         foreign=new.foreign,
         lenient=new.lenient,
         unnoted=False,
     )
 
 
-def _places(
-    target: Target, state: State | Unreadable | None, virtual_service: Object
-) -> list[tuple[str | None, str | None]]:
-    """Names of routes and hosts to look for, the most exact first."""
-    name, host = target.route or _named_by(state, virtual_service), target.destination_host
-    return list(dict.fromkeys([(name, host), (None, host), (None, None)]))
-
-
-def _of_one_host(virtual_service: Object, versions: tuple[str, ...], name: str | None, host: str | None) -> list[Route]:
-    """The routes with the most of these versions, if all lead to the same host; RouteError otherwise."""
-    routes = candidates(virtual_service, versions, name=name, host=host)
-    namespace = virtual_service["metadata"]["namespace"]
-    split = len(routes[0].weights(versions)) > 1
-    if len({identity(route.host, namespace) for route in routes}) > 1 or (len(routes) > 1 and not split):
-        return [locate(virtual_service, versions, name=name, host=host)]  # which says where they are
-    return routes
-
-
-def _canary(target: Target, state: State | Unreadable | None) -> str:
-    return state.canary if isinstance(state, State) else target.canary
-
-
-def _taken(target: Target, routes: list[Route], virtual_service: Object) -> tuple[str, ...]:
-    """A warning where other routes were used than the one that was named."""
-    names = " and ".join(route.name for route in routes)
-    if target.route and not has_route(virtual_service, target.route):
-        return (f"{target.place} has no HTTP route {target.route}: used instead: {names}, which split the versions",)
-    if len(routes) > 1:
-        return (
-            f"{target.place} splits between the versions in {len(routes)} HTTP routes, and all were changed: {names}",
-        )
+def _taken(target: Target, routes: tuple[Route, ...], virtual_service: Object) -> tuple[str, ...]:
+    """A warning where other routes are used than those that were named."""
+    absent = [name for name in target.routes if not has_route(virtual_service, name)]
+    if absent:
+        gone = f"{target.place} has no HTTP route {' and '.join(absent)}"
+        return (f"{gone}: used instead: {listed(routes)}, which split the versions",)
+    asked = _rules(target.routes, virtual_service)
+    if asked and any(route.name not in asked for route in routes):
+        return (f"{target.place} splits between the versions in {listed(routes)}, and all were changed",)
     return ()
 
 
-def is_elsewhere(state: State, target: Target, virtual_service: Object) -> bool:
-    """Whether a state says itself that it is of another route, which is there, or of another host."""
-    namespace, host, name = target.namespace, state.extra.get(HOST), state.extra.get(ROUTE)
-    if host and target.destination_host and not same_host(str(host), namespace, target.destination_host, namespace):
-        return True
-    if not name or not target.route or name == target.route:
+def _is_elsewhere(state: State, target: Target, virtual_service: Object) -> bool:
+    """Whether a state says itself that it is of other routes than the target names, which are there."""
+    names = _present(restriction(state), virtual_service)
+    asked = _present(target.routes, virtual_service)
+    return bool(names and asked) and not _rules(names, virtual_service) & _rules(asked, virtual_service)
+
+
+def _is_kept(state: State | Unreadable | None, route: Route, virtual_service: Object) -> bool:
+    """Whether a state that is not about this route is about others of its host, so that it must not be overwritten."""
+    if not isinstance(state, State):
         return False
-    return has_route(virtual_service, str(name)) and has_route(virtual_service, target.route)  # neither was renamed
-
-
-def _is_present(state: State, virtual_service: Object) -> bool:
-    """Whether the versions of a state are where it says that they are."""
-    name, host = _named_by(state, virtual_service), state.extra.get(HOST)
+    namespace, host = virtual_service["metadata"]["namespace"], state.extra.get(HOST)
+    if host and identity(str(host), namespace) != identity(route.host, namespace):
+        return False
+    names = _present(restriction(state), virtual_service)
     try:
-        found = candidates(virtual_service, state.weights, name=name, host=str(host) if host else None)
+        found = candidates(virtual_service, state.weights, routes=names, host=route.host)
     except RouteError:
         return False
-    return any(len(route.weights(state.weights)) > 1 or state.phase in OVER for route in found)
+    return any(len(each.weights(state.weights)) > 1 or state.phase in OVER for each in found)
 
 
 def _is_about(state: State, route: Route, versions: tuple[str, ...]) -> bool:
@@ -146,27 +227,12 @@ def _is_about(state: State, route: Route, versions: tuple[str, ...]) -> bool:
     return both or (state.phase in OVER and carrying <= state.weights.keys())
 
 
-def _named_by(state: State | Unreadable | None, virtual_service: Object) -> str | None:
-    """The route of a state, unless it has been renamed since."""
-    name = state.extra.get(ROUTE) if isinstance(state, State) else None
-    return str(name) if name and has_route(virtual_service, str(name)) else None
-
-
-def _place_of(state: State) -> str:
-    name = state.extra.get(ROUTE)
-    return f"HTTP route {name}" if name else f"host {state.extra.get(HOST)}"
-
-
-def _asked_for(target: Target) -> str:
-    return target.route or f"host {target.destination_host}"
-
-
-def _completed(target: Target, virtual_service: Object, state: State | Unreadable | None) -> Target:
-    """The target with the versions of the release, or else those of the route."""
+def _completed(target: Target, virtual_service: Object, state: State | Unreadable | None, host: str | None) -> Target:
+    """The target with the versions of the release, or else those of the routes."""
     if isinstance(state, State):
         return replace(target, stable=state.stable, canary=state.canary)
-    versions = pair(virtual_service, name=target.route)
+    versions = pair(virtual_service, routes=target.routes, host=host)
     if versions is None:
-        has = "; ".join(described(virtual_service, target.route)) or "no HTTP route"
+        has = "; ".join(described(virtual_service, target.routes)) or "no HTTP route"
         raise Refused([f"{target.place} does not distinguish two versions (it has {has}): name stable and canary"])
     return replace(target, stable=versions[0], canary=versions[1])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .._k8s.client import Cluster
@@ -49,7 +49,7 @@ class Prover:
     def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
         """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
         proxies = self._of(snapshot)
-        proxies.await_weights(snapshot.virtual_service, self.timeout, rule=snapshot.route.rule)
+        proxies.await_weights(snapshot.virtual_service, self.timeout, rules=snapshot.rules)
         if gaining:
             proxies.await_subsets(snapshot.route.host, gaining, self.timeout)
 
@@ -62,13 +62,8 @@ class Prover:
 
         meanwhile: is called twice a second until then, and may raise to end it.
         """
-        proofs = []
-        for route in snapshot.routes:
-            proxies = self._of(replace(snapshot, route=route))
-            left = max(LEAST, since + self.timeout - time.monotonic())
-            place = snapshot.virtual_service
-            proofs.append(proxies.await_weights(place, left, since, rule=route.rule, meanwhile=meanwhile))
-        return proofs[0]
+        proxies, left = self._of(snapshot), max(LEAST, since + self.timeout - time.monotonic())
+        return proxies.await_weights(snapshot.virtual_service, left, since, rules=snapshot.rules, meanwhile=meanwhile)
 
     def absent(self, snapshot: Snapshot, version: str) -> Proof:
         """That no route leads to a version any more."""
@@ -81,8 +76,8 @@ class Prover:
         return Reader(self._of(snapshot), paths, pace, intervals or {})
 
     def _of(self, snapshot: Snapshot) -> Proxies:
-        """The proxies where the route of this snapshot is bound now; another writer may have bound it elsewhere."""
-        attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+        """The proxies where the routes of this snapshot are bound now; another writer may have bound them elsewhere."""
+        attachment = attachment_of(snapshot.virtual_service, snapshot.rules)
         known = self.discovered
         if known and set(known.gateways) != set(attachment.gateways):
             known = None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from .._istio.mesh import Mesh, Object
-from .._istio.reach import MovedRule, sentences, unrouted_callers
+from .._istio.reach import MovedRules, past, sentences, unrouted_callers
 from .._istio.reader import INJECTED
 from .._k8s.auth import ClusterError
 from .._k8s.client import DESTINATION_RULE, POD, SERVICE, VIRTUAL_SERVICE, Cluster
@@ -43,8 +43,8 @@ def also_reached(
     """
     if reached_by_weight_alone.__name__ in skip:
         return ()
-    split = MovedRule(snapshot.virtual_service, snapshot.route.rule, snapshot.route.host)
-    found: list[str] = []
+    split = MovedRules(snapshot.virtual_service, frozenset(snapshot.rules), snapshot.route.host)
+    found: list[str] = list(past(split, snapshot.target.stable, snapshot.target.canary))
     try:
         world, unseen = _world(cluster, snapshot, rivals and not snapshot.problems)
         for version in versions_of(snapshot.shares, snapshot.target.canary):

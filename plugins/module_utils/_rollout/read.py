@@ -13,6 +13,7 @@ from .._k8s.client import DEPLOYMENT, DESTINATION_RULE, NAMESPACE, POD, SERVICE,
 from .._release.state import State
 from .._routing.hosts import ServiceName, service_of
 from .._routing.subsets import subsets_of
+from .._routing.virtual_service import listed
 from .parse import parse, parse_for_rollback, rewritten
 from .snapshot import Object, Refused, Snapshot, Target
 
@@ -68,7 +69,9 @@ def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
         raise Refused([_missing(cluster, target)])
     snapshot = parse_for_rollback(target, found)
     snapshot = replace(snapshot, mesh=Mesh(virtual_services=(found,)))
-    needed = target.stable not in snapshot.route.destinations  # it must be known to have pods before it gets a place
+    needed = any(
+        target.stable not in route.destinations for route in snapshot.routes
+    )  # it must be known to have pods before it gets a place
     try:
         snapshot = begin(lambda: _behind(cluster, snapshot, at_once=True)).result(None if needed else bound)
         problems = _mistakes(snapshot)
@@ -151,13 +154,13 @@ def _mistakes(snapshot: Snapshot) -> list[str]:
     target, host = snapshot.target, snapshot.route.host
     if snapshot.service is None:
         return [
-            f"host {host} of HTTP route {snapshot.route.name} in {target.place} is no Service of this cluster: "
+            f"host {host} of {listed(snapshot.routes)} in {target.place} is no Service of this cluster: "
             "write it bare or as name.namespace.svc.cluster.local"
         ]
     mistakes = []
     if not snapshot.selects:
         mistakes.append(
-            f"Service {snapshot.service}, the host of HTTP route {snapshot.route.name} in {target.place}, "
+            f"Service {snapshot.service}, the host of {listed(snapshot.routes)} in {target.place}, "
             "does not exist or selects no pods"
         )
     known = ", ".join(sorted(snapshot.subsets)) or "none"
@@ -172,7 +175,11 @@ def _mistakes(snapshot: Snapshot) -> list[str]:
 def _cleaned_up(snapshot: Snapshot, version: str) -> bool:
     """Whether the version took part in a release that is over, and has been removed since."""
     state = snapshot.state
-    return isinstance(state, State) and state.weights.get(version) == 0 and version not in snapshot.route.destinations
+    return (
+        isinstance(state, State)
+        and state.weights.get(version) == 0
+        and not any(version in route.destinations for route in snapshot.routes)
+    )
 
 
 def _missing(cluster: Cluster, target: Target) -> str:

@@ -29,7 +29,7 @@ def lacking(
     """All rights that this request needs and does not have, as one sentence."""
     rights = rights_to_move(request, snapshot)
     if session.prover and snapshot:
-        attachment = attachment_of(snapshot.virtual_service, snapshot.route.rule)
+        attachment = attachment_of(snapshot.virtual_service, snapshot.rules)
         pods = [pod for each in discovered.pods.values() for pod in each] if discovered else []
         namespaces = [pod["metadata"]["namespace"] for pod in pods]
         rights += of_a_proof((name.namespace for name in attachment.gateways), namespaces)

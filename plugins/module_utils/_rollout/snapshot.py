@@ -8,21 +8,24 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from .._common.shares import Share
+from .._common.shares import Share, said
 from .._istio.mesh import Mesh
 from .._k8s.pods import Version, examine
 from .._k8s.selectors import as_text
-from .._release.annotation import encode
 from .._release.model import Observed, Ready
+from .._release.services import HOST, read_notes
 from .._release.state import State, Unreadable
-from .._routing.hosts import ServiceName
+from .._routing.hosts import ServiceName, identity
 from .._routing.subsets import Subset
-from .._routing.virtual_service import Route
+from .._routing.virtual_service import Route, every_route, listed, note_of
 
 Object = Mapping[str, Any]
 
-ROUTE = "route"  # the field of the annotation that says which HTTP route the release is on
-HOST = "host"  # the same for the host of its destinations
+ALL = "all"  # in place of names of routes
+ROUTES_OPTION = {"type": "list", "elements": "str", "default": [ALL], "aliases": ["route"]}
+
+ROUTES = "routes"  # the field of a state that says which HTTP routes the release moves, where these are not all
+ROUTE = "route"  # the same of writers that moved one
 
 
 class Refused(Exception):
@@ -36,15 +39,32 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """What the user named: a VirtualService and two versions in it; without names, those that are found there."""
+    """What the user named: a VirtualService and two versions in it; without names, those that are found there.
+
+    routes: names or numbers of the HTTP routes to move; empty for all with these versions.
+    """
 
     name: str
     namespace: str
     stable: str = ""
     canary: str = ""
-    route: str | None = None
+    routes: tuple[str, ...] = ()
     destination_host: str | None = None
     min_ready: int | None = None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Target:
+        """That of a module's options; those that it does not have are not named."""
+        routes = tuple(filter(None, params["routes"]))
+        return cls(
+            params["name"],
+            params["namespace"],
+            params["stable"] or "",
+            params["canary"] or "",
+            () if ALL in routes else routes,
+            params["destination_host"] or None,
+            params.get("min_ready"),
+        )
 
     @property
     def place(self) -> str:
@@ -57,8 +77,9 @@ class Snapshot:
 
     pods_version: the resourceVersion of their list, from which a watch continues; empty without one.
     deployments: all of the Service's namespace; None if they may not be read.
-    also: other routes between the same versions, which a rollback moves too where it cannot tell which one is meant.
-    foreign: the annotation is that of another release on this VirtualService, and is not ours to write.
+    routes: all that are moved; the first one tells the present shares: before a rollback, that with the most for the
+        canary.
+    foreign: the state is that of a release on other routes of the service, and is not ours to write.
     unnoted: the weights are written, and the annotation does not say so.
     lenient: it was read for a rollback, which accepts what it finds.
     mesh: the objects as they were read, with all other VirtualServices if they were asked for.
@@ -69,7 +90,7 @@ class Snapshot:
     target: Target
     virtual_service: Object
     state: State | Unreadable | None
-    route: Route
+    routes: tuple[Route, ...]
     service: ServiceName | None = None
     selects: Mapping[str, str] = field(default_factory=dict)
     subsets: Mapping[str, Subset] = field(default_factory=dict)
@@ -78,16 +99,20 @@ class Snapshot:
     deployments: tuple[Object, ...] | None = None
     mesh: Mesh = field(default_factory=Mesh)
     problems: tuple[str, ...] = ()
-    also: tuple[Route, ...] = ()
     foreign: bool = False
     unnoted: bool = False
     lenient: bool = False
     read_at: float = 0.0
 
     @property
-    def routes(self) -> tuple[Route, ...]:
-        """All that a move is made in."""
-        return (self.route, *self.also)
+    def route(self) -> Route:
+        """The one that tells the shares, and the host of all."""
+        return self.routes[0]
+
+    @property
+    def rules(self) -> tuple[int, ...]:
+        """The indexes of the routes in `spec.http`."""
+        return tuple(sorted(route.rule for route in self.routes))
 
     @property
     def resource_version(self) -> str:
@@ -122,8 +147,12 @@ class Snapshot:
 
     def observed(self, holder_ended: bool = False) -> Observed:
         """What the state machine asks for. Pods that could not be read count as ready."""
+        everywhere = set.intersection(*(set(route.destinations) for route in self.routes))
+        shares = {name: share for name, share in self.shares.items() if share or name in everywhere}
+        names = versions_of(self.target, self.state)
+        routes = {route.name: route.shares(names) for route in sorted(self.routes, key=lambda each: each.rule)}
         if self.pods is None:
-            return Observed(self.shares, holder_ended=holder_ended)
+            return Observed(shares, holder_ended=holder_ended, routes=routes)
         minimum = self.target.min_ready
         whole = max(self.versions[name].total for name in (self.target.stable, self.target.canary))
         ready = {
@@ -131,7 +160,7 @@ class Snapshot:
             for name, version in self.versions.items()
         }
         stable, canary = ready.pop(self.target.stable), ready.pop(self.target.canary)
-        return Observed(self.shares, stable, canary, holder_ended, ready)
+        return Observed(shares, stable, canary, holder_ended, ready, routes)
 
     def with_pods(self, pods: Iterable[Object]) -> Snapshot:
         """The same with these pods, as a watch shows them; others than before may be due to other Deployments."""
@@ -144,10 +173,36 @@ class Snapshot:
         return replace(self, problems=(*self.problems, problem))
 
     def noted(self, state: State) -> str:
-        """The annotation that says this of this route."""
-        place = {ROUTE: self.route.label} if self.route.label else {}
-        rest = {name: value for name, value in state.extra.items() if name not in (ROUTE, HOST)}
-        return encode(replace(state, extra={**rest, **place, HOST: self.route.host}))
+        """The annotation that says this of these routes, and keeps what it says of other services."""
+        given = self.target.routes or restriction(self.state)
+        numbered = sorted(self.routes, key=lambda route: route.rule)
+        place = {ROUTES: [route.label or str(route.rule + 1) for route in numbered]} if given else {}
+        rest = {name: value for name, value in state.extra.items() if name not in (ROUTES, ROUTE, HOST)}
+        namespace = self.target.namespace
+        notes = read_notes(note_of(self.virtual_service), namespace)
+        present = {identity(route.host, namespace) for route in every_route(self.virtual_service)}
+        return notes.written(self.route.host, replace(state, extra={**rest, **place, HOST: self.route.host}), present)
+
+
+def drift(snapshot: Snapshot) -> str:
+    """The weights that differ from those of the state, and where, as a clause; empty if none does."""
+    state = snapshot.state
+    if not isinstance(state, State):
+        return ""
+    wrong = [route for route in snapshot.routes if not state.matches(route.shares(versions_of(snapshot.target, state)))]
+    if not wrong:
+        return ""
+    where = f" in {listed(wrong)}" if len(snapshot.routes) > 1 else ""
+    shares = wrong[0].shares(versions_of(snapshot.target, state))
+    return f"{said(shares)}{where} now, {said(state.weights)} when the release wrote them"
+
+
+def restriction(state: State | Unreadable | None) -> tuple[str, ...]:
+    """The names of the routes that a release moves; empty for all."""
+    if not isinstance(state, State):
+        return ()
+    names = state.extra.get(ROUTES) or [state.extra.get(ROUTE)]
+    return tuple(str(name) for name in names if name) if isinstance(names, list) else ()
 
 
 def versions_of(target: Target, state: State | Unreadable | None) -> tuple[str, ...]:

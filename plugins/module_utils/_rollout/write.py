@@ -12,7 +12,17 @@ from .._k8s.client import VIRTUAL_SERVICE
 from .._k8s.kubectl import on, show
 from .._release.model import Event, Transition
 from .._release.state import State, pending_verification, verified
-from .._routing.virtual_service import ANNOTATION, Operations, RouteError, annotate, move, note_of, patched, remove
+from .._routing.virtual_service import (
+    ANNOTATION,
+    Operations,
+    RouteError,
+    annotate,
+    listed,
+    move,
+    note_of,
+    patched,
+    remove,
+)
 from .context import Request, Session
 from .parse import rewritten
 from .snapshot import Object, Refused, Snapshot
@@ -51,7 +61,7 @@ def write(
     try:
         if transition.event is Event.CLEANED:
             (over,) = transition.before.keys() - transition.weights.keys()
-            operations = remove(virtual_service, snapshot.route, over, snapshot.noted(state))
+            operations = remove(virtual_service, snapshot.routes, over, snapshot.noted(state))
         elif transition.moves:
             _check_new_destinations(snapshot, transition)
             operations = _moved(snapshot, transition, note)
@@ -88,11 +98,12 @@ def rewrite_note(session: Session, request: Request, snapshot: Snapshot, change:
 
 
 def _moved(snapshot: Snapshot, transition: Transition, note: str | None) -> Operations:
-    """The patch of a move; where it is made in several routes, none gives the canary more than it has there."""
+    """The patch of a move; one that takes requests back gives the canary in no route more than it has there."""
     canary, before = transition.state.canary, transition.before
-    share = transition.weights.get(canary, 0)
-    also = [route for route in snapshot.also if route.shares(before).get(canary, 0) > share]
-    return move(snapshot.virtual_service, [snapshot.route, *also], before, transition.weights, note)
+    share, (first, *others) = transition.weights.get(canary, 0), snapshot.routes
+    if transition.returns:
+        others = [route for route in others if route.shares(before).get(canary, 0) > share]
+    return move(snapshot.virtual_service, [first, *others], before, transition.weights, note)
 
 
 def _written_without_note(
@@ -154,10 +165,11 @@ def _may_be_written(error: ClusterError) -> bool:
 
 
 def _check_new_destinations(snapshot: Snapshot, transition: Transition) -> None:
-    """Raise RouteError where a version gets requests that was taken out of the route and has no ready pod."""
+    """Raise RouteError where a version gets requests that was taken out of a route and has no ready pod."""
     for name, share in transition.weights.items():
-        if share and name not in snapshot.route.destinations and not snapshot.versions[name].ready:
+        lacking = [route for route in snapshot.routes if name not in route.destinations]
+        if share and lacking and not snapshot.versions[name].ready:
             raise RouteError(
-                f"{name} is no destination of HTTP route {snapshot.route.name} any more and cannot become one "
+                f"{name} is no destination of {listed(lacking)} any more and cannot become one "
                 f"again: {snapshot.versions[name].lack}; the weights stay {said(snapshot.all_shares)}"
             )

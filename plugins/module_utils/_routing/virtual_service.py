@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP route of a VirtualService that splits requests between versions: find it, read it, patch weights. Pure.
+"""The HTTP routes of a VirtualService that split requests between versions: find, read and patch them. Pure.
 
 Shares are percentages of what the versions of a release have together. That is everything in the usual route; in a
 route with further destinations it is the rest, and the weights of those are never changed.
@@ -7,13 +7,14 @@ route with further destinations it is the rest, and the weights of those are nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from .._common.shares import Share, exact, share_of
+from .._common.text import joined
 from .hosts import identity, same_host
 
 ANNOTATION = "progressive.istio/canary"
@@ -102,49 +103,97 @@ class Route:
 
 
 def locate(
-    virtual_service: Mapping[str, Any], versions: Iterable[str], *, name: str | None = None, host: str | None = None
-) -> Route:
-    """The one rule, with one host, that has the most of these versions. Raises RouteError if several have."""
+    virtual_service: Mapping[str, Any],
+    versions: Iterable[str],
+    *,
+    routes: Sequence[str] = (),
+    host: str | None = None,
+) -> tuple[Route, ...]:
+    """The rules of one host that a release between these versions moves.
+
+    routes: the names or numbers of rules; empty for all with two of the versions, or else the one with one of them.
+    RouteError where it is not clear which rules or which host is meant, or where no rule has any.
+    """
     wanted = frozenset(versions)
-    best = candidates(virtual_service, wanted, name=name, host=host)
-    if len(best) > 1:
-        meta = virtual_service["metadata"]
+    found = candidates(virtual_service, wanted, routes=routes, host=host)
+    namespace, place = virtual_service["metadata"]["namespace"], _place(virtual_service)
+    hosts: dict[object, list[Route]] = {}
+    for route in found:
+        hosts.setdefault(identity(route.host, namespace), []).append(route)
+    most = max(len(route.weights(wanted)) for route in found)
+    fitting = [own for own in hosts.values() if any(len(route.weights(wanted)) == most for route in own)]
+    if len(fitting) > 1:
+        services = ", ".join(f"{own[0].host} in {listed(own)}" for own in fitting)
         raise RouteError(
-            f"VirtualService {meta['namespace']}/{meta['name']} routes to "
-            f"{' and '.join(sorted(best[0].weights(wanted)))} in {len(best)} places: "
-            f"{', '.join(f'{route.name} ({route.host})' for route in best)}; "
-            "say which one you mean by `route` and `destination_host`, and give unnamed routes a name"
+            f"{place} routes to {' and '.join(sorted(wanted))} of {len(fitting)} hosts ({services}): "
+            "name one of them by `destination_host`"
         )
-    return best[0]
+    own = fitting[0]
+    if routes:
+        others = [route for route in found if route.rule not in {each.rule for each in own}]
+        if others:
+            raise RouteError(
+                f"{listed(others)} of {place} lead to {others[0].host}, and {listed(own)} to {own[0].host}"
+            )
+        return tuple(own)
+    telling = tuple(route for route in own if len(route.weights(wanted)) > 1)
+    if not telling and len(own) > 1:
+        raise RouteError(
+            f"{listed(own)} of {place} lead to one version of {own[0].host} only: name those that the release is to "
+            "move by `routes`, or give each of them a destination for the other version with weight 0"
+        )
+    return telling or tuple(own)
 
 
 def candidates(
-    virtual_service: Mapping[str, Any], versions: Iterable[str], *, name: str | None = None, host: str | None = None
+    virtual_service: Mapping[str, Any],
+    versions: Iterable[str],
+    *,
+    routes: Sequence[str] = (),
+    host: str | None = None,
 ) -> list[Route]:
-    """All rules, each with one host, that have the most of these versions. Raises RouteError if none has any."""
-    meta = virtual_service["metadata"]
-    namespace, wanted = meta["namespace"], frozenset(versions)
-    place = f"VirtualService {namespace}/{meta['name']}"
+    """All rules, each with one host, that have any of these versions. RouteError if none has, or no named one is there.
+
+    routes: the names or numbers of rules; empty for all.
+    """
+    namespace, wanted, place = virtual_service["metadata"]["namespace"], frozenset(versions), _place(virtual_service)
     rules = (virtual_service.get("spec") or {}).get("http") or []
-    chosen = [index for index, rule in enumerate(rules) if not name or rule.get("name") == name]
-    if not chosen:
+    absent = [name for name in routes if not has_route(virtual_service, name)]
+    if absent or not rules:
         names = ", ".join(_name(index, rule) for index, rule in enumerate(rules)) or "none"
-        raise RouteError(f"{place} has no HTTP route{f' {name}' if name else ''}; its HTTP routes: {names}")
+        raise RouteError(
+            f"{place} has no HTTP route{' ' * bool(absent)}{' and '.join(absent)}; its HTTP routes: {names}"
+        )
+    chosen = [index for index, rule in enumerate(rules) if not routes or any(_is(index, rule, name) for name in routes)]
     found = [
         _route(index, rules[index], key, namespace, wanted)
         for index in chosen
         for key in _identities(rules[index], namespace)
         if not host or key == identity(host, namespace)
     ]
-    most = max((len(route.weights(wanted)) for route in found), default=0)
-    if not most:
-        where = f"HTTP route {name} of {place}" if name else place
+    having = [route for route in found if route.weights(wanted)]
+    without = [index for index in chosen if index not in {route.rule for route in having}]
+    if without and (routes or not having):
+        where = (
+            f"HTTP route {' and '.join(_name(each, rules[each]) for each in without)} of {place}" if routes else place
+        )
         of_host = f" of host {host}" if host else ""
         raise RouteError(
             f"{where} has no destination with subset {' or '.join(sorted(wanted))}{of_host}; "
-            f"it has {', '.join(_described(rules[index]) for index in chosen)}"
+            f"it has {', '.join(_described(rules[index]) for index in without)}"
         )
-    return [route for route in found if len(route.weights(wanted)) == most]
+    return having
+
+
+def names_of(routes: Iterable[Route]) -> list[str]:
+    """The names or numbers of these rules, in their order."""
+    return [route.name for route in sorted(routes, key=lambda each: each.rule)]
+
+
+def listed(routes: Iterable[Route]) -> str:
+    """The same as text, such as "HTTP routes cart, pay and number 3"."""
+    names = names_of(routes)
+    return f"HTTP route{'s' * (len(names) > 1)} {joined(names)}"
 
 
 def every_route(virtual_service: Mapping[str, Any]) -> list[Route]:
@@ -159,8 +208,9 @@ def every_route(virtual_service: Mapping[str, Any]) -> list[Route]:
 
 
 def has_route(virtual_service: Mapping[str, Any], name: str) -> bool:
-    """Whether there is an HTTP route of this name."""
-    return any(rule.get("name") == name for rule in (virtual_service.get("spec") or {}).get("http") or [])
+    """Whether there is an HTTP route of this name or number."""
+    rules = (virtual_service.get("spec") or {}).get("http") or []
+    return any(_is(index, rule, name) for index, rule in enumerate(rules))
 
 
 def users(virtual_service: Mapping[str, Any], host: str, namespace: str, version: str) -> list[str]:
@@ -178,12 +228,20 @@ def users(virtual_service: Mapping[str, Any], host: str, namespace: str, version
     return found
 
 
-def pair(virtual_service: Mapping[str, Any], *, name: str | None = None) -> tuple[str, str] | None:
-    """The two versions of the only rule that splits requests between two, in the order of its destinations."""
-    found = set()
-    for rule in (virtual_service.get("spec") or {}).get("http") or []:
-        subsets = [entry["destination"].get("subset") for entry in rule.get("route") or []]
-        if len(subsets) == 2 and all(subsets) and len(set(subsets)) == 2 and (not name or rule.get("name") == name):
+def pair(
+    virtual_service: Mapping[str, Any], *, routes: Sequence[str] = (), host: str | None = None
+) -> tuple[str, str] | None:
+    """The two versions that all rules with two versions of a host split between, in the order of their destinations.
+
+    routes: the names or numbers of the rules; empty for all. host: empty for any.
+    """
+    namespace, found = virtual_service["metadata"]["namespace"], set()
+    for index, rule in enumerate((virtual_service.get("spec") or {}).get("http") or []):
+        places = [entry["destination"] for entry in rule.get("route") or []]
+        subsets = [place.get("subset") for place in places]
+        named = not routes or any(_is(index, rule, name) for name in routes)
+        of_host = not host or all(same_host(place["host"], namespace, host, namespace) for place in places)
+        if named and of_host and len(subsets) == 2 and all(subsets) and len(set(subsets)) == 2:
             found.add((subsets[0], subsets[1]))
     return found.pop() if len(found) == 1 else None
 
@@ -197,9 +255,16 @@ def move(
 ) -> Operations:
     """The patch that gives these versions these shares in each route, unless the object has changed since.
 
-    note: the new annotation; None keeps the present one.
+    note: the new annotation; None keeps the present one. RouteError with all routes that cannot have these shares.
     """
-    changes = [change for route in routes for change in _changes(route, before, shares)]
+    changes, mistakes = [], []
+    for route in routes:
+        try:
+            changes += _changes(route, before, shares)
+        except RouteError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise RouteError("; ".join(mistakes))
     return _guarded(virtual_service, changes, note)
 
 
@@ -227,10 +292,14 @@ def _changes(route: Route, before: Iterable[str], shares: Mapping[str, Share]) -
     return changes
 
 
-def remove(virtual_service: Mapping[str, Any], route: Route, version: str, note: str) -> Operations:
-    """The patch that removes a version from the route and writes the annotation."""
-    path = f"/spec/http/{route.rule}/route/{route.destinations[version].index}"
-    return _guarded(virtual_service, [{"op": "remove", "path": path}], note)
+def remove(virtual_service: Mapping[str, Any], routes: Iterable[Route], version: str, note: str) -> Operations:
+    """The patch that removes a version from the routes that have it, and writes the annotation."""
+    paths = [
+        f"/spec/http/{route.rule}/route/{route.destinations[version].index}"
+        for route in routes
+        if version in route.destinations
+    ]
+    return _guarded(virtual_service, [{"op": "remove", "path": path} for path in paths], note)
 
 
 def annotate(virtual_service: Mapping[str, Any], note: str) -> Operations:
@@ -301,15 +370,28 @@ def _identities(rule: Mapping[str, Any], namespace: str) -> list[object]:
     return list(dict.fromkeys(identity(entry["destination"]["host"], namespace) for entry in rule.get("route") or []))
 
 
+def _place(virtual_service: Mapping[str, Any]) -> str:
+    meta = virtual_service["metadata"]
+    return f"VirtualService {meta['namespace']}/{meta['name']}"
+
+
+def _is(index: int, rule: Mapping[str, Any], name: str) -> bool:
+    """Whether this is the rule's name, or its number, also as messages write it."""
+    return name in (rule.get("name"), str(index + 1), f"number {index + 1}")
+
+
 def _name(index: int, rule: Mapping[str, Any]) -> str:
     return str(rule.get("name") or f"number {index + 1}")
 
 
-def described(virtual_service: Mapping[str, Any], name: str | None = None) -> list[str]:
-    """The destinations of each rule, or of the one of that name."""
+def described(virtual_service: Mapping[str, Any], routes: Sequence[str] = ()) -> list[str]:
+    """The destinations of each rule, or of those with these names or numbers."""
     rules = (virtual_service.get("spec") or {}).get("http") or []
-    named = [(_name(index, rule), rule) for index, rule in enumerate(rules) if not name or rule.get("name") == name]
-    return [f"{label}: {_described(rule)}" for label, rule in named]
+    return [
+        f"{_name(index, rule)}: {_described(rule)}"
+        for index, rule in enumerate(rules)
+        if not routes or any(_is(index, rule, name) for name in routes)
+    ]
 
 
 def _described(rule: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...module_utils._common.text import joined
 from ...module_utils._release.state import attempt
 from . import charts
 from .numbers import THIN, UNKNOWN, duration, milliseconds, moment
@@ -148,9 +149,10 @@ def _facts(result: Result) -> tuple[tuple[str, str], ...]:
     who = " on ".join(str(run[key]) for key in ("who", "host") if run.get(key))
     steps = ", ".join(f"{weight} %" for weight in result.get("steps") or [])
     place = f"{result.get('namespace', '?')}/{result.get('name', '?')}"
+    routes = result.get("routes") or []
     found = (
         ("Run by", who),
-        ("VirtualService", f"{place}, HTTP route {result['route']}" if result.get("route") else place),
+        ("VirtualService", f"{place}, HTTP route{'s' * (len(routes) > 1)} {joined(routes)}" if routes else place),
         ("Service", result.get("destination_host")),
         ("Gateways", ", ".join(result.get("gateways") or [])),
         ("Cluster", result.get("context")),

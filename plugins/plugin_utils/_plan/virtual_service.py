@@ -98,13 +98,13 @@ def _index(http: list[Object], wanted: Wanted) -> int:
         raise NotOurs(
             f"it has no http route {wanted.route}{f' (but {names})' if names else ''} and no single unnamed one "
             f"to {wanted.host} ({f'its destinations are {hosts}' if hosts else 'it has no destinations'}): "
-            "give the route's name as canary_route, correct its host, or give another name as canary_virtual_service"
+            "give the route's name as canary_routes, correct its host, or give another name as canary_virtual_service"
         )
     if not _ours(http[matches[0]], wanted):
         hosts = ", ".join(one["destination"]["host"] for one in http[matches[0]].get("route") or [])
         raise NotOurs(
             f"its route {wanted.route} leads to {hosts or 'no destination'}, not to {wanted.host}: correct its host, "
-            "or give another canary_route or canary_virtual_service"
+            "or give another canary_routes or canary_virtual_service"
         )
     return matches[0]
 

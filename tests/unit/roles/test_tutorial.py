@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
-OWN = ("image", "container_port", "ping_path", "ping_answer", "version_path", "route", "versions")
+OWN = ("image", "container_port", "ping_path", "ping_answer", "version_path", "versions")
 # Hosts, and the setting by which each is another service than the tutorial's.
 HOSTS: dict[str, dict[str, str]] = {
     "tutorial": {"canary_namespace": "team", "canary_stable_version": "v2", "canary_version": "v3"},
@@ -47,7 +47,6 @@ def test_only_the_tutorial_has_its_values(tmp_path: Path) -> None:
         "ping_path": "/ping",
         "ping_answer": "pong",
         "version_path": "/version",
-        "route": "primary",
         "versions": {"v1": {"deployment": "pong-server-deployment"}},
         "shows_split": True,
         "made_route": "primary",

@@ -52,7 +52,7 @@ RESULT: dict[str, Any] = {
     "phase": "progressing",
     "step": 2,
     "steps": [20, 50, 100],
-    "route": "primary",
+    "routes": ["primary"],
     "destination_host": "pong.shop.svc.cluster.local",
     "context": "kind-test",
     "live": [{"proxy": "gateway istio-system/istio-ingressgateway-6fd7dfc8db-r5zj4", "after": 118}],
@@ -282,7 +282,7 @@ def test_a_version_shows_its_pods_deployments_and_images() -> None:
 
 
 def test_a_refusal_names_the_objects() -> None:
-    named = {"route": "number 1", "destination_host": "pong.shop.svc.cluster.local", "gateways": ["edge", "mesh"]}
+    named = {"routes": ["number 1"], "destination_host": "pong.shop.svc.cluster.local", "gateways": ["edge", "mesh"]}
     text = Read(run_page({**ABOUT, **named, "failed": True, "msg": "no", "context": "kind-test"})).text
     for fact in (
         "VirtualService shop/pong, HTTP route number 1",

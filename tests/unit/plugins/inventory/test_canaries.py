@@ -105,7 +105,7 @@ def test_it_can_be_kept_as_a_file_and_says_the_same(inventory):
     kept, _warnings = inventory.run("--list", "--yaml")
     (inventory.folder / "kept.yml").write_text(kept)
     assert inventory.list("kept.yml") == inventory.list()
-    assert yaml.safe_load(kept)["all"]["children"]["canaries"]["hosts"]["checkout.shop"]["canary_route"] == "main"
+    assert yaml.safe_load(kept)["all"]["children"]["canaries"]["hosts"]["checkout.shop"]["canary_version"] == "v2"
 
 
 def test_hosts_are_local(inventory):
@@ -120,7 +120,7 @@ def test_what_is_written_overrides_single_settings(inventory):
     hosts = {"checkout.shop": {"canary_version": "v9", "canary_steps": [50, 100]}}
     (inventory.folder / "overrides.yml").write_text(json.dumps({"canaries": {"hosts": hosts}}))
     for kind, name, settings in (
-        ("host", "cart.shop", {"canary_route": "other"}),
+        ("host", "cart.shop", {"canary_routes": ["other"]}),
         ("group", "namespace_shop", {"canary_interval": 600}),
     ):
         folder = inventory.folder / f"{kind}_vars"
@@ -129,8 +129,8 @@ def test_what_is_written_overrides_single_settings(inventory):
     found = inventory.list("canaries.istio.yml", "overrides.yml")
     checkout, cart = (found["_meta"]["hostvars"][name] for name in ("checkout.shop", "cart.shop"))
     assert (checkout["canary_version"], checkout["canary_steps"], checkout["canary_interval"]) == ("v9", [50, 100], 600)
-    assert (checkout["canary_route"], checkout["canary_stable_version"]) == ("main", "v1")
-    assert (cart["canary_route"], cart["canary_version"], cart["canary_interval"]) == ("other", "v2", 600)
+    assert checkout["canary_stable_version"] == "v1"
+    assert (cart["canary_routes"], cart["canary_version"], cart["canary_interval"]) == (["other"], "v2", 600)
 
 
 def test_groups_and_variables_of_the_users_own(inventory):
@@ -173,12 +173,12 @@ def test_the_cache_is_of_the_same_configuration(inventory, estate):
 
 
 def test_texts_of_the_cluster_are_no_templates(inventory, estate):
-    estate.put("virtualservices", routes(rule(NEW, name=TEMPLATE)))
+    estate.put("virtualservices", routes(rule({TEMPLATE: 100, "v2": 0})))
     output, _warnings = inventory.run("--host", "checkout.shop")
     assert TEMPLATE in output
-    task = {"ansible.builtin.debug": {"msg": "route {{ canary_route }}"}}
+    task = {"ansible.builtin.debug": {"msg": "version {{ canary_stable_version }}"}}
     output, _warnings = inventory.play([{"hosts": "checkout.shop", "gather_facts": False, "tasks": [task]}])
-    assert f"route {TEMPLATE}" in output
+    assert f"version {TEMPLATE}" in output
 
 
 @pytest.mark.parametrize(

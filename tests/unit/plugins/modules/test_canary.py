@@ -147,8 +147,8 @@ class TestRefusals:
         server.delete("pods", "pong-v2-1", NAMESPACE)  # v2 cannot take requests
         result = call(**options)
         assert result["failed"]
-        named = (result["route"], result["destination_host"], result["gateways"])
-        assert named == ("primary", "pong.shop.svc.cluster.local", ["mesh"])
+        named = (result["routes"], result["destination_host"], result["gateways"])
+        assert named == (["primary"], "pong.shop.svc.cluster.local", ["mesh"])
 
     def test_without_istio(self, server: ApiServer, call: Call) -> None:
         server.missing.update({"virtualservices", "destinationrules"})
@@ -184,8 +184,14 @@ class TestRefusals:
         assert "admission webhook denied: total weight (422 Invalid)" in call(weight=5)["msg"]
 
     def test_a_release_on_another_route(self, server: ApiServer, call: Call) -> None:
-        call(**advanced(interval=60, watch=0))
-        assert "v2 is progressing on HTTP route primary, not on static" in call(weight=5, route="static")["msg"]
+        service = server.get("virtualservices", "pong", NAMESPACE)
+        beta = {**service["spec"]["http"][1], "name": "beta", "match": [{"uri": {"prefix": "/beta"}}]}
+        service["spec"]["http"].insert(0, beta)
+        server.put("virtualservices", service)
+        call(**advanced(interval=60, watch=0, routes=["primary"]))
+        result = call(weight=5, routes=["beta"])
+        assert "v2 is progressing on HTTP route primary, not on HTTP route beta alone" in result["msg"]
+        assert "only one release of a service at a time" in result["msg"]
 
 
 class TestConflicts:

@@ -143,17 +143,21 @@ RIVAL = {
 # What is changed, and whether a step is possible then; None: the doctor says more, such as that pods are not ready.
 CASES: dict[str, tuple[Change, bool | None]] = {
     "nothing": (lambda w: None, True),
-    "a named rule": (lambda w: (w.http[0].update(name="all"), w.options.update(route="all")), True),
-    "a rule of another name": (lambda w: (w.http[0].update(name="all"), w.options.update(route="primary")), False),
-    "an unnamed rule that is asked for by name": (lambda w: w.options.update(route="primary"), False),
+    "a named rule": (lambda w: (w.http[0].update(name="main"), w.options.update(routes=["main"])), True),
+    "a rule of another name": (lambda w: (w.http[0].update(name="main"), w.options.update(routes=["primary"])), False),
+    "an unnamed rule that is asked for by name": (lambda w: w.options.update(routes=["primary"]), False),
+    "two rules with both versions, alike": (
+        lambda w: w.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [to("blue", 100), to("green", 0)]}),
+        True,
+    ),
     "two rules with both versions": (
         lambda w: w.http.insert(0, {"match": [{"uri": {"prefix": "/a"}}], "route": [to("blue", 90), to("green", 10)]}),
         False,
     ),
     "two of which one is asked for": (
         lambda w: (
-            w.http[0].update(name="all"),
-            w.options.update(route="all"),
+            w.http[0].update(name="main"),
+            w.options.update(routes=["main"]),
             w.http.insert(
                 0, {"name": "a", "match": [{"uri": {"prefix": "/a"}}], "route": [to("blue", 90), to("green", 10)]}
             ),
@@ -283,8 +287,8 @@ def test_what_the_doctor_lets_through_a_step_accepts(
 
 # What the doctor says to set instead, where the settings are what is wrong.
 REMEDIES = {
-    "a rule of another name": "set canary_route: all",
-    "an unnamed rule that is asked for by name": 'set canary_route: ""',
+    "a rule of another name": "set canary_routes: [main]",
+    "an unnamed rule that is asked for by name": "set canary_routes: [number 1]",
     "another host": f"set canary_host: {HOST}",
     "versions that are not in the route": "set canary_stable_version: blue and canary_version: green",
     "a canary that is not in the route": "set canary_version: green",
@@ -304,11 +308,11 @@ def test_the_setting_is_named_with_its_value_and_a_step_is_possible_with_it(
     assert [each["remedy"] for each in doctor["problems"] if each["severity"] == "error"] == [remedy]
     if case in ("a root, which delegates", "no versions named, and none to be told"):
         return
-    names = {"canary_route": "route", "canary_host": "destination_host"}
+    names = {"canary_routes": "routes", "canary_host": "destination_host"}
     names |= {"canary_stable_version": "stable", "canary_version": "canary"}
     for setting in remedy.removeprefix("set ").split(" and "):
         name, value = setting.split(": ")
-        world.options[names[name]] = value.strip('"')
+        world.options[names[name]] = value.strip("[]").split(", ") if name == "canary_routes" else value
     doctor, step = both(world)
     assert (doctor["ok"], step.get("failed", False)) == (True, False), doctor["msg"]
 
@@ -317,9 +321,9 @@ def test_of_several_routes_the_names_are_listed(both: Callable[[World], list[dic
     world = World()
     second = {"name": "a", "match": [{"uri": {"prefix": "/a"}}], "route": [to("blue", 90), to("green", 10)]}
     world.http.insert(0, second)
-    assert "set canary_route to that name" in both(deepcopy(world))[0]["problems"][0]["remedy"]
+    assert both(deepcopy(world))[0]["problems"][0]["remedy"] == "set canary_routes: [a] or [number 2]"
     world.http[1]["name"] = "b"
-    assert both(world)[0]["problems"][0]["remedy"] == "set canary_route: a or b"
+    assert both(world)[0]["problems"][0]["remedy"] == "set canary_routes: [a] or [b]"
 
 
 def test_a_refusal_is_told_once(both: Callable[[World], list[dict[str, Any]]]) -> None:

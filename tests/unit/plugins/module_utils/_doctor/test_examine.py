@@ -16,7 +16,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapsho
 from api_server import Answer, ApiServer
 from pong_mesh import NAMESPACE, populate
 
-TARGET = Target("pong", NAMESPACE, "v1", "v2", None, None, None)
+TARGET = Target("pong", NAMESPACE, "v1", "v2")
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             snapshot(STATE, 60, 40),
             "weights_kept",
             "error",
-            "has the weights v1 60 %, v2 40 %, but the release wrote v1 80 %, v2 20 %",
+            "something else changed them: v1 60 %, v2 40 % now, v1 80 %, v2 20 % when the release wrote them",
             "kubectl patch virtualservice -n shop pong --type json -p '["
             '{"op": "add", "path": "/spec/http/0/route/0/weight", "value": 80}, '
             '{"op": "add", "path": "/spec/http/0/route/1/weight", "value": 20}]\'',
@@ -100,7 +100,7 @@ def test_what_is_well(state: State | None, canary: int) -> None:
             snapshot(STATE, 100, 0),
             "weights_kept",
             "error",
-            "has the weights v1 100 %, v2 0 %, but the release wrote v1 80 %, v2 20 %",
+            "something else changed them: v1 100 %, v2 0 % now, v1 80 %, v2 20 % when the release wrote them",
             "kubectl get virtualservice -n shop pong -o yaml",
             "11:00 kubectl-edit",
         ),

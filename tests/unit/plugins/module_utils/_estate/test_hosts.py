@@ -32,7 +32,6 @@ def test_the_variables_are_the_settings_of_the_role():
             "canary_service": "checkout",
             "canary_host": "checkout.shop.svc.cluster.local",
             "canary_virtual_service": "checkout",
-            "canary_route": "main",
             "canary_stable_version": "v1",
             "canary_version": "v2",
             "canary_destination_rule": "checkout",
@@ -53,11 +52,6 @@ def test_the_application_of_what_site_yml_made():
     assert (host.variables["canary_app"], host.variables["canary_service"]) == ("pong", "pong-service")
     (host,) = listed(routes(rule(NEW, host="pong-service"), name="pong"))
     assert host.variables["canary_app"] == "pong-service"
-
-
-def test_an_unnamed_route_is_set_so_that_no_default_applies():
-    (host,) = listed(routes(rule(NEW)))
-    assert host.variables["canary_route"] == ""
 
 
 def test_a_candidate_says_what_it_lacks_and_has_no_phase():
@@ -83,20 +77,22 @@ def test_the_namespace_is_that_of_the_service():
     ("virtual_services", "expected"),
     [
         ([routes(rule(NEW, name="api"))], ["checkout.shop"]),
-        ([routes(rule(NEW, name="api"), rule(NEW, name="web"))], ["checkout.shop.api", "checkout.shop.web"]),
-        ([routes(rule(NEW, name="api"), rule(NEW))], ["checkout.shop.api", "checkout.shop.route-2"]),
+        ([routes(rule(NEW, name="api"), rule(NEW, name="web"))], ["checkout.shop"]),
         (
             [routes(rule(NEW), name="outside"), routes(rule(NEW), name="inside")],
             ["checkout.shop.outside", "checkout.shop.inside"],
         ),
         (
             [routes(rule(NEW), name="outside"), routes(rule(NEW, name="a"), rule(NEW, name="b"), name="inside")],
-            ["checkout.shop.outside", "checkout.shop.inside.a", "checkout.shop.inside.b"],
+            ["checkout.shop.outside", "checkout.shop.inside"],
         ),
         ([routes(rule(NEW), rule(NEW, host="cart"))], ["cart.shop", "checkout.shop"]),
         ([routes(rule(NEW), namespace="a"), routes(rule(NEW), namespace="b")], ["checkout.a", "checkout.b"]),
         # Characters with a meaning in --limit or in file names.
-        ([routes(rule(NEW, name="a:b"), rule(NEW, name="a/b"))], ["checkout.shop.a-b", "checkout.shop.a-b-2"]),
+        (
+            [routes(rule(NEW), name="a:b"), routes(rule(NEW), name="a/b")],
+            ["checkout.shop.a-b", "checkout.shop.a-b-2"],
+        ),
         ([routes(rule(NEW), rule(NEW, host="checkout.shop"))], ["checkout.shop", "checkout.shop-2"]),
     ],
 )

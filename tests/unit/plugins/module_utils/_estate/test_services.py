@@ -3,11 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._estate.services import Found, services
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.parse import parse
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
-from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from estate_routes import Object, release, routes, rule, subsets
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,10 +102,18 @@ def test_rules_without_destinations_and_without_rules():
     assert services([routes(redirect), routes(), {"metadata": routes()["metadata"]}], []) == []
 
 
-def test_two_routes_that_cannot_be_told_apart_are_candidates_and_named_ones_are_not():
-    found = services([routes(rule(NEW), rule(NEW), rule(NEW, name="api"))], [])
-    assert [bool(each.why) for each in found] == [True, True, False]
-    assert "give unnamed routes a name" in found[0].why
+def test_all_routes_of_a_service_are_one_canary():
+    found = one(routes(rule(NEW), rule({"v1": 100}, name="fixed"), rule(NEW), rule(NEW, name="api")))
+    assert ([route.rule for route in found.routes], found.why) == ([0, 2, 3], "")
+
+
+def test_routes_that_differ_are_a_candidate_until_a_release_is_begun():
+    http = rule(NEW, name="web"), rule(DONE, name="beta")
+    assert one(routes(*http)).why == (
+        "HTTP routes web and beta of VirtualService shop/checkout split in different ways (v1 100 %, v2 0 % in web, "
+        "v1 0 %, v2 100 % in beta): name those that a release is to move by canary_routes"
+    )
+    assert one(routes(*http, note=release(Phase.PROGRESSING, 0, routes=["web"]))).why == ""
 
 
 def test_two_destinations_of_one_version_are_a_lack():
@@ -116,28 +127,19 @@ def test_a_route_to_one_version_beside_one_to_two_is_not_listed():
     assert one(routes(header, rule(NEW, name="main"))).route.label == "main"
 
 
-@pytest.mark.parametrize(
-    ("api", "web", "note", "phases", "leading"),
-    [
-        (NEW, NEW, "", ["none", "none"], "api"),
-        (NEW, {"v1": 80, "v2": 20}, release(Phase.PROGRESSING, 20, route="web"), ["none", "progressing"], "web"),
-        ({"v1": 80, "v2": 20}, NEW, release(Phase.HELD, 20, route="api"), ["held", "none"], "api"),
-        # What was rolled back on one route is not begun on another.
-        (NEW, NEW, release(Phase.ROLLED_BACK, 0, route="web"), ["none", "rolled_back"], "web"),
-        (NEW, DONE, release(Phase.PAUSED, 100, route="web"), ["none", "paused"], "web"),
-        # What was promoted on one route is released on the next.
-        ({"v1": 0, "v2": 100}, NEW, release(Phase.PROMOTED, 100, route="api"), ["promoted", "none"], "web"),
-        (DONE, DONE, release(Phase.PROMOTED, 100, route="web"), ["none", "promoted"], "web"),
-    ],
-)
-@pytest.mark.parametrize("other", ["checkout", "cart"])
-def test_a_virtual_service_has_one_release_at_a_time(api, web, note, phases, leading, other):
-    rules = rule(api, name="api"), rule(web, name="web", host=other)
-    found = {each.route.label: each for each in services([routes(*rules, note=note)], [])}
-    assert [found[name].phase for name in ("api", "web")] == phases
-    (behind,) = found.keys() - {leading}
-    assert found[leading].why == ""
-    assert f"VirtualService shop/checkout has one release at a time, and HTTP route {leading}" in found[behind].why
+def test_each_service_of_a_virtual_service_has_its_own_release():
+    states = {
+        "checkout.shop.svc.cluster.local": json.loads(release(Phase.PROGRESSING, 20)),
+        "cart.shop.svc.cluster.local": json.loads(release(Phase.HELD, 20)),
+    }
+    note = json.dumps({"version": 2, "services": states})
+    shares = {"v1": 80, "v2": 20}
+    found = services([routes(rule(shares), rule(shares, host="cart"), rule(NEW, host="mail"), note=note)], [])
+    assert [(each.service.name, each.phase, each.why) for each in found] == [
+        ("cart", "held", ""),
+        ("checkout", "progressing", ""),
+        ("mail", "none", ""),
+    ]
 
 
 def test_releases_on_several_virtual_services_are_independent():
@@ -173,8 +175,7 @@ def test_what_lacks_nothing_is_found_again_by_the_module(rules, note):
     virtual_service = routes(*rules, note=note)
     for found in services([virtual_service], [subsets("v1", "v2")]):
         if not found.why:
-            located = locate(
-                virtual_service, (found.stable, found.canary), name=found.route.label or None, host=found.host
-            )
-            assert located.rule == found.route.rule
-            assert {found.stable, found.canary} <= located.destinations.keys()
+            versions = (found.stable, found.canary)
+            snapshot = parse(Target("checkout", "shop", *versions, destination_host=found.host), virtual_service)
+            assert snapshot.route.rule in {route.rule for route in found.routes}
+            assert all(set(versions) & route.destinations.keys() for route in snapshot.routes)

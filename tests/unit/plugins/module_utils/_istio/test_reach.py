@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._istio.mesh import Mesh
 from ansible_collections.progressive.istio.plugins.module_utils._istio.reach import (
     MOST,
-    MovedRule,
+    MovedRules,
     bypasses,
     sentences,
     unrouted_callers,
@@ -63,7 +63,7 @@ def told(own: dict[str, Any], *others: dict[str, Any], world: Mesh = PLAIN, vers
     """The sentences about rules; the weighted rule is the first one that has both versions."""
     rule = next(index for index, each in enumerate(own["spec"]["http"]) if each.get("route", [])[1:])
     everything = replace(world, virtual_services=(own, *others))
-    return [str(each) for each in bypasses(MovedRule(own, rule, HOST), version, everything)]
+    return [str(each) for each in bypasses(MovedRules(own, frozenset({rule}), HOST), version, everything)]
 
 
 RULES: dict[str, tuple[dict[str, Any], str]] = {
@@ -112,6 +112,10 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         "method exact PUT and 3 more)",
     ),
 }
+
+
+def first(virtual_service: dict[str, Any]) -> MovedRules:
+    return MovedRules(virtual_service, frozenset({0}), HOST)
 
 
 @pytest.mark.parametrize(("rule", "sentence"), RULES.values(), ids=RULES)
@@ -224,14 +228,14 @@ def test_callers_inside_the_mesh(spec, routed, own):
     gateway_only = routes("checkout", WEIGHTED)
     virtual_service = routes("checkout", WEIGHTED, **spec) if own else gateway_only
     world = replace(PLAIN, virtual_services=(virtual_service, routes("inside", {"route": [to("blue")]}, **spec)))
-    found = unrouted_callers(MovedRule(virtual_service, 0, HOST), "green", world)
+    found = unrouted_callers(first(virtual_service), "green", world)
     assert (found is None) == routed
     assert routed or str(found) == CALLERS
 
 
 def test_callers_whom_the_route_is_not_exported_to():
     own = routes("checkout", WEIGHTED, hosts=[HOST], gateways=["mesh"], exportTo=["."])
-    found = unrouted_callers(MovedRule(own, 0, HOST), "green", replace(PLAIN, virtual_services=(own,)))
+    found = unrouted_callers(first(own), "green", replace(PLAIN, virtual_services=(own,)))
     assert str(found).endswith(
         "callers in other namespaces get any of its pods, for VirtualService shop/checkout is not exported to them"
     )
@@ -240,16 +244,16 @@ def test_callers_whom_the_route_is_not_exported_to():
 def test_a_service_that_does_not_select_the_canary_or_was_not_read():
     own = routes("checkout", WEIGHTED)
     for services in ((), (service("checkout", {"track": "blue"}),), (service("checkout", None),)):
-        assert unrouted_callers(MovedRule(own, 0, HOST), "green", replace(PLAIN, services=services)) is None
+        assert unrouted_callers(first(own), "green", replace(PLAIN, services=services)) is None
 
 
 def test_many_ways_are_bounded():
     others = tuple(routes(f"way-{number}", {"route": [to("green")]}) for number in range(MOST + 3))
     own = routes("checkout", WEIGHTED)
-    found = sentences(MovedRule(own, 0, HOST), "green", replace(PLAIN, virtual_services=(own, *others)), callers=False)
+    found = sentences(first(own), "green", replace(PLAIN, virtual_services=(own, *others)), callers=False)
     assert len(found) == MOST + 1
     assert found[-1] == "green is also reached by 3 more places, which the module mesh_info lists"
-    assert sentences(MovedRule(own, 0, HOST), "green", replace(PLAIN, virtual_services=(own,))) == (CALLERS,)
+    assert sentences(first(own), "green", replace(PLAIN, virtual_services=(own,))) == (CALLERS,)
 
 
 VERSIONS = st.sampled_from(["blue", "green", "red"])

@@ -47,7 +47,7 @@ def reaches(
     services: Sequence[Mapping[str, Any]] = (),
     sidecars: Sequence[Mapping[str, Any]] = (),
 ) -> bool:
-    return visibility_of(virtual_service, 1).reaches(asked or pod(), services, sidecars)
+    return visibility_of(virtual_service, [1]).reaches(asked or pod(), services, sidecars)
 
 
 @pytest.mark.parametrize(

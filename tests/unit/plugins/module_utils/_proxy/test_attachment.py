@@ -28,14 +28,14 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachmen
 def test_where_a_rule_is_bound_to(matches: list[dict[str, Any]] | None, gateways: list[str], mesh: bool) -> None:
     rule = {"route": []} if matches is None else {"route": [], "match": matches}
     spec = {"hosts": ["*"], "gateways": ["edge", "mesh"], "http": [{"match": [{"gateways": ["other"]}]}, rule]}
-    found = attachment_of({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, 1)
+    found = attachment_of({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, [1])
     assert ([str(name) for name in found.gateways], found.mesh) == (gateways, mesh)
     assert (found.place, found.namespace, found.delegated) == ("VirtualService shop/pong", "shop", False)
 
 
 def test_a_delegate_is_bound_by_others() -> None:
     spec = {"http": [{"route": []}]}
-    assert attachment_of({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, 0).delegated
+    assert attachment_of({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, [0]).delegated
 
 
 def pod(*containers: dict[str, Any], ready: str = "True", **fields: Any) -> dict[str, Any]:

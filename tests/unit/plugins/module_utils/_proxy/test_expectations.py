@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import (
@@ -22,14 +23,14 @@ from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts i
 
 PONG = ServiceName("shop", "pong")
 V1, V2 = HostSubset(PONG, "v1"), HostSubset(PONG, "v2")
-RULE = EnvoyRule("shop/pong", frozenset({"primary"}), {V1: 80, V2: 20})
+RULE = EnvoyRule("shop/pong", "primary", frozenset({"primary"}), {V1: 80, V2: 20})
 CONFIG = "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/pong"
 
 
-def routes(*splits: tuple[int, int], config: str = "http.80") -> bytes:
+def routes(*splits: tuple[int, int], config: str = "http.80", names: Sequence[str] = ()) -> bytes:
     made = [
         {
-            "name": "primary",
+            "name": called,
             "metadata": {"filter_metadata": {"istio": {"config": CONFIG}}},
             "route": {
                 "weighted_clusters": {
@@ -41,7 +42,7 @@ def routes(*splits: tuple[int, int], config: str = "http.80") -> bytes:
                 }
             },
         }
-        for split in splits
+        for split, called in zip(splits, names or ["primary"] * len(splits), strict=True)
     ]
     return json.dumps({"configs": [{"route_config": {"name": config, "virtual_hosts": [{"routes": made}]}}]}).encode()
 
@@ -58,7 +59,42 @@ def routes(*splits: tuple[int, int], config: str = "http.80") -> bytes:
     ],
 )
 def test_weights(splits: list[tuple[int, int]], sidecar: bool, expected: Observation) -> None:
-    assert WeightsExpectation(RULE)(lambda _: routes(*splits), sidecar) == expected
+    assert WeightsExpectation([RULE])(lambda _: routes(*splits), sidecar) == expected
+
+
+BETA = EnvoyRule("shop/pong", "beta", frozenset({"beta"}), {V1: 80, V2: 20})
+
+
+@pytest.mark.parametrize(
+    ("primary", "beta", "expected"),
+    [
+        ([(80, 20)], [(80, 20)], (True, "runs v1 80 %, v2 20 %")),
+        ([(80, 20)], [], (True, "runs v1 80 %, v2 20 %")),  # bound to other gateways, or never reached
+        ([(80, 20)], [(100, 0)], (False, "runs v1 100 %, v2 0 % in HTTP route beta")),
+        ([(50, 50)], [(80, 20)], (False, "runs v1 50 %, v2 50 % in HTTP route primary")),
+        ([], [], (False, "has no such route")),
+    ],
+)
+def test_the_weights_of_several_rules(
+    primary: list[tuple[int, int]], beta: list[tuple[int, int]], expected: tuple[bool, str]
+) -> None:
+    answer = routes(*primary, *beta, names=["primary"] * len(primary) + ["beta"] * len(beta))
+    seen = WeightsExpectation([RULE, BETA])(lambda _: answer, False)
+    assert (seen.agrees, seen.shows) == expected
+
+
+@pytest.mark.parametrize(
+    ("splits", "agrees"),
+    [
+        ([(80, 20), (100, 0)], True),
+        ([(100, 0), (100, 0)], False),  # as before the move
+        ([(100, 0)], False),
+        ([(80, 20), (50, 50)], False),  # no rule has that
+    ],
+)
+def test_a_rule_that_envoy_cannot_tell_from_another(splits: list[tuple[int, int]], agrees: bool) -> None:
+    rule = EnvoyRule("shop/pong", "number 1", frozenset({""}), {V1: 80, V2: 20}, ({V1: 1},))
+    assert WeightsExpectation([rule])(lambda _: routes(*splits, names=[""] * len(splits)), False).agrees is agrees
 
 
 def test_only_known_configurations_are_asked_for_again() -> None:
@@ -69,14 +105,14 @@ def test_only_known_configurations_are_asked_for_again() -> None:
         asked.append(path)
         return answers[path]
 
-    observe = WeightsExpectation(RULE)
+    observe = WeightsExpectation([RULE])
     assert [observe(get, False).agrees for _time in range(3)] == [False, True, True]
     assert asked == [routes_path(), routes_path(["http.80"]), routes_path(["http.80"])]
 
 
 def test_a_route_that_moved_to_another_configuration_is_found() -> None:
     answers = {routes_path(): routes((80, 20)), routes_path(["http.80"]): b"{}"}
-    observe = WeightsExpectation(RULE)
+    observe = WeightsExpectation([RULE])
     assert observe(answers.__getitem__, False).agrees
     answers[routes_path()] = routes((80, 20), config="http.8080")
     answers[routes_path(["http.8080"])] = routes((10, 90), config="http.8080")

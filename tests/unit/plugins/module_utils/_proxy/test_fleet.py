@@ -50,7 +50,7 @@ def virtual_service(v1: int, v2: int, *gateways: str) -> dict[str, Any]:
 
 
 def proxies(mesh: Mesh, *gateways: str, **options: Any) -> Proxies:
-    bound = attachment_of(virtual_service(80, 20, *gateways), 0)
+    bound = attachment_of(virtual_service(80, 20, *gateways), [0])
     return Proxies(connect({"host": mesh.url, "api_key": "secret"}), bound, **options)
 
 
@@ -337,7 +337,7 @@ def test_a_delegate_is_not_proven(mesh: Mesh) -> None:
     delegate["spec"]["hosts"] = []
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts: other VirtualServices delegate to it"):
-        Proxies(cluster, attachment_of(delegate, 0)).__enter__()
+        Proxies(cluster, attachment_of(delegate, [0])).__enter__()
 
 
 SERVICE = {"metadata": {"name": "pong", "namespace": "shop"}, "spec": {"selector": {"app": "pong"}}}
@@ -382,7 +382,7 @@ def test_a_sidecar_that_cannot_carry_the_route_is_not_asked(mesh: Mesh, thawed: 
     server(mesh)
     pod = frozen(mesh, thawed)
     cluster = connect({"host": mesh.url, "api_key": "secret"})
-    with Proxies(cluster, attachment_of(exported("."), 0), service=SERVICE) as found:
+    with Proxies(cluster, attachment_of(exported("."), [0]), service=SERVICE) as found:
         proof = found.await_weights(virtual_service(80, 20), 30)
     assert (len(proof.live), proof.extent) == (1, Extent(sidecars=1, asked=1, unable=1))
     mesh.sidecars = [scoped("web", "./*", "istio-system/*")]
@@ -396,7 +396,7 @@ def test_no_sidecar_can_carry_the_route(mesh: Mesh) -> None:
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with (
         pytest.raises(Unproven, match=r"the sources in matches keep them from 1 sidecar$"),
-        Proxies(cluster, attachment_of(exported("."), 0)),
+        Proxies(cluster, attachment_of(exported("."), [0])),
     ):
         pass
 

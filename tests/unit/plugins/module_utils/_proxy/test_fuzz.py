@@ -18,7 +18,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_con
     destinations,
     hosts,
     percentages,
-    weights_by_config,
+    routes_of,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.sync_status import parse_status
 from fuzz import ANYTHING, examples, mutated
@@ -43,10 +43,10 @@ CLUSTERS = {"cluster_statuses": [{"name": CLUSTER, "host_statuses": [STATUS]}, {
 ACCEPTED = {"type.googleapis.com/envoy.config.route.v3.RouteConfiguration": {"lastError": "no"}}
 SYNC = [{"proxy": "gateway-1.istio-system", "route_sent": "1", "route_acked": "1", "resources": ACCEPTED}]
 LINE = 'istio_requests_total{reporter="source",destination_service="pong",response_code="200"} 7\n'
-RULE = EnvoyRule("shop/pong", frozenset({"primary"}), {})
+RULE = EnvoyRule("shop/pong", "primary", frozenset({"primary"}), {})
 
 READERS: list[tuple[Callable[[bytes], Any], Any]] = [
-    (lambda body: [percentages(each) for some in weights_by_config(body, RULE).values() for each in some], DUMP),
+    (lambda body: [percentages(each) for some in routes_of(body, [RULE]).weights for each in some], DUMP),
     (destinations, DUMP),
     (hosts, CLUSTERS),
     (received, CLUSTERS),

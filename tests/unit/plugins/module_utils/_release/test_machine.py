@@ -1053,3 +1053,55 @@ def test_a_destination_is_not_gained_for_nothing() -> None:
     assert short(ask(refused, "advanced", weights={"v1": 100})) == "rejected"
     assert short(ask(None, "advanced", weights={"v1": 100}, observed={"canary": Ready(0)})) == "wait"
     assert made(ask(state("progressing", 30), "rolled_back", weights={"v1": 100})).weights == {"v1": 100}
+
+
+EVEN = {"a": {"v1": 90, "v2": 10}, "b": {"v1": 90, "v2": 10}}
+UNEVEN = {**EVEN, "b": {"v1": 70, "v2": 30}, "c": {"v1": 70, "v2": 30}}
+
+
+class TestSeveralRoutes:
+    """The routes of a release have the same weights, or it stops."""
+
+    def test_alike_they_go_on(self) -> None:
+        assert made(ask(state("progressing", 10), "advanced", observed={"routes": EVEN})).weights["v2"] == 30
+
+    @pytest.mark.parametrize("want", ["advanced", "watched", "held"])
+    def test_one_that_differs_is_named(self, want: str) -> None:
+        decision = ask(state("progressing", 10), want, observed={"routes": UNEVEN})
+        assert isinstance(decision, Rejected)
+        assert "v1 70 %, v2 30 % in HTTP routes b and c now, v1 90 %, v2 10 % when this release wrote" in decision.why
+
+    def test_without_a_release_all_are_named(self) -> None:
+        decision = ask(None, "weighted", weight=20, weights=EVEN["a"], observed={"routes": UNEVEN})
+        assert isinstance(decision, Rejected)
+        each = "v1 90 %, v2 10 % in HTTP route a and v1 70 %, v2 30 % in HTTP routes b and c"
+        assert decision.why.startswith(f"the HTTP routes split in different ways: {each}; name those")
+
+    @pytest.mark.parametrize("present", [None, state("progressing", 10)])
+    def test_adopted_they_get_the_lowest_share_of_the_canary(self, present: State | None) -> None:
+        weights = UNEVEN["b"]
+        decision = ask(present, "advanced", adopt=True, weights=weights, observed={"routes": UNEVEN})
+        transition = made(decision)
+        assert (transition.weights, transition.state.weight) == ({"v1": 90, "v2": 10}, 10)
+        assert (transition.moves, transition.raises) == (True, False)
+
+    @pytest.mark.parametrize("weight", [10, 30, 50])
+    def test_a_weight_by_hand_is_for_all_of_them(self, weight: int) -> None:
+        decision = ask(state("weighted", 10), "weighted", weight=weight, observed={"routes": UNEVEN})
+        transition = made(decision)
+        assert (transition.weights, transition.moves) == ({"v1": 100 - weight, "v2": weight}, True)
+
+    def test_a_route_that_gains_requests_waits_for_pods(self) -> None:
+        observed = {"routes": UNEVEN, "canary": Ready(20, "no pods")}
+        decision = ask(state("weighted", 30), "weighted", weight=30, weights=UNEVEN["b"], observed=observed)
+        assert isinstance(decision, Wait)
+
+    def test_a_rollback_takes_all_back(self) -> None:
+        observed = {"routes": UNEVEN}
+        decision = ask(state("progressing", 10), "rolled_back", weights=UNEVEN["b"], observed=observed)
+        assert made(decision).weights == {"v1": 100, "v2": 0}
+
+    def test_after_a_transition_they_are_alike(self) -> None:
+        observed = Observed(UNEVEN["b"], routes=UNEVEN)
+        transition = made(ask(state("weighted", 30), "weighted", weight=50, weights=UNEVEN["b"]))
+        assert not after(observed, transition).uneven

@@ -62,10 +62,10 @@ def test_a_step_is_one_line(phase: Phase, weight: int, seconds: float, end: str)
 
 def test_a_sample_of_the_sidecars_is_told_in_numbers() -> None:
     service = virtual_service(2, 1)
-    target, route = Target("pong", "shop", "v1", "v2"), locate(service, ("v1", "v2"))
-    state = State("v1", "v2", Phase.HELD, route.shares(("v1", "v2"))["v2"], NOW)
+    target, routes = Target("pong", "shop", "v1", "v2"), locate(service, ("v1", "v2"))
+    state = State("v1", "v2", Phase.HELD, routes[0].shares(("v1", "v2"))["v2"], NOW)
     live = (Live(Proxy("sidecar", "shop", "one", "uid"), 0.0124, {}),)
-    outcome = Outcome({}, Snapshot(target, service, state, route), NoOp(""), live=live)
+    outcome = Outcome({}, Snapshot(target, service, state, routes), NoOp(""), live=live)
     outcome = replace(outcome, extent=Extent(sidecars=400, asked=50))
     assert step_line(outcome, 0) == ("v2: 0 of 0 pods ready  live in 12 ms (50 of 400 sidecars asked)  held")
 

@@ -83,10 +83,9 @@ class TestWhere:
         call("advanced", steps=[20, 100], route="primary")
         edit(server, lambda service: service["spec"]["http"][1].update(name="main"))
         result = call("rolled_back", route="primary")
-        assert (result["changed"], result["route"], weights_of(server)) == (True, "main", {"v1": 100, "v2": 0})
-        assert warned == [
-            "VirtualService shop/pong has no HTTP route primary: used instead: main, which split the versions"
-        ]
+        assert (result["changed"], result["routes"], weights_of(server)) == (True, ["main"], {"v1": 100, "v2": 0})
+        instead = "used instead: HTTP route main, which split the versions"
+        assert warned == [f"VirtualService shop/pong has no HTTP route primary: {instead}"]
         assert state_of(server)["phase"] == result["phase"] == "rolled_back"
         assert not call("rolled_back", route="primary")["changed"]
 
@@ -94,7 +93,7 @@ class TestWhere:
         call("advanced", steps=[20, 100], route="primary")
         edit(server, lambda service: service["spec"]["http"][1].update(name="main"))
         assert call("advanced", steps=[20, 100], route="main")["weights"]["after"] == {"v1": 0, "v2": 100}
-        assert state_of(server)["route"] == "main"
+        assert state_of(server)["routes"] == ["main"]
 
     def test_in_all_rules_that_may_be_meant(self, server: ApiServer, call: Call, warned: list[str]) -> None:
         """One patch moves all that split between the versions of this host, and none of another host."""
@@ -119,7 +118,7 @@ class TestWhere:
     def test_without_a_name_and_a_host_two_services_are_not_guessed_at(self, server: ApiServer, call: Call) -> None:
         edit(server, lambda service: service["spec"]["http"].append(rule("cart", OTHER, v1=30, v2=70)))
         result = call("rolled_back", route="gone")
-        assert "routes to v1 and v2 in 2 places" in result["msg"]
+        assert "routes to v1 and v2 of 2 hosts" in result["msg"]
         assert "`destination_host`" in result["msg"]
         assert server.sent("PATCH") == []
 
@@ -166,26 +165,48 @@ class TestWhose:
         self, server: ApiServer, call: Call, warned: list[str], place: dict[str, str]
     ) -> None:
         self.two_services(server, call)
-        before = note(server)
+        before = state_of(server)
         result = call("rolled_back", **place)
         cart, _static, primary = rules(server)
         assert (result.get("failed", False), split(primary)) == (False, {"v1": 100, "v2": 0})
-        assert (note(server), split(cart)) == (before, {"v1": 90, "v2": 10})
-        assert "the annotation progressive.istio/canary is that of another release" in warned[0]
+        states = state_of(server)["services"]
+        assert (states[OTHER], split(cart)) == (before, {"v1": 90, "v2": 10})
+        assert (states[HOST]["phase"], warned) == ("rolled_back", [])
         assert not call("rolled_back", **place)["changed"]
-        assert "only one release at a time" in call("weighted", weight=20, **place)["msg"]
-        going_on = call("advanced", steps=[10, 100], route="cart", destination_host=OTHER)
-        assert going_on["weights"]["after"] == {"v1": 0, "v2": 100}
 
-    def test_a_part_of_the_way_is_not_noted_there(self, server: ApiServer, call: Call) -> None:
-        """Stable has no pods: nothing moves, and the release of the other service keeps its annotation."""
+    def test_two_services_are_released_at_the_same_time(self, server: ApiServer, call: Call) -> None:
+        """Each step is noted in a state of its own, and neither stops, holds or finishes the other one."""
+        self.two_services(server, call)
+        pong, cart = {"destination_host": HOST}, {"destination_host": OTHER}
+        assert call("weighted", weight=20, **pong)["weights"]["after"] == {"v1": 80, "v2": 20}
+        going_on = call("advanced", steps=[10, 100], **cart)
+        assert going_on["weights"]["after"] == {"v1": 0, "v2": 100}
+        assert call("held", **pong)["phase"] == "held"
+        states = state_of(server)["services"]
+        assert {host: state["phase"] for host, state in states.items()} == {OTHER: "promoted", HOST: "held"}
+        assert call("rolled_back", **pong)["changed"]
+        assert [split(each) for each in rules(server)[::2]] == [{"v1": 0, "v2": 100}, {"v1": 100, "v2": 0}]
+        ambiguous = call("weighted", weight=5)
+        assert "name one of them by `destination_host`" in ambiguous["msg"]
+
+    def test_a_state_goes_with_the_routes_of_its_service(self, server: ApiServer, call: Call) -> None:
+        self.two_services(server, call)
+        call("weighted", weight=20, destination_host=HOST)
+        edit(server, lambda service: service["spec"]["http"].pop(0))
+        call("weighted", weight=30)
+        assert state_of(server)["weights"] == {"stable": 70, "canary": 30}
+
+    def test_a_part_of_the_way_is_noted_beside_it(self, server: ApiServer, call: Call) -> None:
+        """Stable has no pods: nothing moves, and the release of the other service keeps its state."""
         self.two_services(server, call)
         server.delete("pods", "pong-v1-1", NAMESPACE)
-        before = note(server)
+        before = state_of(server)
         for _time in range(2):
             result = call("rolled_back", route="primary")
             assert "v1 cannot take more yet: it has no pods" in result["msg"]
-            assert (note(server), split(rules(server)[2])) == (before, {"v1": 50, "v2": 50})
+            assert split(rules(server)[2]) == {"v1": 50, "v2": 50}
+            assert state_of(server)["services"][OTHER] == before
+            assert state_of(server)["services"][HOST]["phase"] == "held"
 
     @pytest.mark.parametrize("host", [None, "other.shop.svc.cluster.local"], ids=["names differ", "host differs"])
     def test_a_copy_of_another_service(self, server: ApiServer, call: Call, host: str | None) -> None:
@@ -368,3 +389,97 @@ class TestSoak:
         result = call("advanced", steps=[20, 100], interval=20)
         assert (result["failed"], result["changed"], weights_of(server)) == (True, True, {"v1": 100, "v2": 0})
         assert [each["event"] for each in result["transitions"]] == ["advanced", "failed"]
+
+
+class TestSeveralRoutes:
+    """A release moves all HTTP routes that have both versions, in one patch."""
+
+    @pytest.fixture(autouse=True)
+    def more(self, server: ApiServer) -> None:
+        def add(service: Object) -> None:
+            http = service["spec"]["http"]
+            http.insert(0, {**rule("beta", HOST, v1=100, v2=0), "timeout": "3s"})
+            http.insert(1, {**rule("", HOST, v1=100, v2=0), "match": [{"uri": {"exact": "/unnamed"}}]})
+
+        edit(server, add)
+
+    def splits(self, server: ApiServer) -> list[dict[str, int]]:
+        beta, unnamed, _static, primary = rules(server)
+        return [split(each) for each in (beta, unnamed, primary)]
+
+    def test_each_step_and_the_rollback_move_all(self, server: ApiServer, call: Call) -> None:
+        before = rules(server)
+        for weight in (20, 100):
+            patches = len(server.sent("PATCH"))
+            result = call("advanced", steps=[20, 100])
+            assert self.splits(server) == [{"v1": 100 - weight, "v2": weight}] * 3
+            assert len(server.sent("PATCH")) == patches + 1
+        assert result["routes"] == ["beta", "number 2", "primary"]
+        assert "HTTP routes beta, number 2 and primary: " in result["msg"]
+        call("rolled_back")
+        assert rules(server) == before
+
+    def test_a_change_of_one_of_them_is_drift(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[20, 100])
+        edit(server, lambda service: service["spec"]["http"][0]["route"].reverse())
+        assert not call("advanced", steps=[20, 50, 100]).get("failed")  # the order is no matter
+        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=70, v2=30)))
+        result = call("advanced", steps=[20, 50, 100])
+        assert result["failed"]
+        assert "v1 70 %, v2 30 % in HTTP route beta now, v1 50 %, v2 50 % when this release wrote them" in result["msg"]
+        assert self.splits(server) == [{"v1": 70, "v2": 30}, {"v1": 50, "v2": 50}, {"v1": 50, "v2": 50}]
+
+    def test_adopting_gives_all_the_lowest_share(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[20, 100])
+        edit(server, lambda service: service["spec"]["http"][1].update(route=rule("", HOST, v1=90, v2=10)["route"]))
+        result = call("weighted", weight=10, adopt=True)
+        assert (result.get("failed", False), self.splits(server)) == (False, [{"v1": 90, "v2": 10}] * 3)
+
+    def test_a_weight_by_hand_makes_them_alike(self, server: ApiServer, call: Call) -> None:
+        call("weighted", weight=20)
+        edit(server, lambda service: service["spec"]["http"][1].update(route=rule("", HOST, v1=90, v2=10)["route"]))
+        result = call("weighted", weight=20)
+        assert (result["changed"], self.splits(server)) == (True, [{"v1": 80, "v2": 20}] * 3)
+
+    def test_a_rollback_takes_all_back_whatever_each_has(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[20, 100])
+        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=0, v2=100)))
+        result = call("rolled_back", routes=["primary"])
+        assert (result.get("failed", False), self.splits(server)) == (False, [{"v1": 100, "v2": 0}] * 3)
+
+    def test_routes_that_differ_begin_no_release(self, server: ApiServer, call: Call) -> None:
+        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=0, v2=100)))
+        result = call("advanced", steps=[20, 100])
+        split_ways = "v2 100 % in HTTP route beta and v1 100 %, v2 0 % in HTTP routes number 2 and primary"
+        assert f"the HTTP routes split in different ways: v1 0 %, {split_ways}; name those" in result["msg"]
+        assert call("advanced", steps=[20, 100], routes=["primary", "2"])["changed"]
+        assert self.splits(server) == [{"v1": 0, "v2": 100}, *[{"v1": 80, "v2": 20}] * 2]
+
+    def test_a_release_goes_on_in_the_routes_that_it_was_begun_in(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[20, 100], routes=["primary"])
+        assert call("advanced", steps=[20, 100])["weights"]["after"] == {"v1": 0, "v2": 100}
+        assert self.splits(server) == [{"v1": 100, "v2": 0}, {"v1": 100, "v2": 0}, {"v1": 0, "v2": 100}]
+
+    def test_a_part_of_the_routes_does_not_go_on_alone(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[20, 100])
+        result = call("advanced", steps=[20, 100], routes=["primary"])
+        assert (
+            "v2 is progressing on HTTP routes beta, number 2 and primary, not on HTTP route primary alone"
+            in result["msg"]
+        )
+
+    def test_a_route_that_went_is_no_matter(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[20, 100])
+        edit(server, lambda service: service["spec"]["http"].pop(0))
+        assert call("advanced", steps=[20, 100])["weights"]["after"] == {"v1": 0, "v2": 100}
+
+    def test_the_old_version_leaves_all_of_them(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[100])
+        call("cleaned", drain=0)
+        assert self.splits(server) == [{"v2": 100}] * 3
+
+    def test_one_that_lacks_the_canary_gains_it_first(self, server: ApiServer, call: Call) -> None:
+        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=100)))
+        result = call("advanced", steps=[20, 100], routes=["beta", "primary"])
+        assert [each["event"] for each in result["transitions"]] == ["started", "advanced"]
+        assert self.splits(server)[::2] == [{"v1": 80, "v2": 20}] * 2

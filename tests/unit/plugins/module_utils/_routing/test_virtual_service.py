@@ -43,42 +43,61 @@ def with_rules(*rules: dict[str, Any]) -> dict[str, Any]:
 
 def moved(service: dict[str, Any], shares: dict[str, int], before: tuple[str, ...] = BOTH) -> dict[str, Any]:
     """The VirtualService after a move."""
-    route = locate(service, (*before, *shares))
-    return patched(service, move(service, [route], before, shares, "note"))
+    return patched(service, move(service, locate(service, (*before, *shares)), before, shares, "note"))
+
+
+def the_one(service: dict[str, Any], versions: tuple[str, ...] = BOTH, **options: Any) -> Route:
+    """The only rule that is located."""
+    (route,) = locate(service, versions, **options)
+    return route
 
 
 class TestLocate:
     """The rule is found by name, else by its versions."""
 
     def test_by_the_pair(self) -> None:
-        route = locate(virtual_service(80, 20), BOTH)
+        route = the_one(virtual_service(80, 20))
         assert (route.rule, route.name, route.host) == (1, "primary", HOST)
         assert route.shares(BOTH) == {"v1": 80, "v2": 20}
 
     def test_the_rule_with_more_of_the_versions_wins(self) -> None:
         service = with_rules({"route": [to("v1")]}, {"name": "both", "route": [to("v1", 90), to("v2", 10)]})
-        assert locate(service, BOTH).name == "both"
+        assert the_one(service).name == "both"
 
     def test_a_rule_with_one_of_them_is_enough(self) -> None:
-        assert locate(with_rules({"route": [to("v1")]}), ("v1", "v3")).name == "number 1"
+        assert the_one(with_rules({"route": [to("v1")]}), ("v1", "v3")).name == "number 1"
 
     def test_hosts_written_in_two_ways_are_one(self) -> None:
         service = with_rules({"route": [to("v1", 60), to("v2", 40, HOST)]})
-        assert locate(service, BOTH).shares(BOTH) == {"v1": 60, "v2": 40}
+        assert the_one(service).shares(BOTH) == {"v1": 60, "v2": 40}
 
     def test_by_name(self) -> None:
         rules = [{"name": name, "route": [to("v1", 50), to("v2", 50)]} for name in ("a", "b")]
-        assert locate(with_rules(*rules), BOTH, name="b").rule == 1
+        assert the_one(with_rules(*rules), routes=["b"]).rule == 1
+
+    @pytest.mark.parametrize("name", ["2", "number 2"])
+    def test_by_number(self, name: str) -> None:
+        rules = [{"route": [to("v1", 50), to("v2", 50)]} for _rule in range(2)]
+        assert the_one(with_rules(*rules), routes=[name]).rule == 1
+
+    def test_all_with_two_of_the_versions(self) -> None:
+        rules = [[to("v1"), to("v2")], [to("v1")], [to("v1", host="ping")], [to("v2"), to("v3")], [to("v2"), to("v1")]]
+        found = locate(with_rules(*({"route": rule} for rule in rules)), ("v1", "v2", "v3"))
+        assert [route.rule for route in found] == [0, 3, 4]
+
+    def test_a_named_one_needs_one_of_them(self) -> None:
+        rules = [{"name": "a", "route": [to("v1"), to("v2")]}, {"name": "b", "route": [to("v1")]}]
+        assert [route.rule for route in locate(with_rules(*rules), BOTH, routes=["a", "b"])] == [0, 1]
 
     def test_by_host(self) -> None:
         rule = {"route": [to("v1", 1), to("v2", 1), to("v1", 1, "ping"), to("v2", 3, "ping")]}
-        assert locate(with_rules(rule), BOTH, host="ping.shop.svc.cluster.local").shares(BOTH) == {"v1": 25, "v2": 75}
+        assert the_one(with_rules(rule), host="ping.shop.svc.cluster.local").shares(BOTH) == {"v1": 25, "v2": 75}
 
     @pytest.mark.parametrize(
         ("rules", "options", "message"),
         [
             ([], {}, "VirtualService shop/pong has no HTTP route; its HTTP routes: none"),
-            ([{"name": "a", "route": []}], {"name": "b"}, "has no HTTP route b; its HTTP routes: a"),
+            ([{"name": "a", "route": []}], {"routes": ["b"]}, "has no HTTP route b; its HTTP routes: a"),
             (
                 [{"name": "a", "redirect": {}}],
                 {},
@@ -86,7 +105,7 @@ class TestLocate:
             ),
             (
                 [{"name": "a", "route": [to("v8"), to(None, host="x")]}],
-                {"name": "a"},
+                {"routes": ["a"]},
                 "HTTP route a of VirtualService shop/pong has no destination with subset v1 or v2; "
                 "it has pong v8, x without subset",
             ),
@@ -96,9 +115,24 @@ class TestLocate:
                 "has no destination with subset v1 or v2 of host ping; it has pong v1, pong v2",
             ),
             (
-                [{"name": "a", "route": [to("v1"), to("v2")]}, {"route": [to("v1"), to("v2")]}],
+                [{"name": "a", "route": [to("v1"), to("v2")]}, {"route": [to("v1", host="x"), to("v2", host="x")]}],
                 {},
-                r"routes to v1 and v2 in 2 places: a \(pong\), number 2 \(pong\); say which one you mean by `route`",
+                r"routes to v1 and v2 of 2 hosts \(pong in HTTP route a, x in HTTP route number 2\): name one",
+            ),
+            (
+                [{"name": "a", "route": [to("v1")]}, {"route": [to("v1")]}],
+                {},
+                "HTTP routes a and number 2 of VirtualService shop/pong lead to one version of pong only: name those",
+            ),
+            (
+                [{"name": "a", "route": [to("v1"), to("v2")]}, {"name": "b", "route": [to("v1", host="x")]}],
+                {"routes": ["a", "b"]},
+                "HTTP route b of VirtualService shop/pong lead to x, and HTTP route a to pong",
+            ),
+            (
+                [{"name": "a", "route": [to("v1"), to("v2")]}],
+                {"routes": ["a", "b", "c"]},
+                "has no HTTP route b and c; its HTTP routes: a",
             ),
             (
                 [{"route": [to("v1", 50), to("v2", 20), to("v2", 30)]}],
@@ -108,10 +142,39 @@ class TestLocate:
         ],
     )
     def test_what_is_unclear_is_refused(
-        self, rules: list[dict[str, Any]], options: dict[str, str], message: str
+        self, rules: list[dict[str, Any]], options: dict[str, Any], message: str
     ) -> None:
         with pytest.raises(RouteError, match=message):
             locate(with_rules(*rules), BOTH, **options)
+
+
+class TestSeveralRules:
+    """One patch moves all of them."""
+
+    RULES = (
+        {"name": "a", "match": [{"uri": {"prefix": "/a"}}], "timeout": "3s", "route": [to("v1", 100), to("v2", 0)]},
+        {"name": "fixed", "route": [to("v1")]},
+        {"name": "b", "rewrite": {"uri": "/"}, "route": [to("old", 50), to("v1", 50), to("v2", 0)]},
+    )
+
+    def test_each_keeps_all_else(self) -> None:
+        after = moved(with_rules(*self.RULES), {"v1": 80, "v2": 20})["spec"]["http"]
+        assert [rule["route"] for rule in after] == [
+            [to("v1", 80), to("v2", 20)],
+            [to("v1")],
+            [to("old", 50), to("v1", 40), to("v2", 10)],
+        ]
+        assert [{**rule, "route": []} for rule in after] == [{**rule, "route": []} for rule in self.RULES]
+
+    def test_all_that_cannot_have_a_share_are_named(self) -> None:
+        rules = [{**self.RULES[2], "name": name} for name in ("b", "c")]
+        with pytest.raises(RouteError, match=r"cannot be set in HTTP route b: .*; .* cannot be set in HTTP route c: "):
+            moved(with_rules(*rules), {"v1": 95, "v2": 5})
+
+    def test_a_version_leaves_all_that_have_it(self) -> None:
+        service = with_rules({"route": [to("v1", 0), to("v2")]}, {"route": [to("v2"), to("v3", 0)]})
+        after = patched(service, remove(service, locate(service, ("v1", "v2", "v3")), "v1", "note"))
+        assert [rule["route"] for rule in after["spec"]["http"]] == [[to("v2")], [to("v2"), to("v3", 0)]]
 
 
 class TestShares:
@@ -130,12 +193,12 @@ class TestShares:
         ],
     )
     def test_weights_are_relative(self, weights: tuple[int | None, ...], shares: dict[str, int]) -> None:
-        assert locate(virtual_service(*weights), BOTH).shares(BOTH) == shares
+        assert the_one(virtual_service(*weights)).shares(BOTH) == shares
 
     @pytest.mark.parametrize("weight", [None, 0, 7])
     def test_a_destination_that_is_alone_has_all(self, weight: int | None) -> None:
         service = virtual_service(weight, versions=("v2",))
-        assert locate(service, BOTH).shares(BOTH) == {"v2": 100}
+        assert the_one(service).shares(BOTH) == {"v2": 100}
 
     @pytest.mark.parametrize(
         ("others", "all_of_them"),
@@ -152,7 +215,7 @@ class TestShares:
         ],
     )
     def test_further_destinations_are_named(self, others: list[dict[str, Any]], all_of_them: dict[str, float]) -> None:
-        route = locate(with_rules({"route": [to("v1", 40), to("v2", 40), *others]}), BOTH)
+        route = the_one(with_rules({"route": [to("v1", 40), to("v2", 40), *others]}))
         assert route.shares(BOTH) == {"v1": 50, "v2": 50}
         found = route.of_all(route.shares(BOTH))
         assert {name: float(share) for name, share in found.items()} == pytest.approx(all_of_them)
@@ -160,7 +223,7 @@ class TestShares:
 
     def test_others_do_not_count(self) -> None:
         service = with_rules({"route": [to("v1", 60), to("v2", 20), to("old", 20), to(None, 100, "ping")]})
-        assert locate(service, BOTH).shares(BOTH) == {"v1": 75, "v2": 25}
+        assert the_one(service).shares(BOTH) == {"v1": 75, "v2": 25}
 
 
 class TestMove:
@@ -204,7 +267,7 @@ class TestMove:
 
     def test_the_patch_is_guarded(self) -> None:
         service = virtual_service(100, 0)
-        for patch in (move(service, [locate(service, BOTH)], BOTH, {"v1": 0, "v2": 100}, "n"), annotate(service, "n")):
+        for patch in (move(service, locate(service, BOTH), BOTH, {"v1": 0, "v2": 100}, "n"), annotate(service, "n")):
             assert patch[0] == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
 
     def test_a_new_version_gets_a_destination_like_the_others(self) -> None:
@@ -219,7 +282,7 @@ class TestMove:
 
     def test_a_version_with_requests_keeps_its_place(self) -> None:
         service = virtual_service(50, 50)
-        with_third = patched(service, move(service, [locate(service, BOTH)], BOTH, {"v1": 50, "v3": 0}, "n"))
+        with_third = patched(service, move(service, locate(service, BOTH), BOTH, {"v1": 50, "v3": 0}, "n"))
         subsets = [entry["destination"]["subset"] for entry in with_third["spec"]["http"][1]["route"]]
         assert subsets == ["v1", "v2", "v3"]
 
@@ -260,7 +323,7 @@ def test_the_note_is_read_back() -> None:
 def test_two_versions_are_found_without_names(
     rules: list[dict[str, Any]], name: str | None, found: tuple[str, str] | None
 ) -> None:
-    assert pair(with_rules(*rules), name=name) == found
+    assert pair(with_rules(*rules), routes=[name] if name else []) == found
 
 
 def test_all_rules_that_lead_to_a_version_are_found() -> None:

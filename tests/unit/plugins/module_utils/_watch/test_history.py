@@ -82,10 +82,9 @@ def scraped(version: str, each: int, code: str = "200") -> Samples:
 
 def told(weight: int, *answers: Samples) -> dict[str, Any]:
     service = virtual_service(100 - weight, weight)
-    route = locate(service, ("v1", "v2"))
-    snapshot = Snapshot(
-        Target("pong", "shop", "v1", "v2"), service, None, replace(route, host="pong.shop.svc.cluster.local")
-    )
+    (route,) = locate(service, ("v1", "v2"))
+    routes = (replace(route, host="pong.shop.svc.cluster.local"),)
+    snapshot = Snapshot(Target("pong", "shop", "v1", "v2"), service, None, routes)
     state = State("v1", "v2", Phase.PROGRESSING, weight, NOON)
     return measurements_of(answers, Period(weight, NOON, at(1)), Criteria(), snapshot, state, "source").facts()
 

@@ -54,8 +54,9 @@ SERIES = {
 def snapshot(*pods: dict[str, Any]) -> Snapshot:
     service = virtual_service(80, 20)
     subsets = {name: Subset(name, labels, "rule") for name, labels in TRACKS.items()}
-    route = replace(locate(service, ("v1", "v2")), host="pong")
-    return Snapshot(Target("pong", "shop", "v1", "v2"), service, None, route, subsets=subsets, pods=pods)
+    (route,) = locate(service, ("v1", "v2"))
+    routes = (replace(route, host="pong"),)
+    return Snapshot(Target("pong", "shop", "v1", "v2"), service, None, routes, subsets=subsets, pods=pods)
 
 
 def scraped(workload: str) -> Samples:

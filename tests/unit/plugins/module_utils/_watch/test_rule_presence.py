@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import rule_of
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import rules_of
 from ansible_collections.progressive.istio.plugins.module_utils._watch.rule_presence import LOST, RulePresence
 from loopback_mesh import Envoy
 from pong_mesh import virtual_service
@@ -20,7 +20,7 @@ WITHOUT = json.dumps({"configs": []}).encode()
 
 
 def lost(*answers: dict[Proxy, bytes]) -> str:
-    presence = RulePresence(rule_of(virtual_service(80, 20), 1))
+    presence = RulePresence(rules_of(virtual_service(80, 20), [1]))
     for answer in answers:
         presence.add(answer)
     return presence.lost(answers[-1])
@@ -44,3 +44,15 @@ def lost(*answers: dict[Proxy, bytes]) -> str:
 )
 def test_which_proxies_have_lost_the_rule(answers: list[dict[Proxy, bytes]], names: str) -> None:
     assert lost(*answers) == (f"shop/pong has no route any more in {names}" if names else "")
+
+
+def test_which_rule_of_several_is_lost() -> None:
+    moved = virtual_service(80, 20)
+    moved["spec"]["http"].append({**moved["spec"]["http"][1], "name": "beta"})
+    beta = json.loads(WITH)
+    for host in beta["configs"][0]["route_config"]["virtual_hosts"]:
+        host["routes"] += [{**route, "name": "beta"} for route in host["routes"] if route["name"] == "primary"]
+    presence = RulePresence(rules_of(moved, [1, 2]))
+    for answer in (json.dumps(beta).encode(), *[WITH] * LOST):
+        presence.add({ONE: answer})
+    assert presence.lost([ONE]) == "HTTP route beta of shop/pong has no route any more in gateway gateways/one"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The states of several services, each with a release of its own, in the annotation of one VirtualService. Pure.
+
+The annotation of one service is its state. That of several is {"version": 2, "services": {HOST: STATE}}, with full
+names of hosts; a reader that knows version 1 alone refuses it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._common.values import from_json
+from .._routing.hosts import ServiceName, identity, service_of
+from .annotation import decode, encode
+from .state import State, Unreadable
+
+VERSION = 2
+HOST = "host"  # the field of a state that says which host it is of
+
+Known = State | Unreadable | None
+
+
+@dataclass(frozen=True)
+class Notes:
+    """An annotation. namespace: of short hosts. texts: the states by host, None as the host for one that names none."""
+
+    namespace: str
+    texts: Mapping[str | None, str] = field(default_factory=dict)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that have a state."""
+        return [host for host in self.texts if host is not None]
+
+    @property
+    def only(self) -> Known:
+        """The state of the only host that has one."""
+        return decode(next(iter(self.texts.values()))) if len(self.texts) == 1 else None
+
+    def of(self, host: str) -> Known:
+        """The state of a host."""
+        return decode(self.texts.get(_key(host, self.namespace), self.texts.get(None)))
+
+    def written(self, host: str, state: State, present: Collection[ServiceName | str]) -> str:
+        """The annotation with this state of a host. present: the hosts that have routes; the states of others go."""
+        key, text = _key(host, self.namespace), encode(state)
+        others = {name: each for name, each in self.texts.items() if name not in (key, None)}
+        kept = {name: each for name, each in others.items() if name and identity(name, self.namespace) in present}
+        if not kept:
+            return text
+        states = {name: json.loads(each) for name, each in sorted({**kept, key: text}.items())}
+        return json.dumps({"version": VERSION, "services": states}, separators=(",", ":"))
+
+
+def read_notes(text: str | None, namespace: str) -> Notes:
+    """The annotation of a VirtualService in this namespace."""
+    if text is None:
+        return Notes(namespace)
+    services = _services(text)
+    if services is not None:
+        return Notes(namespace, {_key(host, namespace): json.dumps(state) for host, state in services.items()})
+    state = decode(text)
+    host = state.extra.get(HOST) if isinstance(state, State) else None
+    return Notes(namespace, {_key(str(host), namespace) if host else None: text})
+
+
+def _key(host: str, namespace: str) -> str:
+    """The full name of a host, one for all domains."""
+    service = service_of(host, namespace)
+    return f"{service.name}.{service.namespace}.svc.cluster.local" if service else host
+
+
+def _services(text: str) -> dict[str, Any] | None:
+    """The states of several services by host; None where it is no such annotation."""
+    try:
+        value = from_json(text)
+    except ValueError:
+        return None
+    services = value.get("services") if isinstance(value, dict) and value.get("version") == VERSION else None
+    return services if isinstance(services, dict) else None
