@@ -1,0 +1,115 @@
+"""The service `orders` with rules of all kinds, and `carts` in the same VirtualService."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+from foreign import Foreign
+from molecule_helpers import Kube, module
+
+NAMESPACE = "routes"
+KUBE = Kube(NAMESPACE)
+ANNOTATION = "progressive.istio/canary"
+ORDERS = Foreign(NAMESPACE, name="orders")
+CARTS = Foreign(NAMESPACE, name="carts", label="edition")
+ROUTES = f"{ORDERS.name}-routes"
+NEW = {"blue": 100, "green": 0}
+VERSION = {"rewrite": {"uri": "/version"}}
+MOVED = ("exact", "number 2", "pattern", "number 5", "rest")
+# A request that each of the rules gets: its path, and a header if it needs one.
+REQUESTS = {
+    "exact": ("/orders/exact", {}),
+    "number 2": ("/orders/prefix/7", {}),
+    "pattern": ("/orders/v42", {}),
+    "number 5": ("/version", {"x-team": "shop"}),
+    "rest": ("/version", {}),
+}
+
+Object = dict[str, Any]
+
+
+def rules() -> list[Object]:
+    orders, carts = ORDERS.destinations(NEW), CARTS.destinations(NEW)
+    mirror = {"destination": {"host": CARTS.host, "subset": "blue"}, "percentage": {"value": 1}}
+    delay = {"fixedDelay": "0.001s", "percentage": {"value": 1}}
+    headers = {"response": {"set": {"x-rule": "team"}}}
+    origins = {"allowOrigins": [{"exact": "https://shop.test"}], "allowMethods": ["GET"], "maxAge": "60s"}
+    return [
+        {"name": "exact", "match": [{"uri": {"exact": "/orders/exact"}}], "timeout": "5s", **VERSION, "route": orders},
+        {
+            "match": [{"uri": {"prefix": "/orders/prefix"}}, {"uri": {"prefix": "/orders/old"}}],
+            "retries": {"attempts": 2, "perTryTimeout": "2s"},
+            **VERSION,
+            "route": orders,
+        },
+        {"name": "pattern", "match": [{"uri": {"regex": "/orders/v[0-9]+"}}], "corsPolicy": origins, **VERSION}
+        | {"route": orders},
+        {"name": "carts", "match": [{"uri": {"prefix": "/carts"}}], **VERSION, "route": carts},
+        {
+            "match": [{"headers": {"x-team": {"exact": "shop"}}}],
+            "headers": headers,
+            "fault": {"delay": delay},
+            "mirrors": [mirror],
+            "route": orders,
+        },
+        {"name": "fixed", "match": [{"uri": {"prefix": "/fixed"}}], **VERSION}
+        | {"route": [{**orders[0], "weight": 100}]},
+        {"name": "rest", "route": orders},
+    ]
+
+
+def set_up() -> None:
+    """Both services, their pods, and one VirtualService for both, outside and inside the mesh."""
+    made = Foreign(NAMESPACE, name="orders", rules=rules()).objects()
+    entry = next(each for each in made if each["kind"] == "VirtualService")
+    entry["spec"] |= {"gateways": ["orders-entry", "mesh"], "hosts": [ORDERS.public, ORDERS.host], "exportTo": ["."]}
+    others = [each for each in CARTS.objects() if each["kind"] not in ("VirtualService", "Gateway")]
+    KUBE.set_up([*made, *others])
+
+
+def virtual_service() -> Object:
+    return KUBE.get("virtualservice", ROUTES)
+
+
+def greens(name: str = "orders") -> dict[str, int]:
+    """What green has in each rule of a service that names it."""
+    host = f"{name}.{NAMESPACE}.svc.cluster.local"
+    return {
+        rule.get("name", f"number {index}"): entry["weight"]
+        for index, rule in enumerate(virtual_service()["spec"]["http"], start=1)
+        for entry in rule["route"]
+        if entry["destination"]["host"] == host and entry["destination"]["subset"] == "green"
+    }
+
+
+def without_weights(service: Object) -> Object:
+    """All that others have written."""
+    left = deepcopy(service["spec"])
+    for rule in left["http"]:
+        for entry in rule["route"]:
+            entry.pop("weight", None)
+    return left
+
+
+def states() -> Object:
+    """The annotation."""
+    return dict(json.loads(virtual_service()["metadata"]["annotations"][ANNOTATION]))
+
+
+def canary(state: str, service: Foreign = ORDERS, **options: Any) -> Object:
+    """Run the module on one of the services; nothing soaks."""
+    stepwise = {"interval": 0, "watch": 0} if state == "advanced" else {}
+    fixed = {"name": ROUTES, "namespace": NAMESPACE, "stable": "blue", "canary": "green", "wait_timeout": 60}
+    quiet = {"skip_checks": ["callers_routed"], "proof_timeout": 60}
+    return module(
+        "canary", **{**fixed, **quiet, "destination_host": service.host, "state": state, **stepwise, **options}
+    )
+
+
+def forget() -> None:
+    """Everything on blue, and no release known."""
+    for service in (ORDERS, CARTS):
+        canary("rolled_back", service)
+    KUBE.run("annotate", "virtualservice", ROUTES, f"{ANNOTATION}-")
