@@ -10,6 +10,7 @@ from math import ceil
 
 from .._common.clock import stamp
 from .._common.shares import Share, said
+from .messages import drifted
 from .model import Command, Event, NoOp, Observed, Rejected, Transition, Wait
 from .state import HISTORY, HistoryEntry, Phase, State, Unreadable
 
@@ -28,8 +29,8 @@ def cleanup(
     shares = observed.weights
     if not state.matches(shares) or observed.uneven:
         return Rejected(
-            f"another writer changed the weights: {said(shares)} now, {said(state.weights)} when the release wrote "
-            f"them at {stamp(state.since)}; nothing is removed from the route"
+            f"another writer changed the weights: {drifted(state, observed)} now, {said(state.weights)} when the "
+            f"release wrote them at {stamp(state.since)}; nothing is removed from the route"
         )
     if over not in shares:
         return NoOp(f"{over} is no destination any more")

@@ -287,7 +287,7 @@ def _adopt(case: Case, state: State | None) -> Decision:
         state = _fresh(case, state)
     verdict = state.verdict if state.failed else None
     state = replace(state, phase=Phase.WEIGHTED, weight=case.least(state.canary), since=case.now, verdict=verdict)
-    return _write(case, state, Event.ADOPTED, f"adopted {shares_of(case)}", again=True)
+    return _write(case, state, Event.ADOPTED, f"adopted {shares_of(case.observed)}", again=True)
 
 
 # Which release a command is about.
@@ -316,7 +316,7 @@ def _take_up(case: Case, state: State | None) -> State | Wait | Rejected | Trans
     carrier = f"{state.canary} is promoted, so the next stable is {state.canary}"
     if not _finished(state):
         carrier = f"{state.canary} is not promoted, so stable is still {state.stable}"
-    return Rejected(f"{shares_of(case)} from the release of {state.canary}: {carrier}, not {plan.stable}")
+    return Rejected(f"{shares_of(case.observed)} from the release of {state.canary}: {carrier}, not {plan.stable}")
 
 
 def _left_before(case: Case, state: State) -> Rejected | None:

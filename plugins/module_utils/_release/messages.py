@@ -10,7 +10,7 @@ from .._common.shares import Share
 from .._common.text import joined
 from .._routing.virtual_service import ANNOTATION
 from .hints import Hints
-from .model import Case, Ready, Rejected, Want, same_release
+from .model import Case, Observed, Ready, Rejected, Want, same_release
 from .state import LeaseHolder, Phase, State, Unreadable
 
 
@@ -28,29 +28,35 @@ def reject_holder(canary: str, holder: LeaseHolder, hints: Hints) -> Rejected:
 
 def reject_drift(case: Case, state: State | None) -> Rejected:
     if state is None and case.observed.uneven:
-        return Rejected(f"the HTTP routes split in different ways: {shares_of(case)}; {case.command.hints.uneven()}")
+        return Rejected(
+            f"the HTTP routes split in different ways: {shares_of(case.observed)}; {case.command.hints.uneven()}"
+        )
     if state is None or (case.command.want is Want.WEIGHTED and same_release(case, state)):
         return reject_no_release(case)
-    drifted = {name: each for name, each in case.observed.routes.items() if not state.matches(each)}
     written = ", ".join(f"{name} {weight} %" for name, weight in state.weights.items())
     return Rejected(
-        f"another writer changed the weights: {shares_of(case, drifted)} now, {written} when this release wrote them "
-        f"at {stamp(state.since)}; {case.command.hints.drifted()}"
+        f"another writer changed the weights: {drifted(state, case.observed)} now, {written} when this release "
+        f"wrote them at {stamp(state.since)}; {case.command.hints.drifted()}"
     )
 
 
 def reject_no_release(case: Case) -> Rejected:
     return Rejected(
-        f"{shares_of(case)} is no release from {case.plan.stable} to {case.plan.canary}, which must share all "
+        f"{shares_of(case.observed)} is no release from {case.plan.stable} to {case.plan.canary}, which must share all "
         f"requests: {case.command.hints.no_release()}"
     )
 
 
-def shares_of(case: Case, routes: Mapping[str, Mapping[str, Share]] | None = None) -> str:
-    """The shares, of each of these routes where the release has several that differ."""
-    routes = case.observed.routes if routes is None else routes
-    if not case.observed.uneven:
-        return _listed(case.observed.weights) or "no share"
+def drifted(state: State, observed: Observed) -> str:
+    """The shares of the routes that have others than the state says."""
+    return shares_of(observed, {name: each for name, each in observed.routes.items() if not state.matches(each)})
+
+
+def shares_of(observed: Observed, routes: Mapping[str, Mapping[str, Share]] | None = None) -> str:
+    """The shares; where the routes of the release differ, those of each of them, or of these ones."""
+    if not observed.uneven:
+        return _listed(observed.weights) or "no share"
+    routes = observed.routes if routes is None else routes
     alike: dict[str, list[str]] = {}
     for name, weights in routes.items():
         alike.setdefault(_listed(weights), []).append(name)

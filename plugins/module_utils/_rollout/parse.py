@@ -21,7 +21,7 @@ from .._routing.virtual_service import (
     note_of,
     pair,
 )
-from .snapshot import Object, Refused, Snapshot, Target, restriction, versions_of
+from .snapshot import Object, Refused, Snapshot, Target, chosen, restriction, versions_of
 
 
 def parse(target: Target, virtual_service: Object) -> Snapshot:
@@ -84,9 +84,7 @@ def _of_state(
     target: Target, virtual_service: Object, state: State | Unreadable | None, host: str | None
 ) -> tuple[Route, ...]:
     """The routes that the state restricts the release to; none where it does not, or where it is of another release."""
-    if not isinstance(state, State) or (target.stable, target.canary) != (state.stable, state.canary):
-        return ()
-    names = _present(restriction(state), virtual_service)
+    names = _present(chosen(replace(target, routes=()), state), virtual_service)
     return locate(virtual_service, versions_of(target, state), routes=names, host=host) if names else ()
 
 

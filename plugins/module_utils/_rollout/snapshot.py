@@ -150,7 +150,13 @@ class Snapshot:
         everywhere = set.intersection(*(set(route.destinations) for route in self.routes))
         shares = {name: share for name, share in self.shares.items() if share or name in everywhere}
         names = versions_of(self.target, self.state)
-        routes = {route.name: route.shares(names) for route in sorted(self.routes, key=lambda each: each.rule)}
+        called = [route.name for route in self.routes]
+        routes = {
+            route.name if called.count(route.name) == 1 else f"{route.name} (number {route.rule + 1})": route.shares(
+                names
+            )
+            for route in sorted(self.routes, key=lambda each: each.rule)
+        }
         if self.pods is None:
             return Observed(shares, holder_ended=holder_ended, routes=routes)
         minimum = self.target.min_ready
@@ -174,7 +180,7 @@ class Snapshot:
 
     def noted(self, state: State) -> str:
         """The annotation that says this of these routes, and keeps what it says of other services."""
-        given = self.target.routes or restriction(self.state)
+        given = chosen(self.target, self.state)
         numbered = sorted(self.routes, key=lambda route: route.rule)
         place = {ROUTES: [route.label or str(route.rule + 1) for route in numbered]} if given else {}
         rest = {name: value for name, value in state.extra.items() if name not in (ROUTES, ROUTE, HOST)}
@@ -182,6 +188,12 @@ class Snapshot:
         notes = read_notes(note_of(self.virtual_service), namespace)
         present = {identity(route.host, namespace) for route in every_route(self.virtual_service)}
         return notes.written(self.route.host, replace(state, extra={**rest, **place, HOST: self.route.host}), present)
+
+
+def chosen(target: Target, state: State | Unreadable | None) -> tuple[str, ...]:
+    """The routes that a release is restricted to: those that are named, or else those that it was begun in."""
+    same = isinstance(state, State) and (target.stable, target.canary) == (state.stable, state.canary)
+    return target.routes or (restriction(state) if same else ())
 
 
 def drift(snapshot: Snapshot) -> str:

@@ -483,3 +483,24 @@ class TestSeveralRoutes:
         result = call("advanced", steps=[20, 100], routes=["beta", "primary"])
         assert [each["event"] for each in result["transitions"]] == ["started", "advanced"]
         assert self.splits(server)[::2] == [{"v1": 80, "v2": 20}] * 2
+
+    def test_the_next_release_moves_all_again(self, server: ApiServer, call: Call) -> None:
+        """It was two of them, and the others have been brought along by hand."""
+        call("advanced", steps=[100], routes=["primary", "2"])
+        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=0, v2=100)))
+        server.put("pods", pod("v3"))
+        result = call("advanced", steps=[20, 100], stable="v2", canary="v3")
+        assert result["routes"] == ["beta", "number 2", "primary"]
+        assert "routes" not in state_of(server)
+
+    def test_two_of_one_name_are_told_apart(self, server: ApiServer, call: Call) -> None:
+        edit(server, lambda service: service["spec"]["http"][1].update(name="beta"))
+        call("advanced", steps=[20, 100])
+        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=70, v2=30)))
+        assert "v1 70 %, v2 30 % in HTTP route beta (number 1) now" in call("advanced", steps=[20, 100])["msg"]
+
+    def test_a_cleanup_names_the_one_that_was_changed(self, server: ApiServer, call: Call) -> None:
+        call("advanced", steps=[100])
+        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=70, v2=30)))
+        result = call("cleaned", drain=0)
+        assert "v1 70 %, v2 30 % in HTTP route beta now, v1 0 %, v2 100 % when the release wrote" in result["msg"]
