@@ -21,7 +21,7 @@ MOVED = ("exact", "number 2", "pattern", "number 5", "rest")
 # A request that each of the rules gets: its path, and a header if it needs one.
 REQUESTS = {
     "exact": ("/orders/exact", {}),
-    "number 2": ("/orders/prefix/7", {}),
+    "number 2": ("/orders/prefix", {}),
     "pattern": ("/orders/v42", {}),
     "number 5": ("/version", {"x-team": "shop"}),
     "rest": ("/version", {}),
@@ -35,6 +35,7 @@ def rules() -> list[Object]:
     mirror = {"destination": {"host": CARTS.host, "subset": "blue"}, "percentage": {"value": 1}}
     delay = {"fixedDelay": "0.001s", "percentage": {"value": 1}}
     headers = {"response": {"set": {"x-rule": "team"}}}
+    written = {"uriRegexRewrite": {"match": "^/orders/v[0-9]+", "rewrite": "/version"}}
     origins = {"allowOrigins": [{"exact": "https://shop.test"}], "allowMethods": ["GET"], "maxAge": "60s"}
     return [
         {"name": "exact", "match": [{"uri": {"exact": "/orders/exact"}}], "timeout": "5s", **VERSION, "route": orders},
@@ -44,7 +45,7 @@ def rules() -> list[Object]:
             **VERSION,
             "route": orders,
         },
-        {"name": "pattern", "match": [{"uri": {"regex": "/orders/v[0-9]+"}}], "corsPolicy": origins, **VERSION}
+        {"name": "pattern", "match": [{"uri": {"regex": "/orders/v[0-9]+"}}], "corsPolicy": origins, "rewrite": written}
         | {"route": orders},
         {"name": "carts", "match": [{"uri": {"prefix": "/carts"}}], **VERSION, "route": carts},
         {
@@ -64,7 +65,9 @@ def set_up() -> None:
     """Both services, their pods, and one VirtualService for both, outside and inside the mesh."""
     made = Foreign(NAMESPACE, name="orders", rules=rules()).objects()
     entry = next(each for each in made if each["kind"] == "VirtualService")
-    entry["spec"] |= {"gateways": ["orders-entry", "mesh"], "hosts": [ORDERS.public, ORDERS.host], "exportTo": ["."]}
+    # No sidecar of the scenarios beside this one is concerned.
+    near = {"exportTo": [".", "istio-system"], "hosts": [ORDERS.public, ORDERS.host]}
+    entry["spec"] |= {"gateways": ["orders-entry", "mesh"], **near}
     others = [each for each in CARTS.objects() if each["kind"] not in ("VirtualService", "Gateway")]
     KUBE.set_up([*made, *others])
 
@@ -79,7 +82,7 @@ def greens(name: str = "orders") -> dict[str, int]:
     return {
         rule.get("name", f"number {index}"): entry["weight"]
         for index, rule in enumerate(virtual_service()["spec"]["http"], start=1)
-        for entry in rule["route"]
+        for entry in rule.get("route", [])
         if entry["destination"]["host"] == host and entry["destination"]["subset"] == "green"
     }
 
@@ -88,7 +91,7 @@ def without_weights(service: Object) -> Object:
     """All that others have written."""
     left = deepcopy(service["spec"])
     for rule in left["http"]:
-        for entry in rule["route"]:
+        for entry in rule.get("route", []):
             entry.pop("weight", None)
     return left
 
@@ -108,8 +111,13 @@ def canary(state: str, service: Foreign = ORDERS, **options: Any) -> Object:
     )
 
 
-def forget() -> None:
-    """Everything on blue, and no release known."""
-    for service in (ORDERS, CARTS):
-        canary("rolled_back", service)
-    KUBE.run("annotate", "virtualservice", ROUTES, f"{ANNOTATION}-")
+def reset() -> None:
+    """The rules as they were made, everything on blue, and no release known."""
+    annotations = virtual_service()["metadata"].get("annotations") or {}
+    annotations.pop(ANNOTATION, None)
+    ORDERS.patch(
+        "virtualservice",
+        ROUTES,
+        {"op": "replace", "path": "/spec/http", "value": rules()},
+        {"op": "add", "path": "/metadata/annotations", "value": annotations},
+    )

@@ -16,16 +16,14 @@ from load import Load
 from molecule_helpers import Run, module
 from orders import (
     CARTS,
-    KUBE,
     MOVED,
     NAMESPACE,
     ORDERS,
     REQUESTS,
     ROUTES,
     canary,
-    forget,
     greens,
-    rules,
+    reset,
     set_up,
     states,
     virtual_service,
@@ -44,7 +42,7 @@ def _services() -> None:
 
 @pytest.fixture(autouse=True)
 def _everything_on_stable() -> None:
-    forget()
+    reset()
 
 
 def share(ingress: str, rule: str, weight: int) -> dict[str, Any]:
@@ -90,7 +88,7 @@ def test_what_leads_past_the_canary_is_reported() -> None:
     past = (
         f"HTTP route fixed of VirtualService {NAMESPACE}/{ROUTES} leads past green, to blue alone (uri prefix /fixed)"
     )
-    assert past in result["warnings"]
+    assert past in str(result["warnings"])
 
 
 def test_two_services_are_released_at_the_same_time() -> None:
@@ -149,7 +147,6 @@ def test_rules_that_are_inserted_or_reordered_in_mid_release_are_no_matter() -> 
     ORDERS.patch("virtualservice", ROUTES, {"op": "replace", "path": "/spec/http", "value": gone})
     assert not canary("advanced", steps=STEPS).get("failed")
     assert canary("rolled_back")["changed"]
-    ORDERS.patch("virtualservice", ROUTES, {"op": "replace", "path": "/spec/http", "value": rules()})
 
 
 def test_a_new_rule_is_taken_in_by_hand() -> None:
@@ -158,7 +155,7 @@ def test_a_new_rule_is_taken_in_by_hand() -> None:
     canary("advanced", steps=STEPS)
     new = {
         "name": "new",
-        "match": [{"uri": {"exact": "/new"}}],
+        "match": [{"uri": {"prefix": "/new"}}],
         "route": ORDERS.destinations({"blue": 100, "green": 0}),
     }
     ORDERS.patch("virtualservice", ROUTES, {"op": "add", "path": "/spec/http/0", "value": new})
@@ -166,8 +163,6 @@ def test_a_new_rule_is_taken_in_by_hand() -> None:
     assert "blue 100 %, green 0 % in HTTP route new now" in stopped["msg"]
     assert canary("weighted", weight=20)["changed"]
     assert set(greens().values()) == {20}
-    canary("rolled_back")
-    ORDERS.patch("virtualservice", ROUTES, {"op": "remove", "path": "/spec/http/0"})
 
 
 def test_the_playbooks_run_on_what_the_inventory_finds(play: Callable[..., Run], tmp_path: Path) -> None:
@@ -196,5 +191,3 @@ def test_a_cleanup_takes_the_old_version_out_of_all_rules() -> None:
         for entry in rule["route"]
     }
     assert left == {"green"}
-    KUBE.run("annotate", "virtualservice", ROUTES, "progressive.istio/canary-")
-    ORDERS.patch("virtualservice", ROUTES, {"op": "replace", "path": "/spec/http", "value": rules()})

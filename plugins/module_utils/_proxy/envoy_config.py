@@ -51,17 +51,13 @@ class EnvoyRule:
 def rules_of(virtual_service: Mapping[str, Any], indexes: Iterable[int]) -> tuple[EnvoyRule, ...]:
     """The rules with these indexes in `spec.http`."""
     every = [_rule_of(virtual_service, index) for index in range(len(virtual_service["spec"]["http"]))]
-    chosen = sorted(indexes)
-    others = [rule for index, rule in enumerate(every) if rule and index not in chosen]
-    moved = [rule for index, rule in enumerate(every) if rule and index in chosen]
     return tuple(
-        replace(rule, siblings=tuple(each.weights for each in others + moved if each is not rule and rule.like(each)))
-        for rule in moved
+        replace(rule, siblings=tuple(each.weights for each in every if each is not rule and rule.like(each)))
+        for rule in (every[index] for index in sorted(indexes))
     )
 
 
-def _rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule | None:
-    """None for a rule without destinations, such as a redirect."""
+def _rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule:
     meta, rule = virtual_service["metadata"], virtual_service["spec"]["http"][index]
     name = rule.get("name", "")
     matches = [match.get("name") for match in rule.get("match") or [{}]]
@@ -72,8 +68,6 @@ def _rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule | None
         destination = HostSubset(identity(place["host"], meta["namespace"]), place.get("subset", ""))
         # Istio ignores the weight of a single destination.
         weights[destination] = weights.get(destination, 0) + (1 if len(entries) == 1 else entry.get("weight") or 0)
-    if not weights:
-        return None
     return EnvoyRule(
         f"{meta['namespace']}/{meta['name']}",
         name or f"number {index + 1}",

@@ -9,12 +9,13 @@ from dataclasses import replace
 from .._release.cleanup import OVER
 from .._release.services import HOST, Notes, read_notes
 from .._release.state import State, Unreadable
-from .._routing.hosts import identity
+from .._routing.hosts import identity, same_host
 from .._routing.virtual_service import (
     Route,
     RouteError,
     candidates,
     described,
+    every_route,
     has_route,
     listed,
     locate,
@@ -66,7 +67,7 @@ def _routes(
     versions = versions_of(target, state)
     own = _of_state(target, virtual_service, state, host)
     if not target.routes:
-        return own or locate(virtual_service, versions, host=host)
+        return own or _all_of(virtual_service, versions, state, host)
     asked = locate(virtual_service, versions, routes=target.routes, host=host)
     moved = own or locate(virtual_service, versions, host=host) if isinstance(state, State) else ()
     left = [route for route in moved if route.rule not in {each.rule for each in asked}]
@@ -78,6 +79,19 @@ def _routes(
             ]
         )
     return asked
+
+
+def _all_of(
+    virtual_service: Object, versions: Sequence[str], state: State | Unreadable | None, host: str | None
+) -> tuple[Route, ...]:
+    """All that have both versions; where a cleanup has left one version in each, those of the release before."""
+    try:
+        return locate(virtual_service, versions, host=host)
+    except RouteError:
+        names = _present(restriction(state), virtual_service)
+        if not names:
+            raise
+        return locate(virtual_service, versions, routes=names, host=host)
 
 
 def _of_state(
@@ -146,9 +160,11 @@ def _state_to_return_from(target: Target, virtual_service: Object, notes: Notes)
 def _places(
     target: Target, state: State | Unreadable | None, virtual_service: Object
 ) -> list[tuple[tuple[str, ...], str | None]]:
-    """Names of routes and hosts to look for, the most exact first."""
+    """Names of routes and hosts to look for, the most exact first. Another host only where the named one has none."""
     names, host = _present(target.routes or restriction(state), virtual_service), target.destination_host
-    return list(dict.fromkeys([(names, host), ((), host), ((), None)]))
+    namespace, every = target.namespace, every_route(virtual_service)
+    known = host and any(same_host(route.host, namespace, host, namespace) for route in every)
+    return list(dict.fromkeys([(names, host), ((), host), ((), host if known else None)]))
 
 
 def _with_all_of_release(

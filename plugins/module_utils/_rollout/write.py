@@ -61,7 +61,7 @@ def write(
     try:
         if transition.event is Event.CLEANED:
             (over,) = transition.before.keys() - transition.weights.keys()
-            operations = remove(virtual_service, snapshot.routes, over, snapshot.noted(state))
+            operations = remove(virtual_service, snapshot.routes, over, snapshot.noted(state, remember=True))
         elif transition.moves:
             _check_new_destinations(snapshot, transition)
             operations = _moved(snapshot, transition, note)

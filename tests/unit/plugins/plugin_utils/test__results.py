@@ -55,7 +55,7 @@ def test_after_a_refusal_the_weights_are_as_they_were_seen_last() -> None:
 
 
 def test_a_refusal_that_read_no_objects_keeps_those_of_the_step_before() -> None:
-    objects = {"route": "number 1", "gateways": ["edge"], "versions": {"v1": {"ready": 1}}}
+    objects = {"routes": ["number 1"], "gateways": ["edge"], "versions": {"v1": {"ready": 1}}}
     both = together({**FIRST, **objects}, {"failed": True, "msg": "no", "gateways": ["other"]})
     assert {name: both[name] for name in objects} == {**objects, "gateways": ["other"]}
 

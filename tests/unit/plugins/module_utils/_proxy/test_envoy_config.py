@@ -126,7 +126,8 @@ def test_the_routes_of_several_rules() -> None:
     [
         ([rule(("pong", "v1", 100))], ()),  # the moved one has a name
         ([{**rule(("pong", "v1", 100)), "name": "primary"}], ({V1: 1},)),
-        ([{"name": "primary", "redirect": {"uri": "/"}}], ()),
+        ([{"name": "primary", "redirect": {"uri": "/"}}], ({},)),
+        ([{"redirect": {"uri": "/"}}], ()),
     ],
 )
 def test_rules_of_the_same_name_cannot_be_told_apart(others: list[dict[str, Any]], siblings: tuple[Weights]) -> None:
@@ -138,7 +139,7 @@ def test_unnamed_rules_with_a_destination_in_common_cannot_be_told_apart() -> No
     moved = rule(("pong", "v1", 80), ("pong", "v2", 20))
     http = (moved, rule(("pong", "v1", None)), rule(("ping", "v1", None)), moved)
     one, two = rules_of(virtual_service(*http), [0, 3])
-    assert (one.siblings, two.siblings) == (({V1: 1}, {V1: 80, V2: 20}),) * 2
+    assert (one.siblings, two.siblings) == (({V1: 1}, {V1: 80, V2: 20}), ({V1: 80, V2: 20}, {V1: 1}))
 
 
 def test_a_rule_without_a_name_is_known_by_where_it_leads() -> None:

@@ -97,6 +97,15 @@ def test_a_rule_that_envoy_cannot_tell_from_another(splits: list[tuple[int, int]
     assert WeightsExpectation([rule])(lambda _: routes(*splits, names=[""] * len(splits)), False).agrees is agrees
 
 
+def test_a_redirect_of_the_same_name_is_expected_where_there_is_one() -> None:
+    moved = json.loads(routes((80, 20)))
+    found = moved["configs"][0]["route_config"]["virtual_hosts"][0]["routes"]
+    found.append({**found[0], "route": {}, "redirect": {}})
+    for siblings, agrees in ((({},), True), ((), False)):
+        rule = EnvoyRule("shop/pong", "primary", frozenset({"primary"}), {V1: 80, V2: 20}, siblings)
+        assert WeightsExpectation([rule])(lambda _: json.dumps(moved).encode(), False).agrees is agrees
+
+
 def test_only_known_configurations_are_asked_for_again() -> None:
     asked: list[str] = []
     answers = {routes_path(): routes((50, 50)), routes_path(["http.80"]): routes((80, 20))}

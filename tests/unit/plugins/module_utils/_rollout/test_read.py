@@ -189,6 +189,15 @@ class TestWhose:
         ambiguous = call("weighted", weight=5)
         assert "name one of them by `destination_host`" in ambiguous["msg"]
 
+    def test_no_other_service_is_rolled_back_where_the_named_one_has_no_canary(
+        self, server: ApiServer, call: Call
+    ) -> None:
+        self.two_services(server, call)
+        edit(server, lambda service: service["spec"]["http"][2].update(rule("primary", HOST, v3=100)))
+        result = call("rolled_back", destination_host=HOST)
+        assert f"has no destination with subset v1 or v2 of host {HOST}" in result["msg"]
+        assert split(rules(server)[0]) == {"v1": 90, "v2": 10}
+
     def test_a_state_goes_with_the_routes_of_its_service(self, server: ApiServer, call: Call) -> None:
         self.two_services(server, call)
         call("weighted", weight=20, destination_host=HOST)
@@ -475,8 +484,21 @@ class TestSeveralRoutes:
 
     def test_the_old_version_leaves_all_of_them(self, server: ApiServer, call: Call) -> None:
         call("advanced", steps=[100])
-        call("cleaned", drain=0)
+        assert call("cleaned", drain=0)["removed"] == "v1"
         assert self.splits(server) == [{"v2": 100}] * 3
+        assert not call("advanced", steps=[100])["changed"]
+        assert not call("cleaned", drain=0)["changed"]
+
+    def test_the_release_after_a_cleanup_moves_the_same(self, server: ApiServer, call: Call) -> None:
+        edit(server, lambda service: service["spec"]["http"].insert(0, rule("fixed", HOST, v2=100)))
+        call("advanced", steps=[100])
+        call("cleaned", drain=0)
+        server.put("pods", pod("v3"))
+        result = call("advanced", steps=[20, 100], stable="v2", canary="v3")
+        assert result["routes"] == ["beta", "number 3", "primary"], result["msg"]
+        assert split(rules(server)[0]) == {"v2": 100}
+        assert call("rolled_back", stable="v2", canary="v3")["weights"]["after"]["v3"] == 0
+        assert "routes" not in state_of(server)
 
     def test_one_that_lacks_the_canary_gains_it_first(self, server: ApiServer, call: Call) -> None:
         edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=100)))
