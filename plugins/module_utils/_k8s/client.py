@@ -81,7 +81,7 @@ class Cluster:
         self._authenticate = authenticate
         self._patience = patience
         self.requests = 0
-        self._ahead = timedelta(0)
+        self._zero: datetime | None = None  # the server's time when this process's monotonic clock was at 0
         self._log_in()
 
     def _log_in(self) -> None:
@@ -104,7 +104,9 @@ class Cluster:
 
     def now(self) -> datetime:
         """The time by the clock of the API server, so that all controllers agree."""
-        return datetime.now(UTC) + self._ahead
+        local = datetime.now(UTC)
+        remote = self._zero + timedelta(seconds=time.monotonic()) if self._zero else local
+        return remote if abs(remote - local) > SAME_TIME else local
 
     def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, or None if it does not exist."""
@@ -243,8 +245,8 @@ class Cluster:
     def _set_clock(self, date: str | None) -> None:
         sent = _moment(date)
         if sent:  # it has no fractions of a second
-            ahead = sent + timedelta(seconds=0.5) - datetime.now(UTC)
-            self._ahead = ahead if abs(ahead) > SAME_TIME else timedelta(0)
+            zero = sent + timedelta(seconds=0.5) - timedelta(seconds=time.monotonic())
+            self._zero = max(self._zero or zero, zero)  # an answer that is read late seems to be of an earlier time
 
     @property
     def where(self) -> str:

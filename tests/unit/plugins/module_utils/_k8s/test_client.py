@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -227,6 +228,19 @@ def test_a_watch_that_is_closed_wakes_who_waits_for_it(server: ApiServer, cluste
 def test_the_clock_is_that_of_the_server(cluster: Cluster, ahead: float, taken: float) -> None:
     cluster._set_clock(format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True))
     assert abs((cluster.now() - datetime.now(UTC)).total_seconds() - taken) < 1
+
+
+def test_an_answer_that_is_read_late_sets_no_clock_back(cluster: Cluster) -> None:
+    for late in (0.0, 5.0, 60.0):
+        cluster._set_clock(format_datetime(datetime.now(UTC) - timedelta(seconds=late), usegmt=True))
+    assert abs(cluster.now() - datetime.now(UTC)) < timedelta(seconds=1)
+
+
+def test_a_local_clock_that_is_set_changes_no_time(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster._set_clock(format_datetime(datetime.now(UTC), usegmt=True))
+    true = datetime.now(UTC)
+    monkeypatch.setattr(client, "datetime", SimpleNamespace(now=lambda zone: true + timedelta(hours=1)))
+    assert abs(cluster.now() - true) < timedelta(seconds=2)
 
 
 def test_messages_name_the_context() -> None:
