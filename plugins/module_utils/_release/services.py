@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._common.values import from_json
 from .._routing.hosts import ServiceName, identity, service_of
@@ -20,7 +20,7 @@ from .state import State, Unreadable
 VERSION = 2
 HOST = "host"  # the field of a state that says which host it is of
 
-Known = State | Unreadable | None
+Known: TypeAlias = "State | Unreadable | None"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Notes:
     def written(self, host: str, state: State, present: Collection[ServiceName | str]) -> str:
         """The annotation with this state of a host. present: the hosts that have routes; the states of others go."""
         key, text = _key(host, self.namespace), encode(state)
-        others = {name: each for name, each in self.texts.items() if name not in (key, None)}
+        others = {name: each for name, each in self.texts.items() if name != key}
         kept = {name: each for name, each in others.items() if name and identity(name, self.namespace) in present}
         if not kept:
             return text

@@ -14,6 +14,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._istio.reach imp
     MOST,
     MovedRules,
     bypasses,
+    past,
     sentences,
     unrouted_callers,
 )
@@ -245,6 +246,20 @@ def test_a_service_that_does_not_select_the_canary_or_was_not_read():
     own = routes("checkout", WEIGHTED)
     for services in ((), (service("checkout", {"track": "blue"}),), (service("checkout", None),)):
         assert unrouted_callers(first(own), "green", replace(PLAIN, services=services)) is None
+
+
+def test_what_leads_past_the_canary():
+    own = routes(
+        "checkout",
+        {"route": [to("blue")]},
+        {"name": "fixed", "match": [{"uri": {"prefix": "/fixed"}}], "route": [to("blue")]},
+        {"name": "both", **WEIGHTED},
+        {"name": "testers", "route": [to("green")]},
+        {"name": "other", "route": [to("blue", host="cart")]},
+        {"name": "gone", "redirect": {"uri": "/"}},
+    )
+    fixed = "HTTP route fixed of VirtualService shop/checkout leads past green, to blue alone (uri prefix /fixed)"
+    assert past(first(own), "blue", "green") == (fixed,)
 
 
 def test_many_ways_are_bounded():

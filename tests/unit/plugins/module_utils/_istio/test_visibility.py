@@ -50,6 +50,16 @@ def reaches(
     return visibility_of(virtual_service, [1]).reaches(asked or pod(), services, sidecars)
 
 
+def test_of_several_rules_one_without_sources_is_enough() -> None:
+    http = [
+        {"match": [{"sourceLabels": {"app": "other"}}], "route": [{"destination": {"host": "pong"}}]},
+        {"route": [{"destination": {"host": "pong"}}]},
+    ]
+    service = {"metadata": {"namespace": "shop", "name": "pong"}, "spec": {"hosts": ["pong"], "http": http}}
+    assert not visibility_of(service, [0]).reaches(pod(), [], [])
+    assert visibility_of(service, [0, 1]).reaches(pod(), [], [])
+
+
 @pytest.mark.parametrize(
     ("export_to", "seen"),
     [

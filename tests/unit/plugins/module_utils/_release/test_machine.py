@@ -1096,6 +1096,20 @@ class TestSeveralRoutes:
         decision = ask(state("weighted", 30), "weighted", weight=30, weights=UNEVEN["b"], observed=observed)
         assert isinstance(decision, Wait)
 
+    def test_stable_waits_for_pods_too(self) -> None:
+        observed = {"routes": UNEVEN, "stable": Ready(80, "no pods")}
+        assert isinstance(ask(state("weighted", 10), "weighted", weight=10, observed=observed), Wait)
+
+    def test_what_has_failed_is_not_raised_in_any(self) -> None:
+        failed = state("weighted", 30, verdict=FAIL)
+        decision = ask(failed, "weighted", weight=20, weights=UNEVEN["b"], observed={"routes": UNEVEN})
+        assert isinstance(decision, Rejected)
+
+    def test_a_route_with_another_destination_is_no_release(self) -> None:
+        routes = {**EVEN, "b": {"v1": 60, "v2": 10, "v3": 30}}
+        decision = ask(None, "advanced", adopt=True, weights=EVEN["a"], observed={"routes": routes})
+        assert isinstance(decision, Rejected)
+
     def test_a_rollback_takes_all_back(self) -> None:
         observed = {"routes": UNEVEN}
         decision = ask(state("progressing", 10), "rolled_back", weights=UNEVEN["b"], observed=observed)

@@ -79,7 +79,9 @@ def test_a_state_without_a_host_is_of_any_until_one_writes() -> None:
     assert decode(notes.written("cart", state("cart"), PRESENT)) == state("cart")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"version": 2}', '{"version": 2, "services": []}', '{"version": 9}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"version": 2}', '{"version": 2, "services": []}', '{"version": 9, "services": {}}']
+)
 def test_what_cannot_be_read_is_so_for_all(text: str) -> None:
     notes = read_notes(text, "shop")
     assert isinstance(notes.of("cart"), Unreadable)

@@ -500,11 +500,26 @@ class TestSeveralRoutes:
         assert call("rolled_back", stable="v2", canary="v3")["weights"]["after"]["v3"] == 0
         assert "routes" not in state_of(server)
 
-    def test_one_that_lacks_the_canary_gains_it_first(self, server: ApiServer, call: Call) -> None:
-        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=100)))
+    @pytest.mark.parametrize("lacking", [0, 3])
+    def test_one_that_lacks_the_canary_gains_it_first(self, server: ApiServer, call: Call, lacking: int) -> None:
+        edit(server, lambda service: service["spec"]["http"][lacking].update(route=rule("", HOST, v1=100)["route"]))
         result = call("advanced", steps=[20, 100], routes=["beta", "primary"])
         assert [each["event"] for each in result["transitions"]] == ["started", "advanced"]
         assert self.splits(server)[::2] == [{"v1": 80, "v2": 20}] * 2
+
+    def test_what_is_at_rest_in_one_of_them_alone_goes_back(self, server: ApiServer, call: Call) -> None:
+        call("rolled_back")
+        edit(server, lambda service: service["spec"]["http"][1].update(route=rule("", HOST, v1=70, v2=30)["route"]))
+        assert call("rolled_back")["changed"]
+        assert self.splits(server) == [{"v1": 100, "v2": 0}] * 3
+
+    def test_a_part_of_the_way_back_raises_none_of_them(self, server: ApiServer, call: Call) -> None:
+        """Stable has no pod, so the canary keeps its requests."""
+        call("weighted", weight=90)
+        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=80, v2=20)))
+        server.delete("pods", "pong-v1-1", NAMESPACE)
+        assert "cannot take more yet" in call("rolled_back")["msg"]
+        assert [each["v2"] for each in self.splits(server)] == [20, 90, 90]
 
     def test_the_next_release_moves_all_again(self, server: ApiServer, call: Call) -> None:
         """It was two of them, and the others have been brought along by hand."""
@@ -523,6 +538,6 @@ class TestSeveralRoutes:
 
     def test_a_cleanup_names_the_one_that_was_changed(self, server: ApiServer, call: Call) -> None:
         call("advanced", steps=[100])
-        edit(server, lambda service: service["spec"]["http"][0].update(rule("beta", HOST, v1=70, v2=30)))
+        edit(server, lambda service: service["spec"]["http"][3].update(route=rule("", HOST, v1=70, v2=30)["route"]))
         result = call("cleaned", drain=0)
-        assert "v1 70 %, v2 30 % in HTTP route beta now, v1 0 %, v2 100 % when the release wrote" in result["msg"]
+        assert "v1 70 %, v2 30 % in HTTP route primary now, v1 0 %, v2 100 % when the release wrote" in result["msg"]

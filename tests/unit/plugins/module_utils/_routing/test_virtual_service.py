@@ -130,6 +130,11 @@ class TestLocate:
                 "HTTP route b of VirtualService shop/pong lead to x, and HTTP route a to pong",
             ),
             (
+                [{"name": "a", "route": [to("v1"), to("v2")]}, {"name": "b", "route": [to("v8")]}],
+                {"routes": ["a", "b"]},
+                "HTTP route b of VirtualService shop/pong has no destination with subset v1 or v2; it has pong v8",
+            ),
+            (
                 [{"name": "a", "route": [to("v1"), to("v2")]}],
                 {"routes": ["a", "b", "c"]},
                 "has no HTTP route b and c; its HTTP routes: a",
@@ -172,9 +177,10 @@ class TestSeveralRules:
             moved(with_rules(*rules), {"v1": 95, "v2": 5})
 
     def test_a_version_leaves_all_that_have_it(self) -> None:
-        service = with_rules({"route": [to("v1", 0), to("v2")]}, {"route": [to("v2"), to("v3", 0)]})
+        rules = [to("v1", 0), to("v2")], [to("v2"), to("v3", 0)], [to("v2"), to("v1", 0)]
+        service = with_rules(*({"route": rule} for rule in rules))
         after = patched(service, remove(service, locate(service, ("v1", "v2", "v3")), "v1", "note"))
-        assert [rule["route"] for rule in after["spec"]["http"]] == [[to("v2")], [to("v2"), to("v3", 0)]]
+        assert [rule["route"] for rule in after["spec"]["http"]] == [[to("v2")], [to("v2"), to("v3", 0)], [to("v2")]]
 
 
 class TestShares:
