@@ -76,3 +76,12 @@ def test_what_is_released_is_named_by_who_looks() -> None:
     world.http[0]["route"] = [destination("v1", None)]
     (finding,) = found(world)
     assert "sends requests to v1 beside its weight" in finding.problem
+
+
+def test_rules_with_the_same_weights_are_one_release() -> None:
+    world = World()
+    second = {"match": [{"uri": {"prefix": "/a"}}], "route": [destination("v1", 80), destination("v2", 20)]}
+    world.http.insert(0, second)
+    assert not list(reach.reached_by_weight_alone(world.mesh()))
+    second["route"] = [destination("v1", 0), destination("v2", 100)]
+    assert [each.name for each in reach.reached_by_weight_alone(world.mesh())]
