@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from .._common.values import from_json
 from .._routing.hosts import ServiceName, identity, service_of
@@ -19,8 +19,6 @@ from .state import State, Unreadable
 
 VERSION = 2
 HOST = "host"  # the field of a state that says which host it is of
-
-Known: TypeAlias = "State | Unreadable | None"
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,11 @@ class Notes:
         return [host for host in self.texts if host is not None]
 
     @property
-    def only(self) -> Known:
+    def only(self) -> State | Unreadable | None:
         """The state of the only host that has one."""
         return decode(next(iter(self.texts.values()))) if len(self.texts) == 1 else None
 
-    def of(self, host: str) -> Known:
+    def of(self, host: str) -> State | Unreadable | None:
         """The state of a host."""
         return decode(self.texts.get(_key(host, self.namespace), self.texts.get(None)))
 

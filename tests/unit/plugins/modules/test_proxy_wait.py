@@ -38,7 +38,7 @@ def test_all_know_the_versions(mesh: Mesh, call: Call) -> None:
 
 
 def test_a_version_that_a_gateway_does_not_know(call: Call) -> None:
-    result = call(subsets=["v1", "v3"], wait_timeout=0.1)
+    result = call(subsets=["v1", "v3"], wait_timeout=1)
     assert result["failed"]
     assert "subset v1 of shop/pong, subset v3 of shop/pong cannot be named by a route yet on 1 of 1" in result["msg"]
     assert "gateway gateways/one has no cluster for subset v3 of shop/pong" in result["msg"]
