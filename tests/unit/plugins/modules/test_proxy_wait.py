@@ -80,7 +80,7 @@ def test_a_silent_sidecar_is_waited_for_if_it_calls(
 def test_gateways_with_filtered_clusters(mesh: Mesh, call: Call) -> None:
     istiod(mesh, PILOT_FILTER_GATEWAY_CLUSTER_CONFIG="true")
     assert call(subsets=["v3"])["msg"].startswith("istiod sends gateways only what their routes name")
-    assert "has routes to subset v2" in call(subsets=["v2"], state="absent", wait_timeout=0.1)["msg"]
+    assert "has routes to subset v2" in call(subsets=["v2"], state="absent", wait_timeout=1)["msg"]
 
 
 def test_nobody_is_there(mesh: Mesh, call: Call) -> None:
