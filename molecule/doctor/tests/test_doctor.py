@@ -106,7 +106,7 @@ PATCHED = [
     (
         "weights_kept",
         f"VirtualService {NAME}",
-        "has the weights blue 60 %, green 40 %, but the release wrote blue 80 %, green 20 %",
+        "something else changed them: blue 60 %, green 40 % now, blue 80 %, green 20 % when the release wrote them",
         ROUTE,
         [
             {"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 60},
