@@ -181,9 +181,9 @@ class Snapshot:
     def noted(self, state: State, remember: bool = False) -> str:
         """The annotation that says this of these routes, and keeps what it says of other services.
 
-        remember: name the routes though they are all, for a version leaves them, and they are not told apart by it.
+        remember: name the routes though they are all, for a version leaves them, and does not tell them apart then.
         """
-        given = chosen(self.target, self.state) or (remember and len(self.routes) > 1)
+        given = chosen(self.target, self.state) or remember
         numbered = sorted(self.routes, key=lambda route: route.rule)
         place = {ROUTES: [route.label or str(route.rule + 1) for route in numbered]} if given else {}
         rest = {name: value for name, value in state.extra.items() if name not in (ROUTES, ROUTE, HOST)}

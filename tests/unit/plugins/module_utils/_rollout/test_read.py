@@ -541,3 +541,12 @@ class TestSeveralRoutes:
         edit(server, lambda service: service["spec"]["http"][3].update(route=rule("", HOST, v1=70, v2=30)["route"]))
         result = call("cleaned", drain=0)
         assert "v1 70 %, v2 30 % in HTTP route primary now, v1 0 %, v2 100 % when the release wrote" in result["msg"]
+
+
+def test_a_cleanup_of_one_route_is_found_beside_another_to_the_stable_version(server: ApiServer, call: Call) -> None:
+    edit(server, lambda service: service["spec"]["http"].insert(0, rule("testers", HOST, v1=100)))
+    call("advanced", steps=[100])
+    result = call("cleaned", drain=0)
+    assert (result.get("failed", False), result["removed"]) == (False, "v1"), result["msg"]
+    assert [split(each) for each in rules(server)[::2]] == [{"v1": 100}, {"v2": 100}]
+    assert not call("advanced", steps=[100]).get("failed")
