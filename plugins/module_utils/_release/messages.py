@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from .._common.clock import stamp
 from .._common.shares import Share
-from .._common.text import joined
-from .._routing.virtual_service import ANNOTATION
+from .._routing.virtual_service import ANNOTATION, titled
 from .hints import Hints
 from .model import Case, Observed, Ready, Rejected, Want, same_release
 from .state import LeaseHolder, Phase, State, Unreadable
@@ -60,8 +59,7 @@ def shares_of(observed: Observed, routes: Mapping[str, Mapping[str, Share]] | No
     alike: dict[str, list[str]] = {}
     for name, weights in routes.items():
         alike.setdefault(_listed(weights), []).append(name)
-    places = {shares: f"HTTP route{'s' * (len(names) > 1)} {joined(names)}" for shares, names in alike.items()}
-    return " and ".join(f"{shares} in {place}" for shares, place in places.items())
+    return " and ".join(f"{shares} in {titled(names)}" for shares, names in alike.items())
 
 
 def _listed(weights: Mapping[str, Share]) -> str:

@@ -69,9 +69,8 @@ def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
         raise Refused([_missing(cluster, target)])
     snapshot = parse_for_rollback(target, found)
     snapshot = replace(snapshot, mesh=Mesh(virtual_services=(found,)))
-    needed = any(
-        target.stable not in route.destinations for route in snapshot.routes
-    )  # it must be known to have pods before it gets a place
+    # It must be known to have pods before it gets a place.
+    needed = any(target.stable not in route.destinations for route in snapshot.routes)
     try:
         snapshot = begin(lambda: _behind(cluster, snapshot, at_once=True)).result(None if needed else bound)
         problems = _mistakes(snapshot)

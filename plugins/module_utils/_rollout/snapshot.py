@@ -12,12 +12,13 @@ from .._common.shares import Share, said
 from .._istio.mesh import Mesh
 from .._k8s.pods import Version, examine
 from .._k8s.selectors import as_text
+from .._release.messages import drifted
 from .._release.model import Observed, Ready
 from .._release.services import HOST, read_notes
 from .._release.state import State, Unreadable
 from .._routing.hosts import ServiceName, identity
 from .._routing.subsets import Subset
-from .._routing.virtual_service import Route, every_route, listed, note_of
+from .._routing.virtual_service import Route, every_route, note_of
 
 Object = Mapping[str, Any]
 
@@ -201,15 +202,10 @@ def chosen(target: Target, state: State | Unreadable | None) -> tuple[str, ...]:
 
 def drift(snapshot: Snapshot) -> str:
     """The weights that differ from those of the state, and where, as a clause; empty if none does."""
-    state = snapshot.state
-    if not isinstance(state, State):
+    state, observed = snapshot.state, snapshot.observed()
+    if not isinstance(state, State) or (state.matches(observed.weights) and not observed.uneven):
         return ""
-    wrong = [route for route in snapshot.routes if not state.matches(route.shares(versions_of(snapshot.target, state)))]
-    if not wrong:
-        return ""
-    where = f" in {listed(wrong)}" if len(snapshot.routes) > 1 else ""
-    shares = wrong[0].shares(versions_of(snapshot.target, state))
-    return f"{said(shares)}{where} now, {said(state.weights)} when the release wrote them"
+    return f"{drifted(state, observed)} now, {said(state.weights)} when the release wrote them"
 
 
 def restriction(state: State | Unreadable | None) -> tuple[str, ...]:

@@ -192,7 +192,11 @@ def names_of(routes: Iterable[Route]) -> list[str]:
 
 def listed(routes: Iterable[Route]) -> str:
     """The same as text, such as "HTTP routes cart, pay and number 3"."""
-    names = names_of(routes)
+    return titled(names_of(routes))
+
+
+def titled(names: Sequence[str]) -> str:
+    """Names or numbers of rules as that text."""
     return f"HTTP route{'s' * (len(names) > 1)} {joined(names)}"
 
 

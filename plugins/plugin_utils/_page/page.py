@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...module_utils._common.text import joined
 from ...module_utils._release.state import attempt
+from ...module_utils._routing.virtual_service import titled
 from . import charts
 from .numbers import THIN, UNKNOWN, duration, milliseconds, moment
 from .plots import comparisons, timeline, where_live
@@ -152,7 +152,7 @@ def _facts(result: Result) -> tuple[tuple[str, str], ...]:
     routes = result.get("routes") or []
     found = (
         ("Run by", who),
-        ("VirtualService", f"{place}, HTTP route{'s' * (len(routes) > 1)} {joined(routes)}" if routes else place),
+        ("VirtualService", f"{place}, {titled(routes)}" if routes else place),
         ("Service", result.get("destination_host")),
         ("Gateways", ", ".join(result.get("gateways") or [])),
         ("Cluster", result.get("context")),

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._rollout import read
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.parse import parse
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Target, drift
 from ansible_collections.progressive.istio.plugins.modules import canary
 from api_server import Answer, ApiServer, Request
 from pong_mesh import ANNOTATION, HOST, NAMESPACE, deployment, made_by, pod, state_of, weights_of
@@ -550,3 +552,16 @@ def test_a_cleanup_of_one_route_is_found_beside_another_to_the_stable_version(se
     assert (result.get("failed", False), result["removed"]) == (False, "v1"), result["msg"]
     assert [split(each) for each in rules(server)[::2]] == [{"v1": 100}, {"v2": 100}]
     assert not call("advanced", steps=[100]).get("failed")
+
+
+def test_each_route_that_was_changed_has_its_own_weights_in_the_status(server: ApiServer, call: Call) -> None:
+    def add(service: Object) -> None:
+        service["spec"]["http"][:0] = [rule("a", HOST, v1=100, v2=0), rule("b", HOST, v1=100, v2=0)]
+
+    edit(server, add)
+    call("weighted", weight=20)
+    edit(server, lambda service: service["spec"]["http"][0].update(rule("a", HOST, v1=70, v2=30)))
+    edit(server, lambda service: service["spec"]["http"][1].update(rule("b", HOST, v1=60, v2=40)))
+    found = parse(Target("pong", NAMESPACE, "v1", "v2"), server.get("virtualservices", "pong", NAMESPACE))
+    changed = "v1 70 %, v2 30 % in HTTP route a and v1 60 %, v2 40 % in HTTP route b"
+    assert drift(found) == f"{changed} now, v1 80 %, v2 20 % when the release wrote them"
