@@ -50,7 +50,7 @@ def test_a_step_is_live_and_soaks_from_then_on(mesh: Istio, server: ApiServer, c
     (written,) = result["transitions"]
     assert (written["live"], written["at"]) == (after, state_of(server)["history"][-1]["at"])
     assert written["by"] == result["run"]["who"]
-    assert (mesh.asked("portforward"), result["api_requests"]) == (1, 10)
+    assert result["api_requests"] == 9 + mesh.asked("portforward")  # more than one where a proxy answered late
 
 
 def test_a_step_that_is_not_live_fails_and_no_other_follows_until_it_is(
@@ -77,9 +77,10 @@ def test_a_step_that_is_not_live_fails_and_no_other_follows_until_it_is(
 def test_a_wait_for_proxies_is_shown(mesh: Istio, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(heartbeat, "EVERY", 0.1)
     mesh.holds, shown = True, tmp_path / "shown"
-    call("advanced", run={"id": "r1", "progress": str(shown)}, proof_timeout=1)
-    (first, *_others) = shown.read_text().splitlines()
-    assert first.startswith("shop/pong  [##..................]  10 %  waits for 1 of 1 proxy, at most ")
+    call("advanced", run={"id": "r1", "progress": str(shown)}, proof_timeout=2)
+    lines = shown.read_text().splitlines()
+    first = next(each for each in lines if each.startswith("shop/pong  [##..................]  10 %  waits for "))
+    assert "waits for 1 of 1 proxy, at most " in first
     assert "gateway gateways/one " in first
 
 
