@@ -789,11 +789,13 @@ transitions:
       why: "v2: from 0 to 20 % by hand"
       by: ci
       live: 118
-route:
-  description: The HTTP route, by name or number.
+routes:
+  description: The HTTP routes that a release moves, by name or number.
   returned: success, or the VirtualService was read
-  type: str
-  sample: primary
+  type: list
+  elements: str
+  version_added: 1.1.0
+  sample: [primary]
 destination_host:
   description: The host of the two destinations.
   returned: success, or the VirtualService was read

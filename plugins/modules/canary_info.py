@@ -135,11 +135,13 @@ weights:
   returned: if it exists
   type: dict
   sample: {v1: 80, v2: 20}
-route:
-  description: The HTTP route, by name or number.
+routes:
+  description: The HTTP routes that a release moves, by name or number.
   returned: if it exists
-  type: str
-  sample: primary
+  type: list
+  elements: str
+  version_added: 1.1.0
+  sample: [primary]
 destination_host:
   description: The host of the two destinations.
   returned: if it exists

@@ -84,6 +84,9 @@ class TestWeighted:
             key: result[key] for key in ("changed", "weights", "phase")
         }
 
+    def test_what_is_returned_is_documented(self, call: Call) -> None:
+        assert call(weight=20).keys() - yaml.safe_load(canary.RETURN).keys() <= {"changed", "failed", "invocation"}
+
     def test_the_access_is_told(self, server: ApiServer, call: Call) -> None:
         result = call(weight=20)
         assert (result["context"], result["server"]) == (server.url, server.url)

@@ -57,6 +57,10 @@ def test_before_any_release_the_route_tells_the_versions(server: ApiServer, info
     assert server.sent("PATCH") == []
 
 
+def test_what_is_returned_is_documented(info: Call) -> None:
+    assert info().keys() - yaml.safe_load(canary_info.RETURN).keys() <= {"changed", "failed", "invocation"}
+
+
 def test_a_release_under_way_is_reported(info: Call, release: Call) -> None:
     release(state="promoted", interval=60, run={"id": "x", "who": "jane", "host": "far", "pid": 7})
     found = info()
