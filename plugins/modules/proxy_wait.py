@@ -114,7 +114,7 @@ from ..module_utils._k8s.client import SERVICE, Cluster, connect
 from ..module_utils._proxy.attachment import whole_attachment
 from ..module_utils._proxy.fleet import Proxies, Unproven
 from ..module_utils._proxy.sync_status import filters_gateway_clusters
-from ..module_utils._routing.hosts import service_of
+from ..module_utils._routing.hosts import HostSubset, identity, service_of
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "gateways": {"type": "list", "elements": "str", "required": True},
@@ -138,7 +138,8 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     service = _service(cluster, host, params["namespace"]) if MESH in params["gateways"] else None
     with Proxies(cluster, whole_attachment(f"host {host}", bound), service=service) as proxies:
         wait = proxies.await_definitions if params["state"] == "present" else proxies.await_absence
-        proof = wait(host, subsets, params["wait_timeout"])
+        place = identity(host, params["namespace"])
+        proof = wait([HostSubset(place, subset) for subset in subsets], params["wait_timeout"])
     found = [str(each.proxy) for each in proof.live]
     does = "knows" if params["state"] == "present" else "has no route to"
     asked = ", ".join(each for each in (f"{len(found)} asked", proof.extent.sample) if each)

@@ -15,6 +15,7 @@ from .._release.model import Command, Run, Want
 from .._release.plan import InvalidPlan, Plan, validate
 from .._rollout.context import Request
 from .._rollout.snapshot import ROUTES_OPTION, Refused, Target
+from .._routing.hosts import short_name
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
     from .._analysis.criteria import Criteria
@@ -100,7 +101,8 @@ def criteria_of_options(params: Params) -> tuple[Criteria | None, list[str]]:
 
 def plan_of_options(params: Params, others: list[str]) -> tuple[Plan | None, list[str]]:
     """What is asked for, or all mistakes. A rollback needs to know the versions, and no more."""
-    options = {name: params[name] for name in PLAN} | {"steps": _steps(params["steps"])}
+    versions = {name: short_name(params[name] or "", params["namespace"]) for name in ("stable", "canary")}
+    options = {name: params[name] for name in PLAN} | {"steps": _steps(params["steps"])} | versions
     mistakes = [
         f"{name} is {params[name]}: it must be at least {least}"
         for name, least in LEAST.items()
@@ -113,7 +115,7 @@ def plan_of_options(params: Params, others: list[str]) -> tuple[Plan | None, lis
         if name not in NAMES
     ]
     if params["state"] == "rolled_back":
-        options, mistakes = {name: params[name] for name in ("stable", "canary")}, []
+        options, mistakes = dict(versions), []
         for name, least in LEAST.items():
             params[name] = params[name] if params[name] is None else max(least, params[name])
     try:

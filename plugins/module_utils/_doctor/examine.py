@@ -109,7 +109,7 @@ def _proxies(
             except NotLive as error:
                 return "", list(release.of_weights(snapshot, error.lagging)), []
             try:
-                proxies.await_subsets(snapshot.route.host, wanted, patience)
+                proxies.await_versions(map(snapshot.route.place, wanted), patience)
             except NotLive as error:
                 return "", list(release.of_subsets(snapshot, error.lagging)), []
             sample = f" ({proof.extent.sample} asked)" if proof.extent.sample else ""

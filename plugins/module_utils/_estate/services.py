@@ -28,7 +28,8 @@ UNREADABLE = "unreadable"
 class Found:
     """The HTTP routes of a VirtualService that lead to a service.
 
-    routes: those that name several versions, or else all. service: the host itself where it is no Service.
+    routes: those that name several versions, or else all. service: the host itself where it is no Service; where its
+    versions are Services, what has the name of the VirtualService.
     stable, canary: empty where they cannot be told. why: what it lacks for a release; empty if nothing.
     """
 
@@ -94,10 +95,19 @@ def services(virtual_services: Iterable[Object], destination_rules: Iterable[Obj
 
 
 def _by_service(virtual_service: Object) -> dict[ServiceName | str, tuple[Route, ...]]:
-    """The routes to each service: those that name several versions, or else all."""
+    """The routes to each service: those that name several versions, or else all.
+
+    Where a rule splits between Services, those are the versions of one, also in the other rules.
+    """
+    meta, every = virtual_service["metadata"], every_route(virtual_service)
+    versions = {route.place(name).host for route in every if route.by_service for name in route.destinations}
     routes: dict[ServiceName | str, list[Route]] = {}
-    for route in every_route(virtual_service):
-        routes.setdefault(identity(route.host, virtual_service["metadata"]["namespace"]), []).append(route)
+    for route in every:
+        service = identity(route.host, meta["namespace"])
+        if route.by_service:
+            routes.setdefault(ServiceName(meta["namespace"], meta["name"]), []).append(route)
+        elif service not in versions or len(_versions(route)) > 1:
+            routes.setdefault(service, []).append(route)
     return {
         service: tuple(route for route in found if len(_versions(route)) > 1) or tuple(found)
         for service, found in routes.items()
@@ -123,7 +133,7 @@ def _found(
     virtual_service: Object, routes: tuple[Route, ...], service: ServiceName | str, rules: Sequence[Object]
 ) -> Found:
     meta, host = virtual_service["metadata"], routes[0].host
-    state = read_notes(note_of(virtual_service), meta["namespace"]).of(host)
+    state = read_notes(note_of(virtual_service), meta["namespace"]).of(routes[0].service(*routes[0].destinations))
     namespaces = {meta["namespace"], service.namespace if isinstance(service, ServiceName) else ""}
     subsets = subsets_of(host, meta["namespace"], [one for one in rules if one["metadata"]["namespace"] in namespaces])
     versions = tuple(dict.fromkeys(name for route in routes for name in _versions(route)))

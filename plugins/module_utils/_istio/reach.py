@@ -14,8 +14,9 @@ from typing import Any
 
 from .._common.text import listing, plural
 from .._k8s.selectors import includes
-from .._routing.hosts import ServiceName, identity, service_of
+from .._routing.hosts import HostSubset, ServiceName, identity, service_of
 from .._routing.subsets import subsets_of
+from .._routing.virtual_service import Route
 from .mesh import Mesh, Object, Rule, RuleDestination, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
 
 _DOMAIN = "cluster.local"  # for wildcards alone; a full host is compared by its Service
@@ -26,11 +27,11 @@ _NAMES = {"headers": "header", "withoutHeaders": "without header", "queryParams"
 
 @dataclass(frozen=True)
 class MovedRules:
-    """The HTTP rules whose weights a release moves, by index. host: as they name it."""
+    """The HTTP rules whose weights a release moves, by index. route: one of them."""
 
     virtual_service: Object
     rules: frozenset[int]
-    host: str
+    route: Route
 
     @property
     def namespace(self) -> str:
@@ -71,12 +72,13 @@ def bypasses(split: MovedRules, version: str, world: Mesh) -> Iterator[Bypass]:
 
 def past(split: MovedRules, stable: str, canary: str) -> tuple[str, ...]:
     """The other HTTP rules of its VirtualService that lead to the stable version alone, one sentence each."""
-    own = name_of(split.virtual_service)
-    service, found = identity(split.host, split.namespace), []
+    own, found = name_of(split.virtual_service), []
+    old, new = split.route.place(stable), split.route.place(canary)
     for rule in rules_of(split.virtual_service):
         entries = [entry["destination"] for entry in rule.content.get("route") or []]
-        subsets = {each.get("subset") for each in entries if identity(each["host"], split.namespace) == service}
-        if rule.protocol == "http" and rule.index not in split.rules and subsets == {stable}:
+        places = {HostSubset(identity(each["host"], split.namespace), each.get("subset", "")) for each in entries}
+        own_places = {place for place in places if place.host in (old.host, new.host)}
+        if rule.protocol == "http" and rule.index not in split.rules and own_places == {old}:
             found.append(
                 f"{_place(rule)} of VirtualService {own} leads past {canary}, to {stable} alone{_matched(rule)}"
             )
@@ -85,7 +87,9 @@ def past(split: MovedRules, stable: str, canary: str) -> tuple[str, ...]:
 
 def unrouted_callers(split: MovedRules, version: str, world: Mesh) -> Bypass | None:
     """Set if callers inside the mesh get pods of any version, since no VirtualService routes the Service for them."""
-    service = service_of(split.host, split.namespace)
+    if split.route.by_service:
+        return None  # who calls the Service of a version means it
+    service = service_of(split.route.host, split.namespace)
     found = next((each for each in world.services if name_of(each) == service), None)
     if service is None or found is None:
         return None
@@ -128,29 +132,28 @@ def _through(version: str, virtual_service: Object, rule: Rule, part: str, passi
 class _Pods:
     """The pods of a version, and the labels that all of them have."""
 
-    service: ServiceName | str
-    version: str
+    place: HostSubset
     selector: Mapping[str, str]
     labels: Mapping[str, str]
 
     @classmethod
     def of(cls, split: MovedRules, version: str, world: Mesh) -> _Pods:
-        service = identity(split.host, split.namespace)
-        selector = _selector(service, world) or {}
-        subset = subsets_of(split.host, split.namespace, world.destination_rules).get(version)
-        return cls(service, version, selector, {**selector, **(subset.labels if subset else {})})
+        place = split.route.place(version)
+        selector = _selector(place.host, world) or {}
+        subset = subsets_of(split.route.host, split.namespace, world.destination_rules).get(place.subset)
+        return cls(place, selector, {**selector, **(subset.labels if subset else {})})
 
     def is_named(self, host: str, subset: str, namespace: str) -> bool:
-        return subset == self.version and identity(host, namespace) == self.service
+        return HostSubset(identity(host, namespace), subset) == self.place
 
     def behind(self, destination: RuleDestination, world: Mesh) -> bool:
         """Whether a destination leads to them, judged by labels."""
         if self.is_named(destination.host, destination.subset, destination.namespace):
             return True
-        service = identity(destination.host, destination.namespace)
-        same = service == self.service
+        service, own = identity(destination.host, destination.namespace), self.place.host
+        same = service == own
         selector = self.selector if same else _selector(service, world)
-        if selector is None or isinstance(self.service, str) or isinstance(service, str):
+        if selector is None or isinstance(own, str) or isinstance(service, str):
             return same and not destination.subset
         wanted = dict(selector)
         if destination.subset:
@@ -162,7 +165,7 @@ class _Pods:
             for key, value in subset.labels.items():
                 if wanted.setdefault(key, value) != value:
                     return False
-        return service.namespace == self.service.namespace and includes(wanted, self.labels)
+        return service.namespace == own.namespace and includes(wanted, self.labels)
 
 
 def _selector(service: ServiceName | str, world: Mesh) -> Mapping[str, str] | None:

@@ -71,27 +71,31 @@ class Bucket(NamedTuple):
 
 Series: TypeAlias = "Answers | Bucket"
 Counters = Mapping[Series, int]
+Hosts = tuple[str, ...]  # of one service: several where its versions are Services
 
 
-def stats_path(host: str) -> str:
+def stats_path(hosts: Hosts) -> str:
     """The admin path of one service's series. The filter sees a name with all its labels."""
-    return f"/stats/prometheus?{urlencode({'filter': f'istio.request(s.total|.duration).*{re.escape(host)}'})}"
+    any_host = "|".join(map(re.escape, hosts))
+    any_host = f"({any_host})" if len(hosts) > 1 else any_host
+    return f"/stats/prometheus?{urlencode({'filter': f'istio.request(s.total|.duration).*{any_host}'})}"
 
 
-def parse(text: bytes, host: str, reporter: str = "source") -> Counters:
-    """The counters of the service with this host (fully qualified) in a proxy's answer to stats_path."""
+def parse(text: bytes, hosts: Hosts, reporter: str = "source") -> Counters:
+    """The counters of the service with these hosts (fully qualified) in a proxy's answer to stats_path."""
     found: defaultdict[Series, int] = defaultdict(int)
-    for labels, value in _lines(text, host):
-        series = _series(labels, host, reporter)
-        if series:
-            found[series] += int(float(value))
+    for host in hosts:
+        for labels, value in _lines(text, host):
+            series = _series(labels, hosts, reporter)
+            if series:
+                found[series] += int(float(value))
     return dict(found)
 
 
-def series_of(name: str, labels: Mapping[str, str], host: str, reporter: str = "source") -> Series | None:
+def series_of(name: str, labels: Mapping[str, str], hosts: Hosts, reporter: str = "source") -> Series | None:
     """What a series counts; None unless it is of this service, or of failures that name no service."""
     service, code = labels.get("destination_service", ""), labels.get("response_code", "")
-    of_service = service == host
+    of_service = service in hosts
     if labels.get("reporter") != reporter or not (of_service or service in ABSENT):
         return None
     workload = _workload(labels) if of_service else NO_WORKLOAD
@@ -131,9 +135,9 @@ def _lines(text: bytes, host: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 @lru_cache(maxsize=20_000)  # every read has the same series
-def _series(line: bytes, host: str, reporter: str) -> Series | None:
+def _series(line: bytes, hosts: Hosts, reporter: str) -> Series | None:
     name, _brace, labels = line.decode(errors="replace").partition("{")
-    return series_of(name, dict(LABEL.findall(labels)), host, reporter)
+    return series_of(name, dict(LABEL.findall(labels)), hosts, reporter)
 
 
 def _kind(code: str, grpc: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .increase import Increase, add
-from .istio_metrics import BUCKETS, REQUESTS, Series, series_of
+from .istio_metrics import BUCKETS, REQUESTS, Hosts, Series, series_of
 
 _POD_LABELS = ("pod", "kubernetes_pod_name", "pod_name")
 
@@ -33,13 +33,13 @@ class ScrapeTarget(NamedTuple):
     instance: str
 
 
-def queries(host: str, seconds: float, reporter: str, gateways: Iterable[str] = ()) -> list[str]:
+def queries(hosts: Hosts, seconds: float, reporter: str, gateways: Iterable[str] = ()) -> list[str]:
     """The queries for all samples about a service in the last so many seconds.
 
     gateways: the workloads whose requests that name no service count as failures, for the reporter `source`.
     """
     window = f"[{max(1, round(seconds * 1000))}ms]"
-    service = f'reporter="{reporter}",destination_service={_quoted(host)}'
+    service = f'reporter="{reporter}",destination_service{_among(hosts)}'
     found = [f"{REQUESTS}{{{service}}}{window}", f"{BUCKETS}{{{service}}}{window}"]
     names = "|".join(sorted(map(re.escape, gateways)))
     if names and reporter == "source":
@@ -48,7 +48,7 @@ def queries(host: str, seconds: float, reporter: str, gateways: Iterable[str] = 
     return found
 
 
-def increase_of(answers: Iterable[Samples], host: str, reporter: str) -> Increase:
+def increase_of(answers: Iterable[Samples], hosts: Hosts, reporter: str) -> Increase:
     """The increase from the first scrape in these samples to the last.
 
     A pod that several jobs scrape counts once, by the job that has most of its series.
@@ -57,7 +57,7 @@ def increase_of(answers: Iterable[Samples], host: str, reporter: str) -> Increas
         lambda: defaultdict(lambda: defaultdict(int))
     )
     for labels, values in answers:
-        series = series_of(labels.get("__name__", ""), labels, host, reporter)
+        series = series_of(labels.get("__name__", ""), labels, hosts, reporter)
         if series:
             for moment, value in values:
                 scrapes[_target(labels)][moment][series] += value
@@ -79,6 +79,13 @@ def _target(labels: Mapping[str, str]) -> ScrapeTarget:
     pod = next((labels[name] for name in _POD_LABELS if name in labels), "")
     place = f"{labels.get('namespace', '')}/{pod}" if pod else instance.rpartition(":")[0] or instance
     return ScrapeTarget(place, job, instance)
+
+
+def _among(values: Sequence[str]) -> str:
+    """A matcher of a label with any of these values."""
+    if len(values) == 1:
+        return f"={_quoted(values[0])}"
+    return f"=~{_quoted('|'.join(map(re.escape, values)))}"
 
 
 def _quoted(text: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from .._common.shares import Share
-from .._istio.mesh import Mesh, Object, behind, destinations_of, name_of
+from .._common.shares import Share, share_of
+from .._istio.mesh import Mesh, Object, behind, name_of
 from .._istio.reach import Bypass, MovedRules, bypasses, unrouted_callers
 from .._k8s.conditions import is_live
 from .._k8s.kubectl import show
-from .._routing.hosts import identity
+from .._routing.virtual_service import Route, every_route
 from . import subject as about
 from .finding import Finding, warning
 
@@ -27,7 +27,9 @@ def callers_routed(mesh: Mesh) -> Iterator[Finding]:
     for split, version in _released(mesh):
         bypass = unrouted_callers(split, version, mesh)
         if bypass and callers(mesh.sidecars, behind(bypass.thing, mesh.sidecars)):
-            yield _finding(bypass, f"bind a route with the same weights for host {split.host} to mesh, if it matters")
+            yield _finding(
+                bypass, f"bind a route with the same weights for host {split.route.host} to mesh, if it matters"
+            )
 
 
 def callers(sidecars: Iterable[Object], own: Iterable[Object]) -> bool:
@@ -36,7 +38,7 @@ def callers(sidecars: Iterable[Object], own: Iterable[Object]) -> bool:
     return any(is_live(pod) and name_of(pod) not in known and not _is_gateway(pod) for pod in sidecars)
 
 
-def versions_of(shares: Mapping[str, float | Share], released: str = "") -> list[str]:
+def versions_of(shares: Mapping[str, Share], released: str = "") -> list[str]:
     """The versions that must get no more than their weight: the released one, else all but the one with the most."""
     if shares.get(released, 100) < 100:
         return [released]
@@ -47,19 +49,20 @@ def versions_of(shares: Mapping[str, float | Share], released: str = "") -> list
 def _released(mesh: Mesh) -> Iterator[tuple[MovedRules, str]]:
     """The rules that split the requests to a Service alike between versions, each with the versions to check."""
     for virtual_service in mesh.focused():
-        splits: dict[tuple[int, object], tuple[str, dict[str, float]]] = {}
-        for each in destinations_of(virtual_service):
-            if each.rule.protocol == "http" and each.subset and mesh.focus.service in (None, each.service):
-                key = (each.rule.index, identity(each.host, each.namespace))
-                splits.setdefault(key, (each.host, {}))[1][each.subset] = each.share
-        alike: dict[object, list[tuple[int, str, dict[str, float]]]] = {}
-        for (index, service), (host, shares) in splits.items():
-            if len(shares) > 1:
-                alike.setdefault((service, frozenset(shares.items())), []).append((index, host, shares))
-        for rules in alike.values():
-            _index, host, shares = rules[0]
-            split = MovedRules(virtual_service, frozenset(index for index, *_rest in rules), host)
-            yield from ((split, version) for version in versions_of(shares, mesh.focus.version))
+        alike: dict[object, list[Route]] = {}
+        for route in every_route(virtual_service):
+            shares = _shares(route)
+            if len(shares) > 1 and (route.by_service or mesh.focus.service in (None, route.place("").host)):
+                places = frozenset((route.place(name), share) for name, share in shares.items())
+                alike.setdefault(places, []).append(route)
+        for routes in alike.values():
+            split = MovedRules(virtual_service, frozenset(each.rule for each in routes), routes[0])
+            yield from ((split, version) for version in versions_of(_shares(routes[0]), mesh.focus.version))
+
+
+def _shares(route: Route) -> dict[str, Share]:
+    """The percentage of the rule's requests of each version."""
+    return {name: share_of(place.weight, route.total or 1) for name, place in route.destinations.items() if name}
 
 
 def _finding(bypass: Bypass, remedy: str) -> Finding:

@@ -52,10 +52,8 @@ def subset_selects_ready_pods(mesh: Mesh) -> Iterator[Finding]:
         selector = {**version.service["spec"]["selector"], **version.labels}
         deployments = [each for each in mesh.deployments if name_of(each).namespace == namespace]
         why = listing(examine("", {}, version.pods).problems, separator="; ") or why_no_pods(selector, deployments)
-        of = f" of subset {subset}" if subset else ""
-        problem = (
-            f"has 0 ready of {plural(len(version.pods), 'pod')}{of}, which gets {share:g} % of the requests: {why}"
-        )
+        lacks = f"has 0 ready of {plural(len(version.pods), 'pod')}{_of(subset)}"
+        problem = f"{lacks}, which gets {share:g} % of the requests: {why}"
         command, since = _relabel(mesh, version) if share and not version.pods else ("", None)
         remedy = "select the pods with its name"
         if not command:
@@ -75,7 +73,7 @@ def capacity_for_weight(mesh: Mesh) -> Iterator[Finding]:
             needed = ceil(destination.share * most / 100)
             if 0 < version.ready < needed:
                 problem = (
-                    f"has {plural(version.ready, 'ready pod')} of subset {destination.subset} for "
+                    f"has {plural(version.ready, 'ready pod')}{_of(destination.subset)} for "
                     f"{destination.share:g} % of the requests, where {most} carry all"
                 )
                 remedy = f"scale that version to {plural(needed, 'replica')}"
@@ -166,6 +164,10 @@ def _versions(mesh: Mesh) -> Iterator[_Version]:
         if not destination.subset or mesh.subset(destination):
             labels = _labels(mesh, destination)
             yield _Version(destination, service, labels, tuple(behind(service, mesh.pods, labels)))
+
+
+def _of(subset: str) -> str:
+    return f" of subset {subset}" if subset else ""
 
 
 def _rule_of(version: _Version) -> tuple[ServiceName, str]:

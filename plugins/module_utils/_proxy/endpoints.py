@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from .._common.values import from_json, understood
 from .._metrics.counts import Sample
-from .envoy_config import HostSubset, destination_of, is_healthy
+from .._routing.hosts import HostSubset
+from .envoy_config import destination_of, is_healthy
 
 CUT_OFF = 3  # answers in a row without a healthy endpoint until a version counts as cut off from a proxy
 
@@ -53,17 +54,17 @@ class ProxyHosts:
 
 @dataclass(frozen=True)
 class Clusters:
-    """The clusters of the versions. versions: by destination; port: of the clusters that count, None for all."""
+    """The clusters of the versions. versions: by destination; ports: by version, of the clusters that count."""
 
     versions: Mapping[HostSubset, str]
-    port: int | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
 
     def version(self, cluster: str) -> str | None:
         """The version that the cluster with this name belongs to."""
         destination = destination_of(cluster)
-        if destination is None or (self.port is not None and cluster.split("|")[1] != str(self.port)):
-            return None
-        return self.versions.get(destination)
+        version = self.versions.get(destination) if destination else None
+        port = self.ports.get(version) if version else None
+        return version if port is None or cluster.split("|")[1] == str(port) else None
 
 
 @dataclass(frozen=True)

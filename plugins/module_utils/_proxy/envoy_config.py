@@ -7,23 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from .._common.shares import number, share_of
 from .._common.values import from_json, understood
-from .._routing.hosts import ServiceName, identity
-
-
-class HostSubset(NamedTuple):
-    """A subset of a host; an empty subset is the whole host."""
-
-    host: ServiceName | str
-    subset: str
-
-    def __str__(self) -> str:
-        return f"subset {self.subset} of {self.host}"
-
+from .._routing.hosts import HostSubset, ServiceName, identity
 
 Weights = Mapping[HostSubset, int]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .._common.shares import said
+from .._routing.hosts import HostSubset
 from . import envoy_config
-from .envoy_config import EnvoyRule, HostSubset, Weights, same_shares
+from .envoy_config import EnvoyRule, Weights, same_shares
 
 Get = Callable[[str], bytes]
 
@@ -74,18 +75,18 @@ def _wrong(rule: EnvoyRule, routes: Sequence[Weights]) -> list[Weights]:
 
 
 @dataclass(frozen=True)
-class SubsetsExpectation:
-    """Expects a cluster for each of these subsets, with a healthy host unless it may be `empty`."""
+class ClustersExpectation:
+    """Expects a cluster for each of these versions, with a healthy host unless it may be `empty`."""
 
-    subsets: frozenset[HostSubset]
+    versions: frozenset[HostSubset]
     empty: bool = False
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
-        found = envoy_config.hosts(get(envoy_config.hosts_path(self.subsets)))
-        known = self.subsets & found.keys()
+        found = envoy_config.hosts(get(envoy_config.hosts_path(self.versions)))
+        known = self.versions & found.keys()
         if not known and sidecar:
             return Observation(True, "has no such cluster", concerned=False)
-        missing = [f"no cluster for {place}" for place in self.subsets - known]
+        missing = [f"no cluster for {place}" for place in self.versions - known]
         missing += [
             f"{found[place].healthy} of {found[place].total} hosts of {place} healthy"
             for place in known
@@ -97,11 +98,11 @@ class SubsetsExpectation:
 
 @dataclass(frozen=True)
 class AbsenceExpectation:
-    """Expects no route to these subsets."""
+    """Expects no route to these versions."""
 
-    subsets: frozenset[HostSubset]
+    versions: frozenset[HostSubset]
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
-        present = envoy_config.destinations(get(envoy_config.routes_path())) & self.subsets
+        present = envoy_config.destinations(get(envoy_config.routes_path())) & self.versions
         names = ", ".join(sorted(map(str, present)))
         return Observation(not present, f"has routes to {names}" if names else "has no route to it")

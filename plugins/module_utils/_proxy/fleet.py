@@ -22,13 +22,13 @@ from .._istio.reader import INJECTED
 from .._k8s.auth import ClusterError
 from .._k8s.client import POD, SIDECAR, Cluster
 from .._k8s.portforward import Stream
-from .._routing.hosts import ServiceName, identity
+from .._routing.hosts import HostSubset, ServiceName
 from . import discovery
 from .attachment import NAMED, Attachment, Object, Proxy, proxies_in
 from .callers import ADMIN_PORT, READ_TIMEOUT, Callers, Sender, callers_of, sender_of
 from .discovery import DiscoveredGateways, selector_of
-from .envoy_config import HostSubset, percentages, rules_of
-from .expectations import AbsenceExpectation, Expectation, SubsetsExpectation, WeightsExpectation
+from .envoy_config import percentages, rules_of
+from .expectations import AbsenceExpectation, ClustersExpectation, Expectation, WeightsExpectation
 from .poll import Live, Poll
 
 if TYPE_CHECKING:  # rarely needed, and a module compiles everything that it imports each time it runs
@@ -199,21 +199,21 @@ class Proxies:
         claim = f"{self._place} was accepted by the API server with {shares}, but that is not live"
         return self._await(partial(WeightsExpectation, expected), claim, timeout, since, meanwhile)
 
-    def await_definitions(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
-        """Wait until every proxy has a cluster for each of these subsets, so that a route may name them."""
-        places = self._destinations(host, subsets)
-        expectation = partial(SubsetsExpectation, places, empty=True)
-        return self._await(expectation, f"{_listed(places)} cannot be named by a route yet", timeout)
+    def await_definitions(self, versions: Iterable[HostSubset], timeout: float) -> Proof:
+        """Wait until every proxy has a cluster for each of these versions, so that a route may name them."""
+        wanted = frozenset(versions)
+        expectation = partial(ClustersExpectation, wanted, empty=True)
+        return self._await(expectation, f"{_listed(wanted)} cannot be named by a route yet", timeout)
 
-    def await_subsets(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
-        """Wait until every proxy has healthy hosts for each of these subsets, so that they can get requests."""
-        places = self._destinations(host, subsets)
-        return self._await(partial(SubsetsExpectation, places), f"{_listed(places)} cannot be routed to yet", timeout)
+    def await_versions(self, versions: Iterable[HostSubset], timeout: float) -> Proof:
+        """Wait until every proxy has healthy hosts for each of these versions, so that they can get requests."""
+        wanted = frozenset(versions)
+        return self._await(partial(ClustersExpectation, wanted), f"{_listed(wanted)} cannot be routed to yet", timeout)
 
-    def await_absence(self, host: str, subsets: Iterable[str], timeout: float) -> Proof:
-        """Wait until no route of any proxy leads to these subsets, so that they can be removed."""
-        places = self._destinations(host, subsets)
-        return self._await(partial(AbsenceExpectation, places), f"{_listed(places)} cannot be removed yet", timeout)
+    def await_absence(self, versions: Iterable[HostSubset], timeout: float) -> Proof:
+        """Wait until no route of any proxy leads to these versions, so that they can be removed."""
+        wanted = frozenset(versions)
+        return self._await(partial(AbsenceExpectation, wanted), f"{_listed(wanted)} cannot be removed yet", timeout)
 
     def current(self) -> Mapping[Proxy, Stream]:
         """The present proxies with their streams, for a Reader; thread-safe."""
@@ -319,10 +319,6 @@ class Proxies:
             return SyncStatus(missing=f"istiod did not say why within {timeout:.3g} s")
         except ValueError as error:
             return SyncStatus(missing=f"istiod's answer cannot be read: {error}")
-
-    def _destinations(self, host: str, subsets: Iterable[str]) -> frozenset[HostSubset]:
-        place = identity(host, self.attachment.namespace)
-        return frozenset(HostSubset(place, subset) for subset in subsets)
 
     def _none_found(self) -> str:
         gateways = [

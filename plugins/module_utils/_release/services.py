@@ -2,7 +2,8 @@
 """The states of several services, each with a release of its own, in the annotation of one VirtualService. Pure.
 
 The annotation of one service is its state. That of several is {"version": 2, "services": {HOST: STATE}}, with full
-names of hosts; a reader that knows version 1 alone refuses it.
+names of hosts; a reader that knows version 1 alone refuses it. Where the versions are Services of their own, HOST is
+all of theirs, separated by commas, and a release is the next one of the same service if they have one in common.
 """
 
 from __future__ import annotations
@@ -40,17 +41,26 @@ class Notes:
 
     def of(self, host: str) -> State | Unreadable | None:
         """The state of a host."""
-        return decode(self.texts.get(_key(host, self.namespace), self.texts.get(None)))
+        key = next((each for each in self.hosts if self._is_same(each, host)), None)
+        return decode(self.texts.get(key))
 
     def written(self, host: str, state: State, present: Collection[ServiceName | str]) -> str:
         """The annotation with this state of a host. present: the hosts that have routes; the states of others go."""
         key, text = _key(host, self.namespace), encode(state)
-        others = {name: each for name, each in self.texts.items() if name != key}
-        kept = {name: each for name, each in others.items() if name and identity(name, self.namespace) in present}
+        others = {name: each for name, each in self.texts.items() if name and not self._is_same(name, host)}
+        kept = {name: each for name, each in others.items() if identities(name, self.namespace) & set(present)}
         if not kept:
             return text
         states = {name: json.loads(each) for name, each in sorted({**kept, key: text}.items())}
         return json.dumps({"version": VERSION, "services": states}, separators=(",", ":"))
+
+    def _is_same(self, one: str, other: str) -> bool:
+        return bool(identities(one, self.namespace) & identities(other, self.namespace))
+
+
+def identities(host: str, namespace: str) -> set[ServiceName | str]:
+    """What a host means, or each of several hosts separated by commas."""
+    return {identity(each, namespace) for each in host.split(",")}
 
 
 def read_notes(text: str | None, namespace: str) -> Notes:
@@ -67,8 +77,8 @@ def read_notes(text: str | None, namespace: str) -> Notes:
 
 def _key(host: str, namespace: str) -> str:
     """The full name of a host, one for all domains."""
-    service = service_of(host, namespace)
-    return f"{service.name}.{service.namespace}.svc.cluster.local" if service else host
+    services = [(each, service_of(each, namespace)) for each in host.split(",")]
+    return ",".join(f"{found.name}.{found.namespace}.svc.cluster.local" if found else each for each, found in services)
 
 
 def _services(text: str) -> dict[str, Any] | None:

@@ -61,7 +61,7 @@ def _use_of(session: Session, outcome: Outcome, version: str, services: Iterable
     """Who still leads to a version: other routes, or else a proxy that has not dropped it yet."""
     target, route = outcome.snapshot.target, outcome.snapshot.route
     here = [f"http route {each.name} of {target.namespace}/{target.name}" for each in outcome.snapshot.routes]
-    places = [place for each in services for place in users(each, route.host, target.namespace, version)]
+    places = [place for each in services for place in users(each, route.place(version))]
     used_by = [place for place in places if place not in here]
     return Leftover(version, used_by, "" if used_by else _why_not_absent(session, outcome, version))
 

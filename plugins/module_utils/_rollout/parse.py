@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .._release.cleanup import OVER
-from .._release.services import HOST, Notes, read_notes
+from .._release.services import HOST, Notes, identities, read_notes
 from .._release.state import State, Unreadable
-from .._routing.hosts import identity, same_host
+from .._routing.hosts import same_host
 from .._routing.virtual_service import (
     Route,
     RouteError,
@@ -42,8 +42,11 @@ def parse(target: Target, virtual_service: Object) -> Snapshot:
 
 
 def _host(target: Target, virtual_service: Object, notes: Notes) -> str | None:
-    """The host that is meant: the named one, the only one with the versions, or the only one with a release."""
-    if target.destination_host:
+    """The host that is meant: the named one, the only one with the versions, or the only one with a release.
+
+    Versions that are Services name it themselves.
+    """
+    if target.destination_host and not target.stable:
         return target.destination_host
     known = notes.hosts[0] if len(notes.hosts) == 1 else None
     if not target.stable:
@@ -51,13 +54,14 @@ def _host(target: Target, virtual_service: Object, notes: Notes) -> str | None:
             several = f"{target.place} has releases of {' and '.join(notes.hosts)}"
             raise RouteError(f"{several}: name one of them by `destination_host`")
         return known
+    versions = (target.stable, target.canary)
     try:
-        found = locate(virtual_service, (target.stable, target.canary), routes=target.routes)
+        found = locate(virtual_service, versions, routes=target.routes, host=target.destination_host)
     except RouteError:
-        if known:
-            return known
+        if target.destination_host or known:
+            return target.destination_host or known
         raise
-    return found[0].host
+    return found[0].service(*versions) if found[0].by_service else target.destination_host or found[0].host
 
 
 def _routes(
@@ -224,7 +228,8 @@ def _is_kept(state: State | Unreadable | None, route: Route, virtual_service: Ob
     if not isinstance(state, State):
         return False
     namespace, host = virtual_service["metadata"]["namespace"], state.extra.get(HOST)
-    if host and identity(str(host), namespace) != identity(route.host, namespace):
+    own = identities(route.service(*route.destinations), namespace)
+    if host and not identities(str(host), namespace) & own:
         return False
     names = _present(restriction(state), virtual_service)
     try:

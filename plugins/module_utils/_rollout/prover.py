@@ -51,11 +51,11 @@ class Prover:
         proxies = self._of(snapshot)
         proxies.await_weights(snapshot.virtual_service, self.timeout, rules=snapshot.rules)
         if gaining:
-            proxies.await_subsets(snapshot.route.host, gaining, self.timeout)
+            proxies.await_versions(map(snapshot.route.place, gaining), self.timeout)
 
     def reachable(self, snapshot: Snapshot, versions: Collection[str], seconds: float) -> None:
         """Unless every proxy has a healthy host of these versions within this time, raise."""
-        self._of(snapshot).await_subsets(snapshot.route.host, versions, min(seconds, self.timeout))
+        self._of(snapshot).await_versions(map(snapshot.route.place, versions), min(seconds, self.timeout))
 
     def live(self, snapshot: Snapshot, since: float, meanwhile: Callable[[], None] | None = None) -> Proof:
         """That the weights are live which were written then (monotonic), from when on the time for it counts.
@@ -67,7 +67,7 @@ class Prover:
 
     def absent(self, snapshot: Snapshot, version: str) -> Proof:
         """That no route leads to a version any more."""
-        return self._of(snapshot).await_absence(snapshot.route.host, [version], self.timeout)
+        return self._of(snapshot).await_absence([snapshot.route.place(version)], self.timeout)
 
     def reader(
         self, snapshot: Snapshot, paths: Sequence[str], pace: float, intervals: Mapping[str, Interval] | None = None

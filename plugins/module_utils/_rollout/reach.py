@@ -43,7 +43,7 @@ def also_reached(
     """
     if reached_by_weight_alone.__name__ in skip:
         return ()
-    split = MovedRules(snapshot.virtual_service, frozenset(snapshot.rules), snapshot.route.host)
+    split = MovedRules(snapshot.virtual_service, frozenset(snapshot.rules), snapshot.route)
     found: list[str] = list(past(split, snapshot.target.stable, snapshot.target.canary))
     try:
         world, unseen = _world(cluster, snapshot, rivals and not snapshot.problems)

@@ -12,10 +12,10 @@ from .._k8s.auth import ClusterError
 from .._k8s.client import DEPLOYMENT, DESTINATION_RULE, NAMESPACE, POD, SERVICE, VIRTUAL_SERVICE, Cluster
 from .._release.state import State
 from .._routing.hosts import ServiceName, service_of
-from .._routing.subsets import subsets_of
+from .._routing.subsets import Subset, subsets_of
 from .._routing.virtual_service import listed
 from .parse import parse, parse_for_rollback, rewritten
-from .snapshot import Object, Refused, Snapshot, Target
+from .snapshot import Object, Refused, Snapshot, Target, versions_of
 
 QUICK = 0.5  # seconds that a read takes at most where the API server is not slow
 BOUND = 2.0  # seconds that a rollback waits for what it can do without
@@ -47,10 +47,11 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
 def read_on(cluster: Cluster, known: Snapshot) -> Snapshot:
     """The snapshot for the next step of a run, or Refused; `known` is younger than FRESH.
 
-    Its VirtualService and its pods are watched. The DestinationRules are not, and a write does not test them, so they
-    are read again.
+    Its VirtualService and its pods are watched. What defines the versions is not, and a write does not test it, so it
+    is read again.
     """
-    snapshot = _with_subsets(cluster, rewritten(known, known.virtual_service))
+    snapshot = rewritten(known, known.virtual_service)
+    snapshot = (_with_services if snapshot.route.by_service else _with_subsets)(cluster, snapshot)
     mistakes = _mistakes(snapshot)
     if mistakes:
         raise Refused(mistakes)
@@ -84,7 +85,7 @@ def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
 
 def pods_of(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snapshot:
     """The same with the pods as they are now, and how many are wanted. at_once: over two connections."""
-    if snapshot.service is None or not snapshot.selects:
+    if snapshot.service is None or not snapshot.has_pods:
         return snapshot
     namespace = snapshot.service.namespace
     begun = begin(lambda: _deployments(cluster, namespace)) if at_once else None
@@ -128,6 +129,8 @@ def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str
 def _behind(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snapshot:
     """With the Service, the subsets and the pods behind the route. at_once: over several connections."""
     namespace = snapshot.target.namespace
+    if snapshot.route.by_service:
+        return pods_of(cluster, _with_services(cluster, snapshot), at_once)
     service = service_of(snapshot.route.host, namespace)
     if service is None:
         return snapshot
@@ -149,8 +152,28 @@ def _with_subsets(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, subsets=subsets, mesh=replace(snapshot.mesh, destination_rules=tuple(rules)))
 
 
+def _with_services(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
+    """With the Services of the versions, where each is one."""
+    names = versions_of(snapshot.target, snapshot.state)
+    places = {name: service_of(name, snapshot.target.namespace) for name in dict.fromkeys(names)}
+    found = {name: cluster.get(SERVICE, place.name, place.namespace) for name, place in places.items() if place}
+    selectors = {name: (each.get("spec") or {}).get("selector") or {} for name, each in found.items() if each}
+    subsets = {name: Subset(name, labels, "") for name, labels in selectors.items() if labels}
+    first = next(iter(subsets.values()), None)
+    shared = {
+        key: value
+        for key, value in (first.labels if first else {}).items()
+        if all(each.labels.get(key) == value for each in subsets.values())
+    }
+    services = tuple(each for each in found.values() if each)
+    service, mesh = places[snapshot.target.stable], replace(snapshot.mesh, services=services)
+    return replace(snapshot, service=service, selects=shared, subsets=subsets, mesh=mesh)
+
+
 def _mistakes(snapshot: Snapshot) -> list[str]:
     target, host = snapshot.target, snapshot.route.host
+    if snapshot.route.by_service:
+        return _mistakes_in_services(snapshot)
     if snapshot.service is None:
         return [
             f"host {host} of {listed(snapshot.routes)} in {target.place} is no Service of this cluster: "
@@ -168,6 +191,30 @@ def _mistakes(snapshot: Snapshot) -> list[str]:
             rules = ", ".join(sorted({subset.destination_rule for subset in snapshot.subsets.values()}))
             where = f"DestinationRule {rules}" if rules else f"any DestinationRule for host {host}"
             mistakes.append(f"subset {version} is not in {where}; its subsets: {known}")
+    return mistakes
+
+
+def _mistakes_in_services(snapshot: Snapshot) -> list[str]:
+    """The same where each version is a Service."""
+    target, mistakes = snapshot.target, []
+    services = {name: service_of(name, target.namespace) for name in (target.stable, target.canary)}
+    for name, service in services.items():
+        if service is None:
+            mistakes.append(
+                f"{name}, a version in {listed(snapshot.routes)} of {target.place}, is no Service of this cluster: "
+                "write it bare or as name.namespace.svc.cluster.local"
+            )
+        elif name not in snapshot.subsets and not _cleaned_up(snapshot, name):
+            mistakes.append(
+                f"Service {service}, a version in {listed(snapshot.routes)} of {target.place}, "
+                "does not exist or selects no pods"
+            )
+    namespaces = sorted({service.namespace for service in services.values() if service})
+    if len(namespaces) > 1:
+        mistakes.append(
+            f"{target.stable} and {target.canary} are Services of the namespaces {' and '.join(namespaces)}: the "
+            "versions of a release must be Services of one namespace"
+        )
     return mistakes
 
 

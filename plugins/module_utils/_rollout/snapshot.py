@@ -16,9 +16,9 @@ from .._release.messages import drifted
 from .._release.model import Observed, Ready
 from .._release.services import HOST, read_notes
 from .._release.state import State, Unreadable
-from .._routing.hosts import ServiceName, identity
+from .._routing.hosts import ServiceName, short_name
 from .._routing.subsets import Subset
-from .._routing.virtual_service import Route, every_route, note_of
+from .._routing.virtual_service import Route, hosts_of, note_of
 
 Object = Mapping[str, Any]
 
@@ -42,6 +42,8 @@ class Refused(Exception):
 class Target:
     """What the user named: a VirtualService and two versions in it; without names, those that are found there.
 
+    stable, canary: names of subsets, or of Services as the VirtualService may name them most briefly.
+
     routes: names or numbers of the HTTP routes to move; empty for all with these versions.
     """
 
@@ -56,12 +58,12 @@ class Target:
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Target:
         """That of a module's options; those that it does not have are not named."""
-        routes = tuple(filter(None, params["routes"]))
+        routes, namespace = tuple(filter(None, params["routes"])), params["namespace"]
         return cls(
             params["name"],
-            params["namespace"],
-            params["stable"] or "",
-            params["canary"] or "",
+            namespace,
+            short_name(params["stable"] or "", namespace),
+            short_name(params["canary"] or "", namespace),
             () if ALL in routes else routes,
             params["destination_host"] or None,
             params.get("min_ready"),
@@ -78,6 +80,9 @@ class Snapshot:
 
     pods_version: the resourceVersion of their list, from which a watch continues; empty without one.
     deployments: all of the Service's namespace; None if they may not be read.
+    service, selects: the Service and its selector. Where each version is a Service: that of the stable version, and
+        what all of them select by.
+    subsets: by version, also where each is a Service.
     routes: all that are moved; the first one tells the present shares: before a rollback, that with the most for the
         canary.
     foreign: the state is that of a release on other routes of the service, and is not ours to write.
@@ -121,6 +126,11 @@ class Snapshot:
         return str(self.virtual_service["metadata"]["resourceVersion"])
 
     @property
+    def has_pods(self) -> bool:
+        """Whether a Service selects any pods."""
+        return self.service is not None and bool(self.selects or (self.route.by_service and self.subsets))
+
+    @property
     def selector(self) -> str:
         """The Service's, in the syntax of the API server."""
         return as_text(self.selects)
@@ -143,7 +153,9 @@ class Snapshot:
     def _version(self, name: str) -> Version:
         subset = self.subsets.get(name)
         if subset is None:
-            return Version(name, 0, 0, (), absent="no DestinationRule has this subset")
+            lacking = "there is no such Service with a selector"
+            absent = lacking if self.route.by_service else "no DestinationRule has this subset"
+            return Version(name, 0, 0, (), absent=absent)
         return examine(name, {**self.selects, **subset.labels}, self.pods or (), self.deployments)
 
     def observed(self, holder_ended: bool = False) -> Observed:
@@ -190,8 +202,9 @@ class Snapshot:
         rest = {name: value for name, value in state.extra.items() if name not in (ROUTES, ROUTE, HOST)}
         namespace = self.target.namespace
         notes = read_notes(note_of(self.virtual_service), namespace)
-        present = {identity(route.host, namespace) for route in every_route(self.virtual_service)}
-        return notes.written(self.route.host, replace(state, extra={**rest, **place, HOST: self.route.host}), present)
+        host = self.route.service(self.target.stable, self.target.canary)
+        noted = replace(state, extra={**rest, **place, HOST: host})
+        return notes.written(host, noted, hosts_of(self.virtual_service))
 
 
 def chosen(target: Target, state: State | Unreadable | None) -> tuple[str, ...]:

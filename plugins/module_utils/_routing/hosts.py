@@ -29,6 +29,24 @@ def service_of(host: str, namespace: str) -> ServiceName | None:
     return None
 
 
+class HostSubset(NamedTuple):
+    """A subset of a host; an empty subset is the whole host."""
+
+    host: ServiceName | str
+    subset: str
+
+    def __str__(self) -> str:
+        return f"subset {self.subset} of {self.host}" if self.subset else str(self.host)
+
+
+def short_name(host: str, namespace: str) -> str:
+    """A host as briefly as an object of `namespace` may name it; equal for two hosts exactly if they mean the same."""
+    service = service_of(host, namespace)
+    if service is None:
+        return host
+    return service.name if service.namespace == namespace else f"{service.name}.{service.namespace}.svc.cluster.local"
+
+
 def full_name(host: str, namespace: str) -> str:
     """A host as it may be written in any namespace. The domain makes no difference to what it means."""
     return host if "." in host else f"{host}.{namespace}.svc.cluster.local"

@@ -12,11 +12,14 @@ from .hosts import identity
 
 @dataclass(frozen=True)
 class Subset:
-    """One version of a Service: its labels, beside those that the Service selects by."""
+    """One version of a Service: its labels, beside those that the Service selects by.
+
+    destination_rule: namespace/name; empty where the version is a Service of its own, and these are all its labels.
+    """
 
     name: str
     labels: Mapping[str, str]
-    destination_rule: str  # namespace/name
+    destination_rule: str
 
 
 def subsets_of(host: str, namespace: str, destination_rules: Iterable[Mapping[str, Any]]) -> dict[str, Subset]:

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HTTP routes of a VirtualService that split requests between versions: find, read and patch them. Pure.
 
+A version is a subset of the Service that a rule leads to, or a Service of its own, without a subset; then its name is
+the host as `short_name` writes it.
+
 Shares are percentages of what the versions of a release have together. That is everything in the usual route; in a
 route with further destinations it is the rest, and the weights of those are never changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 from .._common.shares import Share, exact, share_of
 from .._common.text import joined
-from .hosts import identity, same_host
+from .hosts import HostSubset, ServiceName, identity, same_host, service_of, short_name
 
 ANNOTATION = "progressive.istio/canary"
 
@@ -30,18 +33,20 @@ class RouteError(Exception):
 
 @dataclass(frozen=True)
 class Destination:
-    """A version in a rule. weight: as Istio applies it, which may differ from the written one."""
+    """A version in a rule. weight: as Istio applies it, which may differ from the written one. port: None if none."""
 
     index: int
     weight: int
+    port: int | None = None
 
 
 @dataclass(frozen=True)
 class Route:
-    """One rule of `spec.http`, and its destinations of one host.
+    """One rule of `spec.http`, and its destinations of one host, or those that are Services of the versions.
 
-    label: its name, or empty. destinations: by subset. total: the sum of all weights of the rule, including those of
-    other hosts. elsewhere: the weights of those, by host and subset.
+    label: its name, or empty. host: that of its first destination. destinations: by subset, or by Service. total: the
+    sum of all weights of the rule, including those of its other destinations. elsewhere: the weights of those, by host
+    and subset. namespace: of its VirtualService. by_service: the versions are Services.
     """
 
     rule: int
@@ -51,11 +56,23 @@ class Route:
     destinations: Mapping[str, Destination]
     total: int
     elsewhere: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    namespace: str = ""
+    by_service: bool = False
 
     @property
     def name(self) -> str:
         """Its name, or else its number."""
         return self.label or f"number {self.rule + 1}"
+
+    def place(self, version: str) -> HostSubset:
+        """Where a version is, also one that is no destination yet."""
+        if self.by_service:
+            return HostSubset(identity(version, self.namespace), "")
+        return HostSubset(identity(self.host, self.namespace), version)
+
+    def service(self, *versions: str) -> str:
+        """What the service is known by: its host, or else the Services of these versions, separated by commas."""
+        return ",".join(versions) if self.by_service else self.host
 
     def weights(self, versions: Iterable[str]) -> dict[str, int]:
         """The weights of those versions that are destinations."""
@@ -119,7 +136,7 @@ def locate(
     namespace, place = virtual_service["metadata"]["namespace"], _place(virtual_service)
     hosts: dict[object, list[Route]] = {}
     for route in found:
-        hosts.setdefault(identity(route.host, namespace), []).append(route)
+        hosts.setdefault(None if route.by_service else identity(route.host, namespace), []).append(route)
     most = max(len(route.weights(wanted)) for route in found)
     fitting = [own for own in hosts.values() if any(len(route.weights(wanted)) == most for route in own)]
     if len(fitting) > 1:
@@ -138,8 +155,9 @@ def locate(
         return tuple(own)
     telling = tuple(route for route in own if len(route.weights(wanted)) > 1)
     if not telling and len(own) > 1:
+        only = joined(list(dict.fromkeys(name for route in own for name in route.weights(sorted(wanted)))))
         raise RouteError(
-            f"{listed(own)} of {place} lead to one version of {own[0].host} only: name those that the release is to "
+            f"{listed(own)} of {place} lead to {only} alone of these versions: name those that the release is to "
             "move by `routes`, or give each of them a destination for the other version with weight 0"
         )
     return telling or tuple(own)
@@ -154,7 +172,7 @@ def candidates(
 ) -> list[Route]:
     """All rules, each with one host, that have any of these versions. RouteError if none has, or no named one is there.
 
-    routes: the names or numbers of rules; empty for all.
+    routes: the names or numbers of rules; empty for all. host: of subsets; versions that are Services name theirs.
     """
     namespace, wanted, place = virtual_service["metadata"]["namespace"], frozenset(versions), _place(virtual_service)
     rules = (virtual_service.get("spec") or {}).get("http") or []
@@ -171,6 +189,7 @@ def candidates(
         for key in _identities(rules[index], namespace)
         if not host or key == identity(host, namespace)
     ]
+    found += [_service_route(index, rules[index], namespace, wanted) for index in chosen]
     having = [route for route in found if route.weights(wanted)]
     without = [index for index in chosen if index not in {route.rule for route in having}]
     if without and (routes or not having):
@@ -179,7 +198,7 @@ def candidates(
         )
         of_host = f" of host {host}" if host else ""
         raise RouteError(
-            f"{where} has no destination with subset {' or '.join(sorted(wanted))}{of_host}; "
+            f"{where} has no destination with subset or host {' or '.join(sorted(wanted))}{of_host}; "
             f"it has {', '.join(_described(rules[index]) for index in without)}"
         )
     return having
@@ -201,14 +220,32 @@ def titled(names: Sequence[str]) -> str:
 
 
 def every_route(virtual_service: Mapping[str, Any]) -> list[Route]:
-    """All rules with destinations, each with one host."""
+    """All rules with destinations, each with one host, or with the Services that it splits requests between."""
     namespace = virtual_service["metadata"]["namespace"]
     rules = (virtual_service.get("spec") or {}).get("http") or []
-    return [
-        _route(index, rule, key, namespace, frozenset())
-        for index, rule in enumerate(rules)
-        for key in _identities(rule, namespace)
-    ]
+    found: list[Route] = []
+    for index, rule in enumerate(rules):
+        split = services_in(rule, namespace)
+        if len(split) > 1:
+            found.append(_service_route(index, rule, namespace, frozenset(split)))
+        whole = {identity(name, namespace) for name in split} if len(split) > 1 else set()
+        for key in _identities(rule, namespace):
+            if key not in whole or _subsets_in(rule, key, namespace):
+                found.append(_route(index, rule, key, namespace, frozenset()))
+    return found
+
+
+def hosts_of(virtual_service: Mapping[str, Any]) -> set[ServiceName | str]:
+    """The hosts of all destinations of HTTP rules."""
+    namespace = virtual_service["metadata"]["namespace"]
+    rules = (virtual_service.get("spec") or {}).get("http") or []
+    return {key for rule in rules for key in _identities(rule, namespace)}
+
+
+def services_in(rule: Mapping[str, Any], namespace: str) -> list[str]:
+    """The Services that a rule leads to without a subset, by short name, in their order."""
+    hosts = [each["destination"]["host"] for each in rule.get("route") or [] if not each["destination"].get("subset")]
+    return list(dict.fromkeys(short_name(host, namespace) for host in hosts if service_of(host, namespace)))
 
 
 def has_route(virtual_service: Mapping[str, Any], name: str) -> bool:
@@ -217,15 +254,15 @@ def has_route(virtual_service: Mapping[str, Any], name: str) -> bool:
     return any(_is(index, rule, name) for index, rule in enumerate(rules))
 
 
-def users(virtual_service: Mapping[str, Any], host: str, namespace: str, version: str) -> list[str]:
-    """The rules of any kind that lead to a version of a host, at any weight. namespace: where the host is read."""
+def users(virtual_service: Mapping[str, Any], version: HostSubset) -> list[str]:
+    """The rules of any kind that lead to a version, at any weight."""
     meta, spec, found = virtual_service["metadata"], virtual_service.get("spec") or {}, []
     for kind in ("http", "tcp", "tls"):
         for index, rule in enumerate(spec.get(kind) or []):
             entries = [*(rule.get("route") or []), *(rule.get("mirrors") or [])]
             places = [*(entry["destination"] for entry in entries), *([rule["mirror"]] if rule.get("mirror") else [])]
             if any(
-                place.get("subset") == version and same_host(place["host"], meta["namespace"], host, namespace)
+                HostSubset(identity(place["host"], meta["namespace"]), place.get("subset", "")) == version
                 for place in places
             ):
                 found.append(f"{kind} route {_name(index, rule)} of {meta['namespace']}/{meta['name']}")
@@ -237,15 +274,18 @@ def pair(
 ) -> tuple[str, str] | None:
     """The two versions that all rules with two versions of a host split between, in the order of their destinations.
 
-    routes: the names or numbers of the rules; empty for all. host: empty for any.
+    routes: the names or numbers of the rules; empty for all. host: of subsets; empty for any.
     """
     namespace, found = virtual_service["metadata"]["namespace"], set()
     for index, rule in enumerate((virtual_service.get("spec") or {}).get("http") or []):
+        if routes and not any(_is(index, rule, name) for name in routes):
+            continue
         places = [entry["destination"] for entry in rule.get("route") or []]
-        subsets = [place.get("subset") for place in places]
-        named = not routes or any(_is(index, rule, name) for name in routes)
+        services, subsets = services_in(rule, namespace), [each.get("subset") for each in places]
+        if len(places) == len(services) == 2:
+            found.add((services[0], services[1]))
         of_host = not host or all(same_host(place["host"], namespace, host, namespace) for place in places)
-        if named and of_host and len(subsets) == 2 and all(subsets) and len(set(subsets)) == 2:
+        if of_host and len(subsets) == 2 and all(subsets) and len(set(subsets)) == 2:
             found.add((subsets[0], subsets[1]))
     return found.pop() if len(found) == 1 else None
 
@@ -278,7 +318,7 @@ def _changes(route: Route, before: Iterable[str], shares: Mapping[str, Share]) -
     A version without a destination takes over one of a version in `before` that has no weight and is no longer
     needed, or else gets a new one.
     """
-    base = f"/spec/http/{route.rule}/route"
+    base, key = f"/spec/http/{route.rule}/route", "host" if route.by_service else "subset"
     numbers = route.numbers(before, shares)
     retired = [route.destinations[name] for name in before if name not in shares and name in route.destinations]
     free = [place for place in retired if not place.weight]
@@ -287,9 +327,9 @@ def _changes(route: Route, before: Iterable[str], shares: Mapping[str, Share]) -
         place = route.destinations.get(version)
         if place is None and free:
             place = free.pop()
-            changes.append(_set(f"{base}/{place.index}/destination/subset", version))
+            changes.append(_set(f"{base}/{place.index}/destination/{key}", version))
         if place is None:
-            destination = {"host": route.host, "subset": version} | ({"port": route.port} if route.port else {})
+            destination = {"host": route.host} | {key: version} | ({"port": route.port} if route.port else {})
             changes.append(_set(f"{base}/-", {"destination": destination, "weight": weight}))
         else:
             changes.append(_set(f"{base}/{place.index}/weight", weight))
@@ -351,27 +391,71 @@ def _set(path: str, value: Any) -> dict[str, Any]:
 
 
 def _route(index: int, rule: Mapping[str, Any], key: object, namespace: str, wanted: frozenset[str]) -> Route:
-    entries = rule["route"]
+    """The destinations of one host, by subset."""
+
+    def version_of(place: Mapping[str, Any]) -> str | None:
+        return place.get("subset", "") if identity(place["host"], namespace) == key else None
+
+    return _with_destinations(Route(index, "", "", None, {}, 0, {}, namespace), rule, version_of, wanted)
+
+
+def _service_route(index: int, rule: Mapping[str, Any], namespace: str, wanted: frozenset[str]) -> Route:
+    """The destinations that are a Service of one of these versions."""
+
+    def version_of(place: Mapping[str, Any]) -> str | None:
+        name = short_name(place["host"], namespace)
+        return name if name in wanted and not place.get("subset") and service_of(name, namespace) else None
+
+    return _with_destinations(Route(index, "", "", None, {}, 0, {}, namespace, True), rule, version_of, wanted)
+
+
+def _with_destinations(
+    route: Route,
+    rule: Mapping[str, Any],
+    version_of: Callable[[Mapping[str, Any]], str | None],
+    wanted: frozenset[str],
+) -> Route:
+    """version_of: the version of a destination, None for one that is of no version."""
+    entries = rule.get("route") or []
     # Istio ignores the weight of a single destination.
     weights = [100] if len(entries) == 1 else [entry.get("weight") or 0 for entry in entries]
     destinations: dict[str, Destination] = {}
     elsewhere: dict[tuple[str, str], int] = {}
+    first: Mapping[str, Any] = {}
     for position, entry in enumerate(entries):
-        subset = entry["destination"].get("subset", "")
-        if identity(entry["destination"]["host"], namespace) != key:
-            other = (entry["destination"]["host"], subset)
+        place = entry["destination"]
+        version = version_of(place)
+        if version is None:
+            other = (place["host"], place.get("subset", ""))
             elsewhere[other] = elsewhere.get(other, 0) + weights[position]
             continue
-        if subset in destinations and subset in wanted:
-            raise RouteError(f"HTTP route {_name(index, rule)} has more than one destination {subset}: merge them")
-        destinations.setdefault(subset, Destination(position, weights[position]))
-    first = entries[min(place.index for place in destinations.values())]["destination"]
-    label, total = str(rule.get("name") or ""), sum(weights)
-    return Route(index, label, first["host"], first.get("port"), destinations, total, elsewhere)
+        if version in destinations and version in wanted:
+            raise RouteError(
+                f"HTTP route {_name(route.rule, rule)} has more than one destination {version}: merge them"
+            )
+        first = first or place
+        destinations.setdefault(
+            version, Destination(position, weights[position], (place.get("port") or {}).get("number"))
+        )
+    return replace(
+        route,
+        label=str(rule.get("name") or ""),
+        host=first.get("host", ""),
+        port=first.get("port"),
+        destinations=destinations,
+        total=sum(weights),
+        elsewhere=elsewhere,
+    )
 
 
-def _identities(rule: Mapping[str, Any], namespace: str) -> list[object]:
+def _identities(rule: Mapping[str, Any], namespace: str) -> list[ServiceName | str]:
     return list(dict.fromkeys(identity(entry["destination"]["host"], namespace) for entry in rule.get("route") or []))
+
+
+def _subsets_in(rule: Mapping[str, Any], key: object, namespace: str) -> bool:
+    """Whether a rule leads to subsets of this host."""
+    places = [entry["destination"] for entry in rule.get("route") or []]
+    return any(place.get("subset") and identity(place["host"], namespace) == key for place in places)
 
 
 def _place(virtual_service: Mapping[str, Any]) -> str:

@@ -10,12 +10,11 @@ from .._metrics.counts import Sample
 from .._proxy import endpoints
 from .._proxy.attachment import Proxy
 from .._proxy.endpoints import Clusters, HostIncrease, ProxyHosts
-from .._proxy.envoy_config import HostSubset, hosts_path
+from .._proxy.envoy_config import hosts_path
 from .._proxy.fleet import Unproven
 from .._proxy.reader import Interval, Readings
 from .._rollout.prover import Prover
 from .._rollout.snapshot import Snapshot
-from .._routing.hosts import identity
 from .answers import ProxyAnswers
 
 
@@ -71,7 +70,6 @@ class EndpointReader:
 
 def clusters_of(snapshot: Snapshot) -> Clusters:
     """The clusters of the two versions, as Envoy names them."""
-    route = snapshot.route
-    host = identity(route.host, snapshot.target.namespace)
-    names = (snapshot.target.canary, snapshot.target.stable)
-    return Clusters({HostSubset(host, name): name for name in names}, (route.port or {}).get("number"))
+    route, names = snapshot.route, (snapshot.target.canary, snapshot.target.stable)
+    ports = {name: place.port for name, place in route.destinations.items() if place.port and name in names}
+    return Clusters({route.place(name): name for name in names}, ports)

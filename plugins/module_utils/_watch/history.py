@@ -18,7 +18,7 @@ from .._metrics.prometheus import Prometheus
 from .._metrics.promql import Samples, increase_of, queries
 from .._release.state import State, attempt
 from .._rollout.snapshot import Snapshot
-from .providers import full_host, workload_versions_of
+from .providers import full_hosts, workload_versions_of
 
 LONGEST = timedelta(hours=1)  # of one weight
 FACTS = ("weights", "since", "until", "seconds", "source", "versions", "samples")
@@ -50,9 +50,9 @@ def periods(state: State, now: datetime) -> list[Period]:
 def counted(prometheus: Prometheus, criteria: Criteria, snapshot: Snapshot, state: State, now: datetime) -> list[Any]:
     """The facts of each period as the module `canary` returns those of a watched weight, without a verdict."""
     reporter = criteria.prometheus.reporter if criteria.prometheus else "source"
-    host, found = full_host(snapshot), []
+    hosts, found = full_hosts(snapshot), []
     for period in periods(state, now):
-        asked = queries(host, (period.until - period.since).total_seconds(), reporter)
+        asked = queries(hosts, (period.until - period.since).total_seconds(), reporter)
         answers = [each for query in asked for each in prometheus.samples(query, period.until.timestamp())]
         facts = measurements_of(answers, period, criteria, snapshot, state, reporter).facts()
         found.append({name: facts[name] for name in FACTS})
@@ -63,7 +63,7 @@ def measurements_of(
     answers: Iterable[Samples], period: Period, criteria: Criteria, snapshot: Snapshot, state: State, reporter: str
 ) -> Measurements:
     """Measurements spread evenly over a period, from Prometheus' samples of it."""
-    answers, host = list(answers), full_host(snapshot)
+    answers, hosts = list(answers), full_hosts(snapshot)
     versions = workload_versions_of(snapshot, (state.canary, state.stable))
     length = period.until - period.since
     found = []
@@ -71,7 +71,7 @@ def measurements_of(
         at = period.since + length * number / MAX_KEPT
         until = [Samples(labels, [each for each in values if each[0] <= at.timestamp()]) for labels, values in answers]
         stable = state.stable if period.weight < 100 else None
-        now = counts(increase_of(until, host, reporter), versions, state.canary, stable)
+        now = counts(increase_of(until, hosts, reporter), versions, state.canary, stable)
         found.append(Measurement(at, judge(criteria, now), now))
     weights = {state.stable: rest_of(period.weight), state.canary: period.weight}
     return Measurements(weights, period.since, criteria, found[-1], tuple(found))

@@ -135,7 +135,7 @@ class Feed:
         """Report all changes of the pods of the service since this snapshot; False where there is no service."""
         if self._pods:
             return True
-        if snapshot.service is None or not snapshot.selects:
+        if snapshot.service is None or not snapshot.has_pods:
             return False
         pods = Changes(self._cluster, POD, snapshot.service.namespace, snapshot.selector, since=snapshot.pods_version)
         if not snapshot.pods_version:

@@ -76,10 +76,10 @@ class ProxyProvider(Provider):
 
     def __init__(self, prover: Prover, snapshot: Snapshot, reporter: str = "source") -> None:
         self._snapshot = snapshot
-        self._host = full_host(snapshot)
+        self._names = full_hosts(snapshot)
         self._reporter = reporter
         self._lookup = WorkloadLookup(prover.cluster, snapshot)
-        self._of_series, self._of_routes = stats_path(self._host), routes_path()
+        self._of_series, self._of_routes = stats_path(self._names), routes_path()
         intervals = {self._of_series: Interval(SERIES_PACE), self._of_routes: Interval(ROUTES_PACE, ROUTES_PACE)}
         self._hosts = EndpointReader(prover, snapshot, self.pace, intervals)
         self._rule = RulePresence(rules_of(snapshot.virtual_service, snapshot.rules))
@@ -90,7 +90,7 @@ class ProxyProvider(Provider):
         readings, answers = self._hosts.read(), self._hosts.answers
         self.coverage = Coverage(readings.read, readings.of, readings.gaps)
         series = answers.new(self._of_series).items()
-        self._series = add(self._series, {proxy: parse(body, self._host, self._reporter) for proxy, body in series})
+        self._series = add(self._series, {proxy: parse(body, self._names, self._reporter) for proxy, body in series})
         self._rule.add(answers.new(self._of_routes))
         self._unrouted = self._rule.lost(readings.present)
         if not readings.read:
@@ -134,7 +134,8 @@ class ProxyProvider(Provider):
         if shared := workload_versions.shared(seen):
             return f"{SHARED.format(shared[0])}{remedy}"
         if not seen:
-            return f"the proxies have no {DURATION} of {self._host}, as where Telemetry is switched off{remedy}"
+            names = " or ".join(self._names)
+            return f"the proxies have no {DURATION} of {names}, as where Telemetry is switched off{remedy}"
         named = ", ".join(sorted(f"{each.namespace}/{each.name}" for each in seen))
         return f"what {DURATION} names, {named}, has no pods of {' and none of '.join(lacking)}{remedy}"
 
@@ -184,13 +185,13 @@ class PrometheusProvider(Provider):
         self._hosts = EndpointReader(prover, snapshot, self.pace) if prover else None
 
     def counts(self) -> Counts:
-        host, now = full_host(self._snapshot), self._cluster.now()
-        asked = queries(host, (now - self._since).total_seconds(), self._reporter, self._gateways())
+        hosts, now = full_hosts(self._snapshot), self._cluster.now()
+        asked = queries(hosts, (now - self._since).total_seconds(), self._reporter, self._gateways())
         try:
             answers = [each for query in asked for each in self._prometheus.samples(query, now.timestamp())]
         except PrometheusError as error:
             raise Uncounted(str(error)) from error
-        increase = increase_of(answers, host, self._reporter)
+        increase = increase_of(answers, hosts, self._reporter)
         seen = workloads(increase.since)
         workload_versions = self._lookup.of(seen)
         if shared := workload_versions.shared(seen):
@@ -295,9 +296,11 @@ def _answer_text(outcome: ProbeAnswer) -> str:
     return f"{outcome.error or outcome.status}: {text}" if text else outcome.error or str(outcome.status)
 
 
-def full_host(snapshot: Snapshot) -> str:
-    """The host of the route as the metrics name it."""
-    return full_name(snapshot.route.host, snapshot.target.namespace)
+def full_hosts(snapshot: Snapshot) -> tuple[str, ...]:
+    """The host of the route, or those of the versions, as the metrics name them."""
+    route, target = snapshot.route, snapshot.target
+    hosts = (target.canary, target.stable) if route.by_service else (route.host,)
+    return tuple(full_name(host, target.namespace) for host in hosts)
 
 
 def judged_versions(snapshot: Snapshot) -> tuple[str, str | None]:

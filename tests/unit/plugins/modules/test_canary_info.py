@@ -140,7 +140,7 @@ def test_unverified_weights_are_reported(server: ApiServer, info: Call, release:
             {"route": "static"},
             "does not distinguish two versions (it has static: files without subset, so every pod behind it): name",
         ),
-        ({"stable": "v8", "canary": "v9"}, "has no destination with subset v8 or v9"),
+        ({"stable": "v8", "canary": "v9"}, "has no destination with subset or host v8 or v9"),
     ],
 )
 def test_what_is_not_there_is_a_result(info: Call, options: dict[str, str], problem: str) -> None:

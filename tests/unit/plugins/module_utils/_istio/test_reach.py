@@ -18,6 +18,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._istio.reach imp
     sentences,
     unrouted_callers,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import every_route
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +65,9 @@ def told(own: dict[str, Any], *others: dict[str, Any], world: Mesh = PLAIN, vers
     """The sentences about rules; the weighted rule is the first one that has both versions."""
     rule = next(index for index, each in enumerate(own["spec"]["http"]) if each.get("route", [])[1:])
     everything = replace(world, virtual_services=(own, *others))
-    return [str(each) for each in bypasses(MovedRules(own, frozenset({rule}), HOST), version, everything)]
+    return [
+        str(each) for each in bypasses(MovedRules(own, frozenset({rule}), every_route(own)[rule]), version, everything)
+    ]
 
 
 RULES: dict[str, tuple[dict[str, Any], str]] = {
@@ -116,7 +119,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def first(virtual_service: dict[str, Any]) -> MovedRules:
-    return MovedRules(virtual_service, frozenset({0}), HOST)
+    return MovedRules(virtual_service, frozenset({0}), every_route(virtual_service)[0])
 
 
 @pytest.mark.parametrize(("rule", "sentence"), RULES.values(), ids=RULES)

@@ -47,7 +47,7 @@ def line(name: str, value: object, **labels: object) -> str:
 
 
 def read(*lines: str, reporter: str = "source") -> dict[object, int]:
-    return dict(parse("\n".join(["# TYPE istio_requests_total counter", *lines, ""]).encode(), HOST, reporter))
+    return dict(parse("\n".join(["# TYPE istio_requests_total counter", *lines, ""]).encode(), (HOST,), reporter))
 
 
 @pytest.mark.parametrize("prefix", ["", "envoy_"])
@@ -199,7 +199,7 @@ def test_where_the_labels_of_the_workload_are_switched_off_the_revision_is_left(
 
 
 def test_the_path_asks_for_one_service_alone() -> None:
-    pattern = parse_qs(urlsplit(stats_path(HOST)).query)["filter"][0]
+    pattern = parse_qs(urlsplit(stats_path((HOST,))).query)["filter"][0]
     name = "istiocustom.istio_requests_total.reporter.source.destination_service.{}.response_code.200"
     assert re.search(pattern, name.format(HOST))
     assert not re.search(pattern, name.format("pong.other.svc.cluster.local"))
@@ -244,7 +244,7 @@ def test_a_label_with_quotes_and_braces_does_not_end_the_others() -> None:
 
 @given(st.binary(max_size=200))
 def test_rubbish_counts_nothing(text: bytes) -> None:
-    assert parse(text, HOST) == {}
+    assert parse(text, (HOST,)) == {}
 
 
 def test_it_is_fast_enough_to_be_asked_ten_times_a_second() -> None:
@@ -257,7 +257,7 @@ def test_it_is_fast_enough_to_be_asked_ten_times_a_second() -> None:
         for edge in (*EDGES, "+Inf")
     ]
     text = "\n".join(lines).encode()
-    assert len(parse(text, HOST)) == 40
+    assert len(parse(text, (HOST,))) == 40
     begin = time.process_time()
-    parse(text, HOST)
+    parse(text, (HOST,))
     assert time.process_time() - begin < 0.05

@@ -38,7 +38,7 @@ def series(*values: int, begin: int = 0, name: str = REQUESTS, **labels: str) ->
 
 
 def test_queries_of_the_source() -> None:
-    assert queries(HOST, 90, "source", ["istio-ingressgateway", "my.gw"]) == [
+    assert queries((HOST,), 90, "source", ["istio-ingressgateway", "my.gw"]) == [
         f'istio_requests_total{{reporter="source",destination_service="{HOST}"}}[90000ms]',
         f'istio_request_duration_milliseconds_bucket{{reporter="source",destination_service="{HOST}"}}[90000ms]',
         'istio_requests_total{reporter="source",destination_service=~"|-|unknown",'
@@ -48,7 +48,7 @@ def test_queries_of_the_source() -> None:
 
 @pytest.mark.parametrize(("reporter", "gateways"), [("destination", ["gw"]), ("source", [])])
 def test_only_gateways_count_requests_without_a_service(reporter: str, gateways: list[str]) -> None:
-    asked = queries('a"\\b', 0.0001, reporter, gateways)
+    asked = queries(('a"\\b',), 0.0001, reporter, gateways)
     assert [query.partition("{")[0] for query in asked] == [REQUESTS, BUCKETS]
     assert all('"a\\"\\\\b"}[1ms]' in query for query in asked)
 
@@ -73,7 +73,7 @@ def test_only_gateways_count_requests_without_a_service(reporter: str, gateways:
     ],
 )
 def test_the_increase(answers: list[Samples], since: Counters) -> None:
-    assert increase_of(answers, HOST, "source").since == since
+    assert increase_of(answers, (HOST,), "source").since == since
 
 
 POD = {"namespace": "istio-system", "pod": "gateway-1"}
@@ -95,16 +95,16 @@ def test_a_pod_that_two_jobs_scrape_counts_once(labels: dict[str, str], begin: i
         series(5, 6, response_code="503"),
         series(100, 103, begin=begin, **labels),
     ]
-    assert increase_of(both, HOST, "source").since == {OK: 3, FAILED: 1}
+    assert increase_of(both, (HOST,), "source").since == {OK: 3, FAILED: 1}
     named = [Samples({**labels_, **POD}, values) for labels_, values in both]
-    assert increase_of(named, HOST, "source").since == {OK: 3, FAILED: 1}
+    assert increase_of(named, (HOST,), "source").since == {OK: 3, FAILED: 1}
 
 
 def test_a_pod_is_known_by_its_name_where_jobs_call_its_instance_differently() -> None:
     both = [series(100, 103, **POD), series(100, 103, **POD, instance="gateway-1")]
-    assert increase_of(both, HOST, "source").since == {OK: 3}
-    assert increase_of([*both, series(7, 8, namespace="other", pod="gateway-1")], HOST, "source").since == {OK: 4}
+    assert increase_of(both, (HOST,), "source").since == {OK: 3}
+    assert increase_of([*both, series(7, 8, namespace="other", pod="gateway-1")], (HOST,), "source").since == {OK: 4}
 
 
 def test_what_was_counted_before() -> None:
-    assert increase_of([series(100, 103)], HOST, "source").before == {OK: 100}
+    assert increase_of([series(100, 103)], (HOST,), "source").before == {OK: 100}

@@ -24,8 +24,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints
     parse,
     sample,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import HostSubset
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
 
 SERVICE = ServiceName("shop", "checkout")
 CLUSTERS = Clusters({HostSubset(SERVICE, "blue"): "blue", HostSubset(SERVICE, "green"): "green"})

@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import (
     EnvoyRoutes,
     HostHealth,
-    HostSubset,
     Weights,
     destinations,
     hosts,
@@ -24,7 +23,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_con
     rules_of,
     same_shares,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
 from hypothesis import given
 from hypothesis import strategies as st
 

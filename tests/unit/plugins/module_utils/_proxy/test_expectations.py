@@ -10,16 +10,15 @@ from collections.abc import Sequence
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import (
     EnvoyRule,
-    HostSubset,
     routes_path,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.expectations import (
     AbsenceExpectation,
+    ClustersExpectation,
     Observation,
-    SubsetsExpectation,
     WeightsExpectation,
 )
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
 
 PONG = ServiceName("shop", "pong")
 V1, V2 = HostSubset(PONG, "v1"), HostSubset(PONG, "v2")
@@ -168,7 +167,7 @@ def clusters(**healthy: list[bool]) -> bytes:
     ],
 )
 def test_subsets(healthy: dict[str, list[bool]], sidecar: bool, expected: Observation) -> None:
-    assert SubsetsExpectation(frozenset({V1, V2}))(lambda _: clusters(**healthy), sidecar) == expected
+    assert ClustersExpectation(frozenset({V1, V2}))(lambda _: clusters(**healthy), sidecar) == expected
 
 
 @pytest.mark.parametrize(
@@ -191,4 +190,4 @@ def test_absence(split: tuple[int, int], expected: Observation) -> None:
     ],
 )
 def test_subsets_that_may_be_empty(healthy: dict[str, list[bool]], expected: Observation) -> None:
-    assert SubsetsExpectation(frozenset({V1, V2}), empty=True)(lambda _: clusters(**healthy), False) == expected
+    assert ClustersExpectation(frozenset({V1, V2}), empty=True)(lambda _: clusters(**healthy), False) == expected

@@ -17,7 +17,8 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy import fl
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy, attachment_of
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import Callers
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Extent, NotLive, Proxies, Unproven
-from loopback_mesh import FQDN, Envoy, Mesh, Pod, istiod, running, sidecar
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
+from loopback_mesh import Envoy, Mesh, Pod, istiod, running, sidecar
 
 HASTE = 0.05  # seconds that stand for a second here
 
@@ -104,7 +105,7 @@ def test_a_change_is_noticed_and_the_streams_serve_again(mesh: Mesh) -> None:
         change = Meanwhile(mesh, lambda: setattr(pod, "split", (50, 50)))
         proof = found.await_weights(virtual_service(50, 50), 30, change.begin)
         assert HASTE < change.seconds <= proof.after
-        assert found.await_absence("other", ["v1"], 30).live
+        assert found.await_absence([HostSubset(ServiceName("shop", "other"), "v1")], 30).live
     assert mesh.asked("portforward") == 1
 
 
@@ -258,38 +259,42 @@ def test_some_of_many_sidecars(mesh: Mesh) -> None:
     assert tuple(each.proxy for each in proof.live) == before
 
 
-def test_subsets_are_awaited(mesh: Mesh) -> None:
+def pong(*versions: str) -> list[HostSubset]:
+    return [HostSubset(ServiceName("shop", "pong"), version) for version in versions]
+
+
+def test_versions_are_awaited(mesh: Mesh) -> None:
     pod = mesh.add(Envoy("one"))
     pod.subsets = ["v1"]
     with proxies(mesh) as found:
         with pytest.raises(
             NotLive, match=r"^subset v2 of shop/pong cannot be routed to yet on 1 of 1 .* has no cluster"
         ):
-            found.await_subsets("pong", ["v2"], 25 * HASTE)
+            found.await_versions(pong("v2"), 25 * HASTE)
         Meanwhile(mesh, lambda: pod.subsets.append("v2"))
-        assert found.await_subsets(FQDN, ["v1", "v2"], 30).live
+        assert found.await_versions(pong("v1", "v2"), 30).live
 
 
 def test_definitions_are_awaited_with_hosts_or_without(mesh: Mesh) -> None:
     pod = mesh.add(Envoy("one", hosts=0))
     pod.subsets = ["v1"]
     with proxies(mesh) as found:
-        assert found.await_definitions("pong", ["v1"], 5).live
+        assert found.await_definitions(pong("v1"), 5).live
         with pytest.raises(NotLive, match=r"^subset v2 of shop/pong cannot be named by a route yet .* no cluster"):
-            found.await_definitions("pong", ["v2"], 6 * HASTE)
+            found.await_definitions(pong("v2"), 6 * HASTE)
         with pytest.raises(NotLive, match=r"has 0 of 0 hosts of subset v1 of shop/pong healthy"):
-            found.await_subsets("pong", ["v1"], 6 * HASTE)
+            found.await_versions(pong("v1"), 6 * HASTE)
         Meanwhile(mesh, lambda: pod.subsets.append("v2"))
-        assert found.await_definitions(FQDN, ["v1", "v2"], 30).live
+        assert found.await_definitions(pong("v1", "v2"), 30).live
 
 
 def test_absence_is_awaited(mesh: Mesh) -> None:
     pod = mesh.add(Envoy("one", 80, 20))
     with proxies(mesh) as found:
         with pytest.raises(NotLive, match=r"^subset v2 of shop/pong cannot be removed yet on 1 of 1 .* has routes to"):
-            found.await_absence("pong", ["v2"], 6 * HASTE)
+            found.await_absence(pong("v2"), 6 * HASTE)
         Meanwhile(mesh, lambda: setattr(pod, "split", (100, 0)))
-        assert found.await_absence("pong", ["v2"], 30).live
+        assert found.await_absence(pong("v2"), 30).live
 
 
 def test_a_missing_permission_is_reported_before_the_first_write(mesh: Mesh) -> None:

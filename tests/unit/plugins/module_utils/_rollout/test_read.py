@@ -197,7 +197,7 @@ class TestWhose:
         self.two_services(server, call)
         edit(server, lambda service: service["spec"]["http"][2].update(rule("primary", HOST, v3=100)))
         result = call("rolled_back", destination_host=HOST)
-        assert f"has no destination with subset v1 or v2 of host {HOST}" in result["msg"]
+        assert f"has no destination with subset or host v1 or v2 of host {HOST}" in result["msg"]
         assert split(rules(server)[0]) == {"v1": 90, "v2": 10}
 
     def test_a_state_goes_with_the_routes_of_its_service(self, server: ApiServer, call: Call) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._common.shares import Percent
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import (
     ANNOTATION,
     Route,
@@ -101,18 +102,18 @@ class TestLocate:
             (
                 [{"name": "a", "redirect": {}}],
                 {},
-                "VirtualService shop/pong has no destination with subset v1 or v2; it has no destination",
+                "VirtualService shop/pong has no destination with subset or host v1 or v2; it has no destination",
             ),
             (
                 [{"name": "a", "route": [to("v8"), to(None, host="x")]}],
                 {"routes": ["a"]},
-                "HTTP route a of VirtualService shop/pong has no destination with subset v1 or v2; "
+                "HTTP route a of VirtualService shop/pong has no destination with subset or host v1 or v2; "
                 "it has pong v8, x without subset",
             ),
             (
                 [{"route": [to("v1"), to("v2")]}],
                 {"host": "ping"},
-                "has no destination with subset v1 or v2 of host ping; it has pong v1, pong v2",
+                "has no destination with subset or host v1 or v2 of host ping; it has pong v1, pong v2",
             ),
             (
                 [{"name": "a", "route": [to("v1"), to("v2")]}, {"route": [to("v1", host="x"), to("v2", host="x")]}],
@@ -132,7 +133,7 @@ class TestLocate:
             (
                 [{"name": "a", "route": [to("v1"), to("v2")]}, {"name": "b", "route": [to("v8")]}],
                 {"routes": ["a", "b"]},
-                "HTTP route b of VirtualService shop/pong has no destination with subset v1 or v2; it has pong v8",
+                "HTTP route b of VirtualService shop/pong has no destination with subset or host v1 or v2; it has pong",
             ),
             (
                 [{"name": "a", "route": [to("v1"), to("v2")]}],
@@ -340,7 +341,7 @@ def test_all_rules_that_lead_to_a_version_are_found() -> None:
         {"name": "d", "route": [to("v1", host="ping")]},
     )
     service["spec"]["tcp"] = [{"route": [to("v1")]}]
-    assert users(service, HOST, "shop", "v1") == [
+    assert users(service, HostSubset(ServiceName("shop", "pong"), "v1")) == [
         "http route a of shop/pong",
         "http route number 2 of shop/pong",
         "http route c of shop/pong",

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.endpoints import CUT_OFF
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import HostSubset
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Unproven
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.reader import Readings
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
-from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import ServiceName
+from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import locate
 from ansible_collections.progressive.istio.plugins.module_utils._watch.endpoints import (
     EndpointReader,

@@ -96,7 +96,7 @@ def test_why_latencies_are_unknown(pods: tuple[dict[str, Any], ...], workloads: 
     answered = "".join(
         f'istio_requests_total{{destination_workload="{each}",{_labels()}}} 7\n' for each in workloads
     ).encode()
-    since = providers.parse(answered, "pong.shop.svc.cluster.local")
+    since = providers.parse(answered, ("pong.shop.svc.cluster.local",))
     provider._series = add(add(Increase(), {"one": {}}), {"one": since})
     found = provider._untimed(provider._lookup.of([]), ["v2", "v1"])
     assert why in found
