@@ -195,8 +195,8 @@ def _lack(
         )
     if not versions:
         return (
-            f"{place} name{s} no subset of {service}: define one for each version in a DestinationRule, and give the "
-            "route a destination for each, the new one with weight 0"
+            f"{place} tell{s} no versions of {service} apart: give the route a destination for each, the new one with "
+            "weight 0: a subset that a DestinationRule defines, or a Service of its own"
         )
     if len(versions) == 1:
         return f"{place} name{s} one version of {service}, {versions[0]}: add a destination for the other with weight 0"

@@ -71,7 +71,13 @@ def test_a_service_for_callers_in_the_mesh_has_no_host_name_at_a_gateway(gateway
     [
         ({"v1": 100}, "checkout", "v1", "v2", "names one version of shop/checkout, v1: add a destination"),
         ({"v1": 90, "": 10}, "checkout", "v1", "v2", "names one version of shop/checkout, v1: add a destination"),
-        ({"": 100}, "checkout", "", "", "names no subset of shop/checkout: define one for each version"),
+        (
+            {"": 100},
+            "checkout",
+            "",
+            "",
+            "tells no versions of shop/checkout apart: give the route a destination for each",
+        ),
         (
             {"v1": 100, "v2": 0, "v3": 0},
             "checkout",
@@ -179,3 +185,30 @@ def test_what_lacks_nothing_is_found_again_by_the_module(rules, note):
             snapshot = parse(Target("checkout", "shop", *versions, destination_host=found.host), virtual_service)
             assert snapshot.route.rule in {route.rule for route in found.routes}
             assert all(set(versions) & route.destinations.keys() for route in snapshot.routes)
+
+
+def split(**weights: int) -> Object:
+    """An HTTP route between Services."""
+    return {"route": [{"destination": {"host": host.replace("_", "-")}, "weight": weights[host]} for host in weights]}
+
+
+def test_services_that_a_rule_splits_between_are_versions():
+    found = one(routes(split(cart_v1=90, cart_v2=10), split(cart_v2=10, cart_v1=90), split(cart_v1=100), name="cart"))
+    assert (found.stable, found.canary, found.why) == ("cart-v1", "cart-v2", "")
+    assert (found.service, found.destination_rule) == (ServiceName("shop", "cart"), None)
+    assert ([route.rule for route in found.routes], found.weights) == ([0, 1], {"cart-v1": 90, "cart-v2": 10})
+
+
+def test_the_release_of_services_tells_them():
+    note = release(Phase.PROMOTED, 100, "cart-v1", "cart-v2", host="cart-v1,cart-v2")
+    found = one(routes(split(cart_v3=0, cart_v2=100), name="cart", note=note))
+    assert (found.stable, found.canary, found.phase) == ("cart-v2", "cart-v3", "promoted")
+
+
+def test_services_beside_subsets_are_two_canaries():
+    rules = (subsets("v1", "v2"),)
+    found = services([routes(rule(NEW), split(cart_v1=100, cart_v2=0), name="all")], rules)
+    assert [(each.service.name, each.stable, each.canary) for each in found] == [
+        ("all", "cart-v1", "cart-v2"),
+        ("checkout", "v1", "v2"),
+    ]

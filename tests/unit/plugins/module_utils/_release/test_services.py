@@ -102,3 +102,18 @@ def test_one_damaged_state_harms_no_other_and_is_kept() -> None:
 def test_no_annotation() -> None:
     notes = read_notes(None, "shop")
     assert (notes.of("cart"), notes.only, notes.hosts) == (None, None, [])
+
+
+def by_service(stable: str, canary: str, weight: int = 20) -> State:
+    return State(stable, canary, Phase.WEIGHTED, weight, NOON, extra={HOST: f"{stable},{canary}"})
+
+
+def test_where_versions_are_services_the_next_release_has_one_in_common() -> None:
+    present = {identity(name, "shop") for name in ("cart-v1", "cart-v2", "cart-v3", "pay-v1", "pay-v2")}
+    text = None
+    for stable, canary in (("cart-v1", "cart-v2"), ("pay-v1", "pay-v2"), ("cart-v2", "cart-v3")):
+        text = read_notes(text, "shop").written(f"{stable},{canary}", by_service(stable, canary), present)
+    notes = read_notes(text, "shop")
+    assert notes.of("cart-v3,cart-v4") == by_service("cart-v2", "cart-v3")
+    assert notes.of(full("pay-v2")) == by_service("pay-v1", "pay-v2")
+    assert (notes.of("cart-v1,cart-v9"), len(notes.hosts)) == (None, 2)

@@ -16,6 +16,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual
     Route,
     RouteError,
     annotate,
+    every_route,
     locate,
     move,
     note_of,
@@ -123,7 +124,7 @@ class TestLocate:
             (
                 [{"name": "a", "route": [to("v1")]}, {"route": [to("v1")]}],
                 {},
-                "HTTP routes a and number 2 of VirtualService shop/pong lead to one version of pong only: name those",
+                "HTTP routes a and number 2 of VirtualService shop/pong lead to v1 alone of these versions: name those",
             ),
             (
                 [{"name": "a", "route": [to("v1"), to("v2")]}, {"name": "b", "route": [to("v1", host="x")]}],
@@ -351,3 +352,63 @@ def test_all_rules_that_lead_to_a_version_are_found() -> None:
 
 def test_a_route_without_a_label_is_called_by_its_number() -> None:
     assert Route(2, "", "pong", None, {}, 0).name == "number 3"
+
+
+def by_service(*weights: tuple[str, int], **more: Any) -> dict[str, Any]:
+    return {"route": [{"destination": {"host": host}, "weight": weight} for host, weight in weights], **more}
+
+
+CART = by_service(("cart-v1", 90), ("cart-v2.shop.svc.cluster.local", 10))
+FULLY = by_service(("cart-v2", 10), ("cart-v1.shop.svc.cluster.local", 90), name="api")
+
+
+def test_versions_that_are_services_are_found_however_they_are_written() -> None:
+    found = locate(with_rules(CART, FULLY), ("cart-v1", "cart-v2"), host="cart.shop.svc.cluster.local")
+    assert [(each.rule, each.by_service, each.weights(("cart-v1", "cart-v2"))) for each in found] == [
+        (0, True, {"cart-v1": 90, "cart-v2": 10}),
+        (1, True, {"cart-v1": 90, "cart-v2": 10}),
+    ]
+    assert found[0].place("cart-v3") == HostSubset(ServiceName("shop", "cart-v3"), "")
+    assert found[0].service("cart-v1", "cart-v2") == "cart-v1,cart-v2"
+
+
+def test_the_other_destinations_of_such_a_rule_keep_their_weights() -> None:
+    rule = by_service(("cart-v1", 50), ("cart-v2", 0), ("pay-v1", 50))
+    (found,) = locate(with_rules(rule), ("cart-v1", "cart-v2"))
+    assert found.of_all({"cart-v1": 80, "cart-v2": 20}) == {"cart-v1": 40, "cart-v2": 10, "pay-v1": 50}
+    patch = move(with_rules(rule), [found], ("cart-v1", "cart-v2"), {"cart-v1": 80, "cart-v2": 20}, None)
+    assert [each["value"] for each in patch[1:]] == [40, 10]
+
+
+def test_a_new_service_takes_the_place_of_one_without_requests_or_is_added() -> None:
+    service = with_rules(by_service(("cart-v1", 0), ("cart-v2", 100)), by_service(("cart-v2", 100)))
+    found = locate(service, ("cart-v1", "cart-v2", "cart-v3"), routes=["1", "2"])
+    after = patched(service, move(service, found, ("cart-v1", "cart-v2"), {"cart-v2": 80, "cart-v3": 20}, None))
+    assert after["spec"]["http"] == [
+        by_service(("cart-v3", 20), ("cart-v2", 80)),
+        by_service(("cart-v2", 80), ("cart-v3", 20)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([CART], ("cart-v1", "cart-v2")),
+        ([CART, FULLY], None),  # in different orders
+        ([by_service(("cart-v1", 90), ("api.example.com", 10))], None),
+        ([by_service(("cart-v1", 90), ("cart-v1", 10))], None),
+    ],
+)
+def test_a_pair_of_services(rules: list[dict[str, Any]], expected: tuple[str, str] | None) -> None:
+    assert pair(with_rules(*rules)) == expected
+
+
+def test_every_route_has_one_host_or_the_services_that_it_splits_between() -> None:
+    mixed = by_service(("cart-v1", 50), ("cart-v2", 40), ("api.example.com", 10))
+    assert [
+        (each.by_service, set(each.destinations)) for each in every_route(with_rules(mixed, by_service(("pay", 1))))
+    ] == [
+        (True, {"cart-v1", "cart-v2"}),
+        (False, {""}),
+        (False, {""}),
+    ]
