@@ -20,7 +20,7 @@ options:
   routes:
     description:
       - The HTTP routes of the VirtualService that the release moves, by name or by number from 1.
-      - V(all) stands for every HTTP route that has destinations with both subsets. If none has, it is the one route
+      - V(all) stands for every HTTP route that has destinations for both versions. If none has, it is the one route
         that has one of them; several must be named.
       - A release goes on in the routes that it was begun in, whether they are named again or not.
     type: list
@@ -30,6 +30,7 @@ options:
   destination_host:
     description:
       - Host of the destinations, as in the VirtualService or fully qualified.
-      - It is needed only if the VirtualService routes several services with subsets of these names.
+      - It is needed only if the VirtualService routes several services with subsets of these names. Versions that are
+        Services name theirs.
     type: str
 """

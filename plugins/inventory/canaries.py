@@ -11,15 +11,14 @@ short_description: The services of a cluster that canaries can be made of
 version_added: 1.1.0
 author: progressive.istio contributors (@progressive-istio)
 description:
-  - Lists every service for which an HTTP route of a VirtualService names two or more subsets, as a host of the group
-    C(canaries), on which the playbooks of this collection run. Its host variables are all the settings that the
+  - Lists every service for which an HTTP route of a VirtualService names two or more versions, each a subset or a Service
+    of its own, as a host of the group C(canaries), on which the playbooks of this collection run. Its host variables are all the settings that the
     playbooks need to find it, so none is left to give.
   - A service for which a release lacks something, such as a second version in the route, is a host of the group
     C(candidates). No playbook moves it unless it is asked to by C(-e canary_hosts=candidates). What it lacks is in
     C(canary_found.why).
-  - A host has the name C(SERVICE.NAMESPACE). Where several routes name the versions of a service, each is a host named
-    C(SERVICE.NAMESPACE.ROUTE), for a release moves one route. A VirtualService has one release at a time, so its other
-    routes are candidates until that one is promoted. The hosts of several clusters end in C(@CLUSTER).
+  - A host has the name C(SERVICE.NAMESPACE), or C(VIRTUALSERVICE.NAMESPACE) where each version is a Service. Where
+    several VirtualServices route a service, their names follow. The hosts of several clusters end in C(@CLUSTER).
   - Hosts are also in groups C(namespace_NAMESPACE) and, where clusters have names, C(cluster_CLUSTER). Those of
     C(canaries) are in C(phase_PHASE) too, with the phase of M(progressive.istio.canary_info). Other characters than
     letters and digits become underscores.

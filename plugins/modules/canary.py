@@ -47,11 +47,13 @@ attributes:
       - O(state=advanced) takes another step each time, once the previous one has soaked.
 options:
   stable:
-    description: Subset of the version that serves now.
+    description:
+      - Subset of the version that serves now.
+      - Where the route leads to a Service for each version in place of subsets, the name of that Service.
     type: str
     required: true
   canary:
-    description: Subset of the new version.
+    description: Subset of the new version, or its Service.
     type: str
     required: true
   state:
@@ -207,7 +209,7 @@ options:
       source:
         description:
           - Who counts. V(envoy) reads the proxies that O(proof) asks, up to ten times a second each. How requests end
-            is what they count for each endpoint of a subset, a retry as one more; how long they take is what Istio's
+            is what they count for each endpoint of a version, a retry as one more; how long they take is what Istio's
             metrics say. V(prometheus) asks Prometheus for Istio's metrics. V(probe) sends requests of its own, for
             services that get too few others.
         type: str
@@ -362,7 +364,7 @@ options:
           version_pattern:
             description:
               - A regular expression for the version, in its group C(version) or its first one.
-              - The default finds the subsets' names and the pods' label C(version) as whole words.
+              - The default finds the versions' names and the pods' label C(version) as whole words.
             type: str
           per_second:
             description: How many requests are sent a second, V(1) to V(100).
@@ -519,19 +521,19 @@ msg:
     now v1 80 %, v2 20 %, live in gateway istio-system/istio-ingressgateway-5d8f after 112 ms
 weights:
   description:
-    - Percentages of all requests of the rule before and after the call, by subset. They are exact, whatever the weights
+    - Percentages of all requests of the rule before and after the call, by version. They are exact, whatever the weights
       sum to (2 and 1 are 66.67 and 33.33), and rounded to two digits here.
     - A further destination of the rule is named by its host, or by its subset if it has the same host.
   returned: success
   type: dict
   contains:
     before:
-      description: Percentage by subset, and by name of each further destination.
+      description: Percentage by version, and by name of each further destination.
       type: dict
       returned: success
       sample: {v1: 100, v2: 0}
     after:
-      description: Percentage by subset, and by name of each further destination.
+      description: Percentage by version, and by name of each further destination.
       type: dict
       returned: success
       sample: {v1: 80, v2: 20}
@@ -612,7 +614,7 @@ judged:
   elements: dict
   contains:
     weights:
-      description: Percentage by subset that was judged.
+      description: Percentage by version that was judged.
       type: dict
       returned: always
       sample: {v1: 80, v2: 20}
@@ -797,7 +799,7 @@ routes:
   version_added: 1.1.0
   sample: [primary]
 destination_host:
-  description: The host of the two destinations.
+  description: The host of the two destinations, or the first one's where each version is a Service.
   returned: success, or the VirtualService was read
   type: str
   sample: pong-server-service.default.svc.cluster.local
@@ -832,12 +834,12 @@ namespace:
   type: str
   sample: default
 stable:
-  description: Subset of the stable version.
+  description: Subset or Service of the stable version.
   returned: always
   type: str
   sample: v1
 canary:
-  description: Subset of the canary.
+  description: Subset or Service of the canary.
   returned: always
   type: str
   sample: v2

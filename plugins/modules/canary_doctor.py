@@ -28,12 +28,12 @@ extends_documentation_fragment:
 options:
   stable:
     description:
-      - The stable subset, as given to M(progressive.istio.canary).
+      - The stable subset or Service, as given to M(progressive.istio.canary).
       - The default is that of the release, or else the first of the two versions of a route.
     type: str
   canary:
     description:
-      - The released subset. Give it together with O(stable).
+      - The released subset or Service. Give it together with O(stable).
     type: str
   min_ready:
     description:

@@ -23,12 +23,12 @@ extends_documentation_fragment:
 options:
   stable:
     description:
-      - Subset of the stable version. Give it together with O(canary).
+      - Subset or Service of the stable version. Give it together with O(canary).
       - The default is that of the present release, or else the first of the two destinations of the route.
     type: str
   canary:
     description:
-      - Subset of the canary. Give it together with O(stable).
+      - Subset or Service of the canary. Give it together with O(stable).
       - The default is that of the present release, or else the second of the two destinations of the route.
     type: str
   playbook_options:
@@ -119,18 +119,18 @@ problems:
   elements: str
   sample: []
 stable:
-  description: Subset of the stable version.
+  description: Subset or Service of the stable version.
   returned: if it exists
   type: str
   sample: v1
 canary:
-  description: Subset of the canary.
+  description: Subset or Service of the canary.
   returned: if it exists
   type: str
   sample: v2
 weights:
   description:
-    - Percentage of all requests of the rule by subset, as the VirtualService has it, rounded to two digits.
+    - Percentage of all requests of the rule by version, as the VirtualService has it, rounded to two digits.
     - A further destination of the rule is named by its host, or by its subset if it has the same host.
   returned: if it exists
   type: dict
@@ -143,7 +143,7 @@ routes:
   version_added: 1.1.0
   sample: [primary]
 destination_host:
-  description: The host of the two destinations.
+  description: The host of the two destinations, or the first one's where each version is a Service.
   returned: if it exists
   type: str
   sample: pong-server-service.default.svc.cluster.local

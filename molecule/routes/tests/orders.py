@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from copy import deepcopy
 from typing import Any
 
@@ -15,6 +16,8 @@ ANNOTATION = "progressive.istio/canary"
 ORDERS = Foreign(NAMESPACE, name="orders")
 CARTS = Foreign(NAMESPACE, name="carts", label="edition")
 ROUTES = f"{ORDERS.name}-routes"
+STEPS = [5, 20, 50, 100]
+REQUESTED = int(os.environ.get("ROUTES_REQUESTS", "400"))  # by rule and step
 NEW = {"blue": 100, "green": 0}
 VERSION = {"rewrite": {"uri": "/version"}}
 MOVED = ("exact", "number 2", "pattern", "number 5", "rest")

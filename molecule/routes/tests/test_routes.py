@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -19,8 +18,10 @@ from orders import (
     MOVED,
     NAMESPACE,
     ORDERS,
+    REQUESTED,
     REQUESTS,
     ROUTES,
+    STEPS,
     canary,
     greens,
     reset,
@@ -30,9 +31,7 @@ from orders import (
     without_weights,
 )
 
-STEPS = [5, 20, 50, 100]
 TWENTY = list(range(5, 105, 5))
-REQUESTED = int(os.environ.get("ROUTES_REQUESTS", "400"))  # by rule and step
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,133 @@
+"""Versions that are Services of their own are released like subsets."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from baskets import BAD, BASKETS, ONE, ROUTES, TWO, objects, reset, shares
+from load import Load
+from molecule_helpers import Run, module
+from orders import KUBE, NAMESPACE, REQUESTED, STEPS
+
+ALL = (ONE, TWO)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _services() -> None:
+    KUBE.set_up(objects())
+
+
+@pytest.fixture(autouse=True)
+def _everything_on_stable(_services: None) -> None:
+    reset()
+
+
+def canary(state: str, **options: Any) -> dict[str, Any]:
+    """Run the module; nothing soaks unless it is judged."""
+    stepwise = {"interval": 0, "watch": 0} if state == "advanced" else {}
+    fixed = {"name": ROUTES, "namespace": NAMESPACE, "stable": ONE, "canary": TWO, "wait_timeout": 60}
+    return module("canary", **{**fixed, "proof_timeout": 60, "state": state, **stepwise, **options})
+
+
+def split(ingress: str, path: str, weight: int) -> dict[str, Any]:
+    """How requests split, against the exact 99.9 % range."""
+    return module(
+        "traffic_probe",
+        url=f"http://{ingress}{path}",
+        headers={"Host": BASKETS.public},
+        requests=REQUESTED,
+        concurrency=8,
+        deadline=300,
+        expect={"one": 100 - weight, "two": weight},
+        version_pattern="(one|two)",
+    )
+
+
+def test_steps_and_the_way_back(ingress: str, tmp_path: Path) -> None:
+    before = KUBE.get("virtualservice", ROUTES)
+    load = Load(f"http://{ingress}/baskets/7", BASKETS.public, 40, tmp_path / "load.json")
+    for weight in STEPS:
+        generation = KUBE.get("virtualservice", ROUTES)["metadata"]["generation"]
+        result = canary("advanced", steps=STEPS)
+        assert not result.get("failed"), result["msg"]
+        assert (result["api_requests"], shares()[0]) == (10, {ONE: 100 - weight, TWO: weight})
+        assert KUBE.get("virtualservice", ROUTES)["metadata"]["generation"] == generation + 1
+        assert {each["proxy"].split()[0] for each in result["live"]} == {"gateway", "sidecar"}
+        for path in ("/baskets/7", "/version"):
+            found = split(ingress, path, weight)
+            assert not found.get("failed"), (path, weight, found["msg"])
+    assert canary("rolled_back")["changed"]
+    counts = load.stop()
+    assert counts.keys() == {"200"}, counts
+    assert KUBE.get("virtualservice", ROUTES)["spec"] == before["spec"]
+
+
+def test_a_good_version_is_judged_by_the_counts_and_latencies_of_its_service(ingress: str, tmp_path: Path) -> None:
+    load = Load(f"http://{ingress}/version", BASKETS.public, 100, tmp_path / "load.json")
+    result = canary("advanced", steps=[50, 100], interval=60, watch=60, analysis={"min_requests": 50})
+    counts = load.stop()
+    assert not result.get("failed"), result["msg"]
+    assert counts.keys() == {"200"}, counts
+    measured = result["measurements"]
+    assert measured["canary"]["requests"] >= 50, measured
+    assert measured["canary"]["p95"], measured
+
+
+def test_a_bad_version_goes_back(ingress: str, tmp_path: Path) -> None:
+    reset(BAD)
+    load = Load(f"http://{ingress}/version", BASKETS.public, 100, tmp_path / "load.json")
+    result = canary("advanced", canary=BAD, steps=[20, 100], interval=60, watch=60, analysis={})
+    counts = load.stop()
+    assert result["failed"]
+    assert shares() == [{ONE: 100, BAD: 0}] * 2
+    assert counts["500"] <= 12, counts
+
+
+def test_the_next_release_and_the_cleanup_of_the_one_before() -> None:
+    canary("advanced", steps=[100])
+    done = canary("cleaned", drain=0)
+    assert (done["removed"], done["used_by"], shares()) == (ONE, [], [{TWO: 100}] * 2)
+    result = canary("advanced", stable=TWO, canary=ONE, steps=STEPS)
+    assert not result.get("failed"), result["msg"]
+    assert shares() == [{TWO: 95, ONE: 5}] * 2
+
+
+def test_a_service_without_ready_pods_gets_nothing() -> None:
+    KUBE.run("scale", "deployment", "baskets-two", "--replicas=0")
+    try:
+        result = canary("advanced", steps=STEPS, wait_timeout=1)
+        assert result["failed"]
+        assert "baskets-two has no ready pod" in result["msg"]
+        assert shares()[0] == {ONE: 100, TWO: 0}
+    finally:
+        KUBE.run("scale", "deployment", "baskets-two", "--replicas=1")
+        KUBE.await_pods("baskets-two")
+
+
+def test_the_playbooks_run_on_what_the_inventory_finds(play: Callable[..., Run], tmp_path: Path) -> None:
+    file = tmp_path / "canaries.istio.yml"
+    file.write_text(json.dumps({"plugin": "progressive.istio.canaries", "namespaces": [NAMESPACE]}))
+    here = ("-i", str(file), "--limit", f"{ROUTES}.{NAMESPACE}")
+    checked = play("doctor", *here).succeeded().output
+    assert "baskets-one 100 %" in checked
+    moved = play("canary", *here, weight=20, canary_proof_timeout=60).succeeded()
+    assert (moved.changed, shares()) == (1, [{ONE: 80, TWO: 20}] * 2)
+    assert "baskets-two" in play("status", *here).succeeded().output
+    assert play("rollback", *here).succeeded().changed == 1
+    assert shares() == [{ONE: 100, TWO: 0}] * 2
+
+
+def test_the_doctor_names_one_that_is_gone_and_undoes_a_change() -> None:
+    canary("advanced", steps=STEPS)
+    weights = [{"op": "add", "path": f"/spec/http/1/route/{place}/weight", "value": 50} for place in (0, 1)]
+    BASKETS.patch("virtualservice", ROUTES, *weights)
+    doctor = module("canary_doctor", name=ROUTES, namespace=NAMESPACE)
+    (problem,) = [each for each in doctor["problems"] if each["check"] == "weights_kept"]
+    subprocess.run(shlex.split(problem["command"]), check=True, capture_output=True)
+    assert shares() == [{ONE: 95, TWO: 5}] * 2
