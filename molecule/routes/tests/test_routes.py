@@ -167,14 +167,14 @@ def test_a_new_rule_is_taken_in_by_hand() -> None:
 def test_the_playbooks_run_on_what_the_inventory_finds(play: Callable[..., Run], tmp_path: Path) -> None:
     file = tmp_path / "canaries.istio.yml"
     file.write_text(json.dumps({"plugin": "progressive.istio.canaries", "namespaces": [NAMESPACE]}))
-    here = ("-i", str(file))
+    here = ("-i", str(file), "--limit", "orders.routes,carts.routes")
     moved = play("canary", *here, weight=20, canary_proof_timeout=60).succeeded()
     assert moved.changed == 2, moved.output
     assert (set(greens().values()), greens("carts")) == ({20}, {"carts": 20})
     status = play("status", *here).succeeded().output
     assert "orders.routes" in status
     assert "carts.routes" in status
-    back = play("rollback", *here, "--limit", "carts.routes").succeeded()
+    back = play("rollback", "-i", str(file), "--limit", "carts.routes").succeeded()
     assert (back.changed, greens("carts"), set(greens().values())) == (1, {"carts": 0}, {20})
 
 

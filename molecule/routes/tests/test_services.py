@@ -15,8 +15,6 @@ from load import Load
 from molecule_helpers import Run, module
 from orders import KUBE, NAMESPACE, REQUESTED, STEPS
 
-ALL = (ONE, TWO)
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _services() -> None:
@@ -51,15 +49,15 @@ def split(ingress: str, path: str, weight: int) -> dict[str, Any]:
 
 def test_steps_and_the_way_back(ingress: str, tmp_path: Path) -> None:
     before = KUBE.get("virtualservice", ROUTES)
-    load = Load(f"http://{ingress}/baskets/7", BASKETS.public, 40, tmp_path / "load.json")
+    load = Load(f"http://{ingress}/baskets", BASKETS.public, 40, tmp_path / "load.json")
     for weight in STEPS:
         generation = KUBE.get("virtualservice", ROUTES)["metadata"]["generation"]
         result = canary("advanced", steps=STEPS)
         assert not result.get("failed"), result["msg"]
-        assert (result["api_requests"], shares()[0]) == (10, {ONE: 100 - weight, TWO: weight})
+        assert shares()[0] == {ONE: 100 - weight, TWO: weight}
         assert KUBE.get("virtualservice", ROUTES)["metadata"]["generation"] == generation + 1
         assert {each["proxy"].split()[0] for each in result["live"]} == {"gateway", "sidecar"}
-        for path in ("/baskets/7", "/version"):
+        for path in ("/baskets", "/version"):
             found = split(ingress, path, weight)
             assert not found.get("failed"), (path, weight, found["msg"])
     assert canary("rolled_back")["changed"]
@@ -70,13 +68,15 @@ def test_steps_and_the_way_back(ingress: str, tmp_path: Path) -> None:
 
 def test_a_good_version_is_judged_by_the_counts_and_latencies_of_its_service(ingress: str, tmp_path: Path) -> None:
     load = Load(f"http://{ingress}/version", BASKETS.public, 100, tmp_path / "load.json")
-    result = canary("advanced", steps=[50, 100], interval=60, watch=60, analysis={"min_requests": 50})
+    result = canary("advanced", steps=[50, 100], interval=10, watch=60, analysis={"deadline": 60})
     counts = load.stop()
     assert not result.get("failed"), result["msg"]
     assert counts.keys() == {"200"}, counts
-    measured = result["measurements"]
-    assert measured["canary"]["requests"] >= 50, measured
-    assert measured["canary"]["p95"], measured
+    (judged,) = result["judged"]
+    assert judged["versions"].keys() == {ONE, TWO}
+    for version, counted in judged["versions"].items():
+        assert counted["requests"] > 300, (version, counted)
+        assert (counted["failed"], counted["timed"] > 0.75 * counted["requests"]) == (0, True), (version, counted)
 
 
 def test_a_bad_version_goes_back(ingress: str, tmp_path: Path) -> None:
@@ -86,12 +86,13 @@ def test_a_bad_version_goes_back(ingress: str, tmp_path: Path) -> None:
     counts = load.stop()
     assert result["failed"]
     assert shares() == [{ONE: 100, BAD: 0}] * 2
-    assert counts["500"] <= 12, counts
+    assert counts["500"] <= 40, counts
 
 
 def test_the_next_release_and_the_cleanup_of_the_one_before() -> None:
     canary("advanced", steps=[100])
     done = canary("cleaned", drain=0)
+    assert not done.get("failed"), done["msg"]
     assert (done["removed"], done["used_by"], shares()) == (ONE, [], [{TWO: 100}] * 2)
     result = canary("advanced", stable=TWO, canary=ONE, steps=STEPS)
     assert not result.get("failed"), result["msg"]
@@ -103,7 +104,7 @@ def test_a_service_without_ready_pods_gets_nothing() -> None:
     try:
         result = canary("advanced", steps=STEPS, wait_timeout=1)
         assert result["failed"]
-        assert "baskets-two has no ready pod" in result["msg"]
+        assert "baskets-two cannot take 5 % yet: it has no pods" in result["msg"]
         assert shares()[0] == {ONE: 100, TWO: 0}
     finally:
         KUBE.run("scale", "deployment", "baskets-two", "--replicas=1")

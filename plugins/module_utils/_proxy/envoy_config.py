@@ -97,8 +97,8 @@ def routes_of(dump: bytes, rules: Sequence[EnvoyRule]) -> EnvoyRoutes:
 
 @understood("config_dump")
 def destinations(dump: bytes) -> set[HostSubset]:
-    """The destinations of all routes."""
-    return {destination for _config, route in _routes(dump) for destination in _weights(route)}
+    """The destinations of all routes that come from a VirtualService: sidecars have one of their own to each Service."""
+    return {destination for _config, route in _routes(dump) if _origin(route) for destination in _weights(route)}
 
 
 def same_shares(one: Weights, other: Weights) -> bool:
@@ -153,8 +153,14 @@ def _routes(dump: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield config.get("name", ""), route
 
 
+def _origin(route: Mapping[str, Any]) -> str:
+    """The object that istiod has made the route from."""
+    metadata = (route.get("metadata") or {}).get("filter_metadata") or {}
+    return str((metadata.get("istio") or {}).get("config", ""))
+
+
 def _belongs_to(rule: EnvoyRule, route: Mapping[str, Any]) -> bool:
-    origin = (((route.get("metadata") or {}).get("filter_metadata") or {}).get("istio") or {}).get("config", "")
+    origin = _origin(route)
     namespace, name = rule.virtual_service.split("/")
     if not origin.endswith(f"/namespaces/{namespace}/virtual-service/{name}"):
         return False

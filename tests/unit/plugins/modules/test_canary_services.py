@@ -201,3 +201,14 @@ def test_without_names_they_are_found(cart: ApiServer, run_module: Call) -> None
     found = run_module(canary_info.main, options, False)
     assert (found["stable"], found["canary"]) == ("cart-v1", "cart-v2")
     assert found["versions"]["cart-v2"]["ready"] == 1
+
+
+def test_services_may_select_by_labels_that_have_nothing_in_common(call: Call, cart: ApiServer) -> None:
+    for version in ("v1", "v2"):
+        labels = {f"is-{version}": "yes"}
+        cart.put("services", service(f"cart-{version}", **labels))
+        found = pod("cart", version)
+        cart.put("pods", {**found, "metadata": {**found["metadata"], "labels": labels}})
+    assert call("advanced")["changed"]
+    cart.delete("pods", "cart-v2-x", NAMESPACE)
+    assert "cart-v2 has no ready pod left: it has no pods" in call("advanced")["msg"]

@@ -206,6 +206,16 @@ def test_the_path_asks_for_one_service_alone() -> None:
     assert not re.search(pattern, name.format(HOST).replace("requests_total", "request_bytes"))
 
 
+def test_several_hosts_are_one_service() -> None:
+    hosts = (HOST, "cart.shop.svc.cluster.local")
+    pattern = parse_qs(urlsplit(stats_path(hosts)).query)["filter"][0]
+    name = "istiocustom.istio_requests_total.reporter.source.destination_service.{}.response_code.200"
+    assert [bool(re.search(pattern, name.format(each))) for each in (*hosts, "pay.shop")] == [True, True, False]
+    text = "\n".join([line(REQUESTS, 3), line(REQUESTS, 4, destination_service=hosts[1]), ""]).encode()
+    assert sum(parse(text, hosts).values()) == 7
+    assert sum(parse(text, (HOST,)).values()) == 3
+
+
 @pytest.mark.parametrize(
     "other",
     [

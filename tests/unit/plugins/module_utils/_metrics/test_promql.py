@@ -46,6 +46,14 @@ def test_queries_of_the_source() -> None:
     ]
 
 
+def test_several_hosts_are_one_service() -> None:
+    hosts = ("cart-v1.shop", "cart-v2.shop")
+    asked = queries(hosts, 1, "source")[0]
+    assert 'destination_service=~"cart\\\\-v1\\\\.shop|cart\\\\-v2\\\\.shop"}' in asked
+    both = [series(1, 3, destination_service=hosts[0]), series(1, 5, destination_service=hosts[1])]
+    assert increase_of(both, hosts, "source").since == {OK: 6}
+
+
 @pytest.mark.parametrize(("reporter", "gateways"), [("destination", ["gw"]), ("source", [])])
 def test_only_gateways_count_requests_without_a_service(reporter: str, gateways: list[str]) -> None:
     asked = queries(('a"\\b',), 0.0001, reporter, gateways)

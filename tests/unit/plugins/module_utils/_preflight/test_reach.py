@@ -16,6 +16,7 @@ from broken_mesh import (
     destination,
     found,
     pod,
+    service,
     virtual_service,
 )
 
@@ -85,3 +86,16 @@ def test_rules_with_the_same_weights_are_one_release() -> None:
     assert not list(reach.reached_by_weight_alone(world.mesh()))
     second["route"] = [destination("v1", 0), destination("v2", 100)]
     assert [each.name for each in reach.reached_by_weight_alone(world.mesh())]
+
+
+def test_the_services_of_versions_are_reached_by_their_weights_alone() -> None:
+    world = World()
+    split = [{"destination": {"host": name}, "weight": weight} for name, weight in (("cart-v1", 90), ("cart-v2", 10))]
+    past = [{"destination": {"host": "cart-v2"}}]
+    world.virtual_services.append(virtual_service("cart", hosts=["cart.example"], http=[{"route": split}]))
+    world.services += [service(each, "default", {"app": "cart", "version": each}) for each in ("cart-v1", "cart-v2")]
+    world.focus = Focus("default", "cart")
+    assert [each for each in found(world) if each.check in ("reached_by_weight_alone", "callers_routed")] == []
+    world.virtual_services.append(virtual_service("past", hosts=["past.example"], http=[{"route": past}]))
+    (finding,) = [each for each in found(world) if each.check == "reached_by_weight_alone"]
+    assert "sends requests to cart-v2 beside its weight, by HTTP route number 1" in finding.problem

@@ -154,6 +154,9 @@ def test_an_envoy_without_routes(empty: bytes) -> None:
 
 
 def test_everything_that_is_routed_to() -> None:
+    own = route(v1=1)
+    del own["metadata"]  # a sidecar has a route to each Service, whether a VirtualService leads there or not
+    assert destinations(dump(a=[own, route(v2=1)])) == {V2}
     assert destinations(dump(a=[route(v1=1, v2=0)], b=[route("x", of="a/virtual-service/b", v3=1)])) == {V1, V2, V3}
 
 

@@ -358,6 +358,12 @@ def by_service(*weights: tuple[str, int], **more: Any) -> dict[str, Any]:
     return {"route": [{"destination": {"host": host}, "weight": weight} for host, weight in weights], **more}
 
 
+def with_subset(rule: dict[str, Any], weight: int) -> dict[str, Any]:
+    """The rule with a subset of one of its Services."""
+    place = {"host": "cart-v1", "subset": "old"}
+    return {**rule, "route": [*rule["route"], {"destination": place, "weight": weight}]}
+
+
 CART = by_service(("cart-v1", 90), ("cart-v2.shop.svc.cluster.local", 10))
 FULLY = by_service(("cart-v2", 10), ("cart-v1.shop.svc.cluster.local", 90), name="api")
 
@@ -397,10 +403,21 @@ def test_a_new_service_takes_the_place_of_one_without_requests_or_is_added() -> 
         ([CART, FULLY], None),  # in different orders
         ([by_service(("cart-v1", 90), ("api.example.com", 10))], None),
         ([by_service(("cart-v1", 90), ("cart-v1", 10))], None),
+        ([with_subset(by_service(("cart-v1", 80), ("cart-v2", 10)), 10)], None),
     ],
 )
 def test_a_pair_of_services(rules: list[dict[str, Any]], expected: tuple[str, str] | None) -> None:
     assert pair(with_rules(*rules)) == expected
+
+
+def test_a_subset_of_such_a_service_is_another_destination() -> None:
+    rule = with_subset(by_service(("cart-v1", 50), ("cart-v2", 40)), 10)
+    (found,) = locate(with_rules(rule), ("cart-v1", "cart-v2"))
+    assert found.of_all(found.shares(("cart-v1", "cart-v2"))) == {"cart-v1": 50, "cart-v2": 40, "old of cart-v1": 10}
+    assert [set(each.destinations) for each in every_route(with_rules(rule))] == [
+        {"cart-v1", "cart-v2"},
+        {"", "old"},
+    ]
 
 
 def test_every_route_has_one_host_or_the_services_that_it_splits_between() -> None:
