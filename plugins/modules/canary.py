@@ -521,8 +521,8 @@ msg:
     now v1 80 %, v2 20 %, live in gateway istio-system/istio-ingressgateway-5d8f after 112 ms
 weights:
   description:
-    - Percentages of all requests of the rule before and after the call, by version. They are exact, whatever the weights
-      sum to (2 and 1 are 66.67 and 33.33), and rounded to two digits here.
+    - Percentages of all requests of the rule before and after the call, by version. They are exact, whatever the
+      weights sum to (2 and 1 are 66.67 and 33.33), and rounded to two digits here.
     - A further destination of the rule is named by its host, or by its subset if it has the same host.
   returned: success
   type: dict

@@ -13,7 +13,7 @@ from .._release.cleanup import OVER
 from .._release.services import read_notes
 from .._release.state import Phase, State, Unreadable
 from .._rollout.parse import parse
-from .._rollout.snapshot import Refused, Target
+from .._rollout.snapshot import Refused, Snapshot, Target
 from .._routing.hosts import ServiceName, full_name, identity
 from .._routing.subsets import Subset, subsets_of
 from .._routing.virtual_service import Route, every_route, listed, note_of
@@ -28,8 +28,8 @@ UNREADABLE = "unreadable"
 class Found:
     """The HTTP routes of a VirtualService that lead to a service.
 
-    routes: those that name several versions, or else all. service: the host itself where it is no Service; where its
-    versions are Services, what has the name of the VirtualService.
+    routes: those that a release moves; where there can be none, those that name several versions, or else all.
+    service: the host itself where it is no Service; where its versions are Services, it has the VirtualService's name.
     stable, canary: empty where they cannot be told. why: what it lacks for a release; empty if nothing.
     """
 
@@ -138,6 +138,15 @@ def _found(
     subsets = subsets_of(host, meta["namespace"], [one for one in rules if one["metadata"]["namespace"] in namespaces])
     versions = tuple(dict.fromkeys(name for route in routes for name in _versions(route)))
     stable, canary = _pair(routes[0], versions, state, subsets)
+    why = _lack(virtual_service, routes, service, versions, (stable, canary))
+    if not why:
+        try:
+            snapshot = parse(
+                Target(meta["name"], meta["namespace"], stable, canary, destination_host=host), virtual_service
+            )
+            routes, why = tuple(sorted(snapshot.routes, key=lambda each: each.rule)), _unlike(snapshot)
+        except Refused as refused:
+            why = str(refused)
     return Found(
         virtual_service,
         routes,
@@ -147,7 +156,7 @@ def _found(
         canary,
         UNREADABLE if isinstance(state, Unreadable) else state.phase.value if state else Phase.NONE.value,
         _destination_rule(subsets, stable, canary),
-        _lack(virtual_service, routes, service, versions, (stable, canary)),
+        why,
     )
 
 
@@ -185,7 +194,7 @@ def _lack(
     versions: Sequence[str],
     pair: Pair,
 ) -> str:
-    meta, host = virtual_service["metadata"], routes[0].host
+    meta = virtual_service["metadata"]
     place = f"{listed(routes)} of VirtualService {meta['namespace']}/{meta['name']}"
     s = "s" if len(routes) == 1 else ""
     if isinstance(service, str):
@@ -203,15 +212,19 @@ def _lack(
     if not all(pair):
         weights = said(routes[0].of_all(routes[0].shares(versions)))
         return f"{place} ha{s or 've'} {weights}: say which are released by canary_stable_version and canary_version"
-    target = Target(meta["name"], meta["namespace"], *pair, destination_host=host)
-    try:
-        snapshot = parse(target, virtual_service)
-    except Refused as refused:
-        return str(refused)
-    if snapshot.state is None and snapshot.observed().uneven:
-        shares = ", ".join(f"{said(route.shares(pair))} in {route.name}" for route in snapshot.routes)
-        return f"{place} split in different ways ({shares}): name those that a release is to move by canary_routes"
     return ""
+
+
+def _unlike(snapshot: Snapshot) -> str:
+    """How the routes differ, where no release has begun in them."""
+    if snapshot.state is not None or not snapshot.observed().uneven:
+        return ""
+    pair = (snapshot.target.stable, snapshot.target.canary)
+    shares = ", ".join(f"{said(route.shares(pair))} in {route.name}" for route in snapshot.routes)
+    return (
+        f"{listed(snapshot.routes)} of {snapshot.target.place} split in different ways ({shares}): name those that a "
+        "release is to move by canary_routes"
+    )
 
 
 def _destination_rule(subsets: Mapping[str, Subset], *versions: str) -> ServiceName | None:

@@ -97,7 +97,7 @@ def routes_of(dump: bytes, rules: Sequence[EnvoyRule]) -> EnvoyRoutes:
 
 @understood("config_dump")
 def destinations(dump: bytes) -> set[HostSubset]:
-    """The destinations of all routes that come from a VirtualService: sidecars have one of their own to each Service."""
+    """The destinations of all routes of VirtualServices; sidecars have others of their own, to each Service."""
     return {destination for _config, route in _routes(dump) if _origin(route) for destination in _weights(route)}
 
 

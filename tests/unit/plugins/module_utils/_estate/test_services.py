@@ -212,3 +212,9 @@ def test_services_beside_subsets_are_two_canaries():
         ("all", "cart-v1", "cart-v2"),
         ("checkout", "v1", "v2"),
     ]
+
+
+def test_a_release_that_is_over_goes_on_where_it_was():
+    note = release(Phase.ROLLED_BACK, 0, route="api")
+    found = one(routes(rule({"v1": 100}, name="api"), rule(NEW), note=note))
+    assert ([route.rule for route in found.routes], found.why) == ([0], "")
