@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from .._k8s.auth import ClusterError
 from .._k8s.client import Cluster
 from .._preflight.finding import ERROR, Finding
-from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways, discover
 from .._release.lease import leased
 from .._release.model import Command, Rejected, Run, Transition, Want
@@ -68,7 +67,7 @@ def dry_run(cluster: Cluster, target: Target, skip: Collection[str]) -> DryRun:
 def _gateways(cluster: Cluster, snapshot: Snapshot) -> DiscoveredGateways | None:
     """The Gateways of the route; None if they may not be read, which does not prevent a step."""
     try:
-        return discover(cluster, attachment_of(snapshot.virtual_service, snapshot.rules))
+        return discover(cluster, snapshot.attachment)
     except ClusterError as error:
         if error.status != 403:
             raise

@@ -17,7 +17,8 @@ from .._k8s.kubectl import show
 from .._k8s.selectors import labels_of
 from .._preflight.checks import Result, examine, findings, needs
 from .._preflight.finding import ERROR, Finding
-from .._proxy.attachment import attachment_of, proxies_in
+from .._proxy.attachment import proxies_in
+from .._proxy.envoy_config import bound_rules
 from .._proxy.fleet import Lagging, NotLive, Proxies, Unproven
 from .._proxy.sync_status import fetch_status
 from .._rollout.parse import parse
@@ -50,7 +51,7 @@ def diagnose(
     status = f"{plural(sum(not each.skipped for each in results), 'check')} of the mesh"
     virtual_service = next(iter(mesh.focused()), None)
     try:
-        snapshot = parse(target, virtual_service) if virtual_service else None
+        snapshot = replace(parse(target, virtual_service), mesh=mesh) if virtual_service else None
     except Refused as error:
         snapshot = None
         if virtual_service:
@@ -98,14 +99,14 @@ def _proxies(
     cluster: Cluster, snapshot: Snapshot, scope: Scope, patience: float
 ) -> tuple[str, list[Finding], list[str]]:
     """Where the route is live, what is wrong with the proxies, and what could not be asked."""
-    attachment = attachment_of(snapshot.virtual_service, snapshot.rules)
+    attachment = snapshot.attachment
     wanted = [name for name, share in snapshot.shares.items() if share]
     try:
         service = next(iter(snapshot.mesh.services), None)
         scope = "gateways" if scope == "gateways" else "all"
         with Proxies(cluster, attachment, service=service, scope=scope) as proxies:
             try:
-                proof = proxies.await_weights(snapshot.virtual_service, patience, rules=snapshot.rules)
+                proof = proxies.await_weights(bound_rules(snapshot.bindings), patience)
             except NotLive as error:
                 return "", list(release.of_weights(snapshot, error.lagging)), []
             try:

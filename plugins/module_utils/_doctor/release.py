@@ -15,7 +15,6 @@ from .._k8s.kubectl import add, describe, forget, patch, playbook, show
 from .._preflight import subject as about
 from .._preflight.finding import Finding, error, warning
 from .._preflight.timestamps import Timestamp, written
-from .._proxy.attachment import attachment_of
 from .._proxy.expectations import RUNS
 from .._proxy.fleet import Lagging
 from .._release.annotation import VERSION
@@ -162,7 +161,7 @@ def _about(snapshot: Snapshot, idle: bool = False) -> list[str]:
     """The rules of the routes, their Gateways, and the versions with requests. idle: those without, too."""
     virtual_service, route = snapshot.virtual_service, snapshot.route
     service = service_of(route.host, snapshot.target.namespace)
-    gateways = [f"Gateway {name}" for name in attachment_of(virtual_service, snapshot.rules).gateways]
+    gateways = [f"Gateway {name}" for name in snapshot.attachment.gateways]
     names = [name for name, share in snapshot.shares.items() if share or idle]
     services = [about.service(service), *(about.version(service, name) for name in names)] if service else []
     place = about.thing(_KIND, virtual_service)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .._common.shares import Share
+from .._istio.delegation import delegates_of
 from .._istio.mesh import Object
 from .._rollout.snapshot import Target
 from .._routing.hosts import full_name, identity, same_host, service_of
@@ -14,13 +15,13 @@ from .._routing.virtual_service import Route, every_route, has_route, names_of
 
 def settings_for(target: Target, virtual_service: Object) -> str:
     """What to set so that a release is found, such as "canary_host: pay.shop.svc.cluster.local"; empty if unknown."""
-    rules = (virtual_service.get("spec") or {}).get("http") or []
-    delegates = [rule["delegate"] for rule in rules if rule.get("delegate")]
     namespace = target.namespace
     fitting = _fitting(target, [each for each in every_route(virtual_service) if _weights(each)])
     if not fitting:
-        names = {(each.get("namespace") or namespace, each["name"]) for each in delegates}
-        wanted = [f"canary_namespace: {where} and canary_virtual_service: {name}" for where, name in sorted(names)]
+        wanted = [
+            f"canary_namespace: {each.namespace} and canary_virtual_service: {each.name}"
+            for each in sorted(delegates_of(virtual_service))
+        ]
         return " or ".join(wanted)
     found = [*_host(target, fitting[0]), *_versions(target, fitting[0])]
     if target.routes and not any(has_route(virtual_service, name) for name in target.routes):

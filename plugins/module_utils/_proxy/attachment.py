@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+from .._istio.delegation import Binding
 from .._istio.mesh import gateway_names, in_mesh
 from .._istio.visibility import Visibility, visibility_of
 from .._k8s.conditions import is_live, is_ready
@@ -33,36 +34,47 @@ class Proxy(NamedTuple):
 
 @dataclass(frozen=True)
 class Attachment:
-    """Where routes are. place: the object, for messages; namespace: of short names; mesh: whether sidecars have them.
+    """Where routes are. place: the object, for messages; mesh: whether sidecars have them.
 
-    delegated: other VirtualServices decide where they are.
+    delegated: other VirtualServices decide where they are, and none of those is known.
     visibility: which sidecars may have any of the rules; None for all.
     """
 
     place: str
-    namespace: str
     gateways: tuple[ServiceName, ...]
     mesh: bool
     delegated: bool = False
     visibility: Visibility | None = None
 
 
-def attachment_of(virtual_service: Object, rules: Sequence[int]) -> Attachment:
-    """The attachment of some rules: that of the VirtualService, or fewer gateways by the matches of the rules."""
-    meta, spec = virtual_service["metadata"], virtual_service["spec"]
-    matches = [match.get("gateways") for rule in rules for match in spec["http"][rule].get("match") or [{}]]
+def attachment_of(virtual_service: Object, bound: Sequence[Binding]) -> Attachment:
+    """The attachment of some rules of a VirtualService, which are bound there."""
+    meta = virtual_service["metadata"]
+    place = f"VirtualService {meta['namespace']}/{meta['name']}"
+    each = [_attachment(place, binding) for binding in bound]
+    meshes = [one for one in each if one.mesh]
+    return Attachment(
+        place,
+        tuple(dict.fromkeys(name for one in each for name in one.gateways)),
+        bool(meshes),
+        not each,
+        meshes[0].visibility if len(meshes) == 1 else None,
+    )
+
+
+def _attachment(place: str, binding: Binding) -> Attachment:
+    """That of the VirtualService, or fewer gateways by the matches of the rules."""
+    virtual_service, spec = binding.virtual_service, binding.virtual_service["spec"]
+    matches = [match.get("gateways") for rule in binding.rules for match in spec["http"][rule].get("match") or [{}]]
     if all(matches):
         spec = {**spec, "gateways": [name for match in matches for name in match]}
-    place = f"VirtualService {meta['namespace']}/{meta['name']}"
     found = whole_attachment(place, {**virtual_service, "spec": spec})
-    return replace(found, visibility=visibility_of(virtual_service, rules))
+    return replace(found, visibility=visibility_of(virtual_service, binding.rules))
 
 
 def whole_attachment(place: str, virtual_service: Object) -> Attachment:
     """The attachment of a whole VirtualService."""
-    gateways = tuple(dict.fromkeys(gateway_names(virtual_service)))
-    delegated = not virtual_service["spec"].get("hosts")
-    return Attachment(place, virtual_service["metadata"]["namespace"], gateways, in_mesh(virtual_service), delegated)
+    return Attachment(place, tuple(dict.fromkeys(gateway_names(virtual_service))), in_mesh(virtual_service))
 
 
 def proxies_in(role: Role, pods: Iterable[Object]) -> list[Proxy]:

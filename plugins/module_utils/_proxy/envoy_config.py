@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from .._common.shares import number, share_of
 from .._common.values import from_json, understood
+from .._istio.delegation import Binding
 from .._routing.hosts import HostSubset, ServiceName, identity
 
 Weights = Mapping[HostSubset, int]
@@ -44,6 +45,11 @@ def rules_of(virtual_service: Mapping[str, Any], indexes: Iterable[int]) -> tupl
         replace(rule, siblings=tuple(each.weights for each in every if each is not rule and rule.like(each)))
         for rule in (every[index] for index in sorted(indexes))
     )
+
+
+def bound_rules(bound: Iterable[Binding]) -> tuple[EnvoyRule, ...]:
+    """The rules that are bound there."""
+    return tuple(rule for each in bound for rule in rules_of(each.virtual_service, each.rules))
 
 
 def _rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule:

@@ -27,7 +27,7 @@ from . import discovery
 from .attachment import NAMED, Attachment, Object, Proxy, proxies_in
 from .callers import ADMIN_PORT, READ_TIMEOUT, Callers, Sender, callers_of, sender_of
 from .discovery import DiscoveredGateways, selector_of
-from .envoy_config import percentages, rules_of
+from .envoy_config import EnvoyRule, percentages
 from .expectations import AbsenceExpectation, ClustersExpectation, Expectation, WeightsExpectation
 from .poll import Live, Poll
 
@@ -151,8 +151,8 @@ class Proxies:
         try:
             if self.attachment.delegated:
                 raise Unproven(
-                    f"{self._place} has no hosts: other VirtualServices delegate to it and decide which proxies have "
-                    "its routes"
+                    f"{self._place} has no hosts, and no VirtualService that may be read delegates to it: which "
+                    "proxies have its routes is unknown"
                 )
             discovered = self._discovered or discovery.discover(self._cluster, self.attachment)
             self.follow(discovered)
@@ -182,19 +182,16 @@ class Proxies:
 
     def await_weights(
         self,
-        virtual_service: Object,
+        expected: Sequence[EnvoyRule],
         timeout: float,
         since: float | None = None,
         *,
-        rules: Sequence[int] = (0,),
         meanwhile: Callable[[], None] | None = None,
     ) -> Proof:
-        """Wait until every proxy splits requests as these rules of this VirtualService say; Unproven, ClusterError.
+        """Wait until every proxy splits requests as these rules say; Unproven, ClusterError.
 
-        since: when they were written (monotonic). rules: their indexes in `spec.http`. meanwhile: is called twice a
-        second, and may raise to end the wait.
+        since: when they were written (monotonic). meanwhile: is called twice a second, and may raise to end the wait.
         """
-        expected = rules_of(virtual_service, rules)
         shares = said(percentages(expected[0].weights))
         claim = f"{self._place} was accepted by the API server with {shares}, but that is not live"
         return self._await(partial(WeightsExpectation, expected), claim, timeout, since, meanwhile)

@@ -10,6 +10,8 @@ from .._common.clock import stamp
 from .._common.printable import printable
 from .._common.shares import Share, numbers, said
 from .._common.text import plural
+from .._istio.delegation import is_delegate
+from .._istio.mesh import MESH
 from .._proxy.fleet import Extent
 from .._release.hints import Hints
 from .._release.model import Event, Rejected, Transition, Wait
@@ -52,7 +54,9 @@ def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | 
 
 def place_of(snapshot: Snapshot) -> dict[str, Any]:
     """The objects that a release is on, beside its VirtualService."""
-    gateways = snapshot.virtual_service["spec"].get("gateways") or ["mesh"]
+    gateways = snapshot.virtual_service["spec"].get("gateways") or [MESH]
+    if is_delegate(snapshot.virtual_service):
+        gateways = [*snapshot.attachment.gateways, *([MESH] if snapshot.attachment.mesh else [])]
     return {
         "routes": names_of(snapshot.routes),
         "destination_host": snapshot.route.host,

@@ -20,7 +20,6 @@ from .._preflight.finding import ERROR, Finding
 from .._preflight.reach import callers_routed, reached_by_weight_alone
 from .._preflight.routes import route_named
 from .._proxy import discovery
-from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
 from .context import Request, Session
 from .rights import lacking, rights_to_move
@@ -43,7 +42,7 @@ def check(
     discovered = None
     known = session.prover.discovered if session.prover and follows else None
     try:
-        attachment = attachment_of(snapshot.virtual_service, snapshot.rules)
+        attachment = snapshot.attachment
         discovered = discovery.discover(session.cluster, attachment, known)
     except ClusterError as error:
         if error.status != 403:

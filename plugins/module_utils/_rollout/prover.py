@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .._k8s.client import Cluster
-from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
+from .._proxy.envoy_config import bound_rules
 from .._proxy.fleet import Proof, Proxies
 from .._proxy.reader import Interval, Reader
 from .heartbeat import Heartbeat
@@ -49,7 +49,7 @@ class Prover:
     def ready(self, snapshot: Snapshot, gaining: Collection[str]) -> None:
         """Unless the weights that are set are live, and the versions that are to gain some can be routed to, raise."""
         proxies = self._of(snapshot)
-        proxies.await_weights(snapshot.virtual_service, self.timeout, rules=snapshot.rules)
+        proxies.await_weights(bound_rules(snapshot.bindings), self.timeout)
         if gaining:
             proxies.await_versions(map(snapshot.route.place, gaining), self.timeout)
 
@@ -63,7 +63,7 @@ class Prover:
         meanwhile: is called twice a second until then, and may raise to end it.
         """
         proxies, left = self._of(snapshot), max(LEAST, since + self.timeout - time.monotonic())
-        return proxies.await_weights(snapshot.virtual_service, left, since, rules=snapshot.rules, meanwhile=meanwhile)
+        return proxies.await_weights(bound_rules(snapshot.bindings), left, since, meanwhile=meanwhile)
 
     def absent(self, snapshot: Snapshot, version: str) -> Proof:
         """That no route leads to a version any more."""
@@ -77,7 +77,7 @@ class Prover:
 
     def _of(self, snapshot: Snapshot) -> Proxies:
         """The proxies where the routes of this snapshot are bound now; another writer may have bound them elsewhere."""
-        attachment = attachment_of(snapshot.virtual_service, snapshot.rules)
+        attachment = snapshot.attachment
         known = self.discovered
         if known and set(known.gateways) != set(attachment.gateways):
             known = None

@@ -128,6 +128,8 @@ def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str
 
 def _behind(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snapshot:
     """With the Service, the subsets and the pods behind the route. at_once: over several connections."""
+    if not snapshot.bindings:
+        snapshot = _with_roots(cluster, snapshot)
     namespace = snapshot.target.namespace
     if snapshot.route.by_service:
         return pods_of(cluster, _with_services(cluster, snapshot), at_once)
@@ -140,6 +142,14 @@ def _behind(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snap
     selects = ((found or {}).get("spec") or {}).get("selector") or {}
     mesh = replace(snapshot.mesh, services=(found,) if found else ())
     return pods_of(cluster, replace(snapshot, selects=selects, mesh=mesh), at_once)
+
+
+def _with_roots(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
+    """With the VirtualServices that may delegate to its own: all of the cluster, or those of the namespace."""
+    found, _problems = _all_of_them(cluster)
+    if found is None:
+        found = tuple(cluster.list(VIRTUAL_SERVICE, snapshot.target.namespace))
+    return replace(snapshot, mesh=replace(snapshot.mesh, virtual_services=found))
 
 
 def _with_subsets(cluster: Cluster, snapshot: Snapshot) -> Snapshot:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from .._k8s.auth import ClusterError
 from .._k8s.rights import LISTED, Right, missing, of_a_move, of_a_proof
-from .._proxy.attachment import attachment_of
 from .._proxy.discovery import DiscoveredGateways
 from .._release.model import Want
 from .._routing.hosts import service_of
@@ -29,7 +28,7 @@ def lacking(
     """All rights that this request needs and does not have, as one sentence."""
     rights = rights_to_move(request, snapshot)
     if session.prover and snapshot:
-        attachment = attachment_of(snapshot.virtual_service, snapshot.rules)
+        attachment = snapshot.attachment
         pods = [pod for each in discovered.pods.values() for pod in each] if discovered else []
         namespaces = [pod["metadata"]["namespace"] for pod in pods]
         rights += of_a_proof((name.namespace for name in attachment.gateways), namespaces)

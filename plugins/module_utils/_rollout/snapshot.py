@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from .._common.shares import Share, said
+from .._istio.delegation import Binding, bindings
 from .._istio.mesh import Mesh
 from .._k8s.pods import Version, examine
 from .._k8s.selectors import as_text
+from .._proxy.attachment import Attachment, attachment_of
 from .._release.messages import drifted
 from .._release.model import Observed, Ready
 from .._release.services import HOST, read_notes
@@ -124,6 +126,16 @@ class Snapshot:
     def resource_version(self) -> str:
         """That of the VirtualService."""
         return str(self.virtual_service["metadata"]["resourceVersion"])
+
+    @cached_property
+    def bindings(self) -> tuple[Binding, ...]:
+        """Where the routes are: here, or in what delegates to this VirtualService."""
+        return bindings(self.virtual_service, self.rules, self.mesh.virtual_services)
+
+    @property
+    def attachment(self) -> Attachment:
+        """The gateways and the mesh that have the routes."""
+        return attachment_of(self.virtual_service, self.bindings)
 
     @property
     def has_pods(self) -> bool:

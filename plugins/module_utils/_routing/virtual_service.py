@@ -483,5 +483,9 @@ def described(virtual_service: Mapping[str, Any], routes: Sequence[str] = ()) ->
 
 
 def _described(rule: Mapping[str, Any]) -> str:
+    if rule.get("delegate"):
+        named = rule["delegate"]
+        where = f"namespace {named['namespace']}" if named.get("namespace") else "the same namespace"
+        return f"the delegate {named['name']} of {where}, a VirtualService to name in its place"
     found = [entry["destination"] for entry in rule.get("route") or []]
     return ", ".join(f"{each['host']} {each.get('subset', EVERY_POD)}" for each in found) or "no destination"

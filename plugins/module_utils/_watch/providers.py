@@ -26,9 +26,8 @@ from .._metrics.prometheus import Prometheus, PrometheusError
 from .._metrics.promql import increase_of, queries
 from .._metrics.workloads import Workload, WorkloadVersions
 from .._metrics.workloads import workload_versions as from_pods
-from .._proxy.attachment import attachment_of
 from .._proxy.discovery import discover
-from .._proxy.envoy_config import routes_path, rules_of
+from .._proxy.envoy_config import bound_rules, routes_path
 from .._proxy.reader import Interval
 from .._rollout.prover import Prover
 from .._rollout.read import pods_of
@@ -82,7 +81,7 @@ class ProxyProvider(Provider):
         self._of_series, self._of_routes = stats_path(self._names), routes_path()
         intervals = {self._of_series: Interval(SERIES_PACE), self._of_routes: Interval(ROUTES_PACE, ROUTES_PACE)}
         self._hosts = EndpointReader(prover, snapshot, self.pace, intervals)
-        self._rule = RulePresence(rules_of(snapshot.virtual_service, snapshot.rules))
+        self._rule = RulePresence(bound_rules(snapshot.bindings))
         self._series = Increase()
         self._unrouted = ""
 
@@ -213,7 +212,7 @@ class PrometheusProvider(Provider):
     def _gateways(self) -> frozenset[str]:
         """The workloads that failures without a service are counted of; read once."""
         if self._workloads is None and self._without_service:
-            attachment = attachment_of(self._snapshot.virtual_service, self._snapshot.rules)
+            attachment = self._snapshot.attachment
             discovered = None
             with suppress(ClusterError):  # they only add failures that name no service
                 discovered = discover(self._cluster, attachment)

@@ -7,11 +7,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._istio.delegation import bindings
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import (
+    Attachment,
     Proxy,
     attachment_of,
     proxies_in,
 )
+
+
+def bound(virtual_service: dict[str, Any], rule: int, *others: dict[str, Any]) -> Attachment:
+    return attachment_of(virtual_service, bindings(virtual_service, [rule], others))
 
 
 @pytest.mark.parametrize(
@@ -28,14 +34,23 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachmen
 def test_where_a_rule_is_bound_to(matches: list[dict[str, Any]] | None, gateways: list[str], mesh: bool) -> None:
     rule = {"route": []} if matches is None else {"route": [], "match": matches}
     spec = {"hosts": ["*"], "gateways": ["edge", "mesh"], "http": [{"match": [{"gateways": ["other"]}]}, rule]}
-    found = attachment_of({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, [1])
+    found = bound({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, 1)
     assert ([str(name) for name in found.gateways], found.mesh) == (gateways, mesh)
-    assert (found.place, found.namespace, found.delegated) == ("VirtualService shop/pong", "shop", False)
+    assert (found.place, found.delegated) == ("VirtualService shop/pong", False)
 
 
 def test_a_delegate_is_bound_by_others() -> None:
-    spec = {"http": [{"route": []}]}
-    assert attachment_of({"metadata": {"namespace": "shop", "name": "pong"}, "spec": spec}, [0]).delegated
+    delegate = {"metadata": {"namespace": "shop", "name": "pong"}, "spec": {"http": [{"route": []}]}}
+    assert bound(delegate, 0).delegated
+    rule = {"match": [{"gateways": ["entry"]}], "delegate": {"name": "pong", "namespace": "shop"}}
+    root = {"metadata": {"namespace": "web", "name": "root"}, "spec": {"hosts": ["a.example"], "http": [rule]}}
+    inside = {**root, "metadata": {"namespace": "web", "name": "inside"}}
+    inside["spec"] = {"hosts": ["pong.shop.svc.cluster.local"], "http": [{"delegate": rule["delegate"]}]}
+    found = bound(delegate, 0, root, inside)
+    assert ([str(name) for name in found.gateways], found.mesh, found.delegated) == (["web/entry"], True, False)
+    assert found.place == "VirtualService shop/pong"
+    assert found.visibility
+    assert found.visibility.hosts == ("pong.shop.svc.cluster.local",)
 
 
 def pod(*containers: dict[str, Any], ready: str = "True", **fields: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Recorder:
 
 def test_gateways_of_one_selector_share_one_list_in_all_namespaces() -> None:
     cluster: Any = Recorder()
-    found = discover(cluster, Attachment("VirtualService shop/pong", "shop", (ONE, TWO, NONE), mesh=False))
+    found = discover(cluster, Attachment("VirtualService shop/pong", (ONE, TWO, NONE), mesh=False))
     assert found.gateways[NONE] is None
     assert found.pods == dict.fromkeys((ONE, TWO), ({"metadata": {"name": "edge"}},))
     assert cluster.asked == [

@@ -11,16 +11,31 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._istio.delegation import bindings
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.auth import ClusterError
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.client import connect
 from ansible_collections.progressive.istio.plugins.module_utils._proxy import fleet, poll
-from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy, attachment_of
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import (
+    Attachment,
+    Proxy,
+    attachment_of,
+)
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import Callers
+from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import EnvoyRule, rules_of
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Extent, NotLive, Proxies, Unproven
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
 from loopback_mesh import Envoy, Mesh, Pod, istiod, running, sidecar
 
 HASTE = 0.05  # seconds that stand for a second here
+
+
+def split(*weights: int) -> tuple[EnvoyRule, ...]:
+    """The one rule, with these weights."""
+    return rules_of(virtual_service(*weights), [0])
+
+
+def attached(virtual_service: dict[str, Any]) -> Attachment:
+    return attachment_of(virtual_service, bindings(virtual_service, [0]))
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +66,7 @@ def virtual_service(v1: int, v2: int, *gateways: str) -> dict[str, Any]:
 
 
 def proxies(mesh: Mesh, *gateways: str, **options: Any) -> Proxies:
-    bound = attachment_of(virtual_service(80, 20, *gateways), [0])
+    bound = attached(virtual_service(80, 20, *gateways))
     return Proxies(connect({"host": mesh.url, "api_key": "secret"}), bound, **options)
 
 
@@ -88,7 +103,7 @@ def test_all_gateways_agree(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None
     mesh.add(Envoy("ending", 50, 50, deleted=True))
     with proxies(mesh) as found:
         since = time.monotonic() - 1
-        proof = found.await_weights(virtual_service(80, 20), 30, since)
+        proof = found.await_weights(split(80, 20), 30, since)
     assert [(str(each.proxy), each.weights) for each in proof.live] == [
         ("gateway gateways/one", {"v1": 80, "v2": 20}),
         ("gateway gateways/two", {"v1": 80, "v2": 20}),
@@ -103,7 +118,7 @@ def test_a_change_is_noticed_and_the_streams_serve_again(mesh: Mesh) -> None:
     pod = mesh.add(Envoy("one", 80, 20))
     with proxies(mesh) as found:
         change = Meanwhile(mesh, lambda: setattr(pod, "split", (50, 50)))
-        proof = found.await_weights(virtual_service(50, 50), 30, change.begin)
+        proof = found.await_weights(split(50, 50), 30, change.begin)
         assert HASTE < change.seconds <= proof.after
         assert found.await_absence([HostSubset(ServiceName("shop", "other"), "v1")], 30).live
     assert mesh.asked("portforward") == 1
@@ -114,7 +129,7 @@ def test_a_deadline_names_the_proxies_that_lag_and_their_weights(mesh: Mesh) -> 
     mesh.add(Envoy("two", 50, 50))
     istiod(mesh)
     with proxies(mesh) as found, pytest.raises(NotLive) as caught:
-        found.await_weights(virtual_service(50, 50), 10 * HASTE)
+        found.await_weights(split(50, 50), 10 * HASTE)
     assert str(caught.value).startswith(
         "VirtualService shop/pong was accepted by the API server with v1 50 %, v2 50 %, but that is not live on 1 of 2 "
         "proxies after 0."
@@ -130,7 +145,7 @@ def test_of_many_who_lag_a_few_are_named(mesh: Mesh) -> None:
     for number in range(5):
         mesh.add(Envoy(f"gateway-{number}"))
     with proxies(mesh) as found, pytest.raises(NotLive, match=r"on 5 of 5 proxies .*; and 2 more$") as caught:
-        found.await_weights(virtual_service(50, 50), 0.05)
+        found.await_weights(split(50, 50), 0.05)
     assert [f"gateway-{number}" in str(caught.value) for number in range(5)] == [True, True, True, False, False]
 
 
@@ -142,7 +157,7 @@ def test_what_is_rejected_twice_is_not_waited_for(mesh: Mesh) -> None:
         proxies(mesh) as found,
         pytest.raises(NotLive, match="it rejects the routes that istiod sent: no such command"),
     ):
-        found.await_weights(virtual_service(50, 50), 30)
+        found.await_weights(split(50, 50), 30)
     assert time.monotonic() - begin < 15
 
 
@@ -159,7 +174,7 @@ def test_what_is_rejected_once_may_be_put_right(mesh: Mesh, monkeypatch: pytest.
     answers["/debug/syncz"] = put_right
     monkeypatch.setattr(fleet, "FIRST_QUESTION", 4 * HASTE)
     with proxies(mesh) as found:
-        assert found.await_weights(virtual_service(50, 50), 30).live
+        assert found.await_weights(split(50, 50), 30).live
     assert mesh.pods[1].server.asked
 
 
@@ -171,9 +186,9 @@ def test_a_frozen_gateway_is_waited_for_and_named(mesh: Mesh, monkeypatch: pytes
     pod.server.answers["/config_dump"] = lambda path: pod.routes(path) if frozen.wait(30) else b""
     with proxies(mesh) as found:
         with pytest.raises(NotLive, match=r"1 of 2 .* gateways/one cannot be read: no answer within 0\.\d+ s"):
-            found.await_weights(virtual_service(80, 20), 0.5)
+            found.await_weights(split(80, 20), 0.5)
         Meanwhile(mesh, frozen.set)
-        assert len(found.await_weights(virtual_service(80, 20), 30).live) == 2
+        assert len(found.await_weights(split(80, 20), 30).live) == 2
 
 
 def test_a_gateway_that_joins_is_proven_too(mesh: Mesh) -> None:
@@ -186,7 +201,7 @@ def test_a_gateway_that_joins_is_proven_too(mesh: Mesh) -> None:
             lambda: setattr(one, "split", (80, 20)),
             lambda: setattr(two, "split", (80, 20)),
         )
-        proof = found.await_weights(virtual_service(80, 20), 30, changes.begin)
+        proof = found.await_weights(split(80, 20), 30, changes.begin)
         assert [each.proxy.pod for each in proof.live] == ["one", "two"]
         assert proof.after >= changes.seconds > HASTE
 
@@ -196,7 +211,7 @@ def test_a_gateway_that_goes_is_not_waited_for(mesh: Mesh) -> None:
     two = mesh.add(Envoy("two", 50, 50))
     with proxies(mesh) as found:
         Meanwhile(mesh, lambda: setattr(two, "ready", False))
-        assert [each.proxy.pod for each in found.await_weights(virtual_service(80, 20), 30).live] == ["one"]
+        assert [each.proxy.pod for each in found.await_weights(split(80, 20), 30).live] == ["one"]
         assert [proxy.pod for proxy in found.found] == ["one"]
 
 
@@ -210,7 +225,7 @@ def test_a_gateway_that_comes_back_is_asked_anew(mesh: Mesh) -> None:
             lambda: setattr(two, "split", (80, 20)),
             lambda: setattr(one, "split", (80, 20)),
         )
-        assert len(found.await_weights(virtual_service(80, 20), 30).live) == 2
+        assert len(found.await_weights(split(80, 20), 30).live) == 2
     assert mesh.asked("portforward") == 3
 
 
@@ -219,7 +234,7 @@ def test_no_gateway_is_left(mesh: Mesh) -> None:
     with proxies(mesh) as found:
         pod.ready = False
         with pytest.raises(Unproven, match="no ready proxy runs the routes of VirtualService shop/pong"):
-            found.await_weights(virtual_service(80, 20), 0.2)
+            found.await_weights(split(80, 20), 0.2)
 
 
 def test_gateways_of_other_namespaces_where_a_gateway_is_scoped_to_its_own(mesh: Mesh) -> None:
@@ -227,7 +242,7 @@ def test_gateways_of_other_namespaces_where_a_gateway_is_scoped_to_its_own(mesh:
     mesh.add(Envoy("two", 80, 20, namespace="shop"))
     istiod(mesh, PILOT_SCOPE_GATEWAY_TO_NAMESPACE="true")
     with proxies(mesh) as found:
-        assert [each.proxy.pod for each in found.await_weights(virtual_service(80, 20), 30).live] == ["two"]
+        assert [each.proxy.pod for each in found.await_weights(split(80, 20), 30).live] == ["two"]
 
 
 def test_sidecars_are_proven_where_the_mesh_is_meant(mesh: Mesh) -> None:
@@ -235,7 +250,7 @@ def test_sidecars_are_proven_where_the_mesh_is_meant(mesh: Mesh) -> None:
     mesh.add(sidecar("caller", 80, 20))
     mesh.add(sidecar("bystander"))
     with proxies(mesh, "gateway", "mesh") as found:
-        proof = found.await_weights(virtual_service(80, 20), 30)
+        proof = found.await_weights(split(80, 20), 30)
         assert [str(each.proxy) for each in proof.live] == ["gateway gateways/one", "sidecar shop/caller"]
         assert proof.unconcerned == 1
     with proxies(mesh, "gateway", "mesh", scope="gateways") as found:
@@ -245,7 +260,7 @@ def test_sidecars_are_proven_where_the_mesh_is_meant(mesh: Mesh) -> None:
 def test_no_sidecar_knows_the_route(mesh: Mesh) -> None:
     mesh.add(sidecar("bystander"))
     with proxies(mesh, "mesh") as found, pytest.raises(NotLive, match="sidecar shop/bystander has no such route"):
-        found.await_weights(virtual_service(80, 20), 6 * HASTE)
+        found.await_weights(split(80, 20), 6 * HASTE)
 
 
 def test_some_of_many_sidecars(mesh: Mesh) -> None:
@@ -253,7 +268,7 @@ def test_some_of_many_sidecars(mesh: Mesh) -> None:
         mesh.add(sidecar(f"caller-{number}", 80, 20))
     with proxies(mesh, "mesh", sidecars=4) as found:
         before = found.found
-        proof = found.await_weights(virtual_service(80, 20), 30)
+        proof = found.await_weights(split(80, 20), 30)
     assert (len(proof.live), proof.extent) == (4, Extent(sidecars=6, asked=4))
     assert proof.extent.sample == "4 of 6 sidecars"
     assert tuple(each.proxy for each in proof.live) == before
@@ -301,26 +316,26 @@ def test_a_missing_permission_is_reported_before_the_first_write(mesh: Mesh) -> 
     mesh.add(Envoy("one", 80, 20))
     mesh.add(Envoy("two", 80, 20, refusal=(403, "pods is forbidden")))
     with proxies(mesh) as found, pytest.raises(ClusterError, match="pods is forbidden"):
-        found.await_weights(virtual_service(80, 20), 30)
+        found.await_weights(split(80, 20), 30)
 
 
 def test_a_pod_that_is_unreachable_for_a_while_is_tried_again(mesh: Mesh) -> None:
     pod = mesh.add(Envoy("one", 80, 20, broken="connection refused"))
     with proxies(mesh) as found:
         Meanwhile(mesh, lambda: setattr(pod, "broken", ""))
-        assert found.await_weights(virtual_service(80, 20), 30).live
+        assert found.await_weights(split(80, 20), 30).live
 
 
 def test_an_answer_that_is_not_from_envoy(mesh: Mesh) -> None:
     mesh.add(Pod("one", answers={"/config_dump": b"<html>"}))
     with proxies(mesh) as found, pytest.raises(NotLive, match="cannot be read: Expecting value"):
-        found.await_weights(virtual_service(80, 20), 6 * HASTE)
+        found.await_weights(split(80, 20), 6 * HASTE)
 
 
 def test_an_error_in_an_expectation_is_raised(mesh: Mesh) -> None:
     mesh.add(Pod("one", answers={"/config_dump": b'{"configs": [1]}'}))
     with proxies(mesh) as found, pytest.raises(NotLive, match="cannot be read: it is no config_dump as expected"):
-        found.await_weights(virtual_service(80, 20), 6 * HASTE)
+        found.await_weights(split(80, 20), 6 * HASTE)
 
 
 @pytest.mark.parametrize(
@@ -337,12 +352,12 @@ def test_nobody_is_there(mesh: Mesh, gateways: list[str], options: dict[str, Any
         pass
 
 
-def test_a_delegate_is_not_proven(mesh: Mesh) -> None:
+def test_a_delegate_without_a_root_is_not_proven(mesh: Mesh) -> None:
     delegate = virtual_service(80, 20)
     delegate["spec"]["hosts"] = []
     cluster = connect({"host": mesh.url, "api_key": "secret"})
-    with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts: other VirtualServices delegate to it"):
-        Proxies(cluster, attachment_of(delegate, [0])).__enter__()
+    with pytest.raises(Unproven, match="VirtualService shop/pong has no hosts, and no VirtualService that may be read"):
+        Proxies(cluster, attached(delegate)).__enter__()
 
 
 SERVICE = {"metadata": {"name": "pong", "namespace": "shop"}, "spec": {"selector": {"app": "pong"}}}
@@ -387,12 +402,12 @@ def test_a_sidecar_that_cannot_carry_the_route_is_not_asked(mesh: Mesh, thawed: 
     server(mesh)
     pod = frozen(mesh, thawed)
     cluster = connect({"host": mesh.url, "api_key": "secret"})
-    with Proxies(cluster, attachment_of(exported("."), [0]), service=SERVICE) as found:
-        proof = found.await_weights(virtual_service(80, 20), 30)
+    with Proxies(cluster, attached(exported(".")), service=SERVICE) as found:
+        proof = found.await_weights(split(80, 20), 30)
     assert (len(proof.live), proof.extent) == (1, Extent(sidecars=1, asked=1, unable=1))
     mesh.sidecars = [scoped("web", "./*", "istio-system/*")]
     with proxies(mesh, "mesh", service=SERVICE) as found:
-        assert found.await_weights(virtual_service(80, 20), 30).extent.unable == 1
+        assert found.await_weights(split(80, 20), 30).extent.unable == 1
     assert not pod.server.asked
 
 
@@ -401,7 +416,7 @@ def test_no_sidecar_can_carry_the_route(mesh: Mesh) -> None:
     cluster = connect({"host": mesh.url, "api_key": "secret"})
     with (
         pytest.raises(Unproven, match=r"the sources in matches keep them from 1 sidecar$"),
-        Proxies(cluster, attachment_of(exported("."), [0])),
+        Proxies(cluster, attached(exported("."))),
     ):
         pass
 
@@ -413,7 +428,7 @@ def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
     pod = frozen(mesh, thawed)
     begin = time.monotonic()
     with proxies(mesh, "mesh", service=SERVICE) as found:
-        proof = found.await_weights(virtual_service(80, 20), 30)
+        proof = found.await_weights(split(80, 20), 30)
         assert [str(each.proxy) for each in proof.live] == ["sidecar shop/server"]
         (named,) = proof.extent.unanswered
         assert named.startswith("sidecar web/frozen ")
@@ -422,7 +437,7 @@ def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
             "(workload web/client, service account web/default)"
         )
         again = time.monotonic()
-        assert found.await_weights(virtual_service(80, 20), 30).extent.unanswered == (named,)
+        assert found.await_weights(split(80, 20), 30).extent.unanswered == (named,)
         assert time.monotonic() - again < again - begin
         answering.split = pod.split = (50, 50)
         thawed.set()
@@ -430,14 +445,14 @@ def test_a_silent_sidecar_that_has_never_called_is_named_and_not_waited_for(
             assert time.monotonic() < begin + 20
         assert "sidecar web/frozen runs v1 50 %" in lags
         answering.split = pod.split = (80, 20)
-        while found.await_weights(virtual_service(80, 20), 30).extent.unanswered:
+        while found.await_weights(split(80, 20), 30).extent.unanswered:
             assert time.monotonic() < begin + 40
 
 
 def lagging(found: Proxies) -> str:
     """Why the weights are not live, if they are not."""
     try:
-        found.await_weights(virtual_service(80, 20), 4 * HASTE)
+        found.await_weights(split(80, 20), 4 * HASTE)
     except NotLive as error:
         return str(error)
     return ""
@@ -451,7 +466,7 @@ def test_the_end_does_not_wait_for_a_silent_sidecar(
     frozen(mesh, thawed)
     begin = time.monotonic()
     with proxies(mesh, "mesh", service=SERVICE) as found:
-        found.await_weights(virtual_service(80, 20), 30)
+        found.await_weights(split(80, 20), 30)
     assert time.monotonic() - begin < 10
 
 
@@ -481,7 +496,7 @@ def test_a_silent_sidecar_that_calls_or_may_call_is_named_in_time(
             NotLive,
             match=rf"on 1 of 2 proxies .*: sidecar web/frozen cannot be read: no answer within 0\.[2-9]\d* s.*{said}",
         ) as caught:
-            found.await_weights(virtual_service(80, 20), 12 * HASTE)
+            found.await_weights(split(80, 20), 12 * HASTE)
     assert time.monotonic() - begin < 15  # it is frozen for 30
     assert [each.proxy.pod for each in caught.value.live] == ["server"]
 
@@ -494,7 +509,7 @@ def test_without_the_right_to_read_sidecars_more_are_asked(mesh: Mesh, thawed: t
         proxies(mesh, "mesh", service=SERVICE) as found,
         pytest.raises(NotLive, match=r"Sidecar resources of its namespace are not known: .*sidecars is forbidden"),
     ):
-        found.await_weights(virtual_service(80, 20), 12 * HASTE)
+        found.await_weights(split(80, 20), 12 * HASTE)
 
 
 def test_a_sample_that_lags_is_reported_with_its_numbers(mesh: Mesh) -> None:
@@ -504,7 +519,7 @@ def test_a_sample_that_lags_is_reported_with_its_numbers(mesh: Mesh) -> None:
         proxies(mesh, "mesh", sidecars=4) as found,
         pytest.raises(NotLive, match=r"on 4 of 4 proxies \(4 of 6 sidecars asked\) after"),
     ):
-        found.await_weights(virtual_service(50, 50), 2 * HASTE)
+        found.await_weights(split(50, 50), 2 * HASTE)
 
 
 def test_a_sidecar_that_has_gone_since_it_gave_no_answer_is_neither_excused_nor_blamed() -> None:
