@@ -149,7 +149,7 @@ def test_a_gateway_that_loses_the_cluster_of_the_canary(mesh: Istio, server: Api
     shown = itertools.count()
 
     def clusters(path: str) -> bytes:
-        if next(shown) == 5:
+        if "v1" in path and next(shown) == 5:  # what waits for v2 to be ready asks for that alone
             mesh.gateway.subsets.remove("v2")
         return mesh.clusters(path)
 
@@ -320,7 +320,7 @@ def test_prometheus_need_not_know_that_the_cluster_of_the_canary_is_gone(
     shown = itertools.count()
 
     def clusters(path: str) -> bytes:
-        if next(shown) == 5:
+        if "v1" in path and next(shown) == 5:  # what waits for v2 to be ready asks for that alone
             mesh.gateway.subsets.remove("v2")
         return mesh.clusters(path)
 
