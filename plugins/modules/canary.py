@@ -148,6 +148,7 @@ options:
       - The default is in proportion to its share. For half of the requests, half as many pods must be ready as the
         larger of the two versions has, and always at least one. Set it if the pods of the versions differ in size, or
         if an autoscaler creates them only with the load.
+      - V(0) is for hosts that are no Service of the cluster, such as those of a ServiceEntry, whose pods are not known.
     type: int
   wait_timeout:
     description:

@@ -72,7 +72,7 @@ SPEC: dict[str, Any] = {
     "required_if": [("state", "weighted", ("weight",))],
 }
 PLAN = ("stable", "canary", "weight", "steps", "step_weight", "max_weight", "interval", "on_failure")
-LEAST = {"watch": 0, "drain": 0, "min_ready": 1, "wait_timeout": 0, "proof_timeout": 0.1}
+LEAST = {"watch": 0, "drain": 0, "min_ready": 0, "wait_timeout": 0, "proof_timeout": 0.1}
 WANTS = {
     "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted
     "cleaned": Want.HELD,  # no weight changes

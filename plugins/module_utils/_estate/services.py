@@ -200,7 +200,7 @@ def _lack(
     if isinstance(service, str):
         return (
             f"host {service} of {place} is no Service of the cluster: write it bare or as "
-            "name.namespace.svc.cluster.local"
+            "name.namespace.svc.cluster.local; if it is a host of a ServiceEntry, set canary_min_ready: 0"
         )
     if not versions:
         return (

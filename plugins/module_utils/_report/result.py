@@ -122,7 +122,7 @@ def _short(outcome: Outcome, name: str, share: Share) -> str:
     snapshot = outcome.snapshot
     if name not in snapshot.subsets:
         return ""
-    version, minimum = snapshot.versions[name], snapshot.target.min_ready
+    version, minimum = snapshot.versions[name], snapshot.target.min_ready or None
     if not version.ready:
         return f"{name} gets {share} % of the requests and has no ready pod: {version.lack}"
     if version.filled(minimum) < share:

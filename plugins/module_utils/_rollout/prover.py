@@ -51,7 +51,9 @@ class Prover:
         proxies = self._of(snapshot)
         proxies.await_weights(bound_rules(snapshot.bindings), self.timeout)
         if gaining:
-            proxies.await_versions(map(snapshot.route.place, gaining), self.timeout)
+            outside = snapshot.service is None  # a cluster for a host of a ServiceEntry may have no hosts of its own
+            wait = proxies.await_definitions if outside else proxies.await_versions
+            wait(map(snapshot.route.place, gaining), self.timeout)
 
     def reachable(self, snapshot: Snapshot, versions: Collection[str], seconds: float) -> None:
         """Unless every proxy has a healthy host of these versions within this time, raise."""

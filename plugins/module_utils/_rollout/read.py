@@ -21,6 +21,11 @@ QUICK = 0.5  # seconds that a read takes at most where the API server is not slo
 BOUND = 2.0  # seconds that a rollback waits for what it can do without
 FRESH = 30.0  # seconds after which what no watch keeps current is read again for the next step of a run
 LONGER = 8.0  # the same where the first read was quick: then the rest is late by accident, such as a busy controller
+_OUTSIDE = (
+    "is no Service of this cluster: write it bare or as name.namespace.svc.cluster.local; if it is a host of a "
+    "ServiceEntry, set min_ready: 0 (canary_min_ready)"
+)
+_PODS_COUNT = "min_ready is 0: it must be at least 1"
 
 
 def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: bool = False) -> Snapshot:
@@ -34,7 +39,7 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
     problems = snapshot.problems
     try:
         snapshot = _behind(cluster, snapshot)
-        mistakes = _mistakes(snapshot)
+        mistakes = _mistakes(snapshot, lenient and isinstance(snapshot.state, State))
     except ClusterError as error:
         if not lenient:
             raise
@@ -135,7 +140,7 @@ def _behind(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snap
         return pods_of(cluster, _with_services(cluster, snapshot), at_once)
     service = service_of(snapshot.route.host, namespace)
     if service is None:
-        return snapshot
+        return _with_subsets(cluster, snapshot)
     begun = begin(lambda: cluster.get(SERVICE, service.name, service.namespace)) if at_once else None
     snapshot = _with_subsets(cluster, replace(snapshot, service=service))
     found = begun.result() if begun else cluster.get(SERVICE, service.name, service.namespace)
@@ -154,9 +159,8 @@ def _with_roots(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
 
 def _with_subsets(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
     """With the DestinationRules of its own namespace and of that of the Service."""
-    if snapshot.service is None:
-        return snapshot
-    namespaces = dict.fromkeys((snapshot.target.namespace, snapshot.service.namespace))
+    own, service = snapshot.target.namespace, snapshot.service
+    namespaces = dict.fromkeys((own, service.namespace) if service else (own,))
     rules = [rule for each in namespaces for rule in cluster.list(DESTINATION_RULE, each)]
     subsets = subsets_of(snapshot.route.host, snapshot.target.namespace, rules)
     return replace(snapshot, subsets=subsets, mesh=replace(snapshot.mesh, destination_rules=tuple(rules)))
@@ -180,17 +184,18 @@ def _with_services(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, service=service, selects=shared, subsets=subsets, mesh=mesh)
 
 
-def _mistakes(snapshot: Snapshot) -> list[str]:
+def _mistakes(snapshot: Snapshot, outside: bool = False) -> list[str]:
+    """outside: hosts may be no Services though that is not said."""
     target, host = snapshot.target, snapshot.route.host
+    outside = outside or target.min_ready == 0
     if snapshot.route.by_service:
-        return _mistakes_in_services(snapshot)
-    if snapshot.service is None:
-        return [
-            f"host {host} of {listed(snapshot.routes)} in {target.place} is no Service of this cluster: "
-            "write it bare or as name.namespace.svc.cluster.local"
-        ]
+        return _mistakes_in_services(snapshot, outside)
+    if snapshot.service is None and not outside:
+        return [f"host {host} of {listed(snapshot.routes)} in {target.place} {_OUTSIDE}"]
     mistakes = []
-    if not snapshot.selects:
+    if snapshot.service and target.min_ready == 0:
+        mistakes.append(f"{_PODS_COUNT}, since {snapshot.service} is a Service of this cluster")
+    if snapshot.service and not snapshot.selects:
         mistakes.append(
             f"Service {snapshot.service}, the host of {listed(snapshot.routes)} in {target.place}, "
             "does not exist or selects no pods"
@@ -204,17 +209,16 @@ def _mistakes(snapshot: Snapshot) -> list[str]:
     return mistakes
 
 
-def _mistakes_in_services(snapshot: Snapshot) -> list[str]:
+def _mistakes_in_services(snapshot: Snapshot, outside: bool) -> list[str]:
     """The same where each version is a Service."""
     target, mistakes = snapshot.target, []
     services = {name: service_of(name, target.namespace) for name in (target.stable, target.canary)}
     for name, service in services.items():
-        if service is None:
-            mistakes.append(
-                f"{name}, a version in {listed(snapshot.routes)} of {target.place}, is no Service of this cluster: "
-                "write it bare or as name.namespace.svc.cluster.local"
-            )
-        elif name not in snapshot.subsets and not _cleaned_up(snapshot, name):
+        if service is None and not outside:
+            mistakes.append(f"{name}, a version in {listed(snapshot.routes)} of {target.place}, {_OUTSIDE}")
+        elif service and target.min_ready == 0:
+            mistakes.append(f"{_PODS_COUNT}, since {service} is a Service of this cluster")
+        elif service and name not in snapshot.subsets and not _cleaned_up(snapshot, name):
             mistakes.append(
                 f"Service {service}, a version in {listed(snapshot.routes)} of {target.place}, "
                 "does not exist or selects no pods"

@@ -47,6 +47,7 @@ class Target:
     stable, canary: names of subsets, or of Services as the VirtualService may name them most briefly.
 
     routes: names or numbers of the HTTP routes to move; empty for all with these versions.
+    min_ready: 0 for hosts that are no Service, of which no pods are known.
     """
 
     name: str
@@ -184,7 +185,7 @@ class Snapshot:
         }
         if self.pods is None:
             return Observed(shares, holder_ended=holder_ended, routes=routes)
-        minimum = self.target.min_ready
+        minimum = self.target.min_ready or None
         whole = max(self.versions[name].total for name in (self.target.stable, self.target.canary))
         ready = {
             name: Ready(*version.carries(whole, minimum), version.filled(minimum))

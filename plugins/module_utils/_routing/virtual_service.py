@@ -404,7 +404,7 @@ def _service_route(index: int, rule: Mapping[str, Any], namespace: str, wanted: 
 
     def version_of(place: Mapping[str, Any]) -> str | None:
         name = short_name(place["host"], namespace)
-        return name if name in wanted and not place.get("subset") and service_of(name, namespace) else None
+        return name if name in wanted and not place.get("subset") else None
 
     return _with_destinations(Route(index, "", "", None, {}, 0, {}, namespace, True), rule, version_of, wanted)
 

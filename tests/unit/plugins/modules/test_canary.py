@@ -117,8 +117,8 @@ class TestRefusals:
                     "weight is 101",
                     "watch is -1: it must be at least 0",
                     "drain is -1: it must be at least 0",
-                    "min_ready is 0: it must be at least 1",
                     "wait_timeout is -1: it must be at least 0",
+                    "min_ready is 0: it must be at least 1, since shop/pong is a Service of this cluster",
                 ],
             ),
             (
