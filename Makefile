@@ -155,7 +155,7 @@ examples: $(EXAMPLES)/.complete $(COLLECTION) ## docs/examples, each read by the
 # cluster) of its own, and a folder for what Molecule keeps. One comes afterwards: `exclusive` takes istiod away from all,
 # and counts what users see. What a scenario prints is shown when it has ended; all run to their end, and one that fails
 # fails the whole.
-FIRST := release package analysis check_mode tutorial doctor adopt
+FIRST := release package routes analysis check_mode tutorial doctor adopt
 ALONE := exclusive
 OTHERS := $(filter-out default $(FIRST) $(ALONE),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 ROUND := $(MAKE) --keep-going --output-sync=target
