@@ -40,11 +40,9 @@ class HostSubset(NamedTuple):
 
 
 def short_name(host: str, namespace: str) -> str:
-    """A host as briefly as an object of `namespace` may name it; equal for two hosts exactly if they mean the same."""
+    """A host as briefly as an object of `namespace` may name it; one of another namespace keeps its domain."""
     service = service_of(host, namespace)
-    if service is None:
-        return host
-    return service.name if service.namespace == namespace else f"{service.name}.{service.namespace}.svc.cluster.local"
+    return service.name if service and service.namespace == namespace else host
 
 
 def full_name(host: str, namespace: str) -> str:

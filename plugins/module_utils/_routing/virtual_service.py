@@ -33,10 +33,14 @@ class RouteError(Exception):
 
 @dataclass(frozen=True)
 class Destination:
-    """A version in a rule. weight: as Istio applies it, which may differ from the written one. port: None if none."""
+    """A version in a rule. weight: as Istio applies it, which may differ from the written one. host: as it is written.
+
+    port: None if none is named.
+    """
 
     index: int
     weight: int
+    host: str = ""
     port: int | None = None
 
 
@@ -434,9 +438,8 @@ def _with_destinations(
                 f"HTTP route {_name(route.rule, rule)} has more than one destination {version}: merge them"
             )
         first = first or place
-        destinations.setdefault(
-            version, Destination(position, weights[position], (place.get("port") or {}).get("number"))
-        )
+        port = (place.get("port") or {}).get("number")
+        destinations.setdefault(version, Destination(position, weights[position], place["host"], port))
     return replace(
         route,
         label=str(rule.get("name") or ""),

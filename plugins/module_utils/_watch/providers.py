@@ -298,7 +298,9 @@ def _answer_text(outcome: ProbeAnswer) -> str:
 def full_hosts(snapshot: Snapshot) -> tuple[str, ...]:
     """The host of the route, or those of the versions, as the metrics name them."""
     route, target = snapshot.route, snapshot.target
-    hosts = (target.canary, target.stable) if route.by_service else (route.host,)
+    own = {name: name for name in (target.canary, target.stable)}  # one may have left the route
+    own |= {name: place.host for name, place in route.destinations.items() if name in own}
+    hosts = own.values() if route.by_service else (route.host,)
     return tuple(full_name(host, target.namespace) for host in hosts)
 
 

@@ -212,3 +212,18 @@ def test_services_may_select_by_labels_that_have_nothing_in_common(call: Call, c
     assert call("advanced")["changed"]
     cart.delete("pods", "cart-v2-x", NAMESPACE)
     assert "cart-v2 has no ready pod left: it has no pods" in call("advanced")["msg"]
+
+
+def test_a_service_of_another_namespace_is_written_with_the_domain_that_was_given(call: Call, cart: ApiServer) -> None:
+    """The cluster may have another domain than cluster.local, in which istiod completes short names alone."""
+    names = [f"pay-{version}.bank.svc.corp.example" for version in ("v1", "v2")]
+    for version in ("v1", "v2"):
+        cart.put("services", service(f"pay-{version}", "bank", app="pay", release=version))
+        found = pod("pay", version)
+        cart.put("pods", {**found, "metadata": {**found["metadata"], "namespace": "bank"}})
+    virtual_service = cart.get("virtualservices", "cart", NAMESPACE)
+    virtual_service["spec"]["http"][1]["route"] = [to(names[0])]
+    cart.put("virtualservices", virtual_service)
+    result = call("advanced", stable=names[0], canary=names[1], routes=["pay"])
+    assert not result.get("failed"), result["msg"]
+    assert shares(cart)[1] == {names[0]: 80, names[1]: 20}

@@ -129,3 +129,15 @@ def test_what_answers_call_a_version() -> None:
     named = replace(known, subsets={"v2": Subset("v2", {"version": "2.0"}, "rule")})
     assert names_in_answers(named, "v2") == {"v2", "2.0"}
     assert names_in_answers(known, "v1") == {"v1"}
+
+
+def test_the_hosts_of_versions_that_are_services_are_named_as_they_are_written() -> None:
+    """In the metrics they have the domain of the cluster, which a full name in a route has, too."""
+    split = [
+        {"destination": {"host": "pong-v1.shop.svc.corp.example"}, "weight": 80},
+        {"destination": {"host": "pong-v2.shop.svc.corp.example"}, "weight": 20},
+    ]
+    routed = {"metadata": {"name": "pong", "namespace": "shop"}, "spec": {"hosts": ["*"], "http": [{"route": split}]}}
+    versions = ("pong-v1", "pong-v2")
+    found = Snapshot(Target("pong", "shop", *versions), routed, None, locate(routed, versions))
+    assert providers.full_hosts(found) == ("pong-v2.shop.svc.corp.example", "pong-v1.shop.svc.corp.example")
