@@ -15,6 +15,7 @@ from typing import Any
 
 from .._routing.hosts import ServiceName, full_name
 from .mesh import MESH, Object, gateway_names, name_of
+from .visibility import is_exported
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,23 @@ def bindings(virtual_service: Object, rules: Iterable[int], world: Iterable[Obje
     found = []
     for root in known.values():
         merged = [] if is_delegate(root) else list(_merged(root, known))
-        indexes = [index for index, (origin, number, _rule) in enumerate(merged) if origin is virtual_service]
-        indexes = [index for index in indexes if merged[index][1] in wanted]
-        if indexes:
-            http = [rule for _origin, _number, rule in merged]
-            found.append(Binding({**root, "spec": {**root["spec"], "http": http}}, tuple(indexes)))
+        own = [each for each, (origin, at, _rule) in enumerate(merged) if origin is virtual_service and at in wanted]
+        if own:
+            http = [rule for _origin, _at, rule in merged]
+            found.append(Binding({**root, "spec": {**root["spec"], "http": http}}, tuple(own)))
     return tuple(found)
 
 
 def delegates_of(virtual_service: Object) -> list[ServiceName]:
     """The VirtualServices that its rules delegate to."""
     rules = (virtual_service.get("spec") or {}).get("http") or []
-    named = [rule["delegate"] for rule in rules if rule.get("delegate")]
     namespace = virtual_service["metadata"]["namespace"]
-    return list(dict.fromkeys(ServiceName(each.get("namespace") or namespace, each["name"]) for each in named))
+    return list(dict.fromkeys(_delegate(rule, namespace) for rule in rules if rule.get("delegate")))
+
+
+def _delegate(rule: Mapping[str, Any], namespace: str) -> ServiceName:
+    """The one that a rule of this namespace names."""
+    return ServiceName(rule["delegate"].get("namespace") or namespace, rule["delegate"]["name"])
 
 
 def _merged(root: Object, known: Mapping[ServiceName, Object]) -> Iterator[tuple[Object, int, Mapping[str, Any]]]:
@@ -62,18 +66,13 @@ def _merged(root: Object, known: Mapping[ServiceName, Object]) -> Iterator[tuple
         if not rule.get("delegate"):
             yield root, index, rule
             continue
-        delegate = rule["delegate"]
-        leaf = known.get(ServiceName(delegate.get("namespace") or namespace, delegate["name"]))
-        if leaf is None or not is_delegate(leaf) or not _is_exported(leaf, namespace):
+        leaf = known.get(_delegate(rule, namespace))
+        if leaf is None or not is_delegate(leaf):
             continue
-        for number, own in enumerate((leaf.get("spec") or {}).get("http") or []):
-            yield leaf, number, _rule(rule, own, leaf)
-
-
-def _is_exported(leaf: Object, namespace: str) -> bool:
-    exported = leaf["spec"].get("exportTo") or ["*"]
-    own = leaf["metadata"]["namespace"]
-    return "*" in exported or namespace in [own if each == "." else each for each in exported]
+        spec = leaf.get("spec") or {}
+        if is_exported(spec.get("exportTo") or (), leaf["metadata"]["namespace"], namespace):
+            for number, own in enumerate(spec.get("http") or []):
+                yield leaf, number, _rule(rule, own, leaf)
 
 
 def _rule(root: Mapping[str, Any], own: Mapping[str, Any], leaf: Object) -> Mapping[str, Any]:

@@ -54,11 +54,11 @@ class Visibility:
         services: the known ones of the rule; sidecars: all `Sidecar` resources of the mesh.
         """
         namespace = pod["metadata"]["namespace"]
-        if not _exported(self.export_to, self.namespace, namespace):
+        if not is_exported(self.export_to, self.namespace, namespace):
             return False
         if self.sources is not None and not any(source.admits(pod) for source in self.sources):
             return False
-        hidden = {name_of(each) for each in services if not _is_exported(each, namespace)}
+        hidden = {name_of(each) for each in services if not _is_service_exported(each, namespace)}
         if self.services and self.services <= hidden:
             return False
         sidecar = _sidecar_of(pod, sidecars)
@@ -102,22 +102,23 @@ def visibility_of(virtual_service: Object, indexes: Iterable[int]) -> Visibility
     )
 
 
-def _source(match: Object) -> SourceMatch:
-    if match.get("gateways"):  # istiod ignores the sources then
-        return SourceMatch({})
-    return SourceMatch(match.get("sourceLabels") or {}, match.get("sourceNamespace") or "")
-
-
-def _exported(export_to: Sequence[str], own: str, namespace: str) -> bool:
+def is_exported(export_to: Sequence[str], own: str, namespace: str) -> bool:
     """Whether an object of the namespace `own` may be exported to a namespace; by default it may."""
     if "*" in export_to:
         return True
     return not export_to or ("~" not in export_to and namespace in [own if each == "." else each for each in export_to])
 
 
-def _is_exported(service: Object, namespace: str) -> bool:
+def _source(match: Object) -> SourceMatch:
+    if match.get("gateways"):  # istiod ignores the sources then
+        return SourceMatch({})
+    return SourceMatch(match.get("sourceLabels") or {}, match.get("sourceNamespace") or "")
+
+
+def _is_service_exported(service: Object, namespace: str) -> bool:
     text = (service["metadata"].get("annotations") or {}).get(EXPORT_TO, "")
-    return _exported([each.strip() for each in text.split(",") if each.strip()], name_of(service).namespace, namespace)
+    export_to = [each.strip() for each in text.split(",") if each.strip()]
+    return is_exported(export_to, name_of(service).namespace, namespace)
 
 
 def _sidecar_of(pod: Object, sidecars: Sequence[Object]) -> Object | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...module_utils._istio.delegation import delegates_of
 from ...module_utils._routing.hosts import ServiceName, identity
 from .objects import is_managed
 
@@ -58,7 +59,7 @@ def _use(one: Object, services: list[Object], host: str) -> str:
     for service in services:
         spec, home = service["spec"], _namespace(service)
         place = f"VirtualService {home}/{service['metadata']['name']}"
-        if kind == "VirtualService" and service is not one and (namespace, name) in _delegates(spec, home):
+        if kind == "VirtualService" and service is not one and (namespace, name) in delegates_of(service):
             return f"{place} delegates to it"
         if kind == "Gateway" and (namespace, name) in {_gateway(text, home) for text in spec.get("gateways") or []}:
             return f"{place} is bound to it"
@@ -85,11 +86,6 @@ def _gateway(text: str, home: str) -> tuple[str, str]:
         return (home if namespace == "." else namespace), name
     name, _dot, rest = text.partition(".")  # as it was written before there were slashes: NAME.NAMESPACE.svc.DOMAIN
     return (rest.partition(".")[0] or home), name
-
-
-def _delegates(spec: Object, home: str) -> set[tuple[str, str]]:
-    found = [rule.get("delegate") or {} for rule in spec.get("http") or []]
-    return {(one.get("namespace") or home, one.get("name", "")) for one in found if one}
 
 
 def _hosts(spec: Object, namespace: str) -> set[ServiceName | str]:
