@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from foreign import Foreign
-from orders import KUBE, NAMESPACE
+from moves import KUBE, NAMESPACE, start_anew
 
 BASKETS = Foreign(
     NAMESPACE, name="baskets", label="release", versions={"one": {}, "two": {}, "bad": {"PONG_ERROR_RATE": "1"}}
@@ -53,12 +53,7 @@ def objects() -> list[Object]:
 
 def reset(canary: str = TWO) -> None:
     """The rules as they were made, with this canary, and no release known."""
-    BASKETS.patch(
-        "virtualservice",
-        ROUTES,
-        {"op": "replace", "path": "/spec/http", "value": rules(canary)},
-        {"op": "add", "path": "/metadata/annotations", "value": {}},
-    )
+    start_anew(ROUTES, rules(canary))
 
 
 def shares() -> list[dict[str, int]]:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from copy import deepcopy
 from typing import Any
 
 from foreign import Foreign
-from molecule_helpers import Kube, module
+from moves import KUBE, NAMESPACE, move
 
-NAMESPACE = "routes"
-KUBE = Kube(NAMESPACE)
 ANNOTATION = "progressive.istio/canary"
 ORDERS = Foreign(NAMESPACE, name="orders")
 CARTS = Foreign(NAMESPACE, name="carts", label="edition")
 ROUTES = f"{ORDERS.name}-routes"
-STEPS = [5, 20, 50, 100]
-REQUESTED = int(os.environ.get("ROUTES_REQUESTS", "400"))  # by rule and step
 NEW = {"blue": 100, "green": 0}
 VERSION = {"rewrite": {"uri": "/version"}}
 MOVED = ("exact", "number 2", "pattern", "number 5", "rest")
@@ -106,12 +101,8 @@ def states() -> Object:
 
 def canary(state: str, service: Foreign = ORDERS, **options: Any) -> Object:
     """Run the module on one of the services; nothing soaks."""
-    stepwise = {"interval": 0, "watch": 0} if state == "advanced" else {}
-    fixed = {"name": ROUTES, "namespace": NAMESPACE, "stable": "blue", "canary": "green", "wait_timeout": 60}
-    quiet = {"skip_checks": ["callers_routed"], "proof_timeout": 60}
-    return module(
-        "canary", **{**fixed, **quiet, "destination_host": service.host, "state": state, **stepwise, **options}
-    )
+    fixed = {"stable": "blue", "canary": "green", "skip_checks": ["callers_routed"], "destination_host": service.host}
+    return move(ROUTES, state, **{**fixed, **options})
 
 
 def reset() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from foreign import GATEWAY_SELECTOR, Foreign
 from molecule_helpers import Kube
-from orders import KUBE, NAMESPACE
+from moves import KUBE, NAMESPACE, istio_object, start_anew
 
 STOCKS = Foreign(NAMESPACE, name="stocks")
 FRONT = f"{NAMESPACE}-front"
@@ -15,11 +15,6 @@ LEAF, OUTSIDE, INSIDE = "stocks-leaf", "front", "inside"
 PATHS = {"levels": "/stock/levels", "number 2": "/stock"}
 
 Object = dict[str, Any]
-
-
-def _object(kind: str, name: str, namespace: str, **spec: Any) -> Object:
-    meta = {"name": name, "namespace": namespace}
-    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": meta, "spec": spec}
 
 
 def rules() -> list[Object]:
@@ -33,7 +28,7 @@ def rules() -> list[Object]:
 
 def set_up() -> None:
     made = [each for each in STOCKS.objects() if each["kind"] not in ("VirtualService", "Gateway")]
-    KUBE.set_up([*made, _object("VirtualService", LEAF, NAMESPACE, http=rules())])
+    KUBE.set_up([*made, istio_object("VirtualService", LEAF, http=rules())])
     delegate = {"name": LEAF, "namespace": NAMESPACE}
     stock = {"name": "stock", "match": [{"uri": {"prefix": "/stock"}}], "delegate": delegate}
     gone = {"name": "gone", "match": [{"uri": {"prefix": "/gone"}}], "directResponse": {"status": 410}}
@@ -41,11 +36,11 @@ def set_up() -> None:
     server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [f"{FRONT}/{STOCKS.public}"]}
     Kube(FRONT).set_up(
         [
-            _object("Gateway", "entry", FRONT, selector=GATEWAY_SELECTOR, servers=[server]),
-            _object(
+            istio_object("Gateway", "entry", FRONT, selector=GATEWAY_SELECTOR, servers=[server]),
+            istio_object(
                 "VirtualService", OUTSIDE, FRONT, hosts=[STOCKS.public], gateways=["entry"], http=[gone, stock], **near
             ),
-            _object("VirtualService", INSIDE, FRONT, hosts=[STOCKS.host], http=[{"delegate": delegate}], **near),
+            istio_object("VirtualService", INSIDE, FRONT, hosts=[STOCKS.host], http=[{"delegate": delegate}], **near),
         ],
         wait=False,
     )
@@ -53,12 +48,7 @@ def set_up() -> None:
 
 def reset() -> None:
     """The rules as they were made, and no release known."""
-    STOCKS.patch(
-        "virtualservice",
-        LEAF,
-        {"op": "replace", "path": "/spec/http", "value": rules()},
-        {"op": "add", "path": "/metadata/annotations", "value": {}},
-    )
+    start_anew(LEAF, rules())
 
 
 def greens() -> list[int]:

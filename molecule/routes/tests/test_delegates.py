@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from load import Load
-from molecule_helpers import Run, module
-from orders import KUBE, NAMESPACE, REQUESTED, STEPS
+from molecule_helpers import Run
+from moves import KUBE, NAMESPACE, STEPS, move, split
 from stocks import FRONT, LEAF, OUTSIDE, PATHS, STOCKS, greens, reset, roots, set_up
 
 
@@ -25,24 +25,7 @@ def _everything_on_stable(_services: None) -> None:
 
 
 def canary(state: str, **options: Any) -> dict[str, Any]:
-    """Run the module; nothing soaks."""
-    stepwise = {"interval": 0, "watch": 0} if state == "advanced" else {}
-    fixed = {"name": LEAF, "namespace": NAMESPACE, "stable": "blue", "canary": "green", "wait_timeout": 60}
-    return module("canary", **{**fixed, "proof_timeout": 60, "state": state, **stepwise, **options})
-
-
-def split(ingress: str, path: str, weight: int) -> dict[str, Any]:
-    """How requests split, against the exact 99.9 % range."""
-    return module(
-        "traffic_probe",
-        url=f"http://{ingress}{path}",
-        headers={"Host": STOCKS.public},
-        requests=REQUESTED,
-        concurrency=8,
-        deadline=300,
-        expect={"blue": 100 - weight, "green": weight},
-        version_pattern="(blue|green)",
-    )
+    return move(**{"name": LEAF, "state": state, "stable": "blue", "canary": "green", **options})
 
 
 def test_steps_and_the_way_back(ingress: str, tmp_path: Path) -> None:
@@ -55,7 +38,7 @@ def test_steps_and_the_way_back(ingress: str, tmp_path: Path) -> None:
         assert greens() == [weight, weight]
         assert {each["proxy"].split()[0] for each in result["live"]} == {"gateway", "sidecar"}
         for path in PATHS.values():
-            found = split(ingress, path, weight)
+            found = split(f"http://{ingress}{path}", STOCKS.public, {"blue": 100 - weight, "green": weight})
             assert not found.get("failed"), (path, weight, found["msg"])
     back = canary("rolled_back")
     assert back["changed"]

@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 from foreign import GATEWAY_SELECTOR, Foreign
 from load import Load
-from molecule_helpers import module
-from orders import KUBE, NAMESPACE, REQUESTED, STEPS
+from moves import KUBE, NAMESPACE, STEPS, istio_object, move, split, start_anew
 
 SHOP = Foreign(NAMESPACE, name="partner")
 HOST, PUBLIC = "api.partner.example", "partner.routes.test"
 ROUTES = "partner-api"
-API = "networking.istio.io/v1"
 
 Object = dict[str, Any]
-
-
-def _object(kind: str, name: str, **spec: Any) -> Object:
-    meta = {"name": name, "namespace": NAMESPACE}
-    return {"apiVersion": API, "kind": kind, "metadata": meta, "spec": spec}
 
 
 def rules() -> list[Object]:
@@ -55,10 +48,10 @@ def _partner() -> None:
     entry = {"hosts": [HOST], "ports": [port], "resolution": "STATIC", "location": "MESH_EXTERNAL"}
     KUBE.set_up(
         [
-            _object("ServiceEntry", "partner", endpoints=endpoints, **entry, **near),
-            _object("DestinationRule", "partner-api", host=HOST, subsets=subsets, **near),
-            _object("Gateway", "partner-entry", selector=GATEWAY_SELECTOR, servers=[server]),
-            _object(
+            istio_object("ServiceEntry", "partner", endpoints=endpoints, **entry, **near),
+            istio_object("DestinationRule", "partner-api", host=HOST, subsets=subsets, **near),
+            istio_object("Gateway", "partner-entry", selector=GATEWAY_SELECTOR, servers=[server]),
+            istio_object(
                 "VirtualService",
                 ROUTES,
                 hosts=[PUBLIC, HOST],
@@ -72,19 +65,11 @@ def _partner() -> None:
 
 
 def canary(state: str, **options: Any) -> Object:
-    """Run the module; nothing soaks."""
-    stepwise = {"interval": 0, "watch": 0} if state == "advanced" else {}
-    fixed = {"name": ROUTES, "namespace": NAMESPACE, "stable": "old", "canary": "new", "min_ready": 0}
-    return module("canary", **{**fixed, "proof_timeout": 60, "state": state, **stepwise, **options})
+    return move(ROUTES, state, **{"stable": "old", "canary": "new", "min_ready": 0, **options})
 
 
 def reset() -> None:
-    SHOP.patch(
-        "virtualservice",
-        ROUTES,
-        {"op": "replace", "path": "/spec/http", "value": rules()},
-        {"op": "add", "path": "/metadata/annotations", "value": {}},
-    )
+    start_anew(ROUTES, rules())
 
 
 def weights() -> list[int]:
@@ -101,16 +86,7 @@ def test_steps_and_the_way_back(ingress: str, tmp_path: Path) -> None:
         assert not result.get("failed"), result["msg"]
         assert weights() == [100 - weight, weight]
         assert {each["proxy"].split()[0] for each in result["live"]} == {"gateway", "sidecar"}
-        found = module(
-            "traffic_probe",
-            url=f"http://{ingress}/version",
-            headers={"Host": PUBLIC},
-            requests=REQUESTED,
-            concurrency=8,
-            deadline=300,
-            expect={"blue": 100 - weight, "green": weight},
-            version_pattern="(blue|green)",
-        )
+        found = split(f"http://{ingress}/version", PUBLIC, {"blue": 100 - weight, "green": weight})
         assert not found.get("failed"), (weight, found["msg"])
     assert canary("rolled_back")["changed"]
     counts = load.stop()

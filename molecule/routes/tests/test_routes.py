@@ -13,15 +13,13 @@ from typing import Any
 import pytest
 from load import Load
 from molecule_helpers import Run, module
+from moves import NAMESPACE, STEPS, split
 from orders import (
     CARTS,
     MOVED,
-    NAMESPACE,
     ORDERS,
-    REQUESTED,
     REQUESTS,
     ROUTES,
-    STEPS,
     canary,
     greens,
     reset,
@@ -47,16 +45,7 @@ def _everything_on_stable() -> None:
 def share(ingress: str, rule: str, weight: int) -> dict[str, Any]:
     """How the requests to a rule split, against the exact 99.9 % range."""
     path, headers = REQUESTS[rule]
-    return module(
-        "traffic_probe",
-        url=f"http://{ingress}{path}",
-        headers={"Host": ORDERS.public, **headers},
-        requests=REQUESTED,
-        concurrency=8,
-        deadline=300,
-        expect={"blue": 100 - weight, "green": weight},
-        version_pattern="(blue|green)",
-    )
+    return split(f"http://{ingress}{path}", ORDERS.public, {"blue": 100 - weight, "green": weight}, **headers)
 
 
 def test_all_rules_move_together(ingress: str, tmp_path: Path) -> None:

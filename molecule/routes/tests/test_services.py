@@ -13,7 +13,7 @@ import pytest
 from baskets import BAD, BASKETS, ONE, ROUTES, TWO, objects, reset, shares
 from load import Load
 from molecule_helpers import Run, module
-from orders import KUBE, NAMESPACE, REQUESTED, STEPS
+from moves import KUBE, NAMESPACE, STEPS, move, split
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,24 +27,7 @@ def _everything_on_stable(_services: None) -> None:
 
 
 def canary(state: str, **options: Any) -> dict[str, Any]:
-    """Run the module; nothing soaks unless it is judged."""
-    stepwise = {"interval": 0, "watch": 0} if state == "advanced" else {}
-    fixed = {"name": ROUTES, "namespace": NAMESPACE, "stable": ONE, "canary": TWO, "wait_timeout": 60}
-    return module("canary", **{**fixed, "proof_timeout": 60, "state": state, **stepwise, **options})
-
-
-def split(ingress: str, path: str, weight: int) -> dict[str, Any]:
-    """How requests split, against the exact 99.9 % range."""
-    return module(
-        "traffic_probe",
-        url=f"http://{ingress}{path}",
-        headers={"Host": BASKETS.public},
-        requests=REQUESTED,
-        concurrency=8,
-        deadline=300,
-        expect={"one": 100 - weight, "two": weight},
-        version_pattern="(one|two)",
-    )
+    return move(ROUTES, state, **{"stable": ONE, "canary": TWO, **options})
 
 
 def test_steps_and_the_way_back(ingress: str, tmp_path: Path) -> None:
@@ -58,7 +41,7 @@ def test_steps_and_the_way_back(ingress: str, tmp_path: Path) -> None:
         assert KUBE.get("virtualservice", ROUTES)["metadata"]["generation"] == generation + 1
         assert {each["proxy"].split()[0] for each in result["live"]} == {"gateway", "sidecar"}
         for path in ("/baskets", "/version"):
-            found = split(ingress, path, weight)
+            found = split(f"http://{ingress}{path}", BASKETS.public, {"one": 100 - weight, "two": weight})
             assert not found.get("failed"), (path, weight, found["msg"])
     assert canary("rolled_back")["changed"]
     counts = load.stop()
