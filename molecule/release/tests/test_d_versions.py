@@ -93,6 +93,7 @@ def test_rollback_with_the_canary_gone(release, split):
 
 def test_a_canary_that_dies_while_it_soaks_is_rolled_back(release):
     release.kube.await_pods("pong-server-mayfly")
+    release.canary("weighted", weight=0, canary="mayfly")  # else its first write adds it to the route, without requests
     killer = "(sleep 1; kubectl -n release scale deployment pong-server-mayfly --replicas=0) >/dev/null 2>&1 &"
     options = {**OPTIONS, "canary": "mayfly", "state": "advanced", "steps": STEPS, "interval": 20, "watch": 20}
     result = module("canary", fault=("before-patch", killer), **options)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from foreign import Foreign
 from molecule_helpers import module
+from pace import Pace
 from relay import Relay
 from shop import OTHER, SHOP
 
@@ -177,9 +178,9 @@ def slow(shop: Foreign) -> Iterator[str]:
 def test_through_a_slow_api_server(shop, half):
     """The write leaves after the connection, one read and a bound, and not after all that could be read before it."""
     half()
-    with slow(shop) as config:
+    with slow(shop) as config, Pace() as pace:
         result = module("canary", **{**OPTIONS, "state": "rolled_back"}, kubeconfig=config)
     assert not result.get("failed"), result["msg"]
     assert splits(shop) == {"web": BACK}
     decided = datetime.fromisoformat(result["transitions"][0]["at"]) - datetime.fromisoformat(result["run"]["began"])
-    assert decided.total_seconds() < 2 * 2 * DELAY + BOUND + 1.5
+    assert decided.total_seconds() < 2 * 2 * DELAY + BOUND + 1.5 * pace.slowdown

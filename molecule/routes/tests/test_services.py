@@ -14,6 +14,7 @@ from baskets import BAD, BASKETS, ONE, ROUTES, TWO, objects, reset, shares
 from load import Load
 from molecule_helpers import Run, module
 from moves import KUBE, NAMESPACE, STEPS, move, split
+from pace import Pace
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,17 +60,20 @@ def test_a_good_version_is_judged_by_the_counts_and_latencies_of_its_service(ing
     assert judged["versions"].keys() == {ONE, TWO}
     for version, counted in judged["versions"].items():
         assert counted["requests"] >= 100, (version, counted)  # a thousand are sent where the machine is not busy
-        assert (counted["failed"], counted["timed"] > 0.75 * counted["requests"]) == (0, True), (version, counted)
+        assert counted["failed"] == 0, (version, counted)
+        # Envoy merges its histograms every 5 s: those of an interval of 10 s may be half of the answers.
+        assert counted["timed"] > 0.25 * counted["requests"], (version, counted)
 
 
 def test_a_bad_version_goes_back(ingress: str, tmp_path: Path) -> None:
     reset(BAD)
     load = Load(f"http://{ingress}/version", BASKETS.public, 100, tmp_path / "load.json")
-    result = canary("advanced", canary=BAD, steps=[20, 100], interval=60, watch=60, analysis={})
+    with Pace() as pace:
+        result = canary("advanced", canary=BAD, steps=[20, 100], interval=60, watch=60, analysis={})
     counts = load.stop()
     assert result["failed"]
     assert shares() == [{ONE: 100, BAD: 0}] * 2
-    assert counts["500"] <= 40, counts
+    assert counts["500"] <= 40 * pace.slowdown, counts
 
 
 def test_the_next_release_and_the_cleanup_of_the_one_before() -> None:
