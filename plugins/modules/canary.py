@@ -46,6 +46,30 @@ attributes:
     details:
       - O(state=advanced) takes another step each time, once the previous one has soaked.
 options:
+  virtual_services:
+    version_added: 1.1.0
+    description:
+      - Further VirtualServices that move with this one, their leader, such as one that is bound to other gateways, one
+        for sidecars, or a delegate of another team.
+      - On the way up they get a weight before their leader, on the way back after it. Its annotation has the state, and
+        theirs names it. If a run ends in between, the next one completes the step, and a rollback takes all back.
+      - A release goes on in those that it was begun in, whether they are named again or not.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the VirtualService.
+        type: str
+        required: true
+      namespace:
+        description: Its namespace. The default is that of the leader.
+        type: str
+      routes:
+        description: The HTTP routes in it, as in O(routes).
+        type: list
+        elements: str
+        default: [all]
   stable:
     description:
       - Subset of the version that serves now.
@@ -426,6 +450,15 @@ EXAMPLES = r"""
     canary: v2
     weight: 20
 
+- name: Give it 25 %, also in the VirtualService for callers in the mesh
+  progressive.istio.canary:
+    name: pong-server-virtual-service
+    virtual_services:
+      - name: pong-server-mesh
+    stable: v1
+    canary: v2
+    weight: 25
+
 - name: The same, as soon as one pod of v2 is ready, and proven in the gateways alone
   progressive.istio.canary:
     name: pong-server-virtual-service
@@ -538,10 +571,34 @@ weights:
       type: dict
       returned: success
       sample: {v1: 80, v2: 20}
+virtual_services:
+  description: What each VirtualService has, the leader first, where several move together.
+  returned: if several move together
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    namespace:
+      description: Its namespace.
+      type: str
+    routes:
+      description: The HTTP routes of it that move, by name or number.
+      type: list
+      elements: str
+    weights:
+      description: Percentage by version, of the route in it that has the most for the canary.
+      type: dict
+  sample:
+    - {name: pong, namespace: shop, routes: [primary], weights: {v1: 80, v2: 20}}
+    - {name: pong-mesh, namespace: shop, routes: [number 1], weights: {v1: 80, v2: 20}}
 phase:
   description:
     - The phase of the release, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
       C(weighted) and C(unreadable).
+    - Where a run has ended between two writes to VirtualServices that move together, it is C(spreading) or, on the way
+      back, C(partial).
   returned: success
   type: str
   sample: weighted

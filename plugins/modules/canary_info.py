@@ -21,6 +21,30 @@ extends_documentation_fragment:
   - progressive.istio.attributes.in_process
   - progressive.istio.auth
 options:
+  virtual_services:
+    version_added: 1.1.0
+    description:
+      - Further VirtualServices that move with this one, their leader, such as one that is bound to other gateways, one
+        for sidecars, or a delegate of another team.
+      - On the way up they get a weight before their leader, on the way back after it. Its annotation has the state, and
+        theirs names it. If a run ends in between, the next one completes the step, and a rollback takes all back.
+      - A release goes on in those that it was begun in, whether they are named again or not.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the VirtualService.
+        type: str
+        required: true
+      namespace:
+        description: Its namespace. The default is that of the leader.
+        type: str
+      routes:
+        description: The HTTP routes in it, as in O(routes).
+        type: list
+        elements: str
+        default: [all]
   stable:
     description:
       - Subset or Service of the stable version. Give it together with O(canary).
@@ -154,10 +178,34 @@ gateways:
   elements: str
   version_added: 1.1.0
   sample: [pong-server-gateway]
+virtual_services:
+  description: What each VirtualService has, the leader first, where several move together.
+  returned: if several move together
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    namespace:
+      description: Its namespace.
+      type: str
+    routes:
+      description: The HTTP routes of it that move, by name or number.
+      type: list
+      elements: str
+    weights:
+      description: Percentage by version, of the route in it that has the most for the canary.
+      type: dict
+  sample:
+    - {name: pong, namespace: shop, routes: [primary], weights: {v1: 80, v2: 20}}
+    - {name: pong-mesh, namespace: shop, routes: [number 1], weights: {v1: 80, v2: 20}}
 phase:
   description:
     - The phase of the release, one of C(none), C(progressing), C(paused), C(held), C(promoted), C(rolled_back),
       C(weighted) and C(unreadable).
+    - Where a run has ended between two writes to VirtualServices that move together, it is C(spreading) or, on the way
+      back, C(partial).
   returned: if it exists
   type: str
   sample: progressing
@@ -277,7 +325,7 @@ from ..module_utils._release.lease import has_ended, this_run
 from ..module_utils._release.state import State
 from ..module_utils._report.status import status_of
 from ..module_utils._rollout.read import read
-from ..module_utils._rollout.snapshot import ROUTES_OPTION, Refused, Snapshot, Target
+from ..module_utils._rollout.snapshot import FOLLOWERS_OPTION, ROUTES_OPTION, Refused, Snapshot, Target
 
 if TYPE_CHECKING:  # not needed to run without Prometheus
     from ..module_utils._analysis.criteria import Criteria
@@ -288,6 +336,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "stable": {"type": "str"},
     "canary": {"type": "str"},
     "routes": ROUTES_OPTION,
+    "virtual_services": FOLLOWERS_OPTION,
     "destination_host": {"type": "str"},
     "prometheus": {"type": "dict", "options": PROMETHEUS},
     "playbook_options": {"type": "str"},

@@ -18,11 +18,11 @@ from .._release.model import Run
 from .._report.progress import step_line, teller, verdict_line
 from .._report.result import diff_of, place_of, result_of, warnings_of
 from .._rollout.context import Outcome, Request, Session
+from .._rollout.patch import Unseen
 from .._rollout.pipeline import carry_out
 from .._rollout.prover import Prover
 from .._rollout.read import FRESH, read
 from .._rollout.snapshot import Refused, Snapshot, Target
-from .._rollout.write import UncertainWrite
 from .options import criteria_of_options, plan_of_options, request_of_options
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
@@ -81,7 +81,7 @@ class CanaryTask:
             session = Session(cluster, self._prover_of(cluster, call), self._tell)
             outcome, removal = self._carried_out(session, request)
         except (Refused, ClusterError) as error:
-            changed = isinstance(error, UncertainWrite)  # it may have been written, so the caller must check
+            changed = isinstance(error, Unseen)  # it may have been written, so the caller must check
             result = _failure([*mistakes, *error.mistakes]) | {"changed": changed} | _seen(error)
         else:
             result = (

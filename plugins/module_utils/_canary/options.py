@@ -14,7 +14,7 @@ from .._release.lease import has_ended
 from .._release.model import Command, Run, Want
 from .._release.plan import InvalidPlan, Plan, validate
 from .._rollout.context import Request
-from .._rollout.snapshot import ROUTES_OPTION, Refused, Target
+from .._rollout.snapshot import FOLLOWERS_OPTION, ROUTES_OPTION, Refused, Target
 from .._routing.hosts import short_name
 
 if TYPE_CHECKING:  # not needed to run where nothing is judged
@@ -28,6 +28,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "stable": {"type": "str", "required": True},
     "canary": {"type": "str", "required": True},
     "routes": ROUTES_OPTION,
+    "virtual_services": FOLLOWERS_OPTION,
     "destination_host": {"type": "str"},
     "state": {
         "type": "str",
@@ -108,7 +109,7 @@ def plan_of_options(params: Params, others: list[str]) -> tuple[Plan | None, lis
         for name, least in LEAST.items()
         if params[name] is not None and params[name] < least
     ]
-    mistakes += others
+    mistakes += [*others, *_twice(params)]
     mistakes += [
         f"skip_checks has {name}: it must be one of {', '.join(NAMES)}"
         for name in params["skip_checks"]
@@ -123,6 +124,15 @@ def plan_of_options(params: Params, others: list[str]) -> tuple[Plan | None, lis
     except InvalidPlan as invalid:
         return None, [*invalid.mistakes, *mistakes]
     return (None if mistakes else plan), mistakes
+
+
+def _twice(params: Params) -> list[str]:
+    """VirtualServices that are named more than once, of which each can have only one place in a release."""
+    namespace = params["namespace"]
+    places = [(params["name"], namespace)]
+    places += [(each["name"], each["namespace"] or namespace) for each in params["virtual_services"]]
+    again = dict.fromkeys(each for each in places if places.count(each) > 1)
+    return [f"VirtualService {where}/{name} is named twice, by name and virtual_services" for name, where in again]
 
 
 def _steps(given: object) -> object:

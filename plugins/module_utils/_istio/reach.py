@@ -27,15 +27,22 @@ _NAMES = {"headers": "header", "withoutHeaders": "without header", "queryParams"
 
 @dataclass(frozen=True)
 class MovedRules:
-    """The HTTP rules whose weights a release moves, by index. route: one of them."""
+    """The HTTP rules whose weights a release moves, by index. route: one of them. elsewhere: those that follow."""
 
     virtual_service: Object
     rules: frozenset[int]
     route: Route
+    elsewhere: frozenset[tuple[ServiceName, int]] = frozenset()
 
     @property
     def namespace(self) -> str:
         return str(self.virtual_service["metadata"]["namespace"])
+
+    def has(self, virtual_service: Object, rule: Rule) -> bool:
+        """Whether the release moves this rule."""
+        name = name_of(virtual_service)
+        own = name == name_of(self.virtual_service) and rule.index in self.rules
+        return rule.protocol == "http" and (own or (name, rule.index) in self.elsewhere)
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def bypasses(split: MovedRules, version: str, world: Mesh) -> Iterator[Bypass]:
     for virtual_service in (split.virtual_service, *others):
         for destination in destinations_of(virtual_service):
             rule = destination.rule
-            in_split = name_of(virtual_service) == own and rule.protocol == "http" and rule.index in split.rules
+            in_split = split.has(virtual_service, rule)
             is_weight = in_split and ours.is_named(destination.host, destination.subset, destination.namespace)
             if destination.share and not is_weight and ours.behind(destination, world):
                 within = f"the weight of {_called(destination)} in " if in_split else ""

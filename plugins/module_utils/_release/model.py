@@ -166,6 +166,11 @@ class Transition:
         return self.weights.get(self.state.canary, 0) > self.before.get(self.state.canary, 0)
 
     @property
+    def falls(self) -> bool:
+        """Whether the canary gets fewer requests, or those of it go back."""
+        return self.returns or self.weights.get(self.state.canary, 0) < self.before.get(self.state.canary, 0)
+
+    @property
     def returns(self) -> bool:
         """Whether requests go back to stable by this."""
         return self.event in (Event.ROLLED_BACK, Event.FAILED)

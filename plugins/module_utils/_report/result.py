@@ -18,7 +18,7 @@ from .._release.model import Event, Rejected, Transition, Wait
 from .._release.plan import Plan, Step
 from .._release.state import Phase, State, Unreadable, unverified
 from .._rollout.context import Outcome
-from .._rollout.snapshot import Snapshot
+from .._rollout.snapshot import Snapshot, versions_of
 from .._routing.virtual_service import Route, listed, names_of
 from .workloads import workloads_of
 
@@ -41,6 +41,7 @@ def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | 
         ],
         "judged": [outcome.measurements.facts()] if outcome.measurements else [],
         **place_of(snapshot),
+        **followers_of(snapshot),
         "versions": workloads_of(snapshot),
         "live": [{"proxy": str(each.proxy), "after": round(each.after * 1000)} for each in outcome.live],
         **({"proxies": _proxies(outcome.extent)} if outcome.extent else {}),
@@ -61,6 +62,20 @@ def place_of(snapshot: Snapshot) -> dict[str, Any]:
         "routes": names_of(snapshot.routes),
         "destination_host": snapshot.route.host,
         "gateways": [str(each) for each in gateways],
+    }
+
+
+def followers_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Who has what, the leader first, where several VirtualServices move together."""
+    if not snapshot.followers:
+        return {}
+    names, target = versions_of(snapshot.target, snapshot.state), snapshot.target
+    followers = [(each.target, each.routes, each.most(target.canary, names)) for each in snapshot.followers]
+    return {
+        "virtual_services": [
+            {"name": each.name, "namespace": each.namespace, "routes": names_of(routes), "weights": numbers(shares)}
+            for each, routes, shares in [(target, snapshot.routes, snapshot.shares), *followers]
+        ]
     }
 
 
@@ -143,13 +158,17 @@ def release_of(snapshot: Snapshot) -> dict[str, Any]:
     if not isinstance(state, State):
         return {"phase": "unreadable" if isinstance(state, Unreadable) else Phase.NONE.value, "finished": False}
     soaks = state.phase is Phase.PROGRESSING and state.weight > 0
+    phase = state.phase.value
+    if snapshot.astray:  # a run has ended between two of its writes
+        back = bool(state.history) and state.history[-1].event in (Event.ROLLED_BACK, Event.FAILED, Event.SUPERSEDED)
+        phase = "partial" if back else "spreading"
     return {
-        "phase": state.phase.value,
+        "phase": phase,
         "step": state.step + 1,
         "steps": [step.weight for step in state.steps],
         "since": stamp(state.since),
         "until": stamp(state.soaks_until(state.interval)) if soaks else None,
-        "finished": state.phase is Phase.PROMOTED and not unverified(state),
+        "finished": state.phase is Phase.PROMOTED and not unverified(state) and not snapshot.astray,
     }
 
 

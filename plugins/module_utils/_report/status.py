@@ -15,8 +15,9 @@ from .._release.machine import decide
 from .._release.model import Command, Rejected, Run, Transition, Want, sentence
 from .._release.plan import Plan
 from .._release.state import LeaseHolder, State, Unreadable, unverified
+from .._rollout.followers import who_has_what
 from .._rollout.snapshot import Snapshot, drift
-from .result import next_weight, place_of, release_of
+from .result import followers_of, next_weight, place_of, release_of
 from .workloads import workloads_of
 
 TASK = Hints()  # the words of a task
@@ -33,6 +34,7 @@ def status_of(snapshot: Snapshot, by: Run, holder_ended: bool, now: datetime, hi
         "canary": target.canary,
         "weights": numbers(snapshot.all_shares),
         **place_of(snapshot),
+        **followers_of(snapshot),
         **release_of(snapshot),
         "next_weight": next_weight(state, known.steps) if known else None,
         "next": _next(snapshot, by, holder_ended, now, hints),
@@ -86,6 +88,8 @@ def _problems(snapshot: Snapshot, versions: list[Version]) -> list[str]:
     drifted = drift(snapshot)
     if drifted:
         found.append(f"another writer changed the weights: {drifted}")
+    if snapshot.astray and not drifted:
+        found.append(f"a run ended between two of its writes: {who_has_what(snapshot)}")
     if isinstance(state, State) and unverified(state):
         found.append(f"{said(state.weights)} were set at {stamp(state.since)} and not seen to be live in every proxy")
     for version in versions:

@@ -23,7 +23,7 @@ from .._proxy import discovery
 from .._proxy.discovery import DiscoveredGateways
 from .context import Request, Session
 from .rights import lacking, rights_to_move
-from .snapshot import Refused, Snapshot
+from .snapshot import Follower, Refused, Snapshot
 
 # Warnings: two that are given after the write, and one that is about later edits and is left to the doctor.
 _NOT_BEFORE = (reached_by_weight_alone.__name__, callers_routed.__name__, route_named.__name__)
@@ -50,7 +50,8 @@ def check(
         if not session.prover:  # else the proof says it
             warnings.append(f"the rules about gateways were not checked: {error}")
     stay = f"the weights stay {said(snapshot.all_shares)}"
-    unsure = request.keep and not follows  # watching needs more than a write
+    # Watching needs more than a write, and a follower that may not be written must be known before the others are.
+    unsure = (request.keep or bool(snapshot.followers)) and not follows
     if unsure and missing(session.cluster, rights_to_move(request, snapshot)):
         raise Refused([f"{lacking(session, request, snapshot, discovered)}; {stay}"])
     found = broken_rules(snapshot, discovered, request.skip)
@@ -62,7 +63,17 @@ def check(
 
 def broken_rules(snapshot: Snapshot, discovered: DiscoveredGateways | None, skip: Collection[str]) -> list[Finding]:
     """What is wrong with the route of a canary, errors first. discovered: None if they may not be read. Pure."""
-    return findings(examine(_mesh_of(snapshot, discovered), {*skip, *_NOT_BEFORE}))
+    every = [snapshot, *(_as_leader(snapshot, each) for each in snapshot.followers)]
+    found = [each for one in every for each in examine(_mesh_of(one, discovered), {*skip, *_NOT_BEFORE})]
+    return list({str(each): each for each in findings(found)}.values())
+
+
+def _as_leader(snapshot: Snapshot, follower: Follower) -> Snapshot:
+    """The snapshot as if the release was on this follower, whose routes the same rules hold for."""
+    target = replace(snapshot.target, name=follower.target.name, namespace=follower.target.namespace)
+    return replace(
+        snapshot, target=target, virtual_service=follower.virtual_service, routes=follower.routes, followers=()
+    )
 
 
 def _mesh_of(snapshot: Snapshot, discovered: DiscoveredGateways | None) -> Mesh:

@@ -18,11 +18,14 @@ from .snapshot import Snapshot
 def decide_on(session: Session, request: Request, snapshot: Snapshot) -> Decision:
     """The decision of the state machine as of now."""
     holder = snapshot.state.holder if isinstance(snapshot.state, State) else None
-    observed = snapshot.observed(holder_ended=holder is not None and has_ended(holder))
+    # A version leaves all VirtualServices, also where a run has ended between two of them.
+    observed = snapshot.observed(holder is not None and has_ended(holder), anywhere=request.drain is not None)
     now = session.cluster.now()
     if request.drain is not None:
         return cleanup(snapshot.state, observed, request.command, request.drain, now)
     command = replace(request.command, begun=True) if snapshot.foreign else request.command
+    if snapshot.ahead:  # what the leader has back already, or more of, no follower keeps
+        command = replace(command, force=True)
     return decide(snapshot.state, observed, request.plan, command, now)
 
 

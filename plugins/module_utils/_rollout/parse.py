@@ -31,6 +31,11 @@ def parse(target: Target, virtual_service: Object) -> Snapshot:
     try:
         host = _host(target, virtual_service, notes)
         state = notes.of(host) if host else notes.only
+        following = notes.following(host) if host else None
+        if following and not following.over:
+            raise Refused(
+                [f"{target.place} follows VirtualService {following.leader}: name that one, which moves both"]
+            )
         if isinstance(state, State) and state.phase in OVER and _is_elsewhere(state, target, virtual_service):
             state = None
         if not target.stable:
@@ -146,10 +151,17 @@ def parse_for_rollback(target: Target, virtual_service: Object) -> Snapshot:
                 candidate,
                 (first, *(route for route in routes if route is not first)),
                 problems=_taken(target, routes, virtual_service),
-                foreign=candidate is None and _is_kept(known, routes[0], virtual_service),
+                foreign=_follows(target, notes, routes[0])
+                or (candidate is None and _is_kept(known, routes[0], virtual_service)),
                 lenient=True,
             )
     raise Refused([str(refusal)])
+
+
+def _follows(target: Target, notes: Notes, route: Route) -> bool:
+    """Whether the annotation says whom the VirtualService follows, which a rollback of it alone leaves as it is."""
+    following = notes.following(route.service(target.stable, target.canary))
+    return following is not None and not following.over
 
 
 def _state_to_return_from(target: Target, virtual_service: Object, notes: Notes) -> State | Unreadable | None:

@@ -13,12 +13,14 @@ from .._release.state import Phase
 from .check import check
 from .context import Outcome, Request, Session
 from .decide import awaits_pods, gaining, rests_on_proof, without_lease
+from .followers import who_has_what
 from .parse import rewritten
 from .pods import wait_for_pods
 from .prove import await_reachable, prove, verify
 from .read import read_on
 from .rights import with_all_rights
 from .snapshot import Refused, Snapshot
+from .spread import settle
 from .step import step_once
 
 
@@ -72,10 +74,12 @@ class _Pipeline:
         decision, snapshot = step_once(session, request, self._snapshot, self._prepare, self._reread, predicted)
         self._snapshot = snapshot
         if isinstance(decision, Rejected):
+            if any(each.following and each.following.run == request.command.by.id for each in snapshot.spread):
+                decision = self._taken_back(decision)  # others were faster than our write of the leader
             self._stop(decision)
             return True
         if not isinstance(decision, Transition):
-            self._outcome = replace(self._outcome, snapshot=snapshot, decision=decision)
+            self._outcome = partly(replace(self._outcome, snapshot=snapshot, decision=decision))
             return True
         if decision.partial:
             self._request = replace(request, command=replace(request.command, begun=True))
@@ -87,6 +91,7 @@ class _Pipeline:
         self._outcome = replace(self._outcome, snapshot=snapshot, decision=decision, written=written)
         if prover and decision.moves and not decision.partial:
             self._outcome = prove(session, request, prover, self._outcome, time.monotonic())
+        self._outcome = partly(self._outcome)
         self._snapshot = self._outcome.snapshot
         return self._outcome.decision is not decision or not decision.again
 
@@ -103,6 +108,12 @@ class _Pipeline:
             settled = verify(session, request, prover, snapshot, decision)
             self._verified = settled and _question(settled, decision)
             return settled or self._reread(snapshot)
+        if snapshot.spread and not (isinstance(decision, Transition) and decision.moves):
+            left = who_has_what(snapshot)
+            if isinstance(decision, Rejected):
+                return replace(decision, why=f"{decision.why}; {left}, as a run left them that ended in between")
+            if not request.check:
+                return settle(session, request, snapshot)
         if awaits_pods(decision) and not request.check:
             late = wait_for_pods(session, request, snapshot, decision.why, self._deadline)
             if late:
@@ -133,6 +144,14 @@ class _Pipeline:
         self._checked = False
         return self._read(snapshot)
 
+    def _taken_back(self, rejected: Rejected) -> Rejected:
+        """The same, once the followers have what the leader has, or with what prevents that."""
+        try:
+            self._snapshot = settle(self._session, self._request, self._snapshot)
+        except Refused as refused:
+            return replace(rejected, why=f"{rejected.why}; {refused}")
+        return rejected
+
     def _stop(self, rejected: Rejected) -> None:
         """End with what is in the way; the part of a rollback that was written until then is proven."""
         if not self._outcome.written:
@@ -142,6 +161,14 @@ class _Pipeline:
             outcome = prove(self._session, self._request, prover, outcome, time.monotonic())
         problems = [outcome.decision.why] if isinstance(outcome.decision, Rejected) else []
         self._outcome = replace(outcome, decision=Rejected("; ".join([rejected.why, *problems]), rejected.hint))
+
+
+def partly(outcome: Outcome) -> Outcome:
+    """The outcome; a Rejected decision in it says which followers did not move with their leader."""
+    snapshot, written = outcome.snapshot, isinstance(outcome.decision, Transition)
+    if isinstance(outcome.decision, Rejected) or not (snapshot.unread or (snapshot.astray and written)):
+        return outcome
+    return replace(outcome, decision=Rejected(f"{who_has_what(outcome.snapshot)}: run this again"))
 
 
 def _question(snapshot: Snapshot, decision: Decision) -> object:

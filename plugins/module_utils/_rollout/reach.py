@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from .._istio.mesh import Mesh, Object
+from .._istio.mesh import Mesh, Object, name_of
 from .._istio.reach import MovedRules, past, sentences, unrouted_callers
 from .._istio.reader import INJECTED
 from .._k8s.auth import ClusterError
@@ -43,7 +43,8 @@ def also_reached(
     """
     if reached_by_weight_alone.__name__ in skip:
         return ()
-    split = MovedRules(snapshot.virtual_service, frozenset(snapshot.rules), snapshot.route)
+    followers = {(name_of(each.virtual_service), rule) for each in snapshot.followers for rule in each.rules}
+    split = MovedRules(snapshot.virtual_service, frozenset(snapshot.rules), snapshot.route, frozenset(followers))
     found: list[str] = list(past(split, snapshot.target.stable, snapshot.target.canary))
     try:
         world, unseen = _world(cluster, snapshot, rivals and not snapshot.problems)

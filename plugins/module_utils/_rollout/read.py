@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 
 from .._common.background import begin
@@ -14,8 +15,9 @@ from .._release.state import State
 from .._routing.hosts import ServiceName, service_of
 from .._routing.subsets import Subset, subsets_of
 from .._routing.virtual_service import listed
+from .followers import follow, followers_of, is_dispensable
 from .parse import parse, parse_for_rollback, rewritten
-from .snapshot import Object, Refused, Snapshot, Target, versions_of
+from .snapshot import Follower, Object, Refused, Snapshot, Target, versions_of
 
 QUICK = 0.5  # seconds that a read takes at most where the API server is not slow
 BOUND = 2.0  # seconds that a rollback waits for what it can do without
@@ -37,13 +39,15 @@ def read(cluster: Cluster, target: Target, *, lenient: bool = False, rivals: boo
     begun = time.monotonic()
     snapshot = replace(_virtual_service(cluster, target, rivals), read_at=begun)
     problems = snapshot.problems
+    mistakes: list[str] = []
     try:
+        snapshot, mistakes = _with_followers(cluster, snapshot, rivals)
         snapshot = _behind(cluster, snapshot)
-        mistakes = _mistakes(snapshot, lenient and isinstance(snapshot.state, State))
+        mistakes += _mistakes(snapshot, lenient and isinstance(snapshot.state, State))
     except ClusterError as error:
         if not lenient:
             raise
-        mistakes = [str(error)]
+        mistakes.append(str(error))
     if mistakes and not lenient:
         raise Refused(mistakes, snapshot)
     return replace(snapshot, problems=(*problems, *mistakes))
@@ -53,11 +57,12 @@ def read_on(cluster: Cluster, known: Snapshot) -> Snapshot:
     """The snapshot for the next step of a run, or Refused; `known` is younger than FRESH.
 
     Its VirtualService and its pods are watched. What defines the versions is not, and a write does not test it, so it
-    is read again.
+    is read again, as the VirtualServices are that follow.
     """
     snapshot = rewritten(known, known.virtual_service)
+    snapshot, mistakes = _with_followers(cluster, snapshot)
     snapshot = (_with_services if snapshot.route.by_service else _with_subsets)(cluster, snapshot)
-    mistakes = _mistakes(snapshot)
+    mistakes += _mistakes(snapshot)
     if mistakes:
         raise Refused(mistakes)
     return snapshot
@@ -75,6 +80,7 @@ def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
         raise Refused([_missing(cluster, target)])
     snapshot = parse_for_rollback(target, found)
     snapshot = replace(snapshot, mesh=Mesh(virtual_services=(found,)))
+    following = begin(lambda: _followers_for_rollback(cluster, snapshot))
     # It must be known to have pods before it gets a place.
     needed = any(target.stable not in route.destinations for route in snapshot.routes)
     try:
@@ -85,7 +91,60 @@ def read_for_rollback(cluster: Cluster, target: Target) -> Snapshot:
         problems = [f"the pods of {target.stable} were not read before the write because {unseen}"]
     except ClusterError as error:
         problems = [str(error)]
-    return replace(snapshot, problems=(*snapshot.problems, *problems))
+    snapshot, missing = _in_time(snapshot, following, max(0.0, began + bound - time.monotonic()))
+    return replace(snapshot, problems=(*snapshot.problems, *missing, *problems))
+
+
+def _in_time(
+    snapshot: Snapshot, following: Future[tuple[Snapshot, list[str]]], seconds: float
+) -> tuple[Snapshot, list[str]]:
+    """The snapshot with the followers as far as they are read by then, and with all others by name."""
+    try:
+        found, problems = following.result(seconds)
+    except (TimeoutError, ClusterError) as error:
+        unread, problems = followers_of(snapshot), [f"the VirtualServices that follow were not read before: {error}"]
+        return replace(snapshot, unread=unread), problems if unread else []
+    known = max(found.mesh.virtual_services, snapshot.mesh.virtual_services, key=len)
+    mesh = replace(snapshot.mesh, virtual_services=known)
+    return replace(snapshot, followers=found.followers, unread=found.unread, mesh=mesh), problems
+
+
+def _followers_for_rollback(cluster: Cluster, snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
+    """With the followers, and with what delegates to those, where that may be read."""
+    snapshot, problems = _with_followers(cluster, snapshot)
+    try:
+        return (_with_roots(cluster, snapshot) if snapshot.followers and not snapshot.bound else snapshot), problems
+    except ClusterError as error:
+        return snapshot, [*problems, str(error)]
+
+
+def _with_followers(cluster: Cluster, snapshot: Snapshot, listed: bool = False) -> tuple[Snapshot, list[str]]:
+    """The snapshot with the VirtualServices that follow, and why some do not. listed: all of the cluster were read.
+
+    A rollback goes on with those that are there, and tries the others again after its first write.
+    """
+    known = {name_of(each): each for each in snapshot.mesh.virtual_services} if listed else {}
+    found: list[Follower] = []
+    unread: list[Target] = []
+    mistakes: list[str] = []
+    for target in followers_of(snapshot):
+        try:
+            thing = known.get(ServiceName(target.namespace, target.name))
+            thing = thing or cluster.get(VIRTUAL_SERVICE, target.name, target.namespace)
+            if thing is None:
+                if is_dispensable(snapshot, target):
+                    continue
+                raise Refused([f"{target.place}, which follows {snapshot.target.place}, does not exist"])
+            found.append(follow(snapshot, target, thing))
+        except Refused as refused:
+            mistakes += refused.mistakes
+        except ClusterError as error:
+            if not snapshot.lenient:
+                raise
+            unread.append(target)
+            mistakes.append(str(error))
+    snapshot = replace(snapshot, followers=tuple(found), unread=tuple(unread))
+    return snapshot, mistakes
 
 
 def pods_of(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snapshot:
@@ -133,7 +192,7 @@ def _all_of_them(cluster: Cluster) -> tuple[tuple[Object, ...] | None, tuple[str
 
 def _behind(cluster: Cluster, snapshot: Snapshot, at_once: bool = False) -> Snapshot:
     """With the Service, the subsets and the pods behind the route. at_once: over several connections."""
-    if not snapshot.bindings:
+    if not snapshot.bound:
         snapshot = _with_roots(cluster, snapshot)
     namespace = snapshot.target.namespace
     if snapshot.route.by_service:

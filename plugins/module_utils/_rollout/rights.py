@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .._k8s.auth import ClusterError
+from .._k8s.client import VIRTUAL_SERVICE
 from .._k8s.rights import LISTED, Right, missing, of_a_move, of_a_proof
 from .._proxy.discovery import DiscoveredGateways
 from .._release.model import Want
@@ -41,4 +42,10 @@ def rights_to_move(request: Request, snapshot: Snapshot | None) -> list[Right]:
     target = request.target
     service = snapshot.service if snapshot else service_of(target.destination_host or "", target.namespace)
     namespace = service.namespace if service else target.namespace
-    return of_a_move(target.namespace, target.name, namespace, watches=request.keep)
+    rights = of_a_move(target.namespace, target.name, namespace, watches=request.keep)
+    followers = snapshot.followers if snapshot else ()
+    return rights + [
+        Right(verb, VIRTUAL_SERVICE, each.target.namespace, each.target.name)
+        for each in followers
+        for verb in ("get", "patch")
+    ]

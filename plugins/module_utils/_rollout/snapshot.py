@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from .._istio.mesh import Mesh
 from .._k8s.pods import Version, examine
 from .._k8s.selectors import as_text
 from .._proxy.attachment import Attachment, attachment_of
+from .._release.following import Following
 from .._release.messages import drifted
 from .._release.model import Observed, Ready
 from .._release.services import HOST, read_notes
@@ -29,6 +30,17 @@ ROUTES_OPTION = {"type": "list", "elements": "str", "default": [ALL], "aliases":
 
 ROUTES = "routes"  # the field of a state that says which HTTP routes the release moves, where these are not all
 ROUTE = "route"  # the same of writers that moved one
+FOLLOWERS = "followers"  # the field of a state that lists the VirtualServices that move with its own
+FOLLOWERS_OPTION = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "name": {"type": "str", "required": True},
+        "namespace": {"type": "str"},
+        "routes": {key: value for key, value in ROUTES_OPTION.items() if key != "aliases"},
+    },
+}
 
 
 class Refused(Exception):
@@ -48,6 +60,7 @@ class Target:
 
     routes: names or numbers of the HTTP routes to move; empty for all with these versions.
     min_ready: 0 for hosts that are no Service, of which no pods are known.
+    followers: the VirtualServices that move with it, by name, namespace and routes; empty for those of the state.
     """
 
     name: str
@@ -57,24 +70,73 @@ class Target:
     routes: tuple[str, ...] = ()
     destination_host: str | None = None
     min_ready: int | None = None
+    followers: tuple[Target, ...] = ()
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Target:
         """That of a module's options; those that it does not have are not named."""
-        routes, namespace = tuple(filter(None, params["routes"])), params["namespace"]
+        namespace = params["namespace"]
+        followers = {
+            (each["name"], each["namespace"] or namespace): _routes(each["routes"])
+            for each in params.get("virtual_services") or []
+            if (each["name"], each["namespace"] or namespace) != (params["name"], namespace)
+        }
         return cls(
             params["name"],
             namespace,
             short_name(params["stable"] or "", namespace),
             short_name(params["canary"] or "", namespace),
-            () if ALL in routes else routes,
+            _routes(params["routes"]),
             params["destination_host"] or None,
             params.get("min_ready"),
+            tuple(cls(*place, routes=routes) for place, routes in followers.items()),
         )
 
     @property
     def place(self) -> str:
         return f"VirtualService {self.namespace}/{self.name}"
+
+
+def _routes(names: Iterable[str]) -> tuple[str, ...]:
+    given = tuple(filter(None, names))
+    return () if ALL in given else given
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A VirtualService that moves with the leader, which is that of the snapshot.
+
+    following: what its annotation says of that; None where it has not followed yet.
+    """
+
+    target: Target
+    virtual_service: Object
+    routes: tuple[Route, ...]
+    following: Following | None = None
+
+    @property
+    def rules(self) -> tuple[int, ...]:
+        """The indexes of the routes in `spec.http`."""
+        return tuple(sorted(route.rule for route in self.routes))
+
+    def has(self, shares: Mapping[str, Share]) -> bool:
+        """Whether all of its routes have these shares. Absent is 0."""
+        return all(
+            each.get(name, 0) == shares.get(name, 0)
+            for each in (route.shares(shares) for route in self.routes)
+            for name in shares
+        )
+
+    def is_left_with(self, names: Iterable[str]) -> bool:
+        """Whether its routes still have what a run has written to them."""
+        versions = tuple(names)
+        following = self.following
+        return following is not None and all(following.matches(route.shares(versions)) for route in self.routes)
+
+    def most(self, canary: str, names: Iterable[str]) -> Mapping[str, Share]:
+        """The shares of the route that has the most for the canary."""
+        versions = tuple(names)
+        return max((route.shares(versions) for route in self.routes), key=lambda each: each.get(canary, 0))
 
 
 @dataclass(frozen=True)
@@ -94,6 +156,7 @@ class Snapshot:
     mesh: the objects as they were read, with all other VirtualServices if they were asked for.
     problems: what could not be made sure of.
     read_at: when all of it was read (monotonic).
+    followers: the VirtualServices that move with this one. unread: those of them that a rollback has not read.
     """
 
     target: Target
@@ -112,6 +175,8 @@ class Snapshot:
     unnoted: bool = False
     lenient: bool = False
     read_at: float = 0.0
+    followers: tuple[Follower, ...] = ()
+    unread: tuple[Target, ...] = ()
 
     @property
     def route(self) -> Route:
@@ -130,8 +195,19 @@ class Snapshot:
 
     @cached_property
     def bindings(self) -> tuple[Binding, ...]:
-        """Where the routes are: here, or in what delegates to this VirtualService."""
-        return bindings(self.virtual_service, self.rules, self.mesh.virtual_services)
+        """Where the routes are: here and in the followers, or in what delegates to these VirtualServices."""
+        return tuple(each for bound in self._bound for each in bound)
+
+    @property
+    def bound(self) -> bool:
+        """Whether it is known of each VirtualService where its routes are."""
+        return all(self._bound)
+
+    @cached_property
+    def _bound(self) -> list[tuple[Binding, ...]]:
+        moved = [(self.virtual_service, self.rules), *((each.virtual_service, each.rules) for each in self.followers)]
+        world = (*self.mesh.virtual_services, *(virtual_service for virtual_service, _rules in moved))
+        return [bindings(virtual_service, rules, world) for virtual_service, rules in moved]
 
     @property
     def attachment(self) -> Attachment:
@@ -171,18 +247,18 @@ class Snapshot:
             return Version(name, 0, 0, (), absent=absent)
         return examine(name, {**self.selects, **subset.labels}, self.pods or (), self.deployments)
 
-    def observed(self, holder_ended: bool = False) -> Observed:
-        """What the state machine asks for. Pods that could not be read count as ready."""
-        everywhere = set.intersection(*(set(route.destinations) for route in self.routes))
-        shares = {name: share for name, share in self.shares.items() if share or name in everywhere}
-        names = versions_of(self.target, self.state)
-        called = [route.name for route in self.routes]
-        routes = {
-            route.name if called.count(route.name) == 1 else f"{route.name} (number {route.rule + 1})": route.shares(
-                names
-            )
-            for route in sorted(self.routes, key=lambda each: each.rule)
-        }
+    def observed(self, holder_ended: bool = False, anywhere: bool = False) -> Observed:
+        """What the state machine asks for. Pods that could not be read count as ready.
+
+        anywhere: a version without requests counts as a destination if any of the routes has it, not only if all have.
+        """
+        every = (*self.routes, *(route for each in self.followers for route in each.routes))
+        destinations = [set(route.destinations) for route in every]
+        placed = set.union(*destinations) if anywhere else set.intersection(*destinations)
+        shares = {name: share for name, share in (self.ahead or self.shares).items() if share or name in placed}
+        if anywhere:
+            shares |= {name: 0 for name in versions_of(self.target, self.state) if name in placed - shares.keys()}
+        routes = self._by_route()
         if self.pods is None:
             return Observed(shares, holder_ended=holder_ended, routes=routes)
         minimum = self.target.min_ready or None
@@ -193,6 +269,52 @@ class Snapshot:
         }
         stable, canary = ready.pop(self.target.stable), ready.pop(self.target.canary)
         return Observed(shares, stable, canary, holder_ended, ready, routes)
+
+    @cached_property
+    def ahead(self) -> Mapping[str, Share] | None:
+        """The most that the canary has in a follower, where a rollback is to take back more there than in the leader.
+
+        None where the stable version could not answer there.
+        """
+        known = self.state if isinstance(self.state, State) else self.target
+        names = versions_of(self.target, self.state)
+        most = [each.most(known.canary, names) for each in self.followers if self.lenient]
+        first = max([self.shares, *most], key=lambda each: each.get(known.canary, 0))
+        dead = self.pods is not None and not self.versions[known.stable].ready
+        return None if first is self.shares or dead else first
+
+    def _by_route(self) -> dict[str, Mapping[str, Share]]:
+        """The shares of each route, by its name; of one that a run has spread to, those that its leader has."""
+        names = versions_of(self.target, self.state)
+        called = [route.name for route in self.routes]
+        found: dict[str, Mapping[str, Share]] = {
+            route.name if called.count(route.name) == 1 else f"{route.name} (number {route.rule + 1})": route.shares(
+                names
+            )
+            for route in sorted(self.routes, key=lambda each: each.rule)
+        }
+        for each in self.followers:
+            for route in each.routes:
+                name = f"{route.name} of {each.target.namespace}/{each.target.name}"
+                found[name] = self.shares if each in self.spread else route.shares(names)
+        return found
+
+    @property
+    def astray(self) -> tuple[Follower, ...]:
+        """The followers that have other weights than the leader."""
+        shares = {name: self.shares.get(name, 0) for name in versions_of(self.target, self.state)}
+        return tuple(each for each in self.followers if not each.has(shares))
+
+    @cached_property
+    def spread(self) -> tuple[Follower, ...]:
+        """Those that a run has left so which ended between its writes; the next one completes that, or takes it back.
+
+        A rollback takes all of them as they are.
+        """
+        names = versions_of(self.target, self.state)
+        written = self.state.weights if isinstance(self.state, State) else self.shares
+        left = [each for each in self.astray if each.is_left_with(names) and not each.has(written)]
+        return () if self.lenient else tuple(left)
 
     def with_pods(self, pods: Iterable[Object]) -> Snapshot:
         """The same with these pods, as a watch shows them; others than before may be due to other Deployments."""
@@ -210,14 +332,30 @@ class Snapshot:
         remember: name the routes though they are all, for a version leaves them, and does not tell them apart then.
         """
         given = chosen(self.target, self.state) or remember
-        numbered = sorted(self.routes, key=lambda route: route.rule)
-        place = {ROUTES: [route.label or str(route.rule + 1) for route in numbered]} if given else {}
-        rest = {name: value for name, value in state.extra.items() if name not in (ROUTES, ROUTE, HOST)}
+        place: dict[str, Any] = {ROUTES: _labels(self.routes)} if given else {}
+        if self.followers or self.unread:
+            named = {each.target for each in self.followers if each.target.routes or remember}
+            place[FOLLOWERS] = [
+                *(_listed(each.target, each.routes if each.target in named else ()) for each in self.followers),
+                *(_listed(each) for each in self.unread),
+            ]
+        rest = {name: value for name, value in state.extra.items() if name not in (ROUTES, ROUTE, HOST, FOLLOWERS)}
         namespace = self.target.namespace
         notes = read_notes(note_of(self.virtual_service), namespace)
         host = self.route.service(self.target.stable, self.target.canary)
         noted = replace(state, extra={**rest, **place, HOST: host})
         return notes.written(host, noted, hosts_of(self.virtual_service))
+
+
+def _labels(routes: Iterable[Route]) -> list[str]:
+    """How a state names these routes."""
+    return [route.label or str(route.rule + 1) for route in sorted(routes, key=lambda each: each.rule)]
+
+
+def _listed(follower: Target, routes: Sequence[Route] = ()) -> dict[str, Any]:
+    """How a state lists a follower. routes: those that it moves there, where these are not all."""
+    names = _labels(routes) or list(follower.routes)
+    return {"namespace": follower.namespace, "name": follower.name} | ({ROUTES: names} if names else {})
 
 
 def chosen(target: Target, state: State | Unreadable | None) -> tuple[str, ...]:

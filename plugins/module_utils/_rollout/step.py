@@ -8,8 +8,9 @@ from collections.abc import Callable
 from .._release.model import Decision, Rejected, Transition
 from .context import Request, Session
 from .decide import decide_on
+from .patch import CONFLICTS
 from .snapshot import Snapshot
-from .write import CONFLICTS, write
+from .write import write
 
 
 def step_once(

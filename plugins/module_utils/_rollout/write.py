@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .._common.shares import said
 from .._k8s.auth import ClusterError
-from .._k8s.client import VIRTUAL_SERVICE
 from .._k8s.kubectl import on, show
+from .._release.cleanup import OVER
 from .._release.model import Event, Transition
 from .._release.state import State, pending_verification, verified
 from .._routing.virtual_service import (
@@ -17,21 +16,20 @@ from .._routing.virtual_service import (
     Operations,
     RouteError,
     annotate,
-    listed,
     move,
-    note_of,
     patched,
     remove,
 )
 from .context import Request, Session
+from .draw_back import draw_back
+from .followers import check_new_destinations
 from .parse import rewritten
-from .snapshot import Object, Refused, Snapshot
+from .patch import CONFLICTS, NOTE_REFUSED, Unseen, send
+from .snapshot import Refused, Snapshot
+from .spread import spread, undone
 
-CONFLICTS = 6  # how many reads in a row others may overtake before that is given up
-NOTE_REFUSED = frozenset({400, 403, 413, 422})  # how API servers and their webhooks refuse an annotation
 
-
-class UncertainWrite(ClusterError):
+class UncertainWrite(Unseen):
     """The answer to a write of weights was lost, and the object cannot be read now: it may be written or not."""
 
     def __init__(self, session: Session, request: Request, lost: ClusterError) -> None:
@@ -52,23 +50,33 @@ def write(
 ) -> Snapshot | None:
     """The snapshot after the write, or None if others have written since the read.
 
+    On the way up the followers come first, so that the state is never ahead of them; on the way down the leader does.
     predicted: not sent at all, since a dry run knows nothing of the dry runs before it.
     """
-    state = transition.state
-    if transition.moves:
-        state = pending_verification(state) if session.prover else verified(state)
-    virtual_service, note = snapshot.virtual_service, None if snapshot.foreign else snapshot.noted(state)
+    ends = transition.changed and transition.state.phase in OVER
+    if not (transition.moves or ends) or not (snapshot.followers or snapshot.unread):
+        return _write_leader(session, request, snapshot, transition, predicted)
+    if transition.falls:
+        led = _write_leader(session, request, snapshot, transition, predicted)
+        return led and draw_back(session, request, led, transition, predicted)
+    _operations(session, request, snapshot, transition)  # what the leader cannot have, no follower gets either
+    ahead = spread(session, request, snapshot, transition, predicted)
+    if ahead is None:
+        return None
     try:
-        if transition.event is Event.CLEANED:
-            (over,) = transition.before.keys() - transition.weights.keys()
-            operations = remove(virtual_service, snapshot.routes, over, snapshot.noted(state, remember=True))
-        elif transition.moves:
-            _check_new_destinations(snapshot, transition)
-            operations = _moved(snapshot, transition, note)
-        else:
-            operations = annotate(virtual_service, snapshot.noted(state))
-    except RouteError as error:
-        raise Refused([f"{request.target.place}: {error}"]) from error
+        return _write_leader(session, request, ahead, transition, predicted)
+    except ClusterError as error:
+        if isinstance(error, UncertainWrite):
+            raise
+        raise undone(session, request, ahead, error) from error
+
+
+def _write_leader(
+    session: Session, request: Request, snapshot: Snapshot, transition: Transition, predicted: bool
+) -> Snapshot | None:
+    """The snapshot once the state and the weights of the leader are written."""
+    virtual_service = snapshot.virtual_service
+    operations, note = _operations(session, request, snapshot, transition)
     if predicted:
         return rewritten(snapshot, patched(virtual_service, operations))
     try:
@@ -80,6 +88,26 @@ def write(
     if following and snapshot.foreign:
         return _unnoted(following, f"the annotation {ANNOTATION} is that of another release in progress")
     return following
+
+
+def _operations(
+    session: Session, request: Request, snapshot: Snapshot, transition: Transition
+) -> tuple[Operations, str | None]:
+    """The patch of the leader, and the annotation in it."""
+    state = transition.state
+    if transition.moves:
+        state = pending_verification(state) if session.prover else verified(state)
+    virtual_service, note = snapshot.virtual_service, None if snapshot.foreign else snapshot.noted(state)
+    try:
+        if transition.event is Event.CLEANED:
+            (over,) = transition.before.keys() - transition.weights.keys()
+            return remove(virtual_service, snapshot.routes, over, snapshot.noted(state, remember=True)), note
+        if transition.moves:
+            check_new_destinations(snapshot, snapshot.routes, transition.weights)
+            return _moved(snapshot, transition, note), note
+        return annotate(virtual_service, snapshot.noted(state)), note
+    except RouteError as error:
+        raise Refused([f"{request.target.place}: {error}"]) from error
 
 
 def rewrite_note(session: Session, request: Request, snapshot: Snapshot, change: Callable[[State], State]) -> Snapshot:
@@ -131,45 +159,10 @@ def _send(
     session: Session, request: Request, snapshot: Snapshot, operations: Operations, note: str | None
 ) -> Snapshot | None:
     """The snapshot after the patch, or None if others have written since the read. note: the one in the patch."""
-    cluster, name, namespace = session.cluster, request.target.name, request.target.namespace
     try:
-        written = cluster.patch(VIRTUAL_SERVICE, name, namespace, operations, dry_run=request.check)
-    except ClusterError as error:
-        if not _may_be_written(error) or request.check:
-            raise
-        try:
-            now = cluster.get(VIRTUAL_SERVICE, name, namespace)
-        except ClusterError as blind:
-            if any(operation["path"].startswith("/spec/") for operation in operations):
-                raise UncertainWrite(session, request, error) from blind
-            raise error from blind
-        if now and _is_written(now, snapshot, operations, note):
-            return rewritten(snapshot, now)  # ours: only the answer was lost
-        if now and now["metadata"]["resourceVersion"] == snapshot.resource_version:
-            raise
-        return None
-    return rewritten(snapshot, written)
-
-
-def _is_written(now: Object, snapshot: Snapshot, operations: Operations, note: str | None) -> bool:
-    """Whether this is what the patch makes of the VirtualService."""
-    if note is not None:
-        return note_of(now) == note
-    return bool(now["spec"] == patched(snapshot.virtual_service, operations)["spec"])
-
-
-def _may_be_written(error: ClusterError) -> bool:
-    """Whether a write that failed may be written nevertheless, or another one in its place."""
-    conflict = error.status in (409, 422)  # those of a patch whose test failed, among others
-    return conflict or error.status is None or error.status >= 500
-
-
-def _check_new_destinations(snapshot: Snapshot, transition: Transition) -> None:
-    """Raise RouteError where a version gets requests that was taken out of a route and has no ready pod."""
-    for name, share in transition.weights.items():
-        lacking = [route for route in snapshot.routes if name not in route.destinations]
-        if share and lacking and not snapshot.versions[name].ready:
-            raise RouteError(
-                f"{name} is no destination of {listed(lacking)} any more and cannot become one "
-                f"again: {snapshot.versions[name].lack}; the weights stay {said(snapshot.all_shares)}"
-            )
+        written = send(session.cluster, snapshot.virtual_service, operations, note, request.check)
+    except Unseen as error:
+        if any(operation["path"].startswith("/spec/") for operation in operations):
+            raise UncertainWrite(session, request, error) from error
+        raise ClusterError(str(error), error.status, error.reason) from error
+    return rewritten(snapshot, written) if written else None

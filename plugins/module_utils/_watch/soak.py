@@ -24,7 +24,7 @@ from .._rollout.context import Outcome, Request, Session
 from .._rollout.decide import watching, without_lease
 from .._rollout.lost import loss
 from .._rollout.parse import rewritten
-from .._rollout.pipeline import carry_out
+from .._rollout.pipeline import carry_out, partly
 from .._rollout.prove import prove
 from .._rollout.snapshot import Object, Refused, Snapshot
 from .._rollout.step import step_once
@@ -83,9 +83,9 @@ def soak(
         if ended:
             written = (*outcome.written, ended)
             outcome = replace(outcome, snapshot=watch.snapshot, decision=ended, written=written)
-            if session.prover is None or not ended.moves:
-                return outcome
-            return prove(session, request, session.prover, replace(outcome, live=()), time.monotonic())
+            if session.prover and ended.moves:
+                outcome = prove(session, request, session.prover, replace(outcome, live=()), time.monotonic())
+            return partly(outcome)
         if not request.lasting:
             watch.release_lease()
         if not outcome.written and (watch.passed or until == latest):
