@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from .._common.clock import stamp
@@ -20,7 +20,8 @@ from .._proxy.fleet import Lagging
 from .._release.annotation import VERSION
 from .._release.model import LEASE, LEASE_SLACK
 from .._release.state import LeaseHolder, Phase, State, Unreadable
-from .._rollout.snapshot import Snapshot, Target, drift
+from .._rollout.followers import who_has_what
+from .._rollout.snapshot import Follower, Snapshot, Target, drift
 from .._routing.hosts import service_of
 from .._routing.virtual_service import ANNOTATION, Route
 from .settings import settings_for
@@ -72,7 +73,9 @@ def of_release(snapshot: Snapshot, service: str, now: datetime) -> Iterator[Find
     if isinstance(state, Unreadable):
         yield _unreadable(snapshot, state)
     elif isinstance(state, State) and drift(snapshot):
-        yield _moved(snapshot, state)
+        yield from _moved(snapshot, state)
+    elif isinstance(state, State) and snapshot.astray:
+        yield _between(snapshot, service)
     elif isinstance(state, State) and state.phase in (Phase.HELD, Phase.PAUSED):
         yield _waiting(snapshot, state, service)
     holder = state.holder if isinstance(state, State) else None
@@ -107,23 +110,38 @@ def _unreadable(snapshot: Snapshot, state: Unreadable) -> Finding:
     return error(_KIND, thing, problem, remedy, command, since, check=ANNOTATION_READABLE)
 
 
-def _moved(snapshot: Snapshot, state: State) -> Finding:
-    wrote, thing = state.weights, snapshot.virtual_service
-    problem = f"has other weights than the release wrote, so something else changed them: {drift(snapshot)}"
+def _moved(snapshot: Snapshot, state: State) -> Iterator[Finding]:
+    """One finding for each VirtualService of which others have changed the weights."""
+    names = dict.fromkeys([*snapshot.shares, *state.weights])
+    every: list[Snapshot | Follower] = [snapshot, *(each for each in snapshot.followers if each not in snapshot.spread)]
+    for each in every:
+        thing, routes = each.virtual_service, each.routes
+        moved = [route for route in routes if not state.matches(route.shares(names))]
+        if moved:
+            yield _moved_in(thing, moved, drift(snapshot), state, names)
+
+
+def _moved_in(thing: Object, moved: Sequence[Route], drifted: str, state: State, names: Collection[str]) -> Finding:
+    problem = f"has other weights than the release wrote, so something else changed them: {drifted}"
     remedy, command = "keep them with canary_adopt=true at the next step, or restore those of the release", ""
-    names = dict.fromkeys([*snapshot.shares, *wrote])
-    moved = [route for route in snapshot.routes if not state.matches(route.shares(names))]
     if all(_takes_back(route, state) for route in moved):
         places = {
             f"/spec/http/{route.rule}/route/{route.destinations[name].index}/weight": number
             for route in moved
-            for name, number in route.numbers(names, wrote).items()
+            for name, number in route.numbers(names, state.weights).items()
         }
         command = patch(_KIND, thing, [add(path, number) for path, number in places.items()])
     else:
         command = show(_KIND, thing)
         remedy += ", as their author decides"
     return error(_KIND, thing, problem, remedy, command, written(thing, "spec", "http"), check=WEIGHTS_KEPT)
+
+
+def _between(snapshot: Snapshot, service: str) -> Finding:
+    """A run has ended between its writes to VirtualServices that move together."""
+    problem = f"leads VirtualServices of which a run has not moved all: {who_has_what(snapshot)}"
+    remedy = "complete the step with progressive.istio.advance, or take all back"
+    return error(_KIND, snapshot.virtual_service, problem, remedy, playbook("rollback", service), check=WEIGHTS_KEPT)
 
 
 def _takes_back(route: Route, state: State) -> bool:

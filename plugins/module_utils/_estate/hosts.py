@@ -102,6 +102,10 @@ def _variables(found: Found, place: Place) -> dict[str, Any]:
         "canary_version": found.canary,
         "canary_destination_rule": rule.name if rule and rule.namespace == found.namespace else "",
         "canary_gateway_hosts": found.gateway_hosts,
+        "canary_virtual_services": [
+            {"name": each.name, "namespace": each.namespace} | ({"routes": list(each.routes)} if each.routes else {})
+            for each in found.followers
+        ],
         "canary_context": place.context,
         "canary_kubeconfig": place.kubeconfig,
     }

@@ -12,6 +12,7 @@ from .._istio.mesh import MESH
 from .._release.cleanup import OVER
 from .._release.services import read_notes
 from .._release.state import Phase, State, Unreadable
+from .._rollout.followers import recorded
 from .._rollout.parse import parse
 from .._rollout.snapshot import Refused, Snapshot, Target
 from .._routing.hosts import ServiceName, full_name, identity
@@ -31,6 +32,7 @@ class Found:
     routes: those that a release moves; where there can be none, those that name several versions, or else all.
     service: the host itself where it is no Service; where its versions are Services, it has the VirtualService's name.
     stable, canary: empty where they cannot be told. why: what it lacks for a release; empty if nothing.
+    followers: the VirtualServices that its release moves as well.
     """
 
     virtual_service: Object
@@ -42,6 +44,7 @@ class Found:
     phase: str
     destination_rule: ServiceName | None
     why: str
+    followers: tuple[Target, ...] = ()
 
     @property
     def route(self) -> Route:
@@ -82,7 +85,10 @@ class Found:
 
 
 def services(virtual_services: Iterable[Object], destination_rules: Iterable[Object]) -> list[Found]:
-    """Each VirtualService that names several versions of a service, and one for each service where none does."""
+    """Each VirtualService that names several versions of a service, and one for each service where none does.
+
+    One that follows another is moved with that, and is none of its own.
+    """
     rules: dict[ServiceName | str, list[Object]] = {}
     for rule in destination_rules:
         host = (rule.get("spec") or {}).get("host", "")
@@ -91,7 +97,14 @@ def services(virtual_services: Iterable[Object], destination_rules: Iterable[Obj
     for virtual_service in virtual_services:
         for service, routes in _by_service(virtual_service).items():
             found.setdefault(service, []).append(_found(virtual_service, routes, service, rules.get(service, [])))
-    return [each for service in sorted(found, key=_order) for each in _telling(found[service])]
+    every = [each for service in sorted(found, key=_order) for each in _telling(found[service])]
+    led = {(_shared(each), one.namespace, one.name) for each in every for one in each.followers}
+    return [each for each in every if (_shared(each), each.namespace, each.name) not in led]
+
+
+def _shared(found: Found) -> ServiceName | str | None:
+    """What a leader and its followers have in common: their service, but where each version is one."""
+    return None if found.route.by_service else found.service
 
 
 def _by_service(virtual_service: Object) -> dict[ServiceName | str, tuple[Route, ...]]:
@@ -157,6 +170,7 @@ def _found(
         UNREADABLE if isinstance(state, Unreadable) else state.phase.value if state else Phase.NONE.value,
         _destination_rule(subsets, stable, canary),
         why,
+        recorded(state),
     )
 
 

@@ -12,6 +12,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._doctor import r
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachment import Proxy
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Lagging
 from ansible_collections.progressive.istio.plugins.module_utils._release.annotation import encode
+from ansible_collections.progressive.istio.plugins.module_utils._release.following import Following
 from ansible_collections.progressive.istio.plugins.module_utils._release.plan import Step
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import (
     HistoryEntry,
@@ -19,6 +20,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._release.state i
     Phase,
     State,
 )
+from ansible_collections.progressive.istio.plugins.module_utils._rollout.followers import follow
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.parse import parse
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.snapshot import Snapshot, Target
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import ANNOTATION
@@ -205,3 +207,31 @@ def test_nobody_can_be_asked_and_nothing_can_be_told() -> None:
         "VirtualService shop/pong",
         "has no canary: no two versions; no route",
     )
+
+
+def following(canary: int, wrote: int = 20) -> Snapshot:
+    """A release at 20 % with a follower that has other weights, of which its annotation says `wrote`."""
+    leader = snapshot(STATE)
+    known = Following("shop/pong", "pong", "v1", "v2", wrote, Phase.PROGRESSING, "r1")
+    route = [
+        {"destination": {"host": "pong", "subset": name}, "weight": weight}
+        for name, weight in (("v1", 100 - canary), ("v2", canary))
+    ]
+    meta = {"name": "mesh", "namespace": "shop", "annotations": {ANNOTATION: known.encode()}}
+    thing = {"metadata": meta, "spec": {"hosts": ["pong"], "http": [{"name": "main", "route": route}]}}
+    return replace(leader, followers=(follow(leader, Target("mesh", "shop"), thing),))
+
+
+def test_weights_of_a_follower_that_others_changed_are_restored_there() -> None:
+    (found,) = rules.of_release(following(60), "", NOON)
+    assert (found.check, found.severity) == ("weights_kept", "error")
+    assert "v1 40 %, v2 60 % in HTTP route main of shop/mesh now" in found.problem
+    assert "virtualservice" in str(found.command)
+    assert " mesh " in str(found.command)
+
+
+def test_a_run_that_ended_between_two_writes_is_found() -> None:
+    (found,) = rules.of_release(following(50, wrote=50), "-i hosts.yml", NOON)
+    assert "VirtualService shop/mesh has v1 50 %, v2 50 %, and its leader v1 80 %, v2 20 %" in found.problem
+    assert found.command == "ansible-playbook progressive.istio.rollback -i hosts.yml"
+    assert list(rules.of_release(following(20), "", NOON)) == []

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._estate.hosts import Place
+from ansible_collections.progressive.istio.plugins.module_utils._estate.hosts import hosts as inventory_hosts
 from ansible_collections.progressive.istio.plugins.module_utils._estate.services import Found, services
 from ansible_collections.progressive.istio.plugins.module_utils._release.state import Phase
 from ansible_collections.progressive.istio.plugins.module_utils._rollout.parse import parse
@@ -218,3 +220,24 @@ def test_a_release_that_is_over_goes_on_where_it_was():
     note = release(Phase.ROLLED_BACK, 0, route="api")
     found = one(routes(rule({"v1": 100}, name="api"), rule(NEW), note=note))
     assert ([route.rule for route in found.routes], found.why) == ([0], "")
+
+
+def test_what_follows_is_found_with_its_leader():
+    followers = [{"namespace": "shop", "name": "inside"}, {"namespace": "team", "name": "leaf", "routes": ["main"]}]
+    leader = routes(rule(NEW), note=release(Phase.PROGRESSING, 20, followers=followers))
+    host = "checkout.shop.svc.cluster.local"
+    others = [
+        routes(rule(NEW, host=host), name=name, namespace=space)
+        for name, space in (("inside", "shop"), ("leaf", "team"))
+    ]
+    found = one(leader, *others)
+    assert (found.name, [(each.namespace, each.name, each.routes) for each in found.followers]) == (
+        "checkout",
+        [("shop", "inside", ()), ("team", "leaf", ("main",))],
+    )
+    (host_of_inventory,) = inventory_hosts([found], Place("prod"))
+    assert host_of_inventory.variables["canary_virtual_services"] == [
+        {"name": "inside", "namespace": "shop"},
+        {"name": "leaf", "namespace": "team", "routes": ["main"]},
+    ]
+    assert len(services([routes(rule(NEW)), *others], [])) == 3
