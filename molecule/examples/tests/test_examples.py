@@ -24,7 +24,8 @@ START = {**SERVICE, "weight": 1, "confirm": True}
 # One more call, for what only a failure returns.
 FAILURES = {"canary": {**SERVICE, "weight": "10%"}}
 # A verdict needs thousands of requests, as in the scenario `analysis`; counts of the past a Prometheus, as in `page`.
-UNSEEN = {"analysis", "counted"}
+# The example of `canary_info` is about one VirtualService.
+UNSEEN = {"analysis", "counted", "virtual_services"}
 # It needs a Kiali, and the scenario `kiali` has one.
 ELSEWHERE = {"kiali_graph_info"}
 

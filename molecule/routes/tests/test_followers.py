@@ -1,0 +1,113 @@
+"""VirtualServices that move together: at the gateway, inside the mesh and as a delegate, whenever a run is killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from books import BOOKS, ENTRIES, LEADER, LEAF, MESH, canary, greens, reset, set_up, specs, without_weights
+from load import Load
+from molecule_helpers import module
+from moves import KUBE, NAMESPACE, STEPS, split
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _services() -> None:
+    set_up()
+
+
+@pytest.fixture(autouse=True)
+def _everything_on_stable(_services: None) -> None:
+    reset()
+
+
+def everywhere(weight: int) -> dict[str, int]:
+    return dict.fromkeys((LEADER, MESH, LEAF), weight)
+
+
+def info() -> dict[str, Any]:
+    return module("canary_info", name=LEADER, namespace=NAMESPACE)
+
+
+def test_all_move_together(ingress: str, tmp_path: Path) -> None:
+    before = specs()
+    loads = [
+        Load(f"http://{ingress}{path}", host, 20, tmp_path / f"{name}.json") for name, (host, path) in ENTRIES.items()
+    ]
+    for weight in STEPS:
+        result = canary("advanced", steps=STEPS)
+        assert not result.get("failed"), result["msg"]
+        assert greens() == everywhere(weight)
+        assert {each["proxy"].split()[0] for each in result["live"]} == {"gateway", "sidecar"}
+        assert {each["name"]: each["weights"]["green"] for each in result["virtual_services"]} == everywhere(weight)
+        for host, path in ENTRIES.values():
+            found = split(f"http://{ingress}{path}", host, {"blue": 100 - weight, "green": weight})
+            assert not found.get("failed"), (host, weight, found["msg"])
+        assert without_weights(specs()) == without_weights(before)
+    back = canary("rolled_back", virtual_services=[])
+    assert back["changed"], back["msg"]
+    assert specs() == before
+    for load in loads:
+        counts = load.stop()
+        assert counts.keys() == {"200"}, counts
+
+
+@pytest.mark.parametrize(
+    ("writes", "then", "weight"),
+    [(1, "advanced", 20), (1, "rolled_back", 0), (2, "advanced", 20), (2, "rolled_back", 0), (3, "advanced", 50)],
+)
+def test_killed_on_the_way_up(writes: int, then: str, weight: int) -> None:
+    """Two writes for the followers, then the leader: the next run completes the step, or takes it back."""
+    assert canary("advanced", steps=STEPS)["changed"]
+    assert canary("advanced", steps=STEPS, fault=("kill-after-write", str(writes))) == {}
+    assert greens() == {LEADER: 20 if writes > 2 else 5, MESH: 20, LEAF: 20 if writes > 1 else 5}
+    assert (info()["phase"] == "spreading") is (writes < 3)
+    result = canary(then, steps=STEPS)
+    assert not result.get("failed"), result["msg"]
+    assert greens() == everywhere(weight)
+
+
+@pytest.mark.parametrize("writes", [1, 2])
+def test_killed_on_the_way_down(writes: int) -> None:
+    assert canary("weighted", weight=50)["changed"]
+    assert canary("rolled_back", fault=("kill-after-write", str(writes))) == {}
+    left = greens()
+    assert left == {LEADER: 0, MESH: 50 if writes == 1 else 0, LEAF: 50}
+    known = info()
+    assert known["phase"] == "partial"
+    assert f"VirtualService {NAMESPACE}/{LEAF} has blue 50 %, green 50 %" in known["summary"]
+    stopped = canary("advanced", steps=STEPS)
+    assert stopped["failed"]
+    assert f"VirtualService {NAMESPACE}/{LEAF} has blue 50 %, green 50 %, and its leader" in stopped["msg"]
+    result = canary("rolled_back", virtual_services=[])
+    assert result["changed"], result["msg"]
+    assert greens() == everywhere(0)
+
+
+def test_weights_by_hand_stop_a_release_and_a_deleted_follower_no_rollback() -> None:
+    assert canary("advanced", steps=STEPS)["changed"]
+    weights = [{"op": "add", "path": f"/spec/http/0/route/{place}/weight", "value": 50} for place in (0, 1)]
+    BOOKS.patch("virtualservice", MESH, *weights)
+    stopped = canary("advanced", steps=STEPS)
+    assert f"blue 50 %, green 50 % in HTTP route inside of {NAMESPACE}/{MESH} now" in stopped["msg"]
+    KUBE.run("delete", "virtualservice", MESH)
+    try:
+        back = canary("rolled_back")
+        assert back["changed"], back["msg"]
+        assert greens() == {LEADER: 0, LEAF: 0}
+    finally:
+        set_up()
+
+
+def test_a_cleanup_takes_the_old_version_out_of_all() -> None:
+    assert canary("advanced", steps=[100])["changed"]
+    done = canary("cleaned", drain=0)
+    assert (done["removed"], done["used_by"]) == ("blue", []), done["msg"]
+    left = {
+        entry["destination"]["subset"]
+        for spec in specs().values()
+        for rule in spec["http"]
+        for entry in rule.get("route", [])
+    }
+    assert left == {"green"}
