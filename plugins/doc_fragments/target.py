@@ -19,8 +19,9 @@ options:
     default: default
   routes:
     description:
-      - The HTTP routes of the VirtualService that the release moves, by name or by number from 1.
-      - V(all) stands for every HTTP route that has destinations for both versions. If none has, it is the one route
+      - The routes of the VirtualService that the release moves. Those in C(http) go by their name, or by their number
+        from 1, and those for connections by list and number from 1, such as C(tcp:1) or C(tls:2).
+      - V(all) stands for every route that has destinations for both versions. If none has, it is the one route
         that has one of them; several must be named.
       - A release goes on in the routes that it was begun in, whether they are named again or not.
     type: list

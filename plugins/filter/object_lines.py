@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._k8s.pods import has_sidecar
+from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import rules_in
 
 Object = Mapping[str, Any]
 
@@ -30,7 +31,7 @@ def _destination_rule(rule: Object) -> str:
 
 def _virtual_service(service: Object) -> str:
     spec = service["spec"]
-    routes = [f"route {rule.get('name', 'unnamed')}: {_split(rule)}" for rule in spec.get("http") or []]
+    routes = [f"route {each.name(rule.get('name') or 'unnamed')}: {_split(rule)}" for each, rule in rules_in(service)]
     bound = f"hosts {', '.join(spec['hosts'])}; gateways {', '.join(spec.get('gateways') or ['mesh'])}"
     return "; ".join([bound, *routes])
 

@@ -11,7 +11,7 @@ short_description: The services of a cluster that canaries can be made of
 version_added: 1.1.0
 author: progressive.istio contributors (@progressive-istio)
 description:
-  - Lists every service for which an HTTP route of a VirtualService names two or more versions, each a subset or a
+  - Lists every service for which a route of a VirtualService names two or more versions, each a subset or a
     Service of its own, as a host of the group C(canaries), on which the playbooks of this collection run. Its host
     variables are all the settings that the playbooks need to find it, so none is left to give.
   - A service for which a release lacks something, such as a second version in the route, is a host of the group

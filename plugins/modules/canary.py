@@ -11,8 +11,10 @@ module: canary
 version_added: 1.0.0
 short_description: Move requests from one version of a service to another, step by step
 description:
-  - Moves requests between a stable version and a canary by the two weights of an HTTP route in an Istio VirtualService,
+  - Moves requests between a stable version and a canary by the two weights of a route in an Istio VirtualService,
     to a given weight or along the steps of a release.
+  - Routes in C(tls) and C(tcp) split connections. Only new ones follow the weights. Each change of weights makes the
+    proxies close those that are open after their C(drainDuration), 45 seconds by default.
   - Only those two weights and one annotation of this collection change, in one atomic JSON patch. Everything else in
     the VirtualService stays as it is. If somebody else writes it at the same time, it is read and decided again.
   - The annotation C(progressive.istio/canary) is the only state of the release, so any run on any machine can continue
@@ -189,7 +191,7 @@ options:
         endpoint of that version. Afterwards each must run the new weights. If one does not within O(proof_timeout), the
         task fails and says which and why. No further step is taken until they do.
       - A rollback is written first and verified afterwards. If no proxy can be asked it only warns.
-      - V(all) asks the pods of the gateways that the HTTP route is bound to and, if it is bound to V(mesh), the
+      - V(all) asks the pods of the gateways that the route is bound to and, if it is bound to V(mesh), the
         sidecars, at most 50 of them. V(gateways) leaves the sidecars out. V(none) asks no proxy.
       - It needs the right to read the Gateways, to list these pods in the cluster, and C(get) and C(create) on their
         C(pods/portforward).
@@ -850,7 +852,7 @@ transitions:
       by: ci
       live: 118
 routes:
-  description: The HTTP routes that a release moves, by name or number.
+  description: The routes that a release moves, by name or number.
   returned: success, or the VirtualService was read
   type: list
   elements: str

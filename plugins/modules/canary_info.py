@@ -160,7 +160,7 @@ weights:
   type: dict
   sample: {v1: 80, v2: 20}
 routes:
-  description: The HTTP routes that a release moves, by name or number.
+  description: The routes that a release moves, by name or number.
   returned: if it exists
   type: list
   elements: str

@@ -134,6 +134,11 @@ class Criteria:
     prometheus: PrometheusOptions | None = None
     probe: ProbeOptions | None = None
 
+    @property
+    def counts_requests(self) -> bool:
+        """Whether anything but custom queries decides."""
+        return any((self.success, self.worse_than_stable, self.latency)) or self.source != "envoy"
+
 
 class InvalidCriteria(ValueError):
     """Wrong criteria. mistakes: all of them, one sentence each, in the order of the options."""

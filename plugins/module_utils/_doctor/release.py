@@ -14,7 +14,7 @@ from .._istio.mesh import Object, destinations_of
 from .._k8s.kubectl import add, describe, forget, patch, playbook, show
 from .._preflight import subject as about
 from .._preflight.finding import Finding, error, warning
-from .._preflight.timestamps import Timestamp, written
+from .._preflight.timestamps import Timestamp, latest, written
 from .._proxy.expectations import RUNS
 from .._proxy.fleet import Lagging
 from .._release.annotation import VERSION
@@ -36,16 +36,16 @@ WEIGHTS_LIVE = "weights_live"
 SUBSETS_LIVE = "subsets_live"
 
 _KIND = "VirtualService"
-_BOTH = "give each HTTP route that a release is to move a destination for each version"
+_BOTH = "give each route that a release is to move a destination for each version"
 
 
 def unfound(target: Target, mistakes: Iterable[str], virtual_service: Object) -> Finding:
     """The VirtualService has no release of these versions."""
     versions = {target.stable, target.canary}
     theirs = [
-        about.rule(virtual_service, "http", each.rule.index)
+        about.rule(virtual_service, *each.rule.id)
         for each in destinations_of(virtual_service)
-        if each.rule.protocol == "http" and each.subset in versions
+        if each.subset in versions
     ]
     settings = settings_for(target, virtual_service)
     problem, remedy = f"has no canary: {'; '.join(mistakes)}", f"set {settings}" if settings else _BOTH
@@ -85,7 +85,7 @@ def of_release(snapshot: Snapshot, service: str, now: datetime) -> Iterator[Find
 
 def of_weights(snapshot: Snapshot, lagging: Iterable[Lagging]) -> Iterator[Finding]:
     """The proxies that do not run the weights of the route, each cause once."""
-    since = written(snapshot.virtual_service, "spec", "http")
+    since = _routed(snapshot.virtual_service, snapshot.routes)
     return _of_proxies(snapshot, lagging, f"instead of {said(snapshot.all_shares)}", WEIGHTS_LIVE, since)
 
 
@@ -126,7 +126,7 @@ def _moved_in(thing: Object, moved: Sequence[Route], drifted: str, state: State,
     remedy, command = "keep them with canary_adopt=true at the next step, or restore those of the release", ""
     if all(_takes_back(route, state) for route in moved):
         places = {
-            f"/spec/http/{route.rule}/route/{route.destinations[name].index}/weight": number
+            f"{route.id.path}/route/{route.destinations[name].index}/weight": number
             for route in moved
             for name, number in route.numbers(names, state.weights).items()
         }
@@ -134,7 +134,12 @@ def _moved_in(thing: Object, moved: Sequence[Route], drifted: str, state: State,
     else:
         command = show(_KIND, thing)
         remedy += ", as their author decides"
-    return error(_KIND, thing, problem, remedy, command, written(thing, "spec", "http"), check=WEIGHTS_KEPT)
+    return error(_KIND, thing, problem, remedy, command, _routed(thing, moved), check=WEIGHTS_KEPT)
+
+
+def _routed(thing: Object, routes: Iterable[Route]) -> Timestamp | None:
+    """When these routes were written last."""
+    return latest(*(written(thing, "spec", each) for each in dict.fromkeys(route.protocol for route in routes)))
 
 
 def _between(snapshot: Snapshot, service: str) -> Finding:
@@ -183,7 +188,7 @@ def _about(snapshot: Snapshot, idle: bool = False) -> list[str]:
     names = [name for name, share in snapshot.shares.items() if share or idle]
     services = [about.service(service), *(about.version(service, name) for name in names)] if service else []
     place = about.thing(_KIND, virtual_service)
-    rules = [about.rule(virtual_service, "http", rule) for rule in snapshot.rules]
+    rules = [about.rule(virtual_service, *rule) for rule in snapshot.rules]
     return [place, *rules, *gateways, *services]
 
 

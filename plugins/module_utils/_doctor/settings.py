@@ -60,7 +60,7 @@ def _fitting(target: Target, routes: list[Route]) -> list[Route]:
         lambda each: len(_weights(each)) > 1,
         lambda each: {target.stable, target.canary} <= _weights(each).keys(),
         lambda each: _has_host(target, each),
-        lambda each: each.label in target.routes,
+        lambda each: each.label in target.routes or each.name in target.routes,
     ]
     for fits in wanted:
         routes = [each for each in routes if fits(each)] or routes

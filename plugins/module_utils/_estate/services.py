@@ -27,7 +27,7 @@ UNREADABLE = "unreadable"
 
 @dataclass(frozen=True)
 class Found:
-    """The HTTP routes of a VirtualService that lead to a service.
+    """The routes of a VirtualService that lead to a service.
 
     routes: those that a release moves; where there can be none, those that name several versions, or else all.
     service: the host itself where it is no Service; where its versions are Services, it has the VirtualService's name.
@@ -157,7 +157,7 @@ def _found(
             snapshot = parse(
                 Target(meta["name"], meta["namespace"], stable, canary, destination_host=host), virtual_service
             )
-            routes, why = tuple(sorted(snapshot.routes, key=lambda each: each.rule)), _unlike(snapshot)
+            routes, why = tuple(sorted(snapshot.routes, key=lambda each: each.order)), _unlike(snapshot)
         except Refused as refused:
             why = str(refused)
     return Found(

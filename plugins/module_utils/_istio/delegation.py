@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the HTTP rules of a VirtualService are: in itself, or in those that delegate to it. Pure.
+"""Where the rules of a VirtualService are: in itself, or in those that delegate to it. Pure.
 
 istiod merges a delegate into each VirtualService that names it, its root: a rule there becomes one for each rule of the
 delegate, with the names of both. Source: `mergeHTTPRoute` in istiod's pilot/pkg/model/virtualservice.go, Istio 1.31. Of
@@ -14,16 +14,17 @@ from itertools import product
 from typing import Any
 
 from .._routing.hosts import ServiceName, full_name
+from .._routing.virtual_service import HTTP, RuleId
 from .mesh import MESH, Object, gateway_names, name_of
 from .visibility import is_exported
 
 
 @dataclass(frozen=True)
 class Binding:
-    """HTTP rules as proxies have them. virtual_service: one with hosts; rules: their indexes in its `spec.http`."""
+    """Rules as proxies have them. virtual_service: one with hosts; rules: where they are in it."""
 
     virtual_service: Object
-    rules: tuple[int, ...]
+    rules: tuple[RuleId, ...]
 
 
 def is_delegate(virtual_service: Object) -> bool:
@@ -31,16 +32,20 @@ def is_delegate(virtual_service: Object) -> bool:
     return not (virtual_service.get("spec") or {}).get("hosts")
 
 
-def bindings(virtual_service: Object, rules: Iterable[int], world: Iterable[Object] = ()) -> tuple[Binding, ...]:
+def bindings(virtual_service: Object, rules: Iterable[RuleId], world: Iterable[Object] = ()) -> tuple[Binding, ...]:
     """Where these rules are. world: the VirtualServices of the cluster; without its roots a delegate is nowhere."""
     wanted = frozenset(rules)
     if not is_delegate(virtual_service):
-        return (Binding(virtual_service, tuple(sorted(wanted))),)
+        return (Binding(virtual_service, tuple(sorted(wanted))),)  # only rules for HTTP can be delegated
     known = {name_of(each): each for each in world} | {name_of(virtual_service): virtual_service}
     found = []
     for root in known.values():
         merged = [] if is_delegate(root) else list(_merged(root, known))
-        own = [each for each, (origin, at, _rule) in enumerate(merged) if origin is virtual_service and at in wanted]
+        own = [
+            RuleId(HTTP, each)
+            for each, (origin, at, _rule) in enumerate(merged)
+            if origin is virtual_service and RuleId(HTTP, at) in wanted
+        ]
         if own:
             http = [rule for _origin, _at, rule in merged]
             found.append(Binding({**root, "spec": {**root["spec"], "http": http}}, tuple(own)))

@@ -11,6 +11,7 @@ from .._k8s.conditions import is_live
 from .._k8s.selectors import as_text, includes, labels_of, template_labels
 from .._routing.hosts import ServiceName, identity, service_of
 from .._routing.subsets import Subset, subsets_of
+from .._routing.virtual_service import RuleId, rules_in
 
 Object = Mapping[str, Any]
 
@@ -64,9 +65,14 @@ class Rule:
     content: Object
 
     @property
+    def id(self) -> RuleId:
+        """Where it is."""
+        return RuleId(self.protocol, self.index)
+
+    @property
     def label(self) -> str:
         name = self.content.get("name")
-        return f"route {name}" if name else f"{self.protocol} route number {self.index + 1}"
+        return f"route {name}" if name else self.id.called()
 
 
 @dataclass(frozen=True)
@@ -205,12 +211,7 @@ def serves(deployment: Object, service: Object) -> bool:
 
 def rules_of(virtual_service: Object) -> list[Rule]:
     """All rules of a VirtualService, in order."""
-    spec = virtual_service["spec"]
-    return [
-        Rule(protocol, index, content)
-        for protocol in ("http", "tls", "tcp")
-        for index, content in enumerate(spec.get(protocol) or [])
-    ]
+    return [Rule(*rule, content) for rule, content in rules_in(virtual_service)]
 
 
 def destinations_of(virtual_service: Object) -> Iterator[RuleDestination]:

@@ -16,7 +16,7 @@ from .._common.text import listing, plural
 from .._k8s.selectors import includes
 from .._routing.hosts import HostSubset, ServiceName, identity, service_of
 from .._routing.subsets import subsets_of
-from .._routing.virtual_service import Route
+from .._routing.virtual_service import Route, RuleId, titled
 from .mesh import Mesh, Object, Rule, RuleDestination, destinations_of, hosts_overlap, in_mesh, name_of, rules_of
 
 _DOMAIN = "cluster.local"  # for wildcards alone; a full host is compared by its Service
@@ -27,12 +27,12 @@ _NAMES = {"headers": "header", "withoutHeaders": "without header", "queryParams"
 
 @dataclass(frozen=True)
 class MovedRules:
-    """The HTTP rules whose weights a release moves, by index. route: one of them. elsewhere: those that follow."""
+    """The rules whose weights a release moves. route: one of them. elsewhere: those that follow."""
 
     virtual_service: Object
-    rules: frozenset[int]
+    rules: frozenset[RuleId]
     route: Route
-    elsewhere: frozenset[tuple[ServiceName, int]] = frozenset()
+    elsewhere: frozenset[tuple[ServiceName, RuleId]] = frozenset()
 
     @property
     def namespace(self) -> str:
@@ -41,8 +41,8 @@ class MovedRules:
     def has(self, virtual_service: Object, rule: Rule) -> bool:
         """Whether the release moves this rule."""
         name = name_of(virtual_service)
-        own = name == name_of(self.virtual_service) and rule.index in self.rules
-        return rule.protocol == "http" and (own or (name, rule.index) in self.elsewhere)
+        own = name == name_of(self.virtual_service) and rule.id in self.rules
+        return own or (name, rule.id) in self.elsewhere
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ def bypasses(split: MovedRules, version: str, world: Mesh) -> Iterator[Bypass]:
 
 
 def past(split: MovedRules, stable: str, canary: str) -> tuple[str, ...]:
-    """The other HTTP rules of its VirtualService that lead to the stable version alone, one sentence each."""
+    """The other rules of its VirtualService that lead to the stable version alone, one sentence each."""
     own, found = name_of(split.virtual_service), []
     old, new = split.route.place(stable), split.route.place(canary)
     for rule in rules_of(split.virtual_service):
         entries = [entry["destination"] for entry in rule.content.get("route") or []]
         places = {HostSubset(identity(each["host"], split.namespace), each.get("subset", "")) for each in entries}
         own_places = {place for place in places if place.host in (old.host, new.host)}
-        if rule.protocol == "http" and rule.index not in split.rules and own_places == {old}:
+        if rule.id not in split.rules and own_places == {old}:
             found.append(
                 f"{_place(rule)} of VirtualService {own} leads past {canary}, to {stable} alone{_matched(rule)}"
             )
@@ -205,8 +205,7 @@ def _mirrors(virtual_service: Object) -> Iterator[tuple[Rule, RuleDestination]]:
 
 
 def _place(rule: Rule) -> str:
-    name = rule.content.get("name")
-    return f"{rule.protocol.upper()} route {name or f'number {rule.index + 1}'}"
+    return titled([rule.id.name(rule.content.get("name") or "")])
 
 
 def _called(destination: RuleDestination) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from .._k8s.selectors import Labels, includes, labels_of
 from .._routing.hosts import ServiceName, service_of
+from .._routing.virtual_service import RuleId
 from .mesh import MESH, ROOT_NAMESPACE, hosts_overlap, name_of
 
 Object = Mapping[str, Any]
@@ -85,10 +86,10 @@ class Visibility:
         return f"{host}.{self.namespace}.svc.{like.partition('.svc.')[2] or 'cluster.local'}"
 
 
-def visibility_of(virtual_service: Object, indexes: Iterable[int]) -> Visibility:
-    """The visibility of the rules with these indexes: a sidecar that may have any of them may have all."""
+def visibility_of(virtual_service: Object, places: Iterable[RuleId]) -> Visibility:
+    """The visibility of these rules: a sidecar that may have any of them may have all."""
     meta, spec = virtual_service["metadata"], virtual_service["spec"]
-    rules = [spec["http"][index] for index in indexes]
+    rules = [spec[rule.protocol][rule.position] for rule in places]
     hosts = [entry["destination"]["host"] for rule in rules for entry in rule.get("route") or []]
     services = [service_of(host, meta["namespace"]) for host in hosts]
     matches = [match for rule in rules for match in rule.get("match") or []]

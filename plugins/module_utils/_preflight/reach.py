@@ -56,7 +56,7 @@ def _released(mesh: Mesh) -> Iterator[tuple[MovedRules, str]]:
                 places = frozenset((route.place(name), share) for name, share in shares.items())
                 alike.setdefault(places, []).append(route)
         for routes in alike.values():
-            split = MovedRules(virtual_service, frozenset(each.rule for each in routes), routes[0])
+            split = MovedRules(virtual_service, frozenset(each.id for each in routes), routes[0])
             yield from ((split, version) for version in versions_of(_shares(routes[0]), mesh.focus.version))
 
 

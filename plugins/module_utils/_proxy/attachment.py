@@ -65,7 +65,8 @@ def attachment_of(virtual_service: Object, bound: Sequence[Binding]) -> Attachme
 def _attachment(place: str, binding: Binding) -> Attachment:
     """That of the VirtualService, or fewer gateways by the matches of the rules."""
     virtual_service, spec = binding.virtual_service, binding.virtual_service["spec"]
-    matches = [match.get("gateways") for rule in binding.rules for match in spec["http"][rule].get("match") or [{}]]
+    rules = [spec[rule.protocol][rule.position] for rule in binding.rules]
+    matches = [match.get("gateways") for rule in rules for match in rule.get("match") or [{}]]
     if all(matches):
         spec = {**spec, "gateways": [name for match in matches for name in match]}
     found = whole_attachment(place, {**virtual_service, "spec": spec})

@@ -54,17 +54,24 @@ class ProxyHosts:
 
 @dataclass(frozen=True)
 class Clusters:
-    """The clusters of the versions. versions: by destination; ports: by version, of the clusters that count."""
+    """The clusters of the versions. versions: by destination; ports: by version, of the clusters that count.
+
+    others: ports of clusters that do not count, where there is none of those.
+    """
 
     versions: Mapping[HostSubset, str]
     ports: Mapping[str, int] = field(default_factory=dict)
+    others: frozenset[int] = frozenset()
 
     def version(self, cluster: str) -> str | None:
         """The version that the cluster with this name belongs to."""
         destination = destination_of(cluster)
         version = self.versions.get(destination) if destination else None
-        port = self.ports.get(version) if version else None
-        return version if port is None or cluster.split("|")[1] == str(port) else None
+        if version is None:
+            return None
+        own, port = cluster.split("|")[1], self.ports.get(version)
+        counts = own not in map(str, self.others) if port is None else own == str(port)
+        return version if counts else None
 
 
 @dataclass(frozen=True)

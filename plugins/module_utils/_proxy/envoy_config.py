@@ -14,16 +14,20 @@ from .._common.shares import number, share_of
 from .._common.values import from_json, understood
 from .._istio.delegation import Binding
 from .._routing.hosts import HostSubset, ServiceName, identity
+from .._routing.virtual_service import HTTP, TCP, TLS, RuleId, rules_in, titled
 
 Weights = Mapping[HostSubset, int]
 
 
 @dataclass(frozen=True)
 class EnvoyRule:
-    """A rule of `spec.http` as it should run. names: of its routes in Envoy, one for each match.
+    """A rule as it should run. label: its name, or else its number.
 
+    names: of its routes in Envoy, one for each match. A filter chain for TLS is known by its SNI hosts, one for TCP by
+    nothing: it has none of `others`, those of the rules for TLS.
     siblings: the weights of other rules of its VirtualService that Envoy cannot tell from it: they have the same name,
     or no name either and destinations in common.
+    single: whether it has one destination, which proxies may have without the name of its VirtualService.
     """
 
     virtual_service: str  # namespace/name
@@ -31,19 +35,34 @@ class EnvoyRule:
     names: frozenset[str]
     weights: Weights
     siblings: tuple[Weights, ...] = ()
+    protocol: str = HTTP
+    others: frozenset[str] = frozenset()
+    single: bool = False
+
+    @property
+    def called(self) -> str:
+        """As text."""
+        return titled([self.label])
 
     def like(self, other: EnvoyRule) -> bool:
         """Whether Envoy cannot tell the routes of the two apart."""
+        if (self.protocol == HTTP) != (other.protocol == HTTP):
+            return False
         shared = self.names & other.names
         return bool(shared - {""}) or bool(shared and self.weights.keys() & other.weights.keys())
 
 
-def rules_of(virtual_service: Mapping[str, Any], indexes: Iterable[int]) -> tuple[EnvoyRule, ...]:
-    """The rules with these indexes in `spec.http`."""
-    every = [_rule_of(virtual_service, index) for index in range(len(virtual_service["spec"]["http"]))]
+def rules_of(virtual_service: Mapping[str, Any], wanted: Iterable[RuleId]) -> tuple[EnvoyRule, ...]:
+    """These rules."""
+    every = {rule: _rule_of(virtual_service, rule, content) for rule, content in rules_in(virtual_service)}
+    hosts = frozenset(name for rule in every.values() if rule.protocol == TLS for name in rule.names if name)
     return tuple(
-        replace(rule, siblings=tuple(each.weights for each in every if each is not rule and rule.like(each)))
-        for rule in (every[index] for index in sorted(indexes))
+        replace(
+            rule,
+            siblings=tuple(each.weights for each in every.values() if each is not rule and rule.like(each)),
+            others=hosts if rule.protocol == TCP else frozenset(),
+        )
+        for rule in (every[each] for each in sorted(wanted))
     )
 
 
@@ -52,29 +71,50 @@ def bound_rules(bound: Iterable[Binding]) -> tuple[EnvoyRule, ...]:
     return tuple(rule for each in bound for rule in rules_of(each.virtual_service, each.rules))
 
 
-def _rule_of(virtual_service: Mapping[str, Any], index: int) -> EnvoyRule:
-    meta, rule = virtual_service["metadata"], virtual_service["spec"]["http"][index]
-    name = rule.get("name", "")
-    matches = [match.get("name") for match in rule.get("match") or [{}]]
+def _rule_of(virtual_service: Mapping[str, Any], place: RuleId, rule: Mapping[str, Any]) -> EnvoyRule:
+    meta, matches = virtual_service["metadata"], rule.get("match") or [{}]
+    if place.protocol == HTTP:
+        label = rule.get("name", "")
+        found = [match.get("name") for match in matches]
+        names = [f"{label}.{match}" if match else label for match in found]
+    else:
+        label, names = "", [_sni(match.get("sniHosts")) if place.protocol == TLS else "" for match in matches]
     entries = rule.get("route") or []
     weights: dict[HostSubset, int] = {}
     for entry in entries:
-        place = entry["destination"]
-        destination = HostSubset(identity(place["host"], meta["namespace"]), place.get("subset", ""))
+        target = entry["destination"]
+        destination = HostSubset(identity(target["host"], meta["namespace"]), target.get("subset", ""))
         # Istio ignores the weight of a single destination.
         weights[destination] = weights.get(destination, 0) + (1 if len(entries) == 1 else entry.get("weight") or 0)
     return EnvoyRule(
         f"{meta['namespace']}/{meta['name']}",
-        name or f"number {index + 1}",
-        frozenset(f"{name}.{match}" if match else name for match in matches),
+        place.name(label),
+        frozenset(names),
         weights,
+        protocol=place.protocol,
+        single=len(entries) == 1,
     )
+
+
+def _sni(hosts: Iterable[str] | None) -> str:
+    """The SNI hosts of a match, as the name of its filter chain; empty for any host."""
+    names = sorted(hosts or ())
+    return "" if "*" in names else " ".join(names)
 
 
 def routes_path(configs: Iterable[str] = ()) -> str:
     """The admin path of all routes, or of those in the route configurations with these names."""
-    query = {"resource": "dynamic_route_configs"}
-    names = sorted(configs)
+    return _dump_path("dynamic_route_configs", configs)
+
+
+def listeners_path(names: Iterable[str] = ()) -> str:
+    """The admin path of all listeners, or of those with these names."""
+    return _dump_path("dynamic_listeners", names)
+
+
+def _dump_path(resource: str, only: Iterable[str]) -> str:
+    query = {"resource": resource}
+    names = sorted(only)
     if names:
         query["name_regex"] = "|".join(re.escape(name) for name in names)
     return f"/config_dump?{urlencode(query)}"
@@ -82,7 +122,10 @@ def routes_path(configs: Iterable[str] = ()) -> str:
 
 @dataclass(frozen=True)
 class EnvoyRoutes:
-    """The routes of some rules. configs: the names of their route configurations; weights: by rule, in their order."""
+    """The routes of some rules, by rule, in their order.
+
+    configs: the names of what they are in, route configurations or listeners.
+    """
 
     configs: frozenset[str]
     weights: tuple[tuple[Weights, ...], ...]
@@ -102,9 +145,29 @@ def routes_of(dump: bytes, rules: Sequence[EnvoyRule]) -> EnvoyRoutes:
 
 
 @understood("config_dump")
+def chains_of(dump: bytes, rules: Sequence[EnvoyRule]) -> EnvoyRoutes:
+    """The same for rules for connections, which are filter chains of listeners."""
+    listeners: set[str] = set()
+    weights: list[list[Weights]] = [[] for _rule in rules]
+    for listener, chain in _chains(dump):
+        for rule, found in zip(rules, weights, strict=True):
+            if chain.belongs_to(rule):
+                listeners.add(listener)
+                found.append(chain.weights)
+    return EnvoyRoutes(frozenset(listeners), tuple(map(tuple, weights)))
+
+
+@understood("config_dump")
 def destinations(dump: bytes) -> set[HostSubset]:
     """The destinations of all routes of VirtualServices; sidecars have others of their own, to each Service."""
     return {destination for _config, route in _routes(dump) if _origin(route) for destination in _weights(route)}
+
+
+@understood("config_dump")
+def chain_destinations(dump: bytes, sidecar: bool) -> set[HostSubset]:
+    """The same for filter chains; a gateway has none of its own, so that all of its chains count."""
+    found = [chain for _listener, chain in _chains(dump) if not sidecar or chain.weighted or chain.origin]
+    return {place for chain in found for place in chain.weights}
 
 
 def same_shares(one: Weights, other: Weights) -> bool:
@@ -159,16 +222,57 @@ def _routes(dump: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield config.get("name", ""), route
 
 
-def _origin(route: Mapping[str, Any]) -> str:
-    """The object that istiod has made the route from."""
-    metadata = (route.get("metadata") or {}).get("filter_metadata") or {}
+def _origin(made: Mapping[str, Any]) -> str:
+    """The object that istiod has made a route or a filter chain from."""
+    metadata = (made.get("metadata") or {}).get("filter_metadata") or {}
     return str((metadata.get("istio") or {}).get("config", ""))
 
 
-def _belongs_to(rule: EnvoyRule, route: Mapping[str, Any]) -> bool:
-    origin = _origin(route)
+@dataclass(frozen=True)
+class _Chain:
+    """A filter chain that proxies connections.
+
+    origin: the object that it was made from, where that is known: istiod says so for most of a sidecar's, and for none
+    of a gateway's. prefix: of its statistics, by which istiod names the VirtualService of a weighted one.
+    """
+
+    sni: str
+    origin: str
+    prefix: str
+    weights: Weights
+    weighted: bool
+
+    def belongs_to(self, rule: EnvoyRule) -> bool:
+        if rule.protocol == HTTP or not self.weights.keys() & rule.weights.keys():
+            return False
+        if self.sni in rule.others or (rule.protocol == TLS and self.sni not in rule.names):
+            return False
+        namespace, name = rule.virtual_service.split("/")
+        if self.origin:
+            return _is_of(self.origin, rule)
+        return self.prefix == f"{name}.{namespace}" if self.weighted else rule.single
+
+
+def _chains(dump: bytes) -> Iterator[tuple[str, _Chain]]:
+    for entry in from_json(dump).get("configs") or []:
+        listener = (entry.get("active_state") or {}).get("listener") or {}
+        default = listener.get("default_filter_chain")
+        for chain in [*(listener.get("filter_chains") or []), *([default] if default else [])]:
+            for network_filter in chain.get("filters") or []:
+                config = network_filter.get("typed_config") or {}
+                if str(config.get("@type", "")).endswith(".TcpProxy"):
+                    hosts = (chain.get("filter_chain_match") or {}).get("server_names")
+                    weighted, prefix = "weighted_clusters" in config, str(config.get("stat_prefix", ""))
+                    yield entry.get("name", ""), _Chain(_sni(hosts), _origin(chain), prefix, _split(config), weighted)
+
+
+def _is_of(origin: str, rule: EnvoyRule) -> bool:
     namespace, name = rule.virtual_service.split("/")
-    if not origin.endswith(f"/namespaces/{namespace}/virtual-service/{name}"):
+    return origin.endswith(f"/namespaces/{namespace}/virtual-service/{name}")
+
+
+def _belongs_to(rule: EnvoyRule, route: Mapping[str, Any]) -> bool:
+    if not _is_of(_origin(route), rule):
         return False
     name = route.get("name", "")
     # A rule without a name is recognized by its destinations.
@@ -176,7 +280,11 @@ def _belongs_to(rule: EnvoyRule, route: Mapping[str, Any]) -> bool:
 
 
 def _weights(route: Mapping[str, Any]) -> Weights:
-    action = route.get("route") or {}
+    return _split(route.get("route") or {})
+
+
+def _split(action: Mapping[str, Any]) -> Weights:
+    """How a route, or a proxy of connections, splits between clusters."""
     weighted = (action.get("weighted_clusters") or {}).get("clusters") or []
     entries = weighted or ([{"name": action["cluster"], "weight": 1}] if "cluster" in action else [])
     found: dict[HostSubset, int] = {}

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from .._common.shares import said
 from .._routing.hosts import HostSubset
+from .._routing.virtual_service import HTTP
 from . import envoy_config
-from .envoy_config import EnvoyRule, Weights, same_shares
+from .envoy_config import EnvoyRoutes, EnvoyRule, Weights, same_shares
 
 Get = Callable[[str], bytes]
 
@@ -49,21 +50,40 @@ class WeightsExpectation:
 
     def __init__(self, rules: Sequence[EnvoyRule]) -> None:
         self._rules = rules
-        self._configs: frozenset[str] = frozenset()  # where the routes were found, so that the next answer is small
+        requests = [rule for rule in rules if rule.protocol == HTTP]
+        connections = [rule for rule in rules if rule.protocol != HTTP]
+        self._sources = [
+            *([_Source(requests, envoy_config.routes_path, envoy_config.routes_of)] if requests else []),
+            *([_Source(connections, envoy_config.listeners_path, envoy_config.chains_of)] if connections else []),
+        ]
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
-        found = envoy_config.routes_of(get(envoy_config.routes_path(self._configs)), self._rules)
-        if not found.configs and self._configs:
-            found = envoy_config.routes_of(get(envoy_config.routes_path()), self._rules)
-        self._configs = found.configs
-        present = [(rule, routes) for rule, routes in zip(self._rules, found.weights, strict=True) if routes]
+        present = [found for source in self._sources for found in source.read(get)]
         if not present:
             return Observation(sidecar, "has no such route", concerned=not sidecar)
         wrong = [(rule, weights) for rule, routes in present for weights in _wrong(rule, routes)]
         rule, weights = (wrong or [(rule, routes[0]) for rule, routes in present])[0]
         shares = envoy_config.percentages(weights, rule.weights)
-        where = f" in HTTP route {rule.label}" if wrong and len(self._rules) > 1 else ""
+        where = f" in {rule.called}" if wrong and len(self._rules) > 1 else ""
         return Observation(not wrong, f"{RUNS} {said(shares)}{where}", shares)
+
+
+@dataclass
+class _Source:
+    """Where a proxy has the routes of some rules. configs: the parts with them, so that the next answer is small."""
+
+    rules: Sequence[EnvoyRule]
+    path: Callable[[Iterable[str]], str]
+    parse: Callable[[bytes, Sequence[EnvoyRule]], EnvoyRoutes]
+    configs: frozenset[str] = frozenset()
+
+    def read(self, get: Get) -> list[tuple[EnvoyRule, Sequence[Weights]]]:
+        """The rules that are there, with the weights of their routes."""
+        found = self.parse(get(self.path(self.configs)), self.rules)
+        if not found.configs and self.configs:
+            found = self.parse(get(self.path(())), self.rules)
+        self.configs = found.configs
+        return [(rule, routes) for rule, routes in zip(self.rules, found.weights, strict=True) if routes]
 
 
 def _wrong(rule: EnvoyRule, routes: Sequence[Weights]) -> list[Weights]:
@@ -98,11 +118,12 @@ class ClustersExpectation:
 
 @dataclass(frozen=True)
 class AbsenceExpectation:
-    """Expects no route to these versions."""
+    """Expects no route to these versions, for requests or for connections."""
 
     versions: frozenset[HostSubset]
 
     def __call__(self, get: Get, sidecar: bool) -> Observation:
-        present = envoy_config.destinations(get(envoy_config.routes_path())) & self.versions
+        routes, chains = get(envoy_config.routes_path()), get(envoy_config.listeners_path())
+        present = (envoy_config.destinations(routes) | envoy_config.chain_destinations(chains, sidecar)) & self.versions
         names = ", ".join(sorted(map(str, present)))
         return Observation(not present, f"has routes to {names}" if names else "has no route to it")

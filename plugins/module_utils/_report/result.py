@@ -19,8 +19,10 @@ from .._release.plan import Plan, Step
 from .._release.state import Phase, State, Unreadable, unverified
 from .._rollout.context import Outcome
 from .._rollout.snapshot import Snapshot, versions_of
-from .._routing.virtual_service import Route, listed, names_of
+from .._routing.virtual_service import HTTP, Route, listed, names_of
 from .workloads import workloads_of
+
+DRAINS = 45  # seconds after a change of a listener until Envoy closes what is open, by default of Istio
 
 
 def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | None = None) -> dict[str, Any]:
@@ -126,10 +128,21 @@ def warnings_of(outcome: Outcome) -> list[str]:
     """What to report although the request went well."""
     snapshot = outcome.snapshot
     unanswered = outcome.extent.unanswered if outcome.extent else ()
-    warnings = [*snapshot.problems, *outcome.warnings, *unanswered]
+    warnings = [*snapshot.problems, *outcome.warnings, *unanswered, _open_connections(outcome)]
     if snapshot.pods is not None:
         warnings += [_short(outcome, name, share) for name, share in snapshot.shares.items() if share]
     return list(filter(None, warnings))
+
+
+def _open_connections(outcome: Outcome) -> str:
+    """What a move does not do to connections."""
+    routes = [route for route in outcome.snapshot.every_route if route.protocol != HTTP]
+    if not routes or not any(each.moves for each in outcome.written):
+        return ""
+    return (
+        f"only new connections of {listed(routes)} follow the weights: open ones keep their version until the proxies "
+        f"close them, which they do after their drainDuration, {DRAINS} s unless the mesh says otherwise"
+    )
 
 
 def _short(outcome: Outcome, name: str, share: Share) -> str:

@@ -7,7 +7,7 @@ is left to the doctor. Whether pods are ready and in the mesh is not checked her
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from .._preflight.reach import callers_routed, reached_by_weight_alone
 from .._preflight.routes import route_named
 from .._proxy import discovery
 from .._proxy.discovery import DiscoveredGateways
+from .._routing.virtual_service import HTTP, PROTOCOLS, RuleId, listed, rules_in
 from .context import Request, Session
 from .rights import lacking, rights_to_move
 from .snapshot import Follower, Refused, Snapshot
@@ -56,6 +57,12 @@ def check(
         raise Refused([f"{lacking(session, request, snapshot, discovered)}; {stay}"])
     found = broken_rules(snapshot, discovered, request.skip)
     errors = [f"{each}; {stay}, by the check {each.check}" for each in found if each.severity == ERROR]
+    if request.criteria and request.criteria.counts_requests and snapshot.of_connections:
+        errors.append(
+            f"analysis counts requests, and there are only connections in {listed(snapshot.routes)} of "
+            f"{snapshot.target.place}: leave it out, or judge by queries alone, with success, worse_than_stable and "
+            f"latency set to false; {stay}"
+        )
     if errors:
         raise Refused(errors)
     return discovered, (*warnings, *map(str, found))
@@ -92,12 +99,13 @@ def _mesh_of(snapshot: Snapshot, discovered: DiscoveredGateways | None) -> Mesh:
     return replace(mesh, focus=focus, virtual_services=(route, *others), unread=unread, **found)
 
 
-def _routes_alone(virtual_service: Object, rules: Sequence[int]) -> Mapping[str, Any]:
+def _routes_alone(virtual_service: Object, rules: Collection[RuleId]) -> Mapping[str, Any]:
     """The VirtualService without what does not move: of the routes before it only their matches stay."""
-    spec = virtual_service["spec"]
-    http = [
-        each if index in rules else {key: each[key] for key in ("name", "match") if key in each}
-        for index, each in enumerate(spec["http"][: max(rules) + 1])
-    ]
-    alone = {key: value for key, value in spec.items() if key not in ("tls", "tcp")}
-    return {**virtual_service, "spec": {**alone, "http": http}}
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for rule, content in rules_in(virtual_service):
+        if rule in rules:
+            found.setdefault(rule.protocol, []).append(content)
+        elif rule.protocol == HTTP and any(each.protocol == HTTP and each > rule for each in rules):
+            found.setdefault(HTTP, []).append({key: content[key] for key in ("name", "match") if key in content})
+    others = {key: value for key, value in virtual_service["spec"].items() if key not in PROTOCOLS}
+    return {**virtual_service, "spec": {**others, **found}}

@@ -61,7 +61,9 @@ def _use_of(session: Session, outcome: Outcome, version: str, services: Iterable
     """Who still leads to a version: other routes, or else a proxy that has not dropped it yet."""
     target, route = outcome.snapshot.target, outcome.snapshot.route
     moved = [(target, outcome.snapshot.routes), *((each.target, each.routes) for each in outcome.snapshot.followers)]
-    here = [f"http route {route.name} of {each.namespace}/{each.name}" for each, routes in moved for route in routes]
+    here = [
+        f"{route.id.called(route.label)} of {each.namespace}/{each.name}" for each, routes in moved for route in routes
+    ]
     places = [place for each in services for place in users(each, route.place(version))]
     used_by = [place for place in places if place not in here]
     return Leftover(version, used_by, "" if used_by else _why_not_absent(session, outcome, version))

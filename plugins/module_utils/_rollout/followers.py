@@ -111,9 +111,9 @@ def _host(snapshot: Snapshot) -> str | None:
 
 def written(snapshot: Snapshot, follower: Follower, virtual_service: Object) -> Follower:
     """The follower after our own write, which leaves its routes where they are."""
-    known = {(route.rule, route.by_service, route.host) for route in follower.routes}
+    known = {(route.id, route.by_service, route.host) for route in follower.routes}
     found = candidates(virtual_service, versions_of(snapshot.target, snapshot.state), host=_host(snapshot))
-    routes = tuple(route for route in found if (route.rule, route.by_service, route.host) in known)
+    routes = tuple(route for route in found if (route.id, route.by_service, route.host) in known)
     notes = read_notes(note_of(virtual_service), follower.target.namespace)
     host = routes[0].service(snapshot.target.stable, snapshot.target.canary)
     return replace(follower, virtual_service=virtual_service, routes=routes, following=notes.following(host))

@@ -21,6 +21,7 @@ from .._routing.virtual_service import (
     locate,
     note_of,
     pair,
+    titled,
 )
 from .snapshot import Object, Refused, Snapshot, Target, chosen, restriction, versions_of
 
@@ -79,7 +80,7 @@ def _routes(
         return own or _all_of(virtual_service, versions, state, host)
     asked = locate(virtual_service, versions, routes=target.routes, host=host)
     moved = own or locate(virtual_service, versions, host=host) if isinstance(state, State) else ()
-    left = [route for route in moved if route.rule not in {each.rule for each in asked}]
+    left = [route for route in moved if route.id not in {each.id for each in asked}]
     if left and isinstance(state, State) and state.phase not in OVER:
         raise Refused(
             [
@@ -192,8 +193,8 @@ def _with_all_of_release(
         moved = locate(virtual_service, versions, routes=names, host=routes[0].host)
     except RouteError:
         return routes
-    known = {route.rule for route in routes}
-    return (*routes, *(route for route in moved if route.rule not in known))
+    known = {route.id for route in routes}
+    return (*routes, *(route for route in moved if route.id not in known))
 
 
 def rewritten(snapshot: Snapshot, virtual_service: Object) -> Snapshot:
@@ -220,7 +221,7 @@ def _taken(target: Target, routes: tuple[Route, ...], virtual_service: Object) -
     """A warning where other routes are used than those that were named."""
     absent = [name for name in target.routes if not has_route(virtual_service, name)]
     if absent:
-        gone = f"{target.place} has no HTTP route {' and '.join(absent)}"
+        gone = f"{target.place} has no {titled(absent)}"
         return (f"{gone}: used instead: {listed(routes)}, which split the versions",)
     asked = _rules(target.routes, virtual_service)
     if asked and any(route.name not in asked for route in routes):
@@ -264,6 +265,6 @@ def _completed(target: Target, virtual_service: Object, state: State | Unreadabl
         return replace(target, stable=state.stable, canary=state.canary)
     versions = pair(virtual_service, routes=target.routes, host=host)
     if versions is None:
-        has = "; ".join(described(virtual_service, target.routes)) or "no HTTP route"
+        has = "; ".join(described(virtual_service, target.routes)) or "no route"
         raise Refused([f"{target.place} does not distinguish two versions (it has {has}): name stable and canary"])
     return replace(target, stable=versions[0], canary=versions[1])

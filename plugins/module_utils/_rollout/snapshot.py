@@ -21,14 +21,14 @@ from .._release.services import HOST, read_notes
 from .._release.state import State, Unreadable
 from .._routing.hosts import ServiceName, short_name
 from .._routing.subsets import Subset
-from .._routing.virtual_service import Route, hosts_of, note_of
+from .._routing.virtual_service import HTTP, Route, RuleId, hosts_of, note_of
 
 Object = Mapping[str, Any]
 
 ALL = "all"  # in place of names of routes
 ROUTES_OPTION = {"type": "list", "elements": "str", "default": [ALL], "aliases": ["route"]}
 
-ROUTES = "routes"  # the field of a state that says which HTTP routes the release moves, where these are not all
+ROUTES = "routes"  # the field of a state that says which routes the release moves, where these are not all
 ROUTE = "route"  # the same of writers that moved one
 FOLLOWERS = "followers"  # the field of a state that lists the VirtualServices that move with its own
 FOLLOWERS_OPTION = {
@@ -58,7 +58,7 @@ class Target:
 
     stable, canary: names of subsets, or of Services as the VirtualService may name them most briefly.
 
-    routes: names or numbers of the HTTP routes to move; empty for all with these versions.
+    routes: names or numbers of the routes to move; empty for all with these versions.
     min_ready: 0 for hosts that are no Service, of which no pods are known.
     followers: the VirtualServices that move with it, by name, namespace and routes; empty for those of the state.
     """
@@ -115,9 +115,9 @@ class Follower:
     following: Following | None = None
 
     @property
-    def rules(self) -> tuple[int, ...]:
-        """The indexes of the routes in `spec.http`."""
-        return tuple(sorted(route.rule for route in self.routes))
+    def rules(self) -> tuple[RuleId, ...]:
+        """Where the routes are."""
+        return tuple(sorted(route.id for route in self.routes))
 
     def has(self, shares: Mapping[str, Share]) -> bool:
         """Whether all of its routes have these shares. Absent is 0."""
@@ -184,9 +184,19 @@ class Snapshot:
         return self.routes[0]
 
     @property
-    def rules(self) -> tuple[int, ...]:
-        """The indexes of the routes in `spec.http`."""
-        return tuple(sorted(route.rule for route in self.routes))
+    def of_connections(self) -> bool:
+        """Whether its own routes split connections, and none of them requests."""
+        return all(route.protocol != HTTP for route in self.routes)
+
+    @property
+    def every_route(self) -> tuple[Route, ...]:
+        """Its own, and those of the followers."""
+        return (*self.routes, *(route for each in self.followers for route in each.routes))
+
+    @property
+    def rules(self) -> tuple[RuleId, ...]:
+        """Where the routes are."""
+        return tuple(sorted(route.id for route in self.routes))
 
     @property
     def resource_version(self) -> str:
@@ -252,8 +262,7 @@ class Snapshot:
 
         anywhere: a version without requests counts as a destination if any of the routes has it, not only if all have.
         """
-        every = (*self.routes, *(route for each in self.followers for route in each.routes))
-        destinations = [set(route.destinations) for route in every]
+        destinations = [set(route.destinations) for route in self.every_route]
         placed = set.union(*destinations) if anywhere else set.intersection(*destinations)
         shares = {name: share for name, share in (self.ahead or self.shares).items() if share or name in placed}
         if anywhere:
@@ -291,7 +300,7 @@ class Snapshot:
             route.name if called.count(route.name) == 1 else f"{route.name} (number {route.rule + 1})": route.shares(
                 names
             )
-            for route in sorted(self.routes, key=lambda each: each.rule)
+            for route in sorted(self.routes, key=lambda each: each.order)
         }
         for each in self.followers:
             for route in each.routes:
@@ -349,7 +358,7 @@ class Snapshot:
 
 def _labels(routes: Iterable[Route]) -> list[str]:
     """How a state names these routes."""
-    return [route.label or str(route.rule + 1) for route in sorted(routes, key=lambda each: each.rule)]
+    return [route.key for route in sorted(routes, key=lambda each: each.order)]
 
 
 def _listed(follower: Target, routes: Sequence[Route] = ()) -> dict[str, Any]:

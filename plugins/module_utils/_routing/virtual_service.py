@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP routes of a VirtualService that split requests between versions: find, read and patch them. Pure.
+"""The routes of a VirtualService that split traffic between versions: find, read and patch them. Pure.
+
+They are of HTTP requests, or of TLS and TCP connections; the weights mean the same in all of them.
 
 A version is a subset of the Service that a rule leads to, or a Service of its own, without a subset; then its name is
 the host as `short_name` writes it.
@@ -10,11 +12,11 @@ route with further destinations it is the rest, and the weights of those are nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._common.shares import Share, exact, share_of
 from .._common.text import joined
@@ -25,10 +27,38 @@ ANNOTATION = "progressive.istio/canary"
 Operations = list[dict[str, Any]]
 
 EVERY_POD = "without subset, so every pod behind it"
+HTTP, TLS, TCP = "http", "tls", "tcp"
+PROTOCOLS = (HTTP, TLS, TCP)  # the lists of rules in a VirtualService
 
 
 class RouteError(Exception):
     """One sentence: why no route can be moved."""
+
+
+class RuleId(NamedTuple):
+    """Where a rule is: in which list of `spec`, and its index there."""
+
+    protocol: str
+    position: int
+
+    @property
+    def path(self) -> str:
+        """Its JSON pointer."""
+        return f"/spec/{self.protocol}/{self.position}"
+
+    def name(self, label: str = "") -> str:
+        """What it is called: its label, or else its number; only rules for HTTP have labels."""
+        return (
+            label or f"number {self.position + 1}" if self.protocol == HTTP else f"{self.protocol}:{self.position + 1}"
+        )
+
+    def called(self, label: str = "") -> str:
+        """The same as text."""
+        return f"{'http ' * (self.protocol == HTTP)}route {self.name(label)}"
+
+    def is_called(self, name: str, label: str | None = None) -> bool:
+        """Whether this is its label, or its number, also as messages write it."""
+        return name in ((label, str(self.position + 1)) if self.protocol == HTTP else ()) or name == self.name()
 
 
 @dataclass(frozen=True)
@@ -46,11 +76,12 @@ class Destination:
 
 @dataclass(frozen=True)
 class Route:
-    """One rule of `spec.http`, and its destinations of one host, or those that are Services of the versions.
+    """One rule, and its destinations of one host, or those that are Services of the versions.
 
-    label: its name, or empty. host: that of its first destination. destinations: by subset, or by Service. total: the
-    sum of all weights of the rule, including those of its other destinations. elsewhere: the weights of those, by host
-    and subset. namespace: of its VirtualService. by_service: the versions are Services.
+    protocol, rule: in which list, and its index there. label: its name, or empty. host: that of its first destination.
+    destinations: by subset, or by Service. total: the sum of all weights of the rule, including those of its other
+    destinations. elsewhere: the weights of those, by host and subset. namespace: of its VirtualService.
+    by_service: the versions are Services.
     """
 
     rule: int
@@ -62,11 +93,27 @@ class Route:
     elsewhere: Mapping[tuple[str, str], int] = field(default_factory=dict)
     namespace: str = ""
     by_service: bool = False
+    protocol: str = HTTP
+
+    @property
+    def id(self) -> RuleId:
+        """Where it is."""
+        return RuleId(self.protocol, self.rule)
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """By which routes are sorted."""
+        return PROTOCOLS.index(self.protocol), self.rule
 
     @property
     def name(self) -> str:
         """Its name, or else its number."""
-        return self.label or f"number {self.rule + 1}"
+        return self.id.name(self.label)
+
+    @property
+    def key(self) -> str:
+        """The same as annotations have it."""
+        return self.label or str(self.rule + 1) if self.protocol == HTTP else self.name
 
     def place(self, version: str) -> HostSubset:
         """Where a version is, also one that is no destination yet."""
@@ -110,14 +157,14 @@ class Route:
         whole = 100 if present == self.total else present
         if not whole:
             raise RouteError(
-                f"HTTP route {self.name} leaves {' and '.join(shares)} nothing to share: "
+                f"{titled([self.name])} leaves {' and '.join(shares)} nothing to share: "
                 "its other destinations take everything"
             )
         if any(share * whole % 100 for share in shares.values()):
             possible = ", ".join(str(share) for share in range(101) if not share * whole % 100)
             raise RouteError(
-                f"{', '.join(f'{name} {share} %' for name, share in shares.items())} cannot be set in HTTP route "
-                f"{self.name}: its other destinations leave {whole} of {self.total}, and possible "
+                f"{', '.join(f'{name} {share} %' for name, share in shares.items())} cannot be set in "
+                f"{titled([self.name])}: its other destinations leave {whole} of {self.total}, and possible "
                 f"percentages of that are: {possible}"
             )
         return {name: int(share * whole // 100) for name, share in shares.items()}
@@ -151,7 +198,7 @@ def locate(
         )
     own = fitting[0]
     if routes:
-        others = [route for route in found if route.rule not in {each.rule for each in own}]
+        others = [route for route in found if route.id not in {each.id for each in own}]
         if others:
             raise RouteError(
                 f"{listed(others)} of {place} lead to {others[0].host}, and {listed(own)} to {own[0].host}"
@@ -179,38 +226,35 @@ def candidates(
     routes: the names or numbers of rules; empty for all. host: of subsets; versions that are Services name theirs.
     """
     namespace, wanted, place = virtual_service["metadata"]["namespace"], frozenset(versions), _place(virtual_service)
-    rules = (virtual_service.get("spec") or {}).get("http") or []
+    rules = dict(rules_in(virtual_service))
     absent = [name for name in routes if not has_route(virtual_service, name)]
     if absent or not rules:
-        names = ", ".join(_name(index, rule) for index, rule in enumerate(rules)) or "none"
-        raise RouteError(
-            f"{place} has no HTTP route{' ' * bool(absent)}{' and '.join(absent)}; its HTTP routes: {names}"
-        )
-    chosen = [index for index, rule in enumerate(rules) if not routes or any(_is(index, rule, name) for name in routes)]
+        none = titled(absent) if absent else "HTTP route"
+        raise RouteError(f"{place} has no {none}; its {_all_of(virtual_service)}")
+    chosen = {rule: content for rule, content in rules.items() if not routes or _is_any(rule, content, routes)}
     found = [
-        _route(index, rules[index], key, namespace, wanted)
-        for index in chosen
-        for key in _identities(rules[index], namespace)
+        _route(rule, content, key, namespace, wanted)
+        for rule, content in chosen.items()
+        for key in _identities(content, namespace)
         if not host or key == identity(host, namespace)
     ]
-    found += [_service_route(index, rules[index], namespace, wanted) for index in chosen]
+    found += [_service_route(rule, content, namespace, wanted) for rule, content in chosen.items()]
     having = [route for route in found if route.weights(wanted)]
-    without = [index for index in chosen if index not in {route.rule for route in having}]
+    without = {rule: content for rule, content in chosen.items() if rule not in {route.id for route in having}}
     if without and (routes or not having):
-        where = (
-            f"HTTP route {' and '.join(_name(each, rules[each]) for each in without)} of {place}" if routes else place
-        )
+        names = [_name(rule, content) for rule, content in without.items()]
+        where = f"{titled(names)} of {place}" if routes else place
         of_host = f" of host {host}" if host else ""
         raise RouteError(
             f"{where} has no destination with subset or host {' or '.join(sorted(wanted))}{of_host}; "
-            f"it has {', '.join(_described(rules[index]) for index in without)}"
+            f"it has {', '.join(_described(content) for content in without.values())}"
         )
     return having
 
 
 def names_of(routes: Iterable[Route]) -> list[str]:
     """The names or numbers of these rules, in their order."""
-    return [route.name for route in sorted(routes, key=lambda each: each.rule)]
+    return [route.name for route in sorted(routes, key=lambda each: each.order)]
 
 
 def listed(routes: Iterable[Route]) -> str:
@@ -220,30 +264,37 @@ def listed(routes: Iterable[Route]) -> str:
 
 def titled(names: Sequence[str]) -> str:
     """Names or numbers of rules as that text."""
-    return f"HTTP route{'s' * (len(names) > 1)} {joined(names)}"
+    http = "" if any(name.startswith((f"{TLS}:", f"{TCP}:")) for name in names) else "HTTP "
+    return f"{http}route{'s' * (len(names) > 1)} {joined(names)}"
+
+
+def rules_in(virtual_service: Mapping[str, Any]) -> Iterator[tuple[RuleId, Mapping[str, Any]]]:
+    """All rules."""
+    spec = virtual_service.get("spec") or {}
+    for protocol in PROTOCOLS:
+        for index, rule in enumerate(spec.get(protocol) or []):
+            yield RuleId(protocol, index), rule
 
 
 def every_route(virtual_service: Mapping[str, Any]) -> list[Route]:
     """All rules with destinations, each with one host, or with the Services that it splits requests between."""
     namespace = virtual_service["metadata"]["namespace"]
-    rules = (virtual_service.get("spec") or {}).get("http") or []
     found: list[Route] = []
-    for index, rule in enumerate(rules):
-        split = services_in(rule, namespace)
+    for rule, content in rules_in(virtual_service):
+        split = services_in(content, namespace)
         if len(split) > 1:
-            found.append(_service_route(index, rule, namespace, frozenset(split)))
+            found.append(_service_route(rule, content, namespace, frozenset(split)))
         whole = {identity(name, namespace) for name in split} if len(split) > 1 else set()
-        for key in _identities(rule, namespace):
-            if key not in whole or _subsets_in(rule, key, namespace):
-                found.append(_route(index, rule, key, namespace, frozenset()))
+        for key in _identities(content, namespace):
+            if key not in whole or _subsets_in(content, key, namespace):
+                found.append(_route(rule, content, key, namespace, frozenset()))
     return found
 
 
 def hosts_of(virtual_service: Mapping[str, Any]) -> set[ServiceName | str]:
-    """The hosts of all destinations of HTTP rules."""
+    """The hosts of all destinations of its rules."""
     namespace = virtual_service["metadata"]["namespace"]
-    rules = (virtual_service.get("spec") or {}).get("http") or []
-    return {key for rule in rules for key in _identities(rule, namespace)}
+    return {key for _rule, content in rules_in(virtual_service) for key in _identities(content, namespace)}
 
 
 def services_in(rule: Mapping[str, Any], namespace: str) -> list[str]:
@@ -253,23 +304,21 @@ def services_in(rule: Mapping[str, Any], namespace: str) -> list[str]:
 
 
 def has_route(virtual_service: Mapping[str, Any], name: str) -> bool:
-    """Whether there is an HTTP route of this name or number."""
-    rules = (virtual_service.get("spec") or {}).get("http") or []
-    return any(_is(index, rule, name) for index, rule in enumerate(rules))
+    """Whether there is a route of this name or number."""
+    return any(_is_any(rule, content, [name]) for rule, content in rules_in(virtual_service))
 
 
 def users(virtual_service: Mapping[str, Any], version: HostSubset) -> list[str]:
     """The rules of any kind that lead to a version, at any weight."""
-    meta, spec, found = virtual_service["metadata"], virtual_service.get("spec") or {}, []
-    for kind in ("http", "tcp", "tls"):
-        for index, rule in enumerate(spec.get(kind) or []):
-            entries = [*(rule.get("route") or []), *(rule.get("mirrors") or [])]
-            places = [*(entry["destination"] for entry in entries), *([rule["mirror"]] if rule.get("mirror") else [])]
-            if any(
-                HostSubset(identity(place["host"], meta["namespace"]), place.get("subset", "")) == version
-                for place in places
-            ):
-                found.append(f"{kind} route {_name(index, rule)} of {meta['namespace']}/{meta['name']}")
+    meta, found = virtual_service["metadata"], []
+    for rule, content in rules_in(virtual_service):
+        entries = [*(content.get("route") or []), *(content.get("mirrors") or [])]
+        places = [*(entry["destination"] for entry in entries), *([content["mirror"]] if content.get("mirror") else [])]
+        if any(
+            HostSubset(identity(place["host"], meta["namespace"]), place.get("subset", "")) == version
+            for place in places
+        ):
+            found.append(f"{rule.called(str(content.get('name') or ''))} of {meta['namespace']}/{meta['name']}")
     return found
 
 
@@ -281,8 +330,8 @@ def pair(
     routes: the names or numbers of the rules; empty for all. host: of subsets; empty for any.
     """
     namespace, found = virtual_service["metadata"]["namespace"], set()
-    for index, rule in enumerate((virtual_service.get("spec") or {}).get("http") or []):
-        if routes and not any(_is(index, rule, name) for name in routes):
+    for place, rule in rules_in(virtual_service):
+        if routes and not _is_any(place, rule, routes):
             continue
         places = [entry["destination"] for entry in rule.get("route") or []]
         services, subsets = services_in(rule, namespace), [each.get("subset") for each in places]
@@ -322,7 +371,7 @@ def _changes(route: Route, before: Iterable[str], shares: Mapping[str, Share]) -
     A version without a destination takes over one of a version in `before` that has no weight and is no longer
     needed, or else gets a new one.
     """
-    base, key = f"/spec/http/{route.rule}/route", "host" if route.by_service else "subset"
+    base, key = f"{route.id.path}/route", "host" if route.by_service else "subset"
     numbers = route.numbers(before, shares)
     retired = [route.destinations[name] for name in before if name not in shares and name in route.destinations]
     free = [place for place in retired if not place.weight]
@@ -343,7 +392,7 @@ def _changes(route: Route, before: Iterable[str], shares: Mapping[str, Share]) -
 def remove(virtual_service: Mapping[str, Any], routes: Iterable[Route], version: str, note: str) -> Operations:
     """The patch that removes a version from the routes that have it, and writes the annotation."""
     paths = [
-        f"/spec/http/{route.rule}/route/{route.destinations[version].index}"
+        f"{route.id.path}/route/{route.destinations[version].index}"
         for route in routes
         if version in route.destinations
     ]
@@ -394,23 +443,27 @@ def _set(path: str, value: Any) -> dict[str, Any]:
     return {"op": "add", "path": path, "value": value}  # in an object `add` replaces too
 
 
-def _route(index: int, rule: Mapping[str, Any], key: object, namespace: str, wanted: frozenset[str]) -> Route:
+def _route(at: RuleId, rule: Mapping[str, Any], key: object, namespace: str, wanted: frozenset[str]) -> Route:
     """The destinations of one host, by subset."""
 
     def version_of(place: Mapping[str, Any]) -> str | None:
         return place.get("subset", "") if identity(place["host"], namespace) == key else None
 
-    return _with_destinations(Route(index, "", "", None, {}, 0, {}, namespace), rule, version_of, wanted)
+    return _with_destinations(_empty(at, namespace), rule, version_of, wanted)
 
 
-def _service_route(index: int, rule: Mapping[str, Any], namespace: str, wanted: frozenset[str]) -> Route:
+def _service_route(at: RuleId, rule: Mapping[str, Any], namespace: str, wanted: frozenset[str]) -> Route:
     """The destinations that are a Service of one of these versions."""
 
     def version_of(place: Mapping[str, Any]) -> str | None:
         name = short_name(place["host"], namespace)
         return name if name in wanted and not place.get("subset") else None
 
-    return _with_destinations(Route(index, "", "", None, {}, 0, {}, namespace, True), rule, version_of, wanted)
+    return _with_destinations(replace(_empty(at, namespace), by_service=True), rule, version_of, wanted)
+
+
+def _empty(at: RuleId, namespace: str) -> Route:
+    return Route(at.position, "", "", None, {}, 0, {}, namespace, protocol=at.protocol)
 
 
 def _with_destinations(
@@ -434,9 +487,7 @@ def _with_destinations(
             elsewhere[other] = elsewhere.get(other, 0) + weights[position]
             continue
         if version in destinations and version in wanted:
-            raise RouteError(
-                f"HTTP route {_name(route.rule, rule)} has more than one destination {version}: merge them"
-            )
+            raise RouteError(f"{titled([_name(route.id, rule)])} has more than one destination {version}: merge them")
         first = first or place
         port = (place.get("port") or {}).get("number")
         destinations.setdefault(version, Destination(position, weights[position], place["host"], port))
@@ -466,22 +517,28 @@ def _place(virtual_service: Mapping[str, Any]) -> str:
     return f"VirtualService {meta['namespace']}/{meta['name']}"
 
 
-def _is(index: int, rule: Mapping[str, Any], name: str) -> bool:
-    """Whether this is the rule's name, or its number, also as messages write it."""
-    return name in (rule.get("name"), str(index + 1), f"number {index + 1}")
+def _is_any(rule: RuleId, content: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Whether one of these is its name or number."""
+    return any(rule.is_called(name, content.get("name")) for name in names)
 
 
-def _name(index: int, rule: Mapping[str, Any]) -> str:
-    return str(rule.get("name") or f"number {index + 1}")
+def _name(rule: RuleId, content: Mapping[str, Any]) -> str:
+    return rule.name(str(content.get("name") or ""))
+
+
+def _all_of(virtual_service: Mapping[str, Any]) -> str:
+    """All rules as text, such as "HTTP routes: cart, number 2"."""
+    rules = [(rule, _name(rule, content)) for rule, content in rules_in(virtual_service)]
+    http = "HTTP " * all(rule.protocol == HTTP for rule, _called in rules)
+    return f"{http}routes: {', '.join(name for _rule, name in rules) or 'none'}"
 
 
 def described(virtual_service: Mapping[str, Any], routes: Sequence[str] = ()) -> list[str]:
     """The destinations of each rule, or of those with these names or numbers."""
-    rules = (virtual_service.get("spec") or {}).get("http") or []
     return [
-        f"{_name(index, rule)}: {_described(rule)}"
-        for index, rule in enumerate(rules)
-        if not routes or any(_is(index, rule, name) for name in routes)
+        f"{_name(rule, content)}: {_described(content)}"
+        for rule, content in rules_in(virtual_service)
+        if not routes or _is_any(rule, content, routes)
     ]
 
 

@@ -15,6 +15,7 @@ from .._proxy.fleet import Unproven
 from .._proxy.reader import Interval, Readings
 from .._rollout.prover import Prover
 from .._rollout.snapshot import Snapshot
+from .._routing.virtual_service import HTTP
 from .answers import ProxyAnswers
 
 
@@ -72,4 +73,7 @@ def clusters_of(snapshot: Snapshot) -> Clusters:
     """The clusters of the two versions, as Envoy names them."""
     route, names = snapshot.route, (snapshot.target.canary, snapshot.target.stable)
     ports = {name: place.port for name, place in route.destinations.items() if place.port and name in names}
-    return Clusters({route.place(name): name for name in names}, ports)
+    # Envoy counts a connection as a request without a result.
+    connections = [each for each in snapshot.every_route if each.protocol != HTTP]
+    others = {each.destinations[name].port for each in connections for name in names if name in each.destinations}
+    return Clusters({route.place(name): name for name in names}, ports, frozenset(port for port in others if port))

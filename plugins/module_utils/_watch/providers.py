@@ -33,6 +33,7 @@ from .._rollout.prover import Prover
 from .._rollout.read import pods_of
 from .._rollout.snapshot import Snapshot
 from .._routing.hosts import full_name
+from .._routing.virtual_service import HTTP
 from .._traffic.probe import ProbeAnswer, ProbeTarget, probe, target_of
 from .._traffic.versions import version_pattern, versions_in
 from .endpoints import EndpointReader, Uncounted
@@ -81,7 +82,7 @@ class ProxyProvider(Provider):
         self._of_series, self._of_routes = stats_path(self._names), routes_path()
         intervals = {self._of_series: Interval(SERIES_PACE), self._of_routes: Interval(ROUTES_PACE, ROUTES_PACE)}
         self._hosts = EndpointReader(prover, snapshot, self.pace, intervals)
-        self._rule = RulePresence(bound_rules(snapshot.bindings))
+        self._rule = RulePresence([rule for rule in bound_rules(snapshot.bindings) if rule.protocol == HTTP])
         self._series = Increase()
         self._unrouted = ""
 

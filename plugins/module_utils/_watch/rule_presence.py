@@ -33,7 +33,7 @@ class RulePresence:
         for index, rule in enumerate(self._rules):
             lost = sorted(str(proxy) for proxy in present if self._without.get((proxy, index), 0) >= LOST)
             if lost:
-                name = f"HTTP route {rule.label} of " if len(self._rules) > 1 else ""
+                name = f"{rule.called} of " if len(self._rules) > 1 else ""
                 return f"{name}{rule.virtual_service} has no route any more in {', '.join(lost)}"
         return ""
 

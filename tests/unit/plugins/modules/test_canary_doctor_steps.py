@@ -247,7 +247,7 @@ CASES: dict[str, tuple[Change, bool | None]] = {
         ),
         False,
     ),
-    "TCP only": (lambda w: (w.spec.update(tcp=[{"route": [to("blue", 100), to("green", 0)]}]), w.http.clear()), False),
+    "TCP only": (lambda w: (w.spec.update(tcp=[{"route": [to("blue", 100), to("green", 0)]}]), w.http.clear()), True),
 }
 
 

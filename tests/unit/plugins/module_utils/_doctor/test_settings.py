@@ -37,3 +37,13 @@ def virtual_service(*destinations: dict[str, str]) -> dict[str, Any]:
 def test_settings(destinations: tuple[dict[str, str], ...], host: str | None, expected: str) -> None:
     target = Target("pay", "shop", "v1", "v2", destination_host=host)
     assert settings_for(target, virtual_service(*destinations)) == expected
+
+
+def test_a_route_for_connections_is_known_by_its_number() -> None:
+    rules = [
+        {"route": [{"destination": {"host": host, "subset": name}, "weight": 50} for name in ("v1", "v2")]}
+        for host in ("pay.example.com", "bank.example.com")
+    ]
+    service = {"metadata": {"name": "pay", "namespace": "shop"}, "spec": {"tcp": rules}}
+    target = Target("pay", "shop", "v1", "v2", ("tcp:2",), "cart")
+    assert settings_for(target, service) == "canary_host: bank.example.com"

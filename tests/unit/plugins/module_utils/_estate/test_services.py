@@ -52,6 +52,14 @@ def test_the_versions_and_the_phase(weights, note, versions, phase):
     assert (found.stable, found.canary, found.phase, found.why) == (*versions, phase, "")
 
 
+def test_a_service_whose_connections_are_split():
+    found = one(routes(tcp=[rule({"v1": 80, "v2": 20})], tls=[rule({"v1": 80, "v2": 20})]))
+    assert ([route.name for route in found.routes], found.why) == (["tls:1", "tcp:1"], "")
+    assert (found.stable, found.canary, found.weights) == ("v1", "v2", {"v1": 80, "v2": 20})
+    mixed = one(routes(rule({"v1": 100, "v2": 0}, name="web"), tcp=[rule({"v1": 80, "v2": 20})]))
+    assert "(v1 100 %, v2 0 % in web, v1 80 %, v2 20 % in tcp:1): name those that a release is to move" in mixed.why
+
+
 def test_what_is_found_of_a_service():
     found = one(routes(rule({"v1": 80, "v2": 20}, name="main")))
     assert found.service == ServiceName("shop", "checkout")

@@ -15,6 +15,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._istio.delegatio
 )
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import bound_rules
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
+from rule_ids import http
 
 Object = dict[str, Any]
 
@@ -41,15 +42,15 @@ HERE = {"name": "leaf", "namespace": "shop"}
 
 def test_a_virtual_service_with_hosts_has_its_rules_itself() -> None:
     own = root({"route": to(1, 0)}, {"route": to(1, 0)})
-    assert bindings(own, [1, 0]) == (Binding(own, (0, 1)),)
+    assert bindings(own, http(1, 0)) == (Binding(own, http(0, 1)),)
 
 
 def test_a_delegate_is_in_each_root() -> None:
     front = root({"name": "x", "route": to(1, 0, host="other")}, {"name": "shop", "delegate": HERE})
     inside = root({"delegate": HERE}, name="inside")
-    first, second = bindings(LEAF, [0, 1], [front, LEAF, inside])
-    assert (first.virtual_service["metadata"]["name"], first.rules) == ("root", (1, 2))
-    assert (second.virtual_service["metadata"]["name"], second.rules) == ("inside", (0, 1))
+    first, second = bindings(LEAF, http(0, 1), [front, LEAF, inside])
+    assert (first.virtual_service["metadata"]["name"], first.rules) == ("root", http(1, 2))
+    assert (second.virtual_service["metadata"]["name"], second.rules) == ("inside", http(0, 1))
     found = bound_rules((first, second))
     assert [(each.virtual_service, sorted(each.names)) for each in found] == [
         ("web/root", ["shop-a"]),
@@ -62,15 +63,15 @@ def test_a_delegate_is_in_each_root() -> None:
 
 
 def test_only_the_rules_that_were_asked_for() -> None:
-    (found,) = bindings(LEAF, [1], [root({"delegate": HERE})])
-    assert found.rules == (1,)
+    (found,) = bindings(LEAF, http(1), [root({"delegate": HERE})])
+    assert found.rules == http(1)
 
 
 def test_the_names_of_matches_are_joined_and_gateways_are_those_of_the_delegate_first() -> None:
     own = {"name": "a", "match": [{"name": "m"}, {"gateways": ["own", "mesh"], "sourceLabels": {"b": "2"}}]}
     leaf = virtual_service("leaf", "shop", {**own, "route": to(1, 0)})
     outer = {"name": "r", "match": [{"name": "n", "gateways": ["edge/main"], "sourceLabels": {"a": "1"}}]}
-    (found,) = bindings(leaf, [0], [root({**outer, "delegate": HERE})])
+    (found,) = bindings(leaf, http(0), [root({**outer, "delegate": HERE})])
     (rule,) = bound_rules([found])
     assert rule.names == {"r-a.n-m", "r-a.n"}
     matches = found.virtual_service["spec"]["http"][0]["match"]
@@ -88,7 +89,7 @@ def test_the_names_of_matches_are_joined_and_gateways_are_those_of_the_delegate_
     ],
 )
 def test_a_delegate_without_a_root_is_nowhere(world: list[Object]) -> None:
-    assert bindings(LEAF, [0], world) == ()
+    assert bindings(LEAF, http(0), world) == ()
 
 
 @pytest.mark.parametrize(
@@ -96,14 +97,14 @@ def test_a_delegate_without_a_root_is_nowhere(world: list[Object]) -> None:
 )
 def test_a_root_has_what_is_exported_to_its_namespace(exported: list[str], there: bool) -> None:
     leaf = {**LEAF, "spec": {**LEAF["spec"], "exportTo": exported}}
-    assert bool(bindings(leaf, [0], [root({"delegate": HERE})])) is there
+    assert bool(bindings(leaf, http(0), [root({"delegate": HERE})])) is there
 
 
 def test_another_delegate_of_the_same_root_is_beside_it() -> None:
     other = virtual_service("other", "web", {"route": to(50, 50, host="pong.shop.svc.cluster.local")})
-    (found,) = bindings(LEAF, [1], [root({"delegate": {"name": "other"}}, {"delegate": HERE}), other])
+    (found,) = bindings(LEAF, http(1), [root({"delegate": {"name": "other"}}, {"delegate": HERE}), other])
     (rule,) = bound_rules([found])
-    assert found.rules == (2,)
+    assert found.rules == http(2)
     assert [sum(each.values()) for each in rule.siblings] == [100]  # neither has a name: told apart by the weights
 
 

@@ -21,6 +21,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._istio.reach imp
 from ansible_collections.progressive.istio.plugins.module_utils._routing.virtual_service import every_route
 from hypothesis import given
 from hypothesis import strategies as st
+from rule_ids import http
 
 HOST = "checkout.shop.svc.cluster.local"
 CALLERS = (
@@ -66,7 +67,8 @@ def told(own: dict[str, Any], *others: dict[str, Any], world: Mesh = PLAIN, vers
     rule = next(index for index, each in enumerate(own["spec"]["http"]) if each.get("route", [])[1:])
     everything = replace(world, virtual_services=(own, *others))
     return [
-        str(each) for each in bypasses(MovedRules(own, frozenset({rule}), every_route(own)[rule]), version, everything)
+        str(each)
+        for each in bypasses(MovedRules(own, frozenset(http(rule)), every_route(own)[rule]), version, everything)
     ]
 
 
@@ -119,7 +121,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def first(virtual_service: dict[str, Any]) -> MovedRules:
-    return MovedRules(virtual_service, frozenset({0}), every_route(virtual_service)[0])
+    return MovedRules(virtual_service, frozenset(http(0)), every_route(virtual_service)[0])
 
 
 @pytest.mark.parametrize(("rule", "sentence"), RULES.values(), ids=RULES)
@@ -194,7 +196,7 @@ def test_a_service_of_another_namespace_has_pods_of_its_own():
 def test_tcp_and_tls_rules_count_too():
     for protocol in ("tcp", "tls"):
         other = routes("raw", **{protocol: [{"route": [to("green")]}]})
-        place = f"{protocol.upper()} route number 1 of VirtualService shop/raw"
+        place = f"route {protocol}:1 of VirtualService shop/raw"
         assert told(routes("checkout", WEIGHTED), other) == [f"green is also reached by {place}"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._istio.visibility import EXPORT_TO, visibility_of
+from rule_ids import http
 
 FULL = "checkout.shop.svc.cluster.local"
 
@@ -47,17 +48,17 @@ def reaches(
     services: Sequence[Mapping[str, Any]] = (),
     sidecars: Sequence[Mapping[str, Any]] = (),
 ) -> bool:
-    return visibility_of(virtual_service, [1]).reaches(asked or pod(), services, sidecars)
+    return visibility_of(virtual_service, http(1)).reaches(asked or pod(), services, sidecars)
 
 
 def test_of_several_rules_one_without_sources_is_enough() -> None:
-    http = [
+    rules = [
         {"match": [{"sourceLabels": {"app": "other"}}], "route": [{"destination": {"host": "pong"}}]},
         {"route": [{"destination": {"host": "pong"}}]},
     ]
-    service = {"metadata": {"namespace": "shop", "name": "pong"}, "spec": {"hosts": ["pong"], "http": http}}
-    assert not visibility_of(service, [0]).reaches(pod(), [], [])
-    assert visibility_of(service, [0, 1]).reaches(pod(), [], [])
+    service = {"metadata": {"namespace": "shop", "name": "pong"}, "spec": {"hosts": ["pong"], "http": rules}}
+    assert not visibility_of(service, http(0)).reaches(pod(), [], [])
+    assert visibility_of(service, http(0, 1)).reaches(pod(), [], [])
 
 
 @pytest.mark.parametrize(

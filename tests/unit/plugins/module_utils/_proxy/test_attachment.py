@@ -14,10 +14,11 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.attachmen
     attachment_of,
     proxies_in,
 )
+from rule_ids import http
 
 
 def bound(virtual_service: dict[str, Any], rule: int, *others: dict[str, Any]) -> Attachment:
-    return attachment_of(virtual_service, bindings(virtual_service, [rule], others))
+    return attachment_of(virtual_service, bindings(virtual_service, http(rule), others))
 
 
 @pytest.mark.parametrize(

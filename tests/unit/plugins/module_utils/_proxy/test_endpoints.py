@@ -78,6 +78,12 @@ def test_what_a_proxy_shows() -> None:
     assert parse(body(blue=[]), CLUSTERS) == ProxyHosts({}, {"blue": 0})
 
 
+@pytest.mark.parametrize(("other", "seen"), [(8088, False), (9000, True)])
+def test_a_port_for_connections_does_not_count(other: int, seen: bool) -> None:
+    found = parse(body(green=[host("10.0.0.1")]), Clusters(CLUSTERS.versions, {}, frozenset({other})))
+    assert bool(found.counters) is seen
+
+
 @pytest.mark.parametrize(("port", "seen"), [(8088, True), (8089, False), (None, True)])
 def test_only_the_port_that_the_route_names_counts(port: int | None, seen: bool) -> None:
     found = parse(body(green=[host("10.0.0.1")]), Clusters(CLUSTERS.versions, {"green": port} if port else {}))

@@ -26,6 +26,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_con
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
 from hypothesis import given
 from hypothesis import strategies as st
+from rule_ids import http
 
 PONG = ServiceName("shop", "pong")
 V1, V2, V3 = (HostSubset(PONG, version) for version in ("v1", "v2", "v3"))
@@ -82,7 +83,7 @@ def dump(**configs: list[dict[str, Any]]) -> bytes:
     ],
 )
 def test_a_rule_as_envoy_should_run_it(given_rule: dict[str, Any], names: set[str], weights: Weights) -> None:
-    (made,) = rules_of(virtual_service(SPLIT, given_rule), [1])
+    (made,) = rules_of(virtual_service(SPLIT, given_rule), http(1))
     assert (made.virtual_service, made.names, made.weights) == ("shop/pong", names, weights)
 
 
@@ -103,19 +104,20 @@ def test_a_rule_as_envoy_should_run_it(given_rule: dict[str, Any], names: set[st
     ],
 )
 def test_the_routes_of_a_named_rule(routes: list[dict[str, Any]], found: list[Weights]) -> None:
-    made = routes_of(dump(outer=[], inner=routes), rules_of(virtual_service(SPLIT), [0]))
+    made = routes_of(dump(outer=[], inner=routes), rules_of(virtual_service(SPLIT), http(0)))
     assert made == EnvoyRoutes(frozenset(["inner"] if found else []), (tuple(found),))
 
 
 def test_routes_in_several_configurations() -> None:
     made = routes_of(
-        dump(**{"http.80": [route(v1=1, v2=1)], "https.443.a": [route(v2=1)]}), rules_of(virtual_service(SPLIT), [0])
+        dump(**{"http.80": [route(v1=1, v2=1)], "https.443.a": [route(v2=1)]}),
+        rules_of(virtual_service(SPLIT), http(0)),
     )
     assert made == EnvoyRoutes(frozenset({"http.80", "https.443.a"}), (({V1: 1, V2: 1}, {V2: 1}),))
 
 
 def test_the_routes_of_several_rules() -> None:
-    rules = rules_of(virtual_service(SPLIT, rule(("pong", "v1", 80), ("pong", "v2", 20))), [0, 1])
+    rules = rules_of(virtual_service(SPLIT, rule(("pong", "v1", 80), ("pong", "v2", 20))), http(0, 1))
     made = routes_of(dump(any=[route(v1=1), route("", v2=1), route("other", v1=1)]), rules)
     assert made.weights == (({V1: 1},), ({V2: 1},))
 
@@ -130,26 +132,26 @@ def test_the_routes_of_several_rules() -> None:
     ],
 )
 def test_rules_of_the_same_name_cannot_be_told_apart(others: list[dict[str, Any]], siblings: tuple[Weights]) -> None:
-    (made,) = rules_of(virtual_service(SPLIT, *others), [0])
+    (made,) = rules_of(virtual_service(SPLIT, *others), http(0))
     assert made.siblings == siblings
 
 
 def test_unnamed_rules_with_a_destination_in_common_cannot_be_told_apart() -> None:
     moved = rule(("pong", "v1", 80), ("pong", "v2", 20))
-    http = (moved, rule(("pong", "v1", None)), rule(("ping", "v1", None)), moved)
-    one, two = rules_of(virtual_service(*http), [0, 3])
+    given = (moved, rule(("pong", "v1", None)), rule(("ping", "v1", None)), moved)
+    one, two = rules_of(virtual_service(*given), http(0, 3))
     assert (one.siblings, two.siblings) == (({V1: 1}, {V1: 80, V2: 20}), ({V1: 80, V2: 20}, {V1: 1}))
 
 
 def test_a_rule_without_a_name_is_known_by_where_it_leads() -> None:
-    unnamed = rules_of(virtual_service(rule(("pong", "v1", 80), ("pong", "v2", 20))), [0])
+    unnamed = rules_of(virtual_service(rule(("pong", "v1", 80), ("pong", "v2", 20))), http(0))
     elsewhere = {**route("", v1=1), "route": {"cluster": f"outbound|80|v1|ping.shop.svc.{'cluster.local'}"}}
     assert routes_of(dump(any=[elsewhere, route("", v2=1), route(v1=1)]), unnamed).weights == (({V2: 1},),)
 
 
 @pytest.mark.parametrize("empty", [b"{}", b'{"configs": []}', dump(any=[])])
 def test_an_envoy_without_routes(empty: bytes) -> None:
-    assert routes_of(empty, rules_of(virtual_service(SPLIT), [0])) == EnvoyRoutes(frozenset(), ((),))
+    assert routes_of(empty, rules_of(virtual_service(SPLIT), http(0))) == EnvoyRoutes(frozenset(), ((),))
     assert destinations(empty) == set()
 
 

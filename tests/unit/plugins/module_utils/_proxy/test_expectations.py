@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pytest
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import (
     EnvoyRule,
+    listeners_path,
     routes_path,
 )
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.expectations import (
@@ -179,7 +180,8 @@ def test_subsets(healthy: dict[str, list[bool]], sidecar: bool, expected: Observ
 )
 def test_absence(split: tuple[int, int], expected: Observation) -> None:
     observe = AbsenceExpectation(frozenset({V2}))
-    assert observe({routes_path(): routes(split)}.__getitem__, False) == expected
+    answers = {routes_path(): routes(split), listeners_path(): b"{}"}
+    assert observe(answers.__getitem__, False) == expected
 
 
 @pytest.mark.parametrize(

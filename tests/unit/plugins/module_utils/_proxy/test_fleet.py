@@ -25,17 +25,18 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_con
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.fleet import Extent, NotLive, Proxies, Unproven
 from ansible_collections.progressive.istio.plugins.module_utils._routing.hosts import HostSubset, ServiceName
 from loopback_mesh import Envoy, Mesh, Pod, istiod, running, sidecar
+from rule_ids import http
 
 HASTE = 0.05  # seconds that stand for a second here
 
 
 def split(*weights: int) -> tuple[EnvoyRule, ...]:
     """The one rule, with these weights."""
-    return rules_of(virtual_service(*weights), [0])
+    return rules_of(virtual_service(*weights), http(0))
 
 
 def attached(virtual_service: dict[str, Any]) -> Attachment:
-    return attachment_of(virtual_service, bindings(virtual_service, [0]))
+    return attachment_of(virtual_service, bindings(virtual_service, http(0)))
 
 
 @pytest.fixture(autouse=True)

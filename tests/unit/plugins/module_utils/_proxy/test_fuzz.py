@@ -15,6 +15,9 @@ from ansible_collections.progressive.istio.plugins.module_utils._metrics import 
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.callers import received, senders
 from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_config import (
     EnvoyRule,
+    chain_destinations,
+    chains_of,
+    destination_of,
     destinations,
     hosts,
     percentages,
@@ -44,10 +47,16 @@ ACCEPTED = {"type.googleapis.com/envoy.config.route.v3.RouteConfiguration": {"la
 SYNC = [{"proxy": "gateway-1.istio-system", "route_sent": "1", "route_acked": "1", "resources": ACCEPTED}]
 LINE = 'istio_requests_total{reporter="source",destination_service="pong",response_code="200"} 7\n'
 RULE = EnvoyRule("shop/pong", "primary", frozenset({"primary"}), {})
+TLS = EnvoyRule("shop/pong", "tls:1", frozenset({"a.test"}), {destination_of(CLUSTER): 1}, protocol="tls")
+PROXY = {"typed_config": {"@type": "a.TcpProxy", "stat_prefix": "pong.shop", **ROUTE["route"]}}
+CHAIN = {"filter_chain_match": {"server_names": ["a.test"]}, "filters": [PROXY], "metadata": ROUTE["metadata"]}
+LISTENERS = {"configs": [{"name": "any", "active_state": {"listener": {"filter_chains": [CHAIN]}}}]}
 
 READERS: list[tuple[Callable[[bytes], Any], Any]] = [
     (lambda body: [percentages(each) for some in routes_of(body, [RULE]).weights for each in some], DUMP),
     (destinations, DUMP),
+    (lambda body: [percentages(each) for some in chains_of(body, [TLS]).weights for each in some], LISTENERS),
+    (lambda body: chain_destinations(body, True), LISTENERS),
     (hosts, CLUSTERS),
     (received, CLUSTERS),
     (lambda body: parse_status([body]), SYNC),

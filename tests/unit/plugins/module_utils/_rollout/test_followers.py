@@ -24,6 +24,7 @@ from api_server import Answer, ApiServer, Drop, Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pong_mesh import ANNOTATION, HOST, NAMESPACE, deployment, made_by, pod, populate, state_of, weights_of
+from rule_ids import http
 
 Call = Callable[..., dict[str, Any]]
 Object = dict[str, Any]
@@ -456,7 +457,7 @@ def test_the_proof_is_about_the_routes_of_all(team: ApiServer) -> None:
     found = [read(cluster, target, rivals=True), read(cluster, target), read_for_rollback(cluster, target)]
     for snapshot in found:
         places = [(each.virtual_service["metadata"]["name"], each.rules) for each in snapshot.bindings]
-        assert places == [("pong", (1,)), ("mesh", (1,)), ("leaf", (1,))]
+        assert places == [(name, http(1)) for name in ("pong", "mesh", "leaf")]
 
 
 def test_a_stable_version_that_is_gone_gets_no_requests_in_a_follower(team: ApiServer, call: Call) -> None:

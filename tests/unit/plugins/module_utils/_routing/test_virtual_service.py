@@ -139,7 +139,7 @@ class TestLocate:
             (
                 [{"name": "a", "route": [to("v1"), to("v2")]}],
                 {"routes": ["a", "b", "c"]},
-                "has no HTTP route b and c; its HTTP routes: a",
+                "has no HTTP routes b and c; its HTTP routes: a",
             ),
             (
                 [{"route": [to("v1", 50), to("v2", 20), to("v2", 30)]}],
@@ -346,7 +346,7 @@ def test_all_rules_that_lead_to_a_version_are_found() -> None:
         "http route a of shop/pong",
         "http route number 2 of shop/pong",
         "http route c of shop/pong",
-        "tcp route number 1 of shop/pong",
+        "route tcp:1 of shop/pong",
     ]
 
 

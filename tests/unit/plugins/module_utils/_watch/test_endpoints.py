@@ -64,6 +64,20 @@ def reader(*bodies: bytes | Exception) -> EndpointReader:
     return EndpointReader(prover, SNAPSHOT, 0.1)
 
 
+@pytest.mark.parametrize(("protocol", "others"), [("http", set()), ("tcp", {9000}), ("tls", {9000})])
+def test_the_ports_of_connections_do_not_count(protocol: str, others: set[int]) -> None:
+    entries = [
+        {"destination": {"host": "pong", "subset": name, "port": {"number": 9000}}, "weight": 50}
+        for name in ("v1", "v2")
+    ]
+    portless = [{"destination": {"host": "pong", "subset": name}, "weight": 50} for name in ("v1", "v2")]
+    spec = {"http": [{"route": portless}]}
+    spec[protocol] = [*spec.get(protocol, []), {"route": entries}]
+    mixed = {**ROUTED, "spec": spec}
+    snapshot = Snapshot(Target("pong", "shop", "v1", "v2"), mixed, None, locate(mixed, ("v1", "v2")))
+    assert clusters_of(snapshot).others == others
+
+
 def test_the_clusters_of_both_versions() -> None:
     place = ServiceName("shop", "pong")
     assert clusters_of(SNAPSHOT).versions == {HostSubset(place, "v1"): "v1", HostSubset(place, "v2"): "v2"}

@@ -13,6 +13,7 @@ from ansible_collections.progressive.istio.plugins.module_utils._proxy.envoy_con
 from ansible_collections.progressive.istio.plugins.module_utils._watch.rule_presence import LOST, RulePresence
 from loopback_mesh import Envoy
 from pong_mesh import virtual_service
+from rule_ids import http
 
 ONE, TWO = (Proxy("gateway", "gateways", name, name) for name in ("one", "two"))
 WITH = Envoy("one", 80, 20).routes("")
@@ -20,7 +21,7 @@ WITHOUT = json.dumps({"configs": []}).encode()
 
 
 def lost(*answers: dict[Proxy, bytes]) -> str:
-    presence = RulePresence(rules_of(virtual_service(80, 20), [1]))
+    presence = RulePresence(rules_of(virtual_service(80, 20), http(1)))
     for answer in answers:
         presence.add(answer)
     return presence.lost(answers[-1])
@@ -52,7 +53,7 @@ def test_which_rule_of_several_is_lost() -> None:
     beta = json.loads(WITH)
     for host in beta["configs"][0]["route_config"]["virtual_hosts"]:
         host["routes"] += [{**route, "name": "beta"} for route in host["routes"] if route["name"] == "primary"]
-    presence = RulePresence(rules_of(moved, [1, 2]))
+    presence = RulePresence(rules_of(moved, http(1, 2)))
     for answer in (json.dumps(beta).encode(), *[WITH] * LOST):
         presence.add({ONE: answer})
     assert presence.lost([ONE]) == "HTTP route beta of shop/pong has no route any more in gateway gateways/one"
