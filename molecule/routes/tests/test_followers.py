@@ -68,6 +68,15 @@ def test_killed_on_the_way_up(writes: int, then: str, weight: int) -> None:
     assert greens() == everywhere(weight)
 
 
+def test_killed_in_the_first_step() -> None:
+    """The state of the leader lists the followers before the first of them is written."""
+    assert canary("advanced", steps=STEPS, fault=("kill-after-write", "2")) == {}
+    assert greens() == {LEADER: 0, MESH: 5, LEAF: 0}
+    back = canary("rolled_back", virtual_services=[])
+    assert back["changed"], back["msg"]
+    assert greens() == everywhere(0)
+
+
 @pytest.mark.parametrize("writes", [1, 2])
 def test_killed_on_the_way_down(writes: int) -> None:
     assert canary("weighted", weight=50)["changed"]

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from .._k8s.auth import ClusterError
 from .._release.model import Event, Transition
@@ -14,14 +16,11 @@ from .followers import moved, note_for, removed, who_has_what, written
 from .patch import Unseen, send
 from .snapshot import Follower, Refused, Snapshot
 
+Patch: TypeAlias = "tuple[Operations, str]"  # of a follower, and the annotation in it
 
-def spread(
-    session: Session, request: Request, snapshot: Snapshot, transition: Transition, predicted: bool
-) -> Snapshot | None:
-    """The snapshot once all followers are written, or None if others have written one of them since the read.
 
-    Nothing is written where one of them cannot have these shares; if a write fails, all get what the leader has.
-    """
+def patches_of(snapshot: Snapshot, transition: Transition) -> list[Patch]:
+    """What is written to each follower; Refused where one of them cannot have these shares."""
     patches, mistakes = [], []
     for follower in snapshot.followers:
         try:
@@ -30,6 +29,16 @@ def spread(
             mistakes.append(f"{follower.target.place}: {error}")
     if mistakes:
         raise Refused(mistakes)
+    return patches
+
+
+def spread(
+    session: Session, request: Request, snapshot: Snapshot, patches: Sequence[Patch], predicted: bool
+) -> Snapshot | None:
+    """The snapshot once all followers are written, or None if others have written one of them since the read.
+
+    If a write fails, all get what the leader has.
+    """
     for number, (operations, note) in enumerate(patches):
         try:
             now = _sent(session, request, snapshot, number, operations, note, predicted)
@@ -70,7 +79,7 @@ def settle(session: Session, request: Request, snapshot: Snapshot) -> Snapshot:
     return snapshot
 
 
-def _patch(snapshot: Snapshot, follower: Follower, transition: Transition) -> tuple[Operations, str]:
+def _patch(snapshot: Snapshot, follower: Follower, transition: Transition) -> Patch:
     note = note_for(snapshot, follower, transition.state)
     if transition.event is Event.CLEANED:
         (over,) = transition.before.keys() - transition.weights.keys()

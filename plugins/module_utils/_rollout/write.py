@@ -10,7 +10,7 @@ from .._k8s.auth import ClusterError
 from .._k8s.kubectl import on, show
 from .._release.cleanup import OVER
 from .._release.model import Event, Transition
-from .._release.state import State, pending_verification, verified
+from .._release.state import Phase, State, pending_verification, verified
 from .._routing.virtual_service import (
     ANNOTATION,
     Operations,
@@ -22,11 +22,11 @@ from .._routing.virtual_service import (
 )
 from .context import Request, Session
 from .draw_back import draw_back
-from .followers import check_new_destinations
+from .followers import check_new_destinations, recorded
 from .parse import rewritten
 from .patch import CONFLICTS, NOTE_REFUSED, Unseen, send
 from .snapshot import Refused, Snapshot
-from .spread import spread, undone
+from .spread import patches_of, spread, undone
 
 
 class UncertainWrite(Unseen):
@@ -60,7 +60,9 @@ def write(
         led = _write_leader(session, request, snapshot, transition, predicted)
         return led and draw_back(session, request, led, transition, predicted)
     _operations(session, request, snapshot, transition)  # what the leader cannot have, no follower gets either
-    ahead = spread(session, request, snapshot, transition, predicted)
+    patches = patches_of(snapshot, transition)
+    listing = snapshot if predicted or request.check else _with_followers_listed(session, request, snapshot, transition)
+    ahead = listing and spread(session, request, listing, patches, predicted)
     if ahead is None:
         return None
     try:
@@ -69,6 +71,24 @@ def write(
         if isinstance(error, UncertainWrite):
             raise
         raise undone(session, request, ahead, error) from error
+
+
+def _with_followers_listed(
+    session: Session, request: Request, snapshot: Snapshot, transition: Transition
+) -> Snapshot | None:
+    """The snapshot once the state of the leader lists all followers: before the first of them is written.
+
+    So a rollback knows them, whatever is named, if the run ends before it has written the weights of the leader.
+    """
+    known = {(each.namespace, each.name) for each in recorded(snapshot.state)}
+    if all((each.target.namespace, each.target.name) in known for each in snapshot.followers):
+        return snapshot
+    state = snapshot.state
+    if not isinstance(state, State):
+        share = snapshot.shares.get(transition.state.canary, 0)
+        state = replace(transition.state, phase=Phase.WEIGHTED, weight=share, verdict=None, history=())
+    note = snapshot.noted(state)
+    return _send(session, request, snapshot, annotate(snapshot.virtual_service, note), note)
 
 
 def _write_leader(
