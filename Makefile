@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 CLUSTER ?= demo
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/progressive.istio
-VENV := $(CACHE)/venv/$(shell (cat tests/requirements.txt; $(PYTHON) -V 2>&1) | sha256sum | cut -c1-12)
+VENV := $(CACHE)/venv/$(shell (cat tests/requirements.txt tests/collections.txt; $(PYTHON) -V 2>&1) | sha256sum | cut -c1-12)
 PLACE := ansible_collections/progressive/istio
 COLLECTION := build/collections/$(PLACE)
 # What depends on the ansible-core, and so on the Python, is apart.
@@ -33,12 +33,13 @@ $(VENV)/.ansible:
 	  || { echo "Python's venv module is missing: install it (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "Install Ansible into $(VENV) ..."
 	@test -e $(VENV)/.complete || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
-	@$(PIP) -r <(grep -E '^(ansible|kubernetes)==' tests/requirements.txt)
+	@$(PIP) -r <(grep -E '^(ansible|ansible-core|kubernetes)==' tests/requirements.txt)
+	@$(PIP) --no-deps -r tests/collections.txt
 	@touch $@
 
 $(VENV)/.complete: | $(VENV)/.ansible
 	@echo "Install the test tools into $(VENV) ..."
-	@$(PIP) -r tests/requirements.txt
+	@$(PIP) --no-warn-conflicts -r tests/requirements.txt
 	@touch $@
 
 # A collection is found by its place in a folder named ansible_collections, so the checkout gets a link there.
@@ -85,8 +86,8 @@ style: tools ## Style and types, in seconds
 	ruff check . && ruff format --check .
 	mypy lab bench && mypy -p ansible_collections.progressive.istio.plugins
 
-# ansible-core 2.19 is the last one for Python 3.11, and 2.21 needs a newer one. So the checks run with $(PYTHON) and with
-# another. What depends on the ansible-core runs on both; what does not, on one of them.
+# ansible-core 2.16, the oldest that is supported, runs with Python 3.11, and 2.21, the newest, needs a newer one. So the checks
+# run with $(PYTHON) and with another. What depends on the ansible-core runs on both; what does not, on one of them.
 .PHONY: lint
 lint: style rules docs sanity other-checks ## Everything but the cluster and `unit`, on two ansible-cores; faster as make -j3 lint
 

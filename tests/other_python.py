@@ -1,7 +1,7 @@
 # Copyright: Contributors to the progressive.istio project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Print a Python for the other ansible-core: 2.19 comes with Python 3.11, 2.21 with a newer one (requirements.txt)."""
+"""Print a Python for the other ansible-core: 2.16 comes with Python 3.11, 2.21 with a newer one (requirements.txt)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def other() -> str:
         for python in candidates(version):
             if works(python, version):
                 return python
-    core = "2.19" if versions == ("3.11",) else "2.21"
+    core = "2.16" if versions == ("3.11",) else "2.21"
     sys.exit(
         f"Tests with ansible-core {core} need Python {' or '.join(versions)} with venv, and none is found: install one."
     )
