@@ -34,7 +34,7 @@ ONCE = ("confirm", "adopt")  # they count for the first step only
 # What a rollback ignores, and what it can do without: a mistake in either keeps no requests on the canary.
 NOT_FOR_ROLLBACK = (
     *("weight", "steps", "step_weight", "max_weight", "interval", "on_failure", "confirm", "adopt", "watch", "drain"),
-    *("skip_checks", "analysis"),
+    *("skip_checks", "analysis", "samples"),
 )
 OPTIONAL_FOR_ROLLBACK = ("min_ready", "wait_timeout", "proof", "proof_timeout", "force")
 GLANCE = 0.2  # seconds between two reads of what the module has written

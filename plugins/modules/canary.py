@@ -214,6 +214,12 @@ options:
     type: list
     elements: str
     default: []
+  samples:
+    version_added: 1.1.0
+    description:
+      - Whether RV(judged) has the samples that P(progressive.istio.run_page#filter) draws, up to 31 for each weight.
+    type: bool
+    default: false
   playbook_options:
     version_added: 1.1.0
     description:
@@ -740,7 +746,7 @@ judged:
           C(failed) until then, C(p50) and C(p99).
       type: list
       elements: dict
-      returned: always
+      returned: if O(samples) is true
       sample: []
 removed:
   description: The version that was removed from the route. Null if both are still in it.

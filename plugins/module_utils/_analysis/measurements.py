@@ -48,9 +48,8 @@ class Measurements:
         """The last judgement."""
         return self.last.judgement
 
-    def facts(self) -> dict[str, Any]:
-        """For a module's result: the last measurement in full, and the counts of those that are kept."""
-        kept = self.kept if self.kept[-1:] == (self.last,) else (*self.kept, self.last)
+    def facts(self, samples: bool) -> dict[str, Any]:
+        """For a module's result: the last measurement in full. samples: also the counts of those that are kept."""
         threshold = self.criteria.latency.threshold_ms if self.criteria.latency else None
         return {
             "weights": numbers(self.weights),
@@ -63,12 +62,11 @@ class Measurements:
             "versions": {each.name: _version(each, threshold, self.last) for each in _counted(self.last)},
             "proxies": {"read": coverage.read, "of": coverage.of} if (coverage := self.last.coverage) else None,
             "unattributed": self.last.counts.unattributed if self.last.counts else None,
-            "samples": [
-                {"at": stamp(each.at), "versions": {counted.name: _sample(counted, each) for counted in _counted(each)}}
-                for each in kept
-                if each.counts
-            ],
+            **({"samples": [_sample(each) for each in self._moments() if each.counts]} if samples else {}),
         }
+
+    def _moments(self) -> tuple[Measurement, ...]:
+        return self.kept if self.kept[-1:] == (self.last,) else (*self.kept, self.last)
 
 
 def add(measurements: Measurements, last: Measurement) -> Measurements:
@@ -97,8 +95,13 @@ def _version(counted: VersionCounts, threshold: float | None, measurement: Measu
     }
 
 
-def _sample(counted: VersionCounts, measurement: Measurement) -> dict[str, Any]:
-    """A point of the curves on the run page."""
+def _sample(measurement: Measurement) -> dict[str, Any]:
+    """A moment of the curves on the run page."""
+    versions = {counted.name: _point(counted, measurement) for counted in _counted(measurement)}
+    return {"at": stamp(measurement.at), "versions": versions}
+
+
+def _point(counted: VersionCounts, measurement: Measurement) -> dict[str, Any]:
     percentiles = measurement.judgement.percentiles.get(counted.name, {})
     return {
         "requests": counted.answers.requests,

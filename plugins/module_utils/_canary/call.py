@@ -84,9 +84,8 @@ class CanaryTask:
             changed = isinstance(error, Unseen)  # it may have been written, so the caller must check
             result = _failure([*mistakes, *error.mistakes]) | {"changed": changed} | _seen(error)
         else:
-            result = (
-                result_of(outcome, plan, call.check_mode, request.command.hints) | removal | {"failed": outcome.failed}
-            )
+            result = result_of(outcome, plan, call.check_mode, request.command.hints, request.samples) | removal
+            result["failed"] = outcome.failed
             if call.diff:
                 result["diff"] = diff_of(outcome)
             for warning in warnings_of(outcome if self._findings else replace(outcome, warnings=())):

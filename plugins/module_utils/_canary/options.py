@@ -53,6 +53,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "proof_timeout": {"type": "float", "default": 30},
     "skip_checks": {"type": "list", "elements": "str", "default": []},
     "analysis": {"type": "dict", "options": ANALYSIS},
+    "samples": {"type": "bool", "default": False},
     "playbook_options": {"type": "str"},
     "run": {
         "type": "dict",
@@ -182,4 +183,5 @@ def request_of_options(
         watch=params["watch"] if moving else 0,
         skip=tuple(params["skip_checks"]),
         criteria=criteria,
+        samples=params["samples"],
     )

@@ -25,8 +25,13 @@ from .workloads import workloads_of
 DRAINS = 45  # seconds after a change of a listener until Envoy closes what is open, by default of Istio
 
 
-def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | None = None) -> dict[str, Any]:
-    """The outcome of a call on a canary. check: nothing was written. hints: how the caller ends a pause."""
+def result_of(
+    outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | None = None, samples: bool = False
+) -> dict[str, Any]:
+    """The outcome of a call on a canary.
+
+    check: nothing was written. hints: how the caller ends a pause. samples: what was judged has its samples.
+    """
     target, snapshot = outcome.snapshot.target, outcome.snapshot
     shares = said(outcome.snapshot.all_shares)
     would = check and outcome.changed
@@ -41,7 +46,7 @@ def result_of(outcome: Outcome, plan: Plan, check: bool = False, hints: Hints | 
             for order, each in enumerate(outcome.written)
             if each.changed
         ],
-        "judged": [outcome.measurements.facts()] if outcome.measurements else [],
+        "judged": [outcome.measurements.facts(samples)] if outcome.measurements else [],
         **place_of(snapshot),
         **followers_of(snapshot),
         "versions": workloads_of(snapshot),

@@ -35,6 +35,7 @@ class Request:
     watch: seconds to watch a weight that soaks, None for as long as it does.
     skip: mesh rules that are not checked before a version gets more requests.
     criteria: what a step is judged by while it soaks; None: it is not.
+    samples: the result has what was counted meanwhile.
     """
 
     target: Target
@@ -48,6 +49,7 @@ class Request:
     watch: float | None = None
     skip: tuple[str, ...] = ()
     criteria: Criteria | None = None
+    samples: bool = False
 
     @property
     def moving(self) -> bool:

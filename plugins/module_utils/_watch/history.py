@@ -54,7 +54,7 @@ def counted(prometheus: Prometheus, criteria: Criteria, snapshot: Snapshot, stat
     for period in periods(state, now):
         asked = queries(hosts, (period.until - period.since).total_seconds(), reporter)
         answers = [each for query in asked for each in prometheus.samples(query, period.until.timestamp())]
-        facts = measurements_of(answers, period, criteria, snapshot, state, reporter).facts()
+        facts = measurements_of(answers, period, criteria, snapshot, state, reporter).facts(samples=True)
         found.append({name: facts[name] for name in FACTS})
     return found
 

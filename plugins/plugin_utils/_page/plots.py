@@ -120,7 +120,7 @@ def _latencies(judged: Sequence[Result], span: Span, names: Mapping[str, str]) -
 
 def _watched(result: Result) -> list[Result]:
     """The steps with samples."""
-    return [each for each in result.get("judged") or [] if each["samples"]]
+    return [each for each in result.get("judged") or [] if each.get("samples")]
 
 
 def _limits(judged: Sequence[Result], *names: str) -> list[float]:

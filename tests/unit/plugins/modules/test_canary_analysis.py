@@ -64,7 +64,7 @@ def test_a_verdict_tells_its_numbers_and_is_kept(mesh: Istio, server: ApiServer,
 
 def test_the_counts_are_returned_as_judged(mesh: Istio, server: ApiServer, call: Call) -> None:
     mesh.traffic = WELL
-    result = call({"deadline": 30})
+    result = call({"deadline": 30}, samples=True)
     (judged,) = result["judged"]
     assert {key: judged[key] for key in result["analysis"]} == result["analysis"]
     assert (judged["weights"], judged["since"]) == ({"v1": 90, "v2": 10}, state_of(server)["since"])
@@ -73,6 +73,13 @@ def test_the_counts_are_returned_as_judged(mesh: Istio, server: ApiServer, call:
     assert judged["samples"][-1] == {"at": judged["until"], "versions": judged["versions"]}
     assert judged["limits"] == {"minimum_requests": 100, "max_error": 0.01, "bad_error": 0.05}
     assert call(state="held")["judged"] == []
+
+
+def test_samples_are_returned_where_they_are_asked_for(mesh: Istio, call: Call) -> None:
+    mesh.traffic = WELL
+    (judged,) = call({"deadline": 30})["judged"]
+    assert "samples" not in judged
+    assert judged["versions"]["v2"]["requests"] > 0
 
 
 def test_a_bad_canary_is_rolled_back_and_that_is_live(mesh: Istio, server: ApiServer, call: Call) -> None:

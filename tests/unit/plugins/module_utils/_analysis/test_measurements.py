@@ -45,7 +45,7 @@ def measurements(*measured: Measurement) -> Measurements:
 @pytest.mark.parametrize("seconds", [1, 60, 3600])
 def test_however_long_it_takes_few_measurements_are_kept_evenly(seconds: int) -> None:
     found = measurements(*(measurement(number / 10, number) for number in range(0, seconds * 10)))
-    samples = found.facts()["samples"]
+    samples = found.facts(samples=True)["samples"]
     moments = [datetime.fromisoformat(each["at"]) for each in samples]
     gaps = [(then - before).total_seconds() for before, then in pairwise(moments[:-1])]
     assert len(samples) <= MAX_KEPT + 1
@@ -56,7 +56,7 @@ def test_however_long_it_takes_few_measurements_are_kept_evenly(seconds: int) ->
 
 
 def test_the_facts_are_those_of_the_last_measurement() -> None:
-    facts = measurements(measurement(0), measurement(10, 200), measurement(10.1, 210)).facts()
+    facts = measurements(measurement(0), measurement(10, 200), measurement(10.1, 210)).facts(samples=True)
     assert (facts["since"], facts["until"]) == ("2026-01-01T12:00:00Z", "2026-01-01T12:00:10.100Z")
     assert (facts["seconds"], facts["weights"], facts["source"]) == (10.1, {"v1": 80, "v2": 20}, "envoy")
     assert (facts["result"], facts["why"].split(",")[0]) == ("pass", "0 of 210 requests to v2 (0 %) failed")
@@ -82,7 +82,7 @@ def test_the_facts_are_those_of_the_last_measurement() -> None:
 
 
 def test_what_could_not_be_counted_is_no_number() -> None:
-    facts = measurements(measurement(0, 10), measurement(5, known=False)).facts()
+    facts = measurements(measurement(0, 10), measurement(5, known=False)).facts(samples=True)
     assert (facts["versions"], facts["unattributed"]) == ({}, None)
     assert (facts["result"], facts["why"]) == ("inconclusive", "Prometheus is down")
     assert len(facts["samples"]) == 1
@@ -90,6 +90,6 @@ def test_what_could_not_be_counted_is_no_number() -> None:
 
 def test_parts_that_are_switched_off_have_no_limit() -> None:
     criteria = Criteria(success=None, latency=None)
-    found = Measurements({"v2": 100}, NOW, criteria, measurement(0, 10), (measurement(0, 10),)).facts()
+    found = Measurements({"v2": 100}, NOW, criteria, measurement(0, 10), (measurement(0, 10),)).facts(samples=True)
     assert found["limits"] == {"minimum_requests": 100}
     assert "slow" not in found["versions"]["v2"]

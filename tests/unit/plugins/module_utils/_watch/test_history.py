@@ -86,7 +86,9 @@ def told(weight: int, *answers: Samples) -> dict[str, Any]:
     routes = (replace(route, host="pong.shop.svc.cluster.local"),)
     snapshot = Snapshot(Target("pong", "shop", "v1", "v2"), service, None, routes)
     state = State("v1", "v2", Phase.PROGRESSING, weight, NOON)
-    return measurements_of(answers, Period(weight, NOON, at(1)), Criteria(), snapshot, state, "source").facts()
+    return measurements_of(answers, Period(weight, NOON, at(1)), Criteria(), snapshot, state, "source").facts(
+        samples=True
+    )
 
 
 def test_each_moment_has_what_was_scraped_until_then() -> None:
