@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -67,7 +68,33 @@ def set_up() -> None:
     near = {"exportTo": [".", "istio-system"], "hosts": [ORDERS.public, ORDERS.host]}
     entry["spec"] |= {"gateways": ["orders-entry", "mesh"], **near}
     others = [each for each in CARTS.objects() if each["kind"] not in ("VirtualService", "Gateway")]
-    KUBE.set_up([*made, *others])
+    KUBE.set_up([*made, *others, caller()])
+
+
+def caller() -> Object:
+    """A pod inside the mesh that sends requests."""
+    labels = {"workload": "caller"}
+    container = {"name": "caller", "image": "localhost/fortio:lab", "args": ["server"]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}
+    meta = {"name": "caller", "namespace": NAMESPACE}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+
+
+def called(requests: int, path: str, **headers: str) -> dict[str, int]:
+    """How many of these requests of the caller went to each version, as its Envoy counts them."""
+    before = _counts()
+    header = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
+    load = ("fortio", "load", "-quiet", "-c", "4", "-qps", "0", "-n", str(requests), *header)
+    KUBE.run("exec", "deploy/caller", "-c", "caller", "--", *load, f"http://{ORDERS.host}:8088{path}")
+    return {version: count - before[version] for version, count in _counts().items()}
+
+
+def _counts() -> dict[str, int]:
+    ask = ("pilot-agent", "request", "GET", "stats?filter=upstream_rq_total")
+    stats = KUBE.run("exec", "deploy/caller", "-c", "istio-proxy", "--", *ask)
+    found = re.findall(rf"outbound[|]8088[|](\w+)[|]{re.escape(ORDERS.host)};?[.]upstream_rq_total: (\d+)", stats)
+    return {version: int(count) for version, count in found}
 
 
 def virtual_service() -> Object:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.progressive.istio.plugins.module_utils._traffic.binomial import acceptance_range
 from load import Load
 from molecule_helpers import Run, module
 from moves import NAMESPACE, STEPS, split
@@ -20,6 +21,7 @@ from orders import (
     ORDERS,
     REQUESTS,
     ROUTES,
+    called,
     canary,
     greens,
     reset,
@@ -69,6 +71,17 @@ def test_all_rules_move_together(ingress: str, tmp_path: Path) -> None:
         assert counts.keys() == {"200"}, counts
     assert without_weights(virtual_service()) == without_weights(before)
     assert virtual_service()["spec"] == before["spec"]
+
+
+def test_each_rule_has_the_share_inside_the_mesh() -> None:
+    for weight in (20, 50):
+        result = canary("weighted", weight=weight)
+        assert not result.get("failed"), result["msg"]
+        for rule in MOVED:
+            path, headers = REQUESTS[rule]
+            counted = called(2000, path, **headers)
+            assert sum(counted.values()) == 2000, (rule, counted)
+            assert counted["green"] in acceptance_range(2000, weight / 100, 0.99999), (rule, weight, counted)
 
 
 def test_what_leads_past_the_canary_is_reported() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from baskets import BAD, BASKETS, ONE, ROUTES, TWO, objects, reset, shares
 from load import Load
-from molecule_helpers import Run, module
+from molecule_helpers import Run, hint_of, module, paste
 from moves import KUBE, NAMESPACE, STEPS, move, split
 from pace import Pace
 
@@ -98,10 +98,15 @@ def test_a_service_without_ready_pods_gets_nothing() -> None:
         KUBE.await_pods("baskets-two")
 
 
-def test_the_playbooks_run_on_what_the_inventory_finds(play: Callable[..., Run], tmp_path: Path) -> None:
+@pytest.fixture
+def here(tmp_path: Path) -> tuple[str, ...]:
+    """The options with which a playbook finds them."""
     file = tmp_path / "canaries.istio.yml"
     file.write_text(json.dumps({"plugin": "progressive.istio.canaries", "namespaces": [NAMESPACE]}))
-    here = ("-i", str(file), "--limit", f"{ROUTES}.{NAMESPACE}")
+    return ("-i", str(file), "--limit", f"{ROUTES}.{NAMESPACE}")
+
+
+def test_the_playbooks_run_on_what_the_inventory_finds(play: Callable[..., Run], here: tuple[str, ...]) -> None:
     checked = play("doctor", *here).succeeded().output
     assert "baskets-one 100 %" in checked
     moved = play("canary", *here, weight=20, canary_proof_timeout=60).succeeded()
@@ -109,6 +114,19 @@ def test_the_playbooks_run_on_what_the_inventory_finds(play: Callable[..., Run],
     assert "baskets-two" in play("status", *here).succeeded().output
     assert play("rollback", *here).succeeded().changed == 1
     assert shares() == [{ONE: 100, TWO: 0}] * 2
+
+
+def test_the_hint_of_rules_that_split_in_different_ways(play: Callable[..., Run], here: tuple[str, ...]) -> None:
+    for rule, share in ((0, 40), (1, 10)):
+        weights = zip((0, 1), (100 - share, share), strict=True)
+        patch = [{"op": "add", "path": f"/spec/http/{rule}/route/{at}/weight", "value": each} for at, each in weights]
+        BASKETS.patch("virtualservice", ROUTES, *patch)
+    stopped = play("advance", *here, canary_interval=3600)
+    assert stopped.code == 2, stopped.output
+    command = hint_of(" ".join(line.strip() for line in stopped.output.splitlines() if "-e canary_adopt=true" in line))
+    assert shares() == [{ONE: 60, TWO: 40}, {ONE: 90, TWO: 10}]
+    print(command, paste(command))
+    assert shares() == [{ONE: 90, TWO: 10}] * 2
 
 
 def test_the_doctor_names_one_that_is_gone_and_undoes_a_change() -> None:
