@@ -45,7 +45,10 @@ class _Interrupted(Refused):
 
 
 def soaks_until(session: Session, request: Request, outcome: Outcome) -> datetime | None:
-    """When the present weight will have had its interval, or its verdict at the latest; None where nothing soaks."""
+    """When the present weight will have had its interval, or its verdict at the latest; None where nothing soaks.
+
+    It may be over already, but a lease that was kept for the watch has to be released.
+    """
     state, criteria, now = outcome.snapshot.state, request.criteria, session.cluster.now()
     # An analysis judges a weight that was set by hand, or waits for a user, too.
     phases = (Phase.PROGRESSING, Phase.WEIGHTED, Phase.PAUSED) if criteria else (Phase.PROGRESSING,)
@@ -54,13 +57,15 @@ def soaks_until(session: Session, request: Request, outcome: Outcome) -> datetim
     until = state.soaks_until(request.plan.interval)
     if criteria and state.judgeable and state.verdict is None and state.weight < 100:
         until = max(until, now) + timedelta(seconds=criteria.deadline)
-    return until if until > now else None
+    keeps = request.keep and not request.lasting
+    return until if until > now or keeps else None
 
 
 def soaking(session: Session, request: Request, outcome: Outcome) -> float:
     """Seconds until the present weight has had its interval."""
     state, now = outcome.snapshot.state, session.cluster.now()
-    return (state.soaks_until(request.plan.interval) - now).total_seconds() if isinstance(state, State) else 0
+    left = (state.soaks_until(request.plan.interval) - now).total_seconds() if isinstance(state, State) else 0.0
+    return max(0.0, left)
 
 
 def soak(

@@ -766,7 +766,7 @@ class TestLease:
         assert result["finished"]
         assert state_of(server)["holder"] is None
 
-    @pytest.mark.parametrize("options", [{"watch": 0}, {"interval": 0.2}])
+    @pytest.mark.parametrize("options", [{"watch": 0}, {"interval": 0.2}, {"interval": 0.001}])
     def test_one_step_of_a_run_leaves_the_next_to_others(
         self, server: ApiServer, call: Call, options: dict[str, Any]
     ) -> None:

@@ -111,7 +111,7 @@ def test_what_stays_unclear_holds(
     mesh: Istio, server: ApiServer, call: Call, traffic: dict[tuple[str, int], int], words: str
 ) -> None:
     mesh.traffic = traffic
-    result = call()
+    result = call({"deadline": 2} if traffic else {})  # a busy machine takes its time to count
     assert result["failed"]
     assert (result["phase"], result["analysis"]["result"]) == ("held", "inconclusive")
     assert words in result["msg"]
