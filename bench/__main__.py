@@ -15,7 +15,7 @@ from bench import machine, service
 from bench.commands import BUILD, LOG
 from bench.context import FOLDER, Bench
 from bench.findings import Findings
-from bench.measures import bad, fleet, footprint, live, lost, step
+from bench.measures import bad, fleet, footprint, live, lost, many, step
 from bench.table import missed, table
 from lab.cache import ROOT
 from lab.cluster import Cluster
@@ -28,6 +28,7 @@ RESULTS = BUILD.parent / "bench.json"
 MEASURES: dict[str, tuple[str, Callable[[Bench], Findings]]] = {
     "step": ("Step cost: canary, kubernetes.core and kubectl in turn", step.measure),
     "fleet": ("Twenty services: one run of advance.yml", fleet.measure),
+    "many": ("Sixty services: one task of canaries", many.measure),
     "footprint": ("Memory and import time of the module process", footprint.measure),
     "live": ("Time to live: what Envoy says of itself", live.measure),
     "bad": ("A bad canary: what users see of it", bad.measure),

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import commands
+from bench import commands, estate
 from bench.context import Bench
 from bench.findings import Findings, Row
 from bench.playbooks import ENVIRONMENT, tasks_of
-from bench.service import APP, NAMESPACE, VIRTUAL_SERVICE
+from bench.service import APP, NAMESPACE
 from lab.progress import LabError
 
 SERVICES, FORKS = 20, 5
@@ -26,7 +24,7 @@ NAMES = [f"pong-{number:02}" for number in range(1, SERVICES + 1)]
 
 def measure(bench: Bench) -> Findings:
     """Advance all of them, again and again; raise LabError unless each took its step each time."""
-    with tempfile.TemporaryDirectory(dir=commands.BUILD) as folder, _services(bench):
+    with tempfile.TemporaryDirectory(dir=commands.BUILD) as folder, estate.services(bench, NAMES):
         inventory = Path(folder, "services.json")
         inventory.write_text(json.dumps({"canaries": {"hosts": dict(map(_host, NAMES))}}), encoding="utf-8")
         runs = [_advanced(inventory) for _ in range(min(bench.rounds, ENOUGH) + 1)][1:]  # the first fills caches
@@ -72,39 +70,3 @@ def _host(name: str) -> tuple[str, dict[str, Any]]:
         "ansible_connection": "local",
     }
     return name, settings
-
-
-@contextmanager
-def _services(bench: Bench) -> Iterator[None]:
-    """A VirtualService for each, with a Service and subsets of its own, on the pods of the one."""
-    kube = bench.service.kube
-    route = kube.get("virtualservice", VIRTUAL_SERVICE)
-    rule = kube.get("destinationrule", f"{APP}-destination-rule")
-    service = kube.get("service", f"{APP}-service")
-    objects: list[dict[str, Any]] = []
-    for name in NAMES:
-        host = f"{name}.{NAMESPACE}.svc.cluster.local"
-        http = json.loads(json.dumps(route["spec"]["http"]).replace(rule["spec"]["host"], host))
-        objects += [
-            _made(service, name, {"selector": service["spec"]["selector"], "ports": _ports(service)}),
-            _made(rule, name, {**rule["spec"], "host": host}),
-            _made(route, name, {**route["spec"], "hosts": [f"{name}.bench.test"], "http": http}),
-        ]
-    kube.apply({"apiVersion": "v1", "kind": "List", "items": objects})
-    try:
-        yield
-    finally:
-        for kind in ("virtualservice", "destinationrule", "service"):
-            kube.run("delete", kind, *NAMES)
-
-
-def _ports(service: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {key: port[key] for key in ("name", "port", "targetPort") if key in port} for port in service["spec"]["ports"]
-    ]
-
-
-def _made(model: dict[str, Any], name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    """An object like the model, with this name and spec."""
-    meta = {"name": name, "namespace": NAMESPACE}
-    return {"apiVersion": model["apiVersion"], "kind": model["kind"], "metadata": meta, "spec": spec}

@@ -16,27 +16,20 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
 from ansible_collections.progressive.istio.plugins.module_utils._canary.call import CanaryTask, answer
-from ansible_collections.progressive.istio.plugins.module_utils._canary.options import ARGUMENTS, SPEC
+from ansible_collections.progressive.istio.plugins.module_utils._canary.options import SPEC, for_rollback
 from ansible_collections.progressive.istio.plugins.module_utils._common.call import Call
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable
 from ansible_collections.progressive.istio.plugins.module_utils._release.lease import process_here
+from ansible_collections.progressive.istio.plugins.module_utils._report.together import together
 from ansible_collections.progressive.istio.plugins.plugin_utils._in_process import InProcessAction
 from ansible_collections.progressive.istio.plugins.plugin_utils._progress import FEW, teller
 from ansible_collections.progressive.istio.plugins.plugin_utils._readers import read_by_people
-from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 from ansible_collections.progressive.istio.plugins.plugin_utils._settings import mistakes_in_role
 
 STEPWISE = ("advanced", "promoted")
 ONCE = ("confirm", "adopt")  # they count for the first step only
-# What a rollback ignores, and what it can do without: a mistake in either keeps no requests on the canary.
-NOT_FOR_ROLLBACK = (
-    *("weight", "steps", "step_weight", "max_weight", "interval", "on_failure", "confirm", "adopt", "watch", "drain"),
-    *("skip_checks", "analysis", "samples"),
-)
-OPTIONAL_FOR_ROLLBACK = ("min_ready", "wait_timeout", "proof", "proof_timeout", "force")
 GLANCE = 0.2  # seconds between two reads of what the module has written
 # What a step imports. Ansible forks a process for each host and task from the one that loads this file, so it is
 # imported here once. What is missing is reported by the task that needs it.
@@ -64,7 +57,9 @@ class ActionModule(InProcessAction):
         arguments, variables = dict(self._task.args), task_vars or {}
         state = arguments.get("state")
         if state == "rolled_back":
-            arguments = _for_rollback(arguments)
+            arguments, wrong = for_rollback(arguments)
+            for each in wrong:
+                display.warning(f"{each}: the rollback is made with the default")
         else:
             weight = {"weight": arguments["weight"]} if "weight" in arguments else {}
             mistakes = mistakes_in_role(self, variables, **weight)
@@ -116,17 +111,6 @@ class ActionModule(InProcessAction):
 
     def answer(self, call: Call) -> dict[str, Any]:
         return answer(call)
-
-
-def _for_rollback(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments without those that a rollback does not need and those that are wrong and have a default."""
-    kept = {name: value for name, value in arguments.items() if name not in NOT_FOR_ROLLBACK}
-    for name in ARGUMENTS.keys() & kept.keys() & set(OPTIONAL_FOR_ROLLBACK):
-        checked = ArgumentSpecValidator({name: ARGUMENTS[name]}).validate({name: kept[name]})
-        if checked.error_messages:
-            display.warning(f"{'; '.join(checked.error_messages)}: the rollback is made with the default")
-            del kept[name]
-    return kept
 
 
 @contextmanager

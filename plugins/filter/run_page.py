@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.progressive.istio.plugins.module_utils._common.printable import printable_values
+from ansible_collections.progressive.istio.plugins.module_utils._report.together import together
 from ansible_collections.progressive.istio.plugins.plugin_utils._page import page
-from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
 
 TEMPLATE = Path(page.__file__).with_name("run_page.html.j2")
 

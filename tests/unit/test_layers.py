@@ -22,6 +22,7 @@ FLOORS = (
     {"_rollout"},
     {"_doctor", "_estate", "_report", "_watch"},
     {"_canary"},
+    {"_fleet"},
 )
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 FILES = sorted(HERE.rglob("*.py"))

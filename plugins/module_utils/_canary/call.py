@@ -13,6 +13,7 @@ from .._common.call import Call
 from .._common.clock import stamp
 from .._k8s.auth import ClusterError
 from .._k8s.client import Cluster, connect
+from .._k8s.portforward import Stream
 from .._release.lease import this_run
 from .._release.model import Run
 from .._report.progress import step_line, teller, verdict_line
@@ -41,12 +42,21 @@ class CanaryTask:
     """One task, which may call several times: what a call has read and opened serves the next, until its `with` ends.
 
     tell: shows a line about the service to the user. findings: whether warnings of the rules of the mesh are given.
+    cluster: the API server, where others use the same. dial: makes the stream to a port of a pod.
     """
 
-    def __init__(self, tell: Callable[[Snapshot, str], None] | None = None, findings: bool = True) -> None:
+    def __init__(
+        self,
+        tell: Callable[[Snapshot, str], None] | None = None,
+        findings: bool = True,
+        *,
+        cluster: Cluster | None = None,
+        dial: Callable[[Cluster, str, str, int], Stream] = Stream,
+    ) -> None:
         self._findings = findings
         self._tell = tell or (lambda snapshot, line: None)
-        self._cluster: Cluster | None = None
+        self._cluster = cluster
+        self._dial = dial
         self._prover: Prover | None = None
         self._feed: Feed | None = None
         self._soaked: tuple[Target, Snapshot] | None = None  # what the last call has watched, and for whom
@@ -98,7 +108,7 @@ class CanaryTask:
         scope = call.params["proof"]
         if scope == "none" or call.check_mode:
             return None
-        self._prover = self._prover or Prover(cluster, scope, call.params["proof_timeout"], self._tell)
+        self._prover = self._prover or Prover(cluster, scope, call.params["proof_timeout"], self._tell, dial=self._dial)
         return self._prover
 
     def _carried_out(self, session: Session, request: Request) -> tuple[Outcome, dict[str, Any]]:
@@ -109,7 +119,7 @@ class CanaryTask:
 
             outcome, found = removal_of(session, request, outcome)
             removal = asdict(found)
-        if any(each.moves for each in outcome.written):
+        if self._findings and any(each.moves for each in outcome.written):
             from .._rollout.reach import MeshCallers, also_reached
 
             callers = self._callers = self._callers or MeshCallers(session.cluster)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from .._analysis.spec import ANALYSIS
 from .._common.values import from_json
 from .._k8s.auth import AUTH_ARGUMENTS
@@ -74,6 +76,12 @@ SPEC: dict[str, Any] = {
     "required_if": [("state", "weighted", ("weight",))],
 }
 PLAN = ("stable", "canary", "weight", "steps", "step_weight", "max_weight", "interval", "on_failure")
+# What a rollback ignores, and what it can do without: a mistake in either keeps no requests on the canary.
+NOT_FOR_ROLLBACK = (
+    *("weight", "steps", "step_weight", "max_weight", "interval", "on_failure", "confirm", "adopt", "watch", "drain"),
+    *("skip_checks", "analysis", "samples"),
+)
+OPTIONAL_FOR_ROLLBACK = ("min_ready", "wait_timeout", "proof", "proof_timeout", "force")
 LEAST = {"watch": 0, "drain": 0, "min_ready": 0, "wait_timeout": 0, "proof_timeout": 0.1}
 WANTS = {
     "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted
@@ -84,6 +92,18 @@ PLAYBOOKS = {
     **{"weighted": "canary", "promoted": "canary", "advanced": "advance"},
     **{"rolled_back": "rollback", "held": "hold", "cleaned": "cleanup"},
 }
+
+
+def for_rollback(arguments: Params) -> tuple[dict[str, Any], list[str]]:
+    """The options without those that a rollback does not need, and the mistakes in those for which it has a default."""
+    kept = {name: value for name, value in arguments.items() if name not in NOT_FOR_ROLLBACK}
+    mistakes = []
+    for name in [each for each in OPTIONAL_FOR_ROLLBACK if each in kept]:
+        checked = ArgumentSpecValidator({name: ARGUMENTS[name]}).validate({name: kept[name]})
+        if checked.error_messages:
+            mistakes.append("; ".join(checked.error_messages))
+            del kept[name]
+    return kept, mistakes
 
 
 def criteria_of_options(params: Params) -> tuple[Criteria | None, list[str]]:

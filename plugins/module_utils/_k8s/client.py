@@ -77,6 +77,8 @@ MUTATING_WEBHOOK, VALIDATING_WEBHOOK = (
 class Cluster:
     """One API server, over kept-alive connections. `requests` counts them. Every failure is a ClusterError."""
 
+    CONNECTIONS = 4  # at most are kept
+
     def __init__(self, authenticate: Callable[[], Access], patience: float = PATIENCE) -> None:
         self._authenticate = authenticate
         self._patience = patience
@@ -86,7 +88,7 @@ class Cluster:
 
     def _log_in(self) -> None:
         self.access = self._authenticate()
-        self._pool = _pool(self.access)
+        self._pool = _pool(self.access, self.CONNECTIONS)
         self._headers = _headers(self.access)
 
     @property
@@ -213,7 +215,7 @@ class Cluster:
         deadline = time.monotonic() + self._patience
         logged_in_again = False
         while True:
-            self.requests += 1
+            self._count()
             try:
                 response = self._pool.request(
                     method,
@@ -247,6 +249,9 @@ class Cluster:
         if sent:  # it has no fractions of a second
             zero = sent + timedelta(seconds=0.5) - timedelta(seconds=time.monotonic())
             self._zero = max(self._zero or zero, zero)  # an answer that is read late seems to be of an earlier time
+
+    def _count(self) -> None:
+        self.requests += 1
 
     @property
     def where(self) -> str:
@@ -324,12 +329,12 @@ def connect(params: Mapping[str, Any]) -> Cluster:
         ) from error
 
 
-def _pool(access: Access) -> Any:
+def _pool(access: Access, connections: int = 4) -> Any:
     try:
         context = access.tls() if access.server.startswith("https") else None
     except (ssl.SSLError, ValueError, TypeError) as error:
         raise ClusterError(f"the certificates for {access.server} are not valid PEM: {error}") from error
-    options: dict[str, Any] = {"maxsize": 4}
+    options: dict[str, Any] = {"maxsize": connections}
     if context and access.tls_server_name:
         options |= {"server_hostname": access.tls_server_name, "assert_hostname": access.tls_server_name}
     if access.proxy:

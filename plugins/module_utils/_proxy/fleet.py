@@ -114,7 +114,7 @@ class Proxies:
 
     Each has its own stream, which connects in the background and stays open until the end of the `with` block.
     discovered: the Gateways of the attachment, if they have just been read. service: the Service behind the routes, if
-    known. sidecars: how many are asked at most. scope: `gateways` asks none.
+    known. sidecars: how many are asked at most. scope: `gateways` asks none. dial: makes the stream to a port of a pod.
     """
 
     def __init__(
@@ -126,6 +126,7 @@ class Proxies:
         service: Object | None = None,
         scope: Literal["all", "gateways"] = "all",
         sidecars: int = 50,
+        dial: Callable[[Cluster, str, str, int], Stream] = Stream,
     ) -> None:
         self.attachment = attachment
         self.waiting: Callable[[str], None] = lambda line: None  # is called again and again with what is waited for
@@ -145,6 +146,7 @@ class Proxies:
         self._excused: dict[Proxy, str] = {}  # why sidecars without an answer are not waited for
         self._listed, self._list_took = 0.0, 0.0
         self._listing = threading.Lock()
+        self._dial = dial
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="proxy")
 
     def __enter__(self) -> Proxies:
@@ -311,7 +313,7 @@ class Proxies:
         if not timeout:
             return SyncStatus(missing="it did not answer")
         try:
-            return begin(lambda: fetch_status(self._cluster)).result(timeout)
+            return begin(lambda: fetch_status(self._cluster, self._dial)).result(timeout)
         except TimeoutError:
             return SyncStatus(missing=f"istiod did not say why within {timeout:.3g} s")
         except ValueError as error:
@@ -357,7 +359,7 @@ class Proxies:
             self._list_took = self._listed - begin
 
     def _open(self, proxy: Proxy) -> None:
-        stream = Stream(self._cluster, proxy.namespace, proxy.pod, ADMIN_PORT)
+        stream = self._dial(self._cluster, proxy.namespace, proxy.pod, ADMIN_PORT)
         self._streams[proxy] = stream
         self._threads.submit(stream.open)  # a failure shows with the first question
 

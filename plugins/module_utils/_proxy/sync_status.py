@@ -6,7 +6,7 @@ Envoy itself keeps no record of routes that it rejects, and Istio switches the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,8 +63,8 @@ class SyncStatus:
         return self.missing or "it is connected to no istiod"
 
 
-def fetch_status(cluster: Cluster) -> SyncStatus:
-    """Ask all istiods in the cluster."""
+def fetch_status(cluster: Cluster, dial: Callable[[Cluster, str, str, int], Stream] = Stream) -> SyncStatus:
+    """Ask all istiods in the cluster. dial: makes the stream to a port of a pod."""
     try:
         pods = cluster.list(POD, None, PODS)
     except ClusterError as error:
@@ -76,7 +76,7 @@ def fetch_status(cluster: Cluster) -> SyncStatus:
     answers, failures = [], []
     for pod in ready:
         meta = pod["metadata"]
-        with closing(Stream(cluster, meta["namespace"], meta["name"], PORT)) as stream:
+        with closing(dial(cluster, meta["namespace"], meta["name"], PORT)) as stream:
             try:
                 answers.append(stream.get(SYNC))
             except ClusterError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .._k8s.client import Cluster
+from .._k8s.portforward import Stream
 from .._proxy.discovery import DiscoveredGateways
 from .._proxy.envoy_config import bound_rules
 from .._proxy.fleet import Proof, Proxies
@@ -25,7 +26,7 @@ Scope = Literal["all", "gateways"]
 class Prover:
     """Asks the proxies of a route. They are looked up with the first question, and their streams serve all others.
 
-    tell: shows a user a line about a service, for which proxies it waits.
+    tell: shows a user a line about a service, for which proxies it waits. dial: makes the stream to a port of a pod.
     """
 
     cluster: Cluster
@@ -33,6 +34,7 @@ class Prover:
     timeout: float
     tell: Callable[[Snapshot, str], None] = lambda snapshot, line: None
     discovered: DiscoveredGateways | None = None
+    dial: Callable[[Cluster, str, str, int], Stream] = Stream
     _new: bool = False  # whether those were read after the proxies were looked up
     _open: ExitStack = field(default_factory=ExitStack)
     _proxies: Proxies | None = None
@@ -87,7 +89,9 @@ class Prover:
             self._open.close()
             self._proxies = None
             service = next(iter(snapshot.mesh.services), None)
-            proxies = Proxies(self.cluster, attachment, discovered=known, service=service, scope=self.scope)
+            proxies = Proxies(
+                self.cluster, attachment, discovered=known, service=service, scope=self.scope, dial=self.dial
+            )
             self._proxies = self._open.enter_context(proxies)
         elif known and self._new:
             self._proxies.follow(known)

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from bench.commands import Ended
 from bench.fortio import Answers
 from bench.load import Both
-from bench.measures import bad, fleet, footprint, live, lost, step
+from bench.measures import bad, fleet, footprint, live, lost, many, step
 from bench.measures.live import Times
 from bench.table import missed
 
@@ -33,6 +34,18 @@ def test_a_fleet_is_measured_by_time_and_cpu_time() -> None:
     found = fleet.findings_of([7.0, 9.0, 8.0], [6.5, 5.0, 6.1])
     assert found.numbers == {"twenty_services_seconds": 8.0, "twenty_services_cpu_seconds": 6.1}
     assert missed([found]) == ["Twenty services: its CPU time, median"]
+
+
+def test_many_are_measured_by_time_memory_and_requests() -> None:
+    runs = [Ended("", 0, "", "", seconds, 2.0, memory) for seconds, memory in ((9.0, 70), (5.0, 151), (6.0, 80))]
+    found = many.findings_of(runs, [200, 120, 150])
+    assert found.numbers == {
+        "fleet_60_seconds": 6.0,
+        "fleet_60_cpu_seconds": 2.0,
+        "fleet_60_mib": 151,
+        "fleet_api_requests_per_service": 2.5,
+    }
+    assert missed([found]) == ["60 services in one call: its peak of memory"]
 
 
 def test_the_worst_proof_decides() -> None:

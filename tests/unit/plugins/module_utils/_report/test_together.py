@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ansible_collections.progressive.istio.plugins.plugin_utils._results import together
+from ansible_collections.progressive.istio.plugins.module_utils._report.together import together
 
 FIRST = {
     "changed": True,
