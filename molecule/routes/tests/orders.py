@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from copy import deepcopy
 from typing import Any
 
@@ -81,20 +82,23 @@ def caller() -> Object:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
 
 
-def called(requests: int, path: str, **headers: str) -> dict[str, int]:
+def called(requests: int, path: str, **headers: str) -> Counter[str]:
     """How many of these requests of the caller went to each version, as its Envoy counts them."""
     before = _counts()
     header = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     load = ("fortio", "load", "-quiet", "-c", "4", "-qps", "0", "-n", str(requests), *header)
     KUBE.run("exec", "deploy/caller", "-c", "caller", "--", *load, f"http://{ORDERS.host}:8088{path}")
-    return {version: count - before[version] for version, count in _counts().items()}
+    return _counts() - before
 
 
-def _counts() -> dict[str, int]:
-    ask = ("pilot-agent", "request", "GET", "stats?filter=upstream_rq_total")
-    stats = KUBE.run("exec", "deploy/caller", "-c", "istio-proxy", "--", *ask)
-    found = re.findall(rf"outbound[|]8088[|](\w+)[|]{re.escape(ORDERS.host)};?[.]upstream_rq_total: (\d+)", stats)
-    return {version: int(count) for version, count in found}
+def _counts() -> Counter[str]:
+    """The requests to each version until now, by the endpoints of the caller's Envoy."""
+    ask = ("pilot-agent", "request", "GET", "clusters")
+    shown = KUBE.run("exec", "deploy/caller", "-c", "istio-proxy", "--", *ask)
+    counts: Counter[str] = Counter()
+    for version, count in re.findall(rf"outbound[|]8088[|](\w+)[|]{ORDERS.host}::.*::rq_total::(\d+)", shown):
+        counts[version] += int(count)
+    return counts
 
 
 def virtual_service() -> Object:

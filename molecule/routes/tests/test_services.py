@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from baskets import BAD, BASKETS, ONE, ROUTES, TWO, objects, reset, shares
 from load import Load
-from molecule_helpers import Run, hint_of, module, paste
+from molecule_helpers import Run, module, paste
 from moves import KUBE, NAMESPACE, STEPS, move, split
 from pace import Pace
 
@@ -116,16 +117,22 @@ def test_the_playbooks_run_on_what_the_inventory_finds(play: Callable[..., Run],
     assert shares() == [{ONE: 100, TWO: 0}] * 2
 
 
-def test_the_hint_of_rules_that_split_in_different_ways(play: Callable[..., Run], here: tuple[str, ...]) -> None:
-    for rule, share in ((0, 40), (1, 10)):
-        weights = zip((0, 1), (100 - share, share), strict=True)
-        patch = [{"op": "add", "path": f"/spec/http/{rule}/route/{at}/weight", "value": each} for at, each in weights]
+def test_the_hint_of_rules_that_split_in_different_ways(play: Callable[..., Run], tmp_path: Path) -> None:
+    names = {"canary_virtual_service": ROUTES, "canary_namespace": NAMESPACE}
+    host = {**names, "canary_stable_version": ONE, "canary_version": TWO, "canary_interval": 3600}
+    file = tmp_path / "written.yml"
+    file.write_text(json.dumps({"canaries": {"hosts": {"baskets": host}}}))
+    for rule, shares_of in ((0, (60, 40)), (1, (10, 90))):  # the second one names the canary first
+        patch = [
+            {"op": "add", "path": f"/spec/http/{rule}/route/{at}/weight", "value": weight}
+            for at, weight in enumerate(shares_of)
+        ]
         BASKETS.patch("virtualservice", ROUTES, *patch)
-    stopped = play("advance", *here, canary_interval=3600)
+    stopped = play("advance", "-i", str(file))
     assert stopped.code == 2, stopped.output
-    command = hint_of(" ".join(line.strip() for line in stopped.output.splitlines() if "-e canary_adopt=true" in line))
+    (command,) = set(re.findall(r"ansible-playbook progressive.istio.advance .*? -e canary_adopt=true", stopped.output))
     assert shares() == [{ONE: 60, TWO: 40}, {ONE: 90, TWO: 10}]
-    print(command, paste(command))
+    paste(command)
     assert shares() == [{ONE: 90, TWO: 10}] * 2
 
 
