@@ -98,7 +98,7 @@ options:
 seealso:
   - module: progressive.istio.canary
 author:
-  - Contributors to the progressive.istio project
+  - Contributors to the progressive.istio project (@progressive-istio)
 """
 
 EXAMPLES = r"""

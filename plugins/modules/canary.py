@@ -90,7 +90,7 @@ options:
       - V(promoted) takes all steps, one after the other.
       - V(rolled_back) gives all requests back to the stable version. It works at any time, despite another run's lease
         and with an unreadable annotation, and needs nothing but the VirtualService.
-      - If O(route) or O(destination_host) does not match, V(rolled_back) moves every route that splits between the two
+      - If O(routes) or O(destination_host) does not match, V(rolled_back) moves every route that splits between the two
         versions of one host, with a warning. If the annotation is that of another release, or is refused, it writes the
         weights alone. It ignores options that it does not need.
       - If fewer than three quarters of the pods of the stable version are ready and the canary has ready ones, as many
