@@ -102,24 +102,24 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Give two canaries their share
-  progressive.istio.canaries:
-    state: weighted
-    canaries:
-      - {name: checkout-routes, namespace: shop, stable: blue, canary: green, weight: 20}
-      - {name: cart, namespace: shop, stable: cart-v1, canary: cart-v2, weight: 5}
-
-- name: Take the next step of all canaries of an inventory, and take all back if more than a tenth fail
-  progressive.istio.canaries:
-    state: advanced
-    max_failures: 10%
-    on_max_failures: rollback
-    canaries: "{{ groups['canaries'] | map('extract', hostvars) | map(attribute='canary_step') }}"
-
-- name: Roll back all of them
+- name: Roll back whatever else fails
   progressive.istio.canaries:
     state: rolled_back
-    canaries: "{{ groups['canaries'] | map('extract', hostvars) | map(attribute='canary_step') }}"
+    canaries:
+      - {name: pong-server-virtual-service, namespace: default, stable: v1, canary: v2}
+
+- name: Give each its share, and take all back if more than a tenth fail
+  progressive.istio.canaries:
+    state: weighted
+    max_failures: 10%
+    on_max_failures: rollback
+    canaries:
+      - name: pong-server-virtual-service
+        namespace: default
+        stable: v1
+        canary: v2
+        weight: 20
+        confirm: true
 """
 
 RETURN = r"""

@@ -22,7 +22,10 @@ TIMES = re.compile(r"\b(interval|drain): \d+")
 SERVICE = {"name": "pong-server-virtual-service", "stable": "v1", "canary": "v2"}
 START = {**SERVICE, "weight": 1, "confirm": True}
 # One more call, for what only a failure returns.
-FAILURES = {"canary": {**SERVICE, "weight": "10%"}}
+FAILURES = {
+    "canary": {**SERVICE, "weight": "10%"},
+    "canaries": {"state": "weighted", "canaries": [{**SERVICE, "namespace": "examples", "weight": "10%"}]},
+}
 # A verdict needs thousands of requests, as in the scenario `analysis`; counts of the past a Prometheus, as in `page`.
 # The example of `canary_info` is about one VirtualService.
 UNSEEN = {"analysis", "counted", "virtual_services"}
