@@ -81,7 +81,7 @@ NOT_FOR_ROLLBACK = (
     *("weight", "steps", "step_weight", "max_weight", "interval", "on_failure", "confirm", "adopt", "watch", "drain"),
     *("skip_checks", "analysis", "samples"),
 )
-OPTIONAL_FOR_ROLLBACK = ("min_ready", "wait_timeout", "proof", "proof_timeout", "force")
+OPTIONAL_FOR_ROLLBACK = ("min_ready", "wait_timeout", "proof", "proof_timeout", "force", "virtual_services")
 LEAST = {"watch": 0, "drain": 0, "min_ready": 0, "wait_timeout": 0, "proof_timeout": 0.1}
 WANTS = {
     "promoted": Want.ADVANCED,  # a call raises once; the action plugin calls again until it is promoted

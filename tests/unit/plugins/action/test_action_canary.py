@@ -203,8 +203,10 @@ def test_a_module_elsewhere_is_shown_when_it_has_ended(task: Task, transport: st
         {"interval": "10m", "steps": [5, 1], "watch": "long", "confirm": "perhaps", "drain": "x", "skip_checks": 7},
         {"analysis": {"no_such_key": 1, "source": "nowhere", "minimum_requests": "few"}},
         {"wait_timeout": "2m", "proof": "some", "proof_timeout": "30s", "min_ready": "all"},
+        {"virtual_services": [{"namespace": "shop"}]},
+        {"virtual_services": 7},
     ],
-    ids=["not needed", "analysis", "with a default"],
+    ids=["not needed", "analysis", "with a default", "followers", "no followers"],
 )
 def test_a_rollback_is_made_whatever_else_is_wrong(
     server: ApiServer, task: Task, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
@@ -215,4 +217,4 @@ def test_a_rollback_is_made_whatever_else_is_wrong(
     result = task.run(state="rolled_back", **{"proof_timeout": 0.1, **wrong})
     assert (result.get("failed", False), weights_of(server)) == (False, {"v1": 100, "v2": 0})
     defaulted = [each for each in warned if each.endswith(": the rollback is made with the default")]
-    assert len(defaulted) == (4 if "proof" in wrong else 0)
+    assert len(defaulted) == {"wait_timeout": 4, "virtual_services": 1}.get(next(iter(wrong)), 0)
