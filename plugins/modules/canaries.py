@@ -92,9 +92,6 @@ options:
       start:
         description: When the process began, in the unit of C(/proc/PID/stat).
         type: str
-      progress:
-        description: Not used.
-        type: path
 seealso:
   - module: progressive.istio.canary
 author:

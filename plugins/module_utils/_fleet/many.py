@@ -22,6 +22,7 @@ from .stop import InvalidLimit, StopRule
 
 Result = dict[str, Any]
 
+RUN = ARGUMENTS["run"]["options"]
 SPEC: dict[str, Any] = {
     "argument_spec": {
         **AUTH_ARGUMENTS,
@@ -30,7 +31,7 @@ SPEC: dict[str, Any] = {
         "max_in_flight": {"type": "int", "default": 60},
         "max_failures": {"type": "raw"},
         "on_max_failures": {"type": "str", "choices": ["hold", "rollback"], "default": "hold"},
-        "run": ARGUMENTS["run"],
+        "run": {"type": "dict", "options": {name: RUN[name] for name in RUN if name != "progress"}},
     }
 }
 
