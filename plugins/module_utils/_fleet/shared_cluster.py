@@ -8,14 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._common.flights import Flights
 from .._k8s.auth import Access, ClusterError
 from .._k8s.client import DEPLOYMENT, DESTINATION_RULE, GATEWAY, POD, SERVICE, VIRTUAL_SERVICE, Cluster, Kind, Object
 from .._k8s.selectors import includes, labels_of
 
-Question = tuple[Kind, str | None, str]  # the kind, its namespace, and a selector of labels
+Question: TypeAlias = "tuple[Kind, str | None, str]"  # the kind, its namespace, and a selector of labels
 
 AGE = 0.5  # seconds that an answer serves others who ask for the same
 # What each canary reads by name or by labels is listed for all of them.

@@ -30,7 +30,7 @@ class Slow:
 
 def waiting(flights: Flights[int], number: int) -> None:
     """Wait until so many questions are asked for a call that has not begun."""
-    for _ in range(1000):
+    for _try in range(1000):
         if len(flights._following) == number:
             return
         threading.Event().wait(0.005)
@@ -42,7 +42,7 @@ def test_those_who_ask_during_a_call_share_the_next_one() -> None:
     with ThreadPoolExecutor(10) as threads:
         first = threads.submit(flights.share, "a", slow)
         assert slow.begun.wait(10)
-        others = [threads.submit(flights.share, "a", slow) for _ in range(9)]
+        others = [threads.submit(flights.share, "a", slow) for _other in range(9)]
         waiting(flights, 1)
         assert slow.calls == 1, "two calls for the same at a time"
         slow.let_go.set()
@@ -69,7 +69,7 @@ def test_a_failure_is_that_of_all_who_share_it_and_of_no_other() -> None:
         raise ValueError("away")
 
     with ThreadPoolExecutor(3) as threads:
-        failing = [threads.submit(flights.share, "a", fail) for _ in range(3)]
+        failing = [threads.submit(flights.share, "a", fail) for _each in range(3)]
         assert entered.wait(10)
         let_go.set()
         for each in failing:
@@ -80,4 +80,4 @@ def test_a_failure_is_that_of_all_who_share_it_and_of_no_other() -> None:
 
 def test_one_after_the_other_each_is_asked() -> None:
     flights, answers = Flights[int](), iter(range(3))
-    assert [flights.share("a", lambda: next(answers)) for _ in range(3)] == [0, 1, 2]
+    assert [flights.share("a", lambda: next(answers)) for _each in range(3)] == [0, 1, 2]

@@ -81,7 +81,7 @@ def test_without_the_right_to_list_objects_are_read_one_by_one(shared: SharedClu
         return Answer(403, "Forbidden", "no") if request.path.endswith("/services") else None
 
     server.before = refuse
-    for _ in range(2):
+    for _time in range(2):
         assert shared.get(SERVICE, "pong", "shop")
     assert [request.path.rsplit("/", 1)[-1] for request in server.requests] == ["services", "pong", "pong"]
     with pytest.raises(ClusterError):

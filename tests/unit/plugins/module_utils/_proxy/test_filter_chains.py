@@ -217,7 +217,10 @@ def test_absence(chains: list[Object], sidecar: bool, there: bool) -> None:
     assert (V2 in chain_destinations(body, sidecar)) is there
     no_routes = b'{"configs": []}'
     answers = {"dynamic_listeners": body, "dynamic_route_configs": no_routes}
-    get = lambda path: answers[parse_qs(urlsplit(path).query)["resource"][0]]  # noqa: E731
+
+    def get(path: str) -> bytes:
+        return answers[parse_qs(urlsplit(path).query)["resource"][0]]
+
     assert AbsenceExpectation(frozenset({V2}))(get, sidecar).agrees is not there
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -274,7 +275,7 @@ def test_a_foreign_edit_between_read_and_patch_is_read_again(team: ApiServer, ca
     for state, share in (("advanced", 20), ("rolled_back", 0)):
         edits = ["mesh", "leaf"]
 
-        def late(_number: int, request: Request, edits: list[str] = edits, state: str = state) -> None:
+        def late(edits: list[str], state: str, _number: int, request: Request) -> None:
             name = request.path.rsplit("/", 1)[1]
             if request.method == "PATCH" and name in edits:
                 edits.remove(name)
@@ -282,7 +283,7 @@ def test_a_foreign_edit_between_read_and_patch_is_read_again(team: ApiServer, ca
                 edit(team, name, lambda service: service["spec"]["http"].append(service["spec"]["http"].pop(0)))
                 edit(team, name, lambda service: service["metadata"]["labels"].update(touched=state))
 
-        team.before = late
+        team.before = partial(late, edits, state)
         result = call(state)
         assert result["changed"], result["msg"]
         assert (canaries(team), edits) == (everywhere(share), [])
@@ -364,10 +365,11 @@ def leave(team: ApiServer, patches: int, share: int) -> None:
             "run": "killed",
         }
 
-        def annotate(service: Object, known: Object = known) -> None:
-            service["metadata"].setdefault("annotations", {})[ANNOTATION] = json.dumps(known)
+        edit(team, name, partial(annotate, json.dumps(known)))
 
-        edit(team, name, annotate)
+
+def annotate(note: str, service: Object) -> None:
+    service["metadata"].setdefault("annotations", {})[ANNOTATION] = note
 
 
 def test_check_mode_predicts_and_writes_nothing(team: ApiServer, call: Call) -> None:
