@@ -30,8 +30,8 @@ MOMENTS = [
     *(("pods-go-after-write", str(each)) for each in AFTER_WRITE),
 ]
 
-DELAYS = (0.2, 0.7, 2.0)  # seconds that an answer of a port-forward takes
-CUT = 5.0  # seconds between two cuts of all port-forwards
+# Seconds that an answer of a port-forward takes, and between two cuts of all of them: a new one takes two answers.
+LINES = ((0.2, 5.0), (0.7, 5.0), (2.0, 8.0))
 ANSWERS = 12  # as many are awaited from the write on, at most: a proof and two looks over new connections, or cut ones
 
 
@@ -109,8 +109,8 @@ def test_a_bad_canary_is_rolled_back_over_a_bad_line(ingress: str, api_server: i
     with Relay("127.0.0.1", api_server) as line:
         usual, answers = broken_step(ingress, line.port, tmp_path)
     print(f"good line: {usual:.1f} s, {answers}", file=sys.stderr)
-    for delay in DELAYS:
-        with Relay("127.0.0.1", api_server, delay=delay, cut=CUT, only=b"/portforward") as line:
+    for delay, cut in LINES:
+        with Relay("127.0.0.1", api_server, delay=delay, cut=cut, only=b"/portforward") as line:
             seconds, answers = broken_step(ingress, line.port, tmp_path)
-        print(f"{delay:g} s late, cut every {CUT:g} s: {seconds:.1f} s, {answers}", file=sys.stderr)
+        print(f"{delay:g} s late, cut every {cut:g} s: {seconds:.1f} s, {answers}", file=sys.stderr)
         assert seconds < 2 * usual + ANSWERS * delay
