@@ -120,36 +120,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: How many were moved, failed and were not begun, and the reasons of the first failures.
+  returned: always
+  type: str
+  sample: "58 of 60 canaries moved, 2 failed; VirtualService shop/cart does not exist in context kind-canary"
 results:
   description:
     - The result of each canary in the order of O(canaries), with the return values of M(progressive.istio.canary) but
-      C(api_requests). With O(state=rolled_back) those with a mistake are left out.
-    - One that was not begun has RV(results[].skipped), and one that was moved and rolled back by O(on_max_failures) has
-      RV(results[].undone).
+      C(api_requests), and C(failed). With O(state=rolled_back) those with a mistake are left out.
+    - One that was not begun has C(skipped), and one that was moved and rolled back by O(on_max_failures) has C(undone).
   returned: unless the call was refused
   type: list
   elements: dict
-  contains:
-    msg:
-      description: What was done, or why it was not, in one sentence.
-      type: str
-      returned: always
-      sample: "VirtualService shop/cart, HTTP route web: green: from 5 to 20 %; now blue 80 %, green 20 %"
-    failed:
-      description: Whether it failed.
-      type: bool
-      returned: unless it was not begun
-      sample: false
-    skipped:
-      description: That it was not begun.
-      type: bool
-      returned: if it was not begun
-      sample: true
-    undone:
-      description: That it was moved and rolled back since others failed.
-      type: bool
-      returned: if it was
-      sample: true
 stopped:
   description: Whether more canaries failed than O(max_failures).
   returned: unless the call was refused
