@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,12 @@ def moved(service: Foreign, state: str, names: list[str], **options: Any) -> Obj
     return module("canaries", state=state, canaries=[{"name": name, **fixed, **options} for name in names])
 
 
-def test_sixty_in_one_call(fleet: Foreign, ingress: str, tmp_path: Path) -> None:
-    loads = [
-        Load(f"http://{ingress}/version", f"{name}.waves.test", 20, tmp_path / f"{name}.json")
-        for name in (SIXTY[0], SIXTY[59])
-    ]
+def test_sixty_in_one_call(
+    fleet: Foreign, ingress: str, answers: Callable[..., Counter[str]], eventually: Callable[..., None], tmp_path: Path
+) -> None:
+    hosts = [f"{name}.waves.test" for name in (SIXTY[0], SIXTY[59])]
+    eventually(lambda: all(answers(host=host, count=8).keys() == {"blue"} for host in hosts))
+    loads = [Load(f"http://{ingress}/version", host, 20, tmp_path / f"{host}.json") for host in hosts]
     result = moved(fleet, "advanced", SIXTY, steps=[20, 50, 100])
     assert not result.get("failed"), result["msg"]
     assert greens(fleet) == dict.fromkeys(SIXTY, 20)
