@@ -35,3 +35,31 @@ options:
         Services name theirs.
     type: str
 """
+
+    FOLLOWERS = r"""
+options:
+  virtual_services:
+    version_added: 1.1.0
+    description:
+      - Further VirtualServices that move with this one, their leader, such as one that is bound to other gateways, one
+        for sidecars, or a delegate of another team.
+      - On the way up they get a weight before their leader, in a rollback after it. Its annotation has the state, and
+        theirs names it. If a run ends in between, the next one completes the step, and a rollback takes all back.
+      - A release goes on in those that it was begun in, whether they are named again or not.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the VirtualService.
+        type: str
+        required: true
+      namespace:
+        description: Its namespace. The default is that of the leader.
+        type: str
+      routes:
+        description: The HTTP routes in it, as in O(routes).
+        type: list
+        elements: str
+        default: [all]
+"""

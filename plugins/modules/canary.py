@@ -26,6 +26,7 @@ description:
     one such call for each step, and shows each step as it happens.
 extends_documentation_fragment:
   - progressive.istio.target
+  - progressive.istio.target.followers
   - progressive.istio.attributes
   - progressive.istio.attributes.action_group
   - progressive.istio.attributes.in_process
@@ -48,30 +49,6 @@ attributes:
     details:
       - O(state=advanced) takes another step each time, once the previous one has soaked.
 options:
-  virtual_services:
-    version_added: 1.1.0
-    description:
-      - Further VirtualServices that move with this one, their leader, such as one that is bound to other gateways, one
-        for sidecars, or a delegate of another team.
-      - On the way up they get a weight before their leader, on the way back after it. Its annotation has the state, and
-        theirs names it. If a run ends in between, the next one completes the step, and a rollback takes all back.
-      - A release goes on in those that it was begun in, whether they are named again or not.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the VirtualService.
-        type: str
-        required: true
-      namespace:
-        description: Its namespace. The default is that of the leader.
-        type: str
-      routes:
-        description: The HTTP routes in it, as in O(routes).
-        type: list
-        elements: str
-        default: [all]
   stable:
     description:
       - Subset of the version that serves now.

@@ -16,35 +16,12 @@ description:
   - A VirtualService that does not exist is a result, not a failure, so that one playbook can ask about many services.
 extends_documentation_fragment:
   - progressive.istio.target
+  - progressive.istio.target.followers
   - progressive.istio.attributes.info
   - progressive.istio.attributes.action_group
   - progressive.istio.attributes.in_process
   - progressive.istio.auth
 options:
-  virtual_services:
-    version_added: 1.1.0
-    description:
-      - Further VirtualServices that move with this one, their leader, such as one that is bound to other gateways, one
-        for sidecars, or a delegate of another team.
-      - On the way up they get a weight before their leader, on the way back after it. Its annotation has the state, and
-        theirs names it. If a run ends in between, the next one completes the step, and a rollback takes all back.
-      - A release goes on in those that it was begun in, whether they are named again or not.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the VirtualService.
-        type: str
-        required: true
-      namespace:
-        description: Its namespace. The default is that of the leader.
-        type: str
-      routes:
-        description: The HTTP routes in it, as in O(routes).
-        type: list
-        elements: str
-        default: [all]
   stable:
     description:
       - Subset or Service of the stable version. Give it together with O(canary).

@@ -37,7 +37,7 @@ def to(port: int) -> list[Object]:
 
 
 def rules() -> Object:
-    """One for requests, one for TLS by its SNI, one for bare TCP, and one that nobody moves."""
+    """One for requests, one for TLS by its SNI, one for bare TCP, and one that does not move."""
     files = {"destination": {"host": "files.example.com", "port": {"number": 21}}}
     return {
         "http": [{"name": "web", "timeout": "9s", "route": to(HTTP)}],

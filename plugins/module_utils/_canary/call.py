@@ -13,7 +13,7 @@ from .._common.call import Call
 from .._common.clock import stamp
 from .._k8s.auth import ClusterError
 from .._k8s.client import Cluster, connect
-from .._k8s.portforward import Stream
+from .._k8s.portforward import Dial, Stream
 from .._release.lease import this_run
 from .._release.model import Run
 from .._report.progress import step_line, teller, verdict_line
@@ -51,7 +51,7 @@ class CanaryTask:
         findings: bool = True,
         *,
         cluster: Cluster | None = None,
-        dial: Callable[[Cluster, str, str, int], Stream] = Stream,
+        dial: Dial = Stream,
     ) -> None:
         self._findings = findings
         self._tell = tell or (lambda snapshot, line: None)
@@ -82,7 +82,7 @@ class CanaryTask:
         except ClusterError as error:
             about = _about(target, run, begin, datetime.now(UTC))
             context = {"context": params["context"]} if params["context"] else {}
-            return _failure([*mistakes, *error.mistakes]) | about | context
+            return failure_of([*mistakes, *error.mistakes]) | about | context
         requests = cluster.requests
         try:
             if plan is None:
@@ -92,7 +92,7 @@ class CanaryTask:
             outcome, removal = self._carried_out(session, request)
         except (Refused, ClusterError) as error:
             changed = isinstance(error, Unseen)  # it may have been written, so the caller must check
-            result = _failure([*mistakes, *error.mistakes]) | {"changed": changed} | _seen(error)
+            result = failure_of([*mistakes, *error.mistakes]) | {"changed": changed} | _seen(error)
         else:
             result = result_of(outcome, plan, call.check_mode, request.command.hints, request.samples) | removal
             result["failed"] = outcome.failed
@@ -196,7 +196,8 @@ def _seen(error: Refused | ClusterError) -> dict[str, Any]:
     return place_of(error.seen) if isinstance(error, Refused) and error.seen else {}
 
 
-def _failure(mistakes: list[str]) -> dict[str, Any]:
+def failure_of(mistakes: list[str]) -> dict[str, Any]:
+    """The result of a call that was refused, with all mistakes."""
     numbered = "; ".join(f"({number}) {mistake}" for number, mistake in enumerate(mistakes, start=1))
     several = f"{len(mistakes)} mistakes: {numbered}"
     return {"failed": True, "msg": several if len(mistakes) > 1 else mistakes[0], "mistakes": mistakes}

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._canary.call import CanaryTask
+from .._canary.call import CanaryTask, failure_of
 from .._canary.options import ARGUMENTS
 from .._common.call import Call
 from .._common.text import plural
-from .._k8s.auth import AUTH_ARGUMENTS, ClusterError, load
+from .._k8s.auth import AUTH_ARGUMENTS, ClusterError
+from .._k8s.client import Cluster, connect
 from .._report.together import together
 from .entries import Entry, entries_of
 from .shared_cluster import SharedCluster
@@ -52,13 +53,11 @@ def answer(call: Call) -> Result:
     rolls_back = params["state"] == "rolled_back"
     # A mistake in one entry keeps no other service on its canary.
     if mistakes or (wrong and not rolls_back) or not entries:
-        found = [*mistakes, *wrong] or ["canaries is empty: name at least one"]
-        return {"failed": True, "changed": False, "msg": "; ".join(found), "mistakes": found}
+        return failure_of([*mistakes, *wrong] or ["canaries is empty: name at least one"]) | {"changed": False}
     try:
-        cluster = SharedCluster(lambda: load(params))
-    except (ImportError, ClusterError) as error:
-        found = list(error.mistakes) if isinstance(error, ClusterError) else [str(error)]
-        return {"failed": True, "changed": False, "msg": "; ".join(found), "mistakes": found}
+        cluster = connect(params, SharedCluster)
+    except ClusterError as error:
+        return failure_of([*error.mistakes]) | {"changed": False}
     streams = SharedStreams()
     try:
         fleet = _Fleet(call, cluster, streams, StopRule(None) if rolls_back else rule)
@@ -73,7 +72,7 @@ def answer(call: Call) -> Result:
 @dataclass
 class _Fleet:
     call: Call
-    cluster: SharedCluster
+    cluster: Cluster
     streams: SharedStreams
     rule: StopRule
     _lock: threading.Lock = field(default_factory=threading.Lock)

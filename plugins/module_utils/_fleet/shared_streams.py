@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from .._common.flights import Flights
-from .._common.http_client import Answer
 from .._k8s.client import Cluster
 from .._k8s.portforward import TIMEOUT, Stream
 
@@ -16,8 +15,7 @@ from .._k8s.portforward import TIMEOUT, Stream
 class SharedStreams:
     """The streams, each of which stays open until all of them are closed."""
 
-    def __init__(self, dial: Callable[[Cluster, str, str, int], Stream] = Stream) -> None:
-        self._dial = dial
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._streams: dict[Hashable, SharedStream] = {}
 
@@ -26,7 +24,7 @@ class SharedStreams:
         with self._lock:
             place = (namespace, pod, port)
             if place not in self._streams:
-                self._streams[place] = SharedStream(self._dial(cluster, namespace, pod, port))
+                self._streams[place] = SharedStream(cluster, namespace, pod, port)
             return self._streams[place]
 
     def close(self) -> None:
@@ -38,30 +36,20 @@ class SharedStreams:
 class SharedStream(Stream):
     """A stream that several canaries use; the end of one of them does not close it."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+    def __init__(self, cluster: Cluster, namespace: str, pod: str, port: int) -> None:
+        super().__init__(cluster, namespace, pod, port)
         self._flights: Flights[Any] = Flights()
 
     def open(self, timeout: float = TIMEOUT) -> None:
-        self._flights.share("open", lambda: self._stream.open(timeout))
+        self._flights.share("open", lambda: Stream.open(self, timeout))
 
     def get(self, path: str, timeout: float = TIMEOUT) -> bytes:
-        found: bytes = self._flights.share(path, lambda: self._stream.get(path, timeout))
+        found: bytes = self._flights.share(path, lambda: Stream.get(self, path, timeout))
         return found
 
     def get_all(self, paths: Sequence[str], timeout: float = TIMEOUT) -> dict[str, bytes]:
-        found: dict[str, bytes] = self._flights.share(tuple(paths), lambda: self._stream.get_all(paths, timeout))
+        found: dict[str, bytes] = self._flights.share(tuple(paths), lambda: Stream.get_all(self, paths, timeout))
         return found
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str] | None = None,
-        body: str | None = None,
-        timeout: float = TIMEOUT,
-    ) -> Answer:
-        return self._stream.ask(method, path, headers, body, timeout)
 
     def close(self) -> None:
         """Nothing: others may use it."""
@@ -71,5 +59,5 @@ class SharedStream(Stream):
 
     def end(self) -> None:
         """Close it."""
-        self._stream.abort()
-        self._stream.close()
+        super().abort()
+        super().close()

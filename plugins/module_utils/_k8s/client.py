@@ -318,10 +318,10 @@ class Watch:
                 socket.socket.shutdown(getattr(link, "socket", link), socket.SHUT_RDWR)
 
 
-def connect(params: Mapping[str, Any]) -> Cluster:
+def connect(params: Mapping[str, Any], kind: type[Cluster] = Cluster) -> Cluster:
     """The cluster of the module options, the environment or the kubeconfig."""
     try:
-        return Cluster(lambda: load(params))
+        return kind(lambda: load(params))
     except ImportError as error:
         raise ClusterError(
             f"the Python library `kubernetes` is missing where the module runs ({error}): "

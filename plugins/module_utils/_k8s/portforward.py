@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 from .._common.http_client import Answer
@@ -168,6 +168,9 @@ class Stream:
         if status == 403:
             text += f"; it needs the verbs `get` and `create` on `pods/portforward` in namespace {self._namespace}"
         return ClusterError(text, status, reason)
+
+
+Dial: TypeAlias = Callable[[Cluster, str, str, int], Stream]  # namespace, pod and port
 
 
 class _Connection(HTTPConnection):

@@ -21,7 +21,7 @@ from .._common.text import plural
 from .._istio.reader import INJECTED
 from .._k8s.auth import ClusterError
 from .._k8s.client import POD, SIDECAR, Cluster
-from .._k8s.portforward import Stream
+from .._k8s.portforward import Dial, Stream
 from .._routing.hosts import HostSubset, ServiceName
 from . import discovery
 from .attachment import NAMED, Attachment, Object, Proxy, proxies_in
@@ -126,7 +126,7 @@ class Proxies:
         service: Object | None = None,
         scope: Literal["all", "gateways"] = "all",
         sidecars: int = 50,
-        dial: Callable[[Cluster, str, str, int], Stream] = Stream,
+        dial: Dial = Stream,
     ) -> None:
         self.attachment = attachment
         self.waiting: Callable[[str], None] = lambda line: None  # is called again and again with what is waited for

@@ -6,7 +6,7 @@ Envoy itself keeps no record of routes that it rejects, and Istio switches the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from .._k8s.auth import ClusterError
 from .._k8s.client import POD, Cluster
 from .._k8s.conditions import is_ready
 from .._k8s.pods import environment_of, examine
-from .._k8s.portforward import Stream
+from .._k8s.portforward import Dial, Stream
 
 PODS = "app=istiod"
 PORT = 15014
@@ -63,7 +63,7 @@ class SyncStatus:
         return self.missing or "it is connected to no istiod"
 
 
-def fetch_status(cluster: Cluster, dial: Callable[[Cluster, str, str, int], Stream] = Stream) -> SyncStatus:
+def fetch_status(cluster: Cluster, dial: Dial = Stream) -> SyncStatus:
     """Ask all istiods in the cluster. dial: makes the stream to a port of a pod."""
     try:
         pods = cluster.list(POD, None, PODS)

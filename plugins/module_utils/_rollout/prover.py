@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .._k8s.client import Cluster
-from .._k8s.portforward import Stream
+from .._k8s.portforward import Dial, Stream
 from .._proxy.discovery import DiscoveredGateways
 from .._proxy.envoy_config import bound_rules
 from .._proxy.fleet import Proof, Proxies
@@ -34,7 +34,7 @@ class Prover:
     timeout: float
     tell: Callable[[Snapshot, str], None] = lambda snapshot, line: None
     discovered: DiscoveredGateways | None = None
-    dial: Callable[[Cluster, str, str, int], Stream] = Stream
+    dial: Dial = Stream
     _new: bool = False  # whether those were read after the proxies were looked up
     _open: ExitStack = field(default_factory=ExitStack)
     _proxies: Proxies | None = None

@@ -942,7 +942,7 @@ def _killed(server: ApiServer, moment: int, after: bool) -> bool:
 def test_documentation_and_arguments_agree() -> None:
     documented = {
         name: option
-        for text in (target.ModuleDocFragment.DOCUMENTATION, canary.DOCUMENTATION)
+        for text in (target.ModuleDocFragment.DOCUMENTATION, target.ModuleDocFragment.FOLLOWERS, canary.DOCUMENTATION)
         for name, option in yaml.safe_load(text)["options"].items()
     }
     assert set(documented) == set(ARGUMENTS)

@@ -160,6 +160,6 @@ def test_the_other_modules_know_such_a_service(server: ApiServer, run_module: Ca
     found = run_module(canary_doctor.main, {**fixed, "name": "pong", "stable": "v1", "canary": "v2", "proof": "none"})
     assert "has no canary" not in str(found["problems"])
     assert not run_module(mesh_info.main, fixed).get("failed")
-    # What names other versions is told which there are.
+    # The message lists the versions that there are.
     wrong = run_module(canary_doctor.main, {**fixed, "name": "pong", "stable": "v1", "canary": "v9", "proof": "none"})
     assert "set canary_version: v2" in str(wrong["problems"])

@@ -173,7 +173,7 @@ def agree(documented: dict[str, Any], arguments: dict[str, Any]) -> None:
 
 
 def test_documentation_and_arguments_agree() -> None:
-    texts = (canary_info.DOCUMENTATION, target.ModuleDocFragment.DOCUMENTATION)
+    texts = (canary_info.DOCUMENTATION, target.ModuleDocFragment.DOCUMENTATION, target.ModuleDocFragment.FOLLOWERS)
     documented = {name: option for text in texts for name, option in yaml.safe_load(text)["options"].items()}
     agree(documented, canary_info.ARGUMENTS)
 
