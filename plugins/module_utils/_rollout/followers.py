@@ -57,7 +57,7 @@ def followers_of(snapshot: Snapshot) -> tuple[Target, ...]:
         raise Refused(
             [
                 f"{target.place}: {state.canary} is {state.phase} on {' and '.join(left)} too, by the same release: "
-                "name all that follow by `virtual_services`, or none"
+                "name all that follow by virtual_services (canary_virtual_services), or none"
             ]
         )
     return given
